@@ -1,0 +1,75 @@
+"""Every exception that the library raises for bad input, as one tree.
+
+    UnmaskError
+    ├── InputError          the file or argument cannot be used
+    │   ├── InputNotFound       no such file, or it may not be read
+    │   ├── NotMedia            not a picture or a video, or without a picture stream
+    │   └── LimitExceeded       larger than the limits allow (checked before decoding)
+    ├── DecodeError         the file opened, but no picture could be decoded
+    ├── BundleError         a detector bundle is damaged, incomplete or of another version
+    ├── ModelNotFound       a face detector's model file is not installed
+    ├── DownloadError       a download failed or did not have the expected SHA-256
+    └── AnalysisCrashed     the process that analysed a file died
+
+Each carries one line on what was wrong and a `hint` on the next step.
+"""
+
+from __future__ import annotations
+
+
+class UnmaskError(Exception):
+    """Base of all errors raised for bad input.
+
+    Args:
+        message: one line: what was wrong, the value got, what is allowed.
+        hint: one line: the next step.
+    """
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with the hint, so that worker processes can hand the error over."""
+        return _rebuild, (type(self), self.message, self.hint)
+
+
+def _rebuild(kind: type[UnmaskError], message: str, hint: str) -> UnmaskError:
+    return kind(message, hint=hint)
+
+
+class InputError(UnmaskError):
+    """The file or argument cannot be used."""
+
+
+class InputNotFound(InputError):
+    """No such file, or it may not be read."""
+
+
+class NotMedia(InputError):
+    """Not a picture or a video, or without a picture stream."""
+
+
+class LimitExceeded(InputError):
+    """Larger than the limits allow; found before decoding."""
+
+
+class DecodeError(UnmaskError):
+    """The file opened, but no picture could be decoded."""
+
+
+class BundleError(UnmaskError):
+    """A detector bundle is damaged, incomplete or of another version."""
+
+
+class ModelNotFound(UnmaskError):
+    """A face detector's model file is not installed."""
+
+
+class DownloadError(UnmaskError):
+    """A download failed or did not have the expected SHA-256."""
+
+
+class AnalysisCrashed(UnmaskError):
+    """The process that analysed a file died."""

@@ -1,0 +1,1 @@
+"""Networks and their export to a detector bundle (needs the `train` extra)."""

@@ -1,0 +1,64 @@
+"""Every default of a scan, once. The command line and the report take theirs from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is refused before decoding: media files are hostile input."""
+
+    max_bytes: int = 32 * 2**30
+    """Largest file."""
+    max_pixels: int = 64_000_000
+    """Most pixels in a frame (8K video has 33 million)."""
+    max_seconds: float = 6 * 3600.0
+    """What lies behind this time is not analysed (and reported so)."""
+    max_streams: int = 64
+    """Most streams in a container."""
+    max_tracks: int = 40
+    """Most faces judged in a video, the longest and largest first; others are reported."""
+
+    def __post_init__(self) -> None:
+        """Refuse limits that allow nothing."""
+        if min(self.max_bytes, self.max_pixels, self.max_seconds, self.max_streams) <= 0:
+            raise ValueError(f"limits must be above zero, got {self}")
+
+
+@dataclass(frozen=True)
+class ScanSettings:
+    """How a video is looked at."""
+
+    sample_fps: float = 30.0
+    """Frames are sampled to at most this rate (the paper's 30)."""
+    face_detector: str = "mtcnn"
+    """Name of the face detector."""
+    detect_every_seconds: float = 0.5
+    """Time between two face detections; boxes in between are interpolated."""
+    detect_long_side_px: int = 640
+    """Longer side of the reduced picture that faces are searched in."""
+    selector: str = "local-maxima"
+    """Name of the key-frame selector."""
+    budget: int = 32
+    """Most key frames in a track."""
+    smoothing_frames: int = 50
+    """Length of the Hann window over the difference signal, in sampled frames."""
+    seed: int = 0
+    """Seed of whatever is random."""
+    explain: bool = True
+    """Whether key frames get a GradCAM map."""
+    limits: Limits = field(default_factory=Limits)
+    """What is refused."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense before any file is opened."""
+        for name in (
+            "sample_fps",
+            "detect_every_seconds",
+            "detect_long_side_px",
+            "budget",
+            "smoothing_frames",
+        ):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be above zero, got {getattr(self, name)}")

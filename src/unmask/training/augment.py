@@ -1,0 +1,91 @@
+"""Augmentation of face crops: geometry, then what cameras, editors and uploads do to a picture.
+
+Images are HWC RGB uint8; every function takes a numpy generator and returns a new image. A real
+crop and the fake made from it take the same degradation (`degrade` with generators in the same
+state), so that only the forgery tells them apart.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance, ImageFilter
+
+Pixels = NDArray[np.uint8]
+
+_RESAMPLING = (
+    Image.Resampling.BILINEAR,
+    Image.Resampling.BICUBIC,
+    Image.Resampling.LANCZOS,
+    Image.Resampling.BOX,
+)
+
+
+def random_window(image: Image.Image, rng: np.random.Generator, size_px: int) -> Image.Image:
+    """Cut a jittered square out of a square crop, flip it at random, and resize it.
+
+    Args:
+        image: a square crop.
+        rng: source of randomness.
+        size_px: side of the result in pixels.
+    """
+    side = image.width
+    window = side * rng.uniform(0.82, 1.0)
+    left, top = rng.uniform(0, side - window, size=2)
+    if rng.random() < 0.5:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if rng.random() < 0.3:
+        image = image.rotate(rng.uniform(-8, 8), Image.Resampling.BILINEAR)
+    return image.resize(
+        (size_px, size_px),
+        Image.Resampling.BILINEAR,
+        box=(left, top, left + window, top + window),
+        reducing_gap=2.0,
+    )
+
+
+def jpeg(image: Image.Image, quality: int) -> Image.Image:
+    """Return the image after one round of JPEG compression at `quality` (1..95)."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return Image.open(buffer).convert("RGB")
+
+
+def recolour(image: Image.Image, rng: np.random.Generator, strength: float) -> Image.Image:
+    """Change brightness, contrast, saturation, gamma and tint by up to `strength` (0.2: 20 %)."""
+    for enhancer in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+        image = enhancer(image).enhance(1.0 + rng.uniform(-strength, strength))
+    gamma = float(np.exp(rng.uniform(-strength, strength)))
+    tint = np.exp(rng.uniform(-strength, strength, size=3) / 3)
+    levels = np.linspace(0, 1, 256) ** gamma
+    return image.point((255 * np.outer(tint, levels)).clip(0, 255).round().astype(int).ravel().tolist())
+
+
+def rescale(image: Image.Image, rng: np.random.Generator, smallest: float = 0.4) -> Image.Image:
+    """Shrink by a random factor down to `smallest` and enlarge again, as a small face would be."""
+    size = image.size
+    factor = rng.uniform(smallest, 0.95)
+    small = (max(8, round(size[0] * factor)), max(8, round(size[1] * factor)))
+    down, up = rng.integers(len(_RESAMPLING), size=2)
+    return image.resize(small, _RESAMPLING[down]).resize(size, _RESAMPLING[up])
+
+
+def degrade(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Apply a random chain of colour, scale, blur, noise and compression changes."""
+    if rng.random() < 0.7:
+        image = recolour(image, rng, 0.25)
+    if rng.random() < 0.45:
+        image = rescale(image, rng)
+    if rng.random() < 0.15:
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2)))
+    if rng.random() < 0.2:
+        noise = rng.normal(0, rng.uniform(1, 8), size=(image.height, image.width, 3))
+        noisy = np.asarray(image, dtype=np.float32) + noise
+        image = Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+    if rng.random() < 0.6:
+        image = jpeg(image, int(rng.integers(35, 96)))
+    if rng.random() < 0.05:
+        image = image.convert("L").convert("RGB")
+    return image

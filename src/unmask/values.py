@@ -1,0 +1,327 @@
+"""The frozen values that cross rooms, and the scan result that is written as JSON.
+
+Conventions: pictures are HWC RGB uint8 as shown on a screen (rotation and pixel aspect applied);
+boxes are XYXY pixels of that picture, half-open; times are seconds from the first frame's time
+stamp; scores are P(fake) in [0, 1]; `None` means not measured and is never the same as 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in pixels, half-open."""
+
+Point = tuple[float, float]
+"""x, y in pixels."""
+
+Landmarks = tuple[Point, Point, Point, Point, Point]
+"""Left eye, right eye, nose, left mouth corner, right mouth corner (as seen in the picture)."""
+
+Word = Literal["substantial evidence", "some evidence", "little evidence", "cannot judge"]
+"""How much speaks for manipulation."""
+
+SCHEMA_VERSION = "1"
+"""Version of the scan result's JSON."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One decoded picture."""
+
+    index: int
+    """Position among all decoded frames, from 0."""
+    pts_seconds: float
+    """Time stamp, seconds from the first frame."""
+    image: NDArray[np.uint8]
+    """`(H, W, 3)` RGB."""
+
+    def __post_init__(self) -> None:
+        """Check shape and type."""
+        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
+            raise ValueError(f"image must be (H, W, 3) uint8, got {self.image.shape}")
+
+    def __repr__(self) -> str:
+        """Show the shape, not the pixels."""
+        height, width = self.image.shape[:2]
+        return f"Frame(index={self.index}, pts_seconds={self.pts_seconds:.3f}, {width}x{height})"
+
+
+@dataclass(frozen=True)
+class Face:
+    """One detected face."""
+
+    box: Box
+    """Box of the face, forehead to chin."""
+    landmarks: Landmarks
+    """Five points."""
+    confidence: float
+    """The detector's own score in [0, 1]."""
+
+
+@dataclass(frozen=True, eq=False)
+class FaceTrack:
+    """One face followed over sampled frames without a gap or a cut."""
+
+    id: int
+    """Number of the track in its video, from 1, in order of appearance."""
+    frame_indices: NDArray[np.int64]
+    """`(N,)` decoded-frame indices, ascending."""
+    pts_seconds: NDArray[np.float64]
+    """`(N,)` time stamps."""
+    boxes: NDArray[np.float32]
+    """`(N, 4)` XYXY pixels; interpolated between detections."""
+    landmarks: NDArray[np.float32]
+    """`(N, 5, 2)` pixels; interpolated between detections."""
+    differences: NDArray[np.float32]
+    """`(N,)` mean absolute luma difference to the face crop before, grey levels in [0, 255];
+    the first is NaN (not measured)."""
+
+    def __post_init__(self) -> None:
+        """Check that the arrays belong together."""
+        count = len(self.frame_indices)
+        if count == 0:
+            raise ValueError("a track has at least one frame")
+        lengths = {len(a) for a in (self.pts_seconds, self.boxes, self.landmarks, self.differences)}
+        if lengths != {count}:
+            raise ValueError(f"arrays of a track differ in length: {count} and {sorted(lengths)}")
+
+    def __len__(self) -> int:
+        """Return the number of sampled frames."""
+        return len(self.frame_indices)
+
+    def __repr__(self) -> str:
+        """Show the extent, not the arrays."""
+        start, end = self.pts_seconds[0], self.pts_seconds[-1]
+        return f"FaceTrack(id={self.id}, {len(self)} frames, {start:.2f}..{end:.2f} s)"
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """One stream of a container."""
+
+    index: int
+    """Position in the container."""
+    kind: str
+    """`video`, `audio`, `subtitle`, `data` or `attachment`."""
+    codec: str | None
+    """Codec name, where it is known."""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a file says of itself, read before anything is decoded."""
+
+    path: str
+    """Path as given."""
+    sha256: str
+    """SHA-256 of the file's bytes, hexadecimal."""
+    size_bytes: int
+    """Size of the file."""
+    kind: Literal["video", "image"]
+    """Moving (animations too) or still."""
+    container: str
+    """Container format name."""
+    codec: str
+    """Codec name of the picture stream."""
+    pixel_format: str
+    """FFmpeg's name of the pixel format."""
+    bit_depth: int
+    """Bits per component."""
+    width_px: int
+    """Width as shown: after rotation and pixel aspect."""
+    height_px: int
+    """Height as shown."""
+    rotation_degrees: int
+    """Clockwise turn that the header asks of a player: 0, 90, 180 or 270."""
+    pixel_aspect: float
+    """Width of a coded pixel over its height."""
+    transfer: Literal["sdr", "pq", "hlg"]
+    """Transfer function: standard or one of the two HDR ones."""
+    fps_from_header: float | None
+    """Average frame rate, as the header has it."""
+    duration_seconds: float | None
+    """Duration, as the header has it."""
+    frames_from_header: int | None
+    """Number of frames, as the header has it."""
+    streams: tuple[StreamInfo, ...]
+    """All streams."""
+    metadata: dict[str, str]
+    """Container and stream metadata, as written by whoever made the file: untrusted text."""
+
+
+@dataclass(frozen=True)
+class KeyFrame:
+    """One frame of a track that was chosen and scored."""
+
+    frame_index: int
+    """Position among all decoded frames."""
+    pts_seconds: float
+    """Time stamp."""
+    box: Box
+    """Face box in the frame."""
+    landmarks: Landmarks
+    """Five points in the frame."""
+    face_px: float
+    """Shorter side of the face box, pixels of the original frame."""
+    difference: float | None
+    """Smoothed inter-frame difference at this frame, grey levels."""
+    sharpness: float | None = None
+    """Variance of the Laplacian of the crop's luma at 128 px."""
+    logit: float | None = None
+    """The network's output for this crop."""
+    probability: float | None = None
+    """Calibrated P(fake) of this crop alone."""
+    unusable: str | None = None
+    """Why the crop was not used for a verdict, if it was not."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A judgement in words, with the number behind it."""
+
+    word: Word
+    """How much speaks for manipulation."""
+    probability: float | None
+    """Calibrated P(fake) at even prior odds."""
+    interval: tuple[float, float] | None
+    """95 % interval of the probability."""
+    logit: float | None
+    """Mean logit over the key frames used."""
+    frames_used: int
+    """Key frames behind the number."""
+    reason: str | None = None
+    """Why it cannot be judged, or what limits the judgement."""
+
+    def __post_init__(self) -> None:
+        """A refusal has a reason and no probability; a judgement has one."""
+        if (self.word == "cannot judge") != (self.probability is None):
+            raise ValueError(f"{self.word!r} does not go with probability {self.probability}")
+        if self.word == "cannot judge" and not self.reason:
+            raise ValueError("'cannot judge' needs its reason")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The signal that key frames were chosen from."""
+
+    pts_seconds: tuple[float, ...]
+    """Time stamps of the sampled frames."""
+    difference: tuple[float | None, ...]
+    """Mean absolute luma difference to the frame before, grey levels."""
+    smoothed: tuple[float, ...]
+    """The same after smoothing."""
+
+
+@dataclass(frozen=True)
+class TrackResult:
+    """One face over time."""
+
+    id: int
+    """Number in order of appearance, from 1."""
+    start_seconds: float
+    """Time of its first sampled frame."""
+    end_seconds: float
+    """Time of its last sampled frame."""
+    frames_sampled: int
+    """Sampled frames that it spans."""
+    median_face_px: float
+    """Median of the shorter side of its boxes, pixels."""
+    key_frames: tuple[KeyFrame, ...]
+    """Chosen frames in order of time."""
+    verdict: Verdict
+    """Judgement of this face."""
+    curve: Curve
+    """Difference signal of this face."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What was analysed and what was not."""
+
+    complete: bool
+    """Whether the whole file was read and every face that was found could be judged."""
+    seconds_analysed: float
+    """Length of the part that was decoded."""
+    seconds_from_header: float | None
+    """Length that the header promises."""
+    frames_decoded: int
+    """Frames decoded in the first pass."""
+    frames_sampled: int
+    """Frames looked at after sampling to the target rate."""
+    frames_without_face: int
+    """Sampled frames in no track."""
+    tracks_found: int
+    """Faces followed."""
+    tracks_judged: int
+    """Faces that got a judgement other than 'cannot judge'."""
+    not_analysed: tuple[str, ...]
+    """What was left out, a reason each."""
+
+
+@dataclass(frozen=True)
+class DetectorInfo:
+    """The detector behind the scores."""
+
+    name: str
+    """Its name."""
+    sha256: str
+    """SHA-256 over its `detector.json`, which holds the hashes of all its files."""
+    calibration: str
+    """What the probabilities were calibrated on."""
+    limits: tuple[str, ...]
+    """What its makers say it cannot do."""
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """Everything known about one file after a scan. Its JSON is versioned."""
+
+    schema_version: str
+    """Version of this structure."""
+    video: VideoInfo
+    """The file."""
+    verdict: Verdict
+    """Judgement of the whole video: that of its most suspicious face."""
+    tracks: tuple[TrackResult, ...]
+    """The faces, in order of appearance."""
+    coverage: Coverage
+    """What was analysed."""
+    warnings: tuple[str, ...]
+    """What a reader should know before relying on this."""
+    detector: DetectorInfo
+    """The detector."""
+    settings: dict[str, str | int | float | bool | None]
+    """Every setting of the run, resolved."""
+    versions: dict[str, str]
+    """Versions of the program and of what it computes with."""
+    command: str
+    """The command that repeats this scan."""
+
+
+@dataclass(frozen=True, eq=False)
+class KeyFramePicture:
+    """What a report shows of one key frame; pictures do not go into the JSON."""
+
+    track_id: int
+    """The track."""
+    frame_index: int
+    """The key frame."""
+    crop: NDArray[np.uint8]
+    """`(S, S, 3)` RGB, what the network saw."""
+    saliency: NDArray[np.float32] | None
+    """`(S, S)` in [0, 1], where the network looked; None where there is no map."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """A scan result and the pictures that go with it."""
+
+    result: ScanResult
+    """The result."""
+    pictures: tuple[KeyFramePicture, ...]
+    """One for each key frame that was scored."""
