@@ -1,0 +1,44 @@
+# make demo    set up and scan two bundled clips     make test    set up and run the suite
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+TEST_DATA := $(abspath ../shared/data)
+ifneq ($(wildcard $(TEST_DATA)/videos/labels.csv),)
+export UNMASK_TEST_DATA ?= $(TEST_DATA)
+endif
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+
+.PHONY: setup demo test lint bench clean
+setup: $(VENV)/.core
+
+$(BIN)/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+
+$(VENV)/.core: $(BIN)/uv pyproject.toml constraints.txt
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	$(INSTALL) --editable '.[dev]'
+	@touch $@
+
+demo: setup
+	@$(BIN)/unmask scan examples/original.mp4 examples/forged.mp4 --report report.html; \
+	code=$$?; test $$code -eq 0 -o $$code -eq 1 -o $$code -eq 3
+	@echo "wrote report.html: open it in a browser"
+
+test: $(VENV)/.dev
+	$(BIN)/pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.scan_speed
+
+clean:
+	rm -rf $(VENV) report.html

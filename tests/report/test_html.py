@@ -1,0 +1,159 @@
+"""The HTML page: complete, self-contained, and proof against what a file says of itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from unmask.report.html import to_html, to_html_batch
+from unmask.values import Scan
+
+
+class Page(HTMLParser):
+    """Collects elements, attributes and text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.raw: dict[str, str] = {}
+        self.text = ""
+        self._inside = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_data(self, data: str) -> None:
+        if self._inside in ("script", "style"):
+            self.raw[self._inside] = self.raw.get(self._inside, "") + data
+        else:
+            self.text += data
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+
+@pytest.fixture(scope="module")
+def page(scan: Scan) -> Page:
+    return Page(to_html(scan))
+
+
+def test_nothing_is_loaded_from_elsewhere(page: Page) -> None:
+    for tag, attributes in page.tags:
+        for name in ("src", "href", "srcset", "action", "data", "poster"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("data:", "#")), (tag, value)
+    assert not re.search(r"@import|url\(", page.raw["style"])
+
+
+def test_policy_allows_exactly_the_style_and_script_of_the_page(page: Page) -> None:
+    policy = next(a["content"] for t, a in page.tags if t == "meta" and a.get("http-equiv"))
+    assert policy is not None and policy.startswith("default-src 'none'; img-src data:; ")
+    for tag in ("style", "script"):
+        digest = base64.b64encode(hashlib.sha256(page.raw[tag].encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+
+
+def test_no_element_carries_its_own_style_or_handler(page: Page) -> None:
+    names = {name for _, attributes in page.tags for name in attributes}
+    assert not {n for n in names if n == "style" or n.startswith("on")}
+
+
+def test_ids_are_unique_and_links_lead_somewhere(scan: Scan, hostile: Scan) -> None:
+    tags = Page(to_html_batch([scan, hostile], [])).tags
+    ids = Counter(a["id"] for _, a in tags if "id" in a)
+    assert max(ids.values()) == 1
+    targets = {str(a["href"])[1:] for t, a in tags if t == "a"}
+    assert targets <= set(ids)
+    for name in ("aria-labelledby", "for"):
+        assert {a[name] for _, a in tags if name in a} <= set(ids)
+
+
+def test_verdict_comes_with_its_number_interval_and_limits(page: Page) -> None:
+    for part in (
+        "Substantial evidence of manipulation",
+        "89\u00a0%",
+        "95 % interval: 76\u00a0% to 97\u00a0%",
+        "not proof",
+    ):
+        assert part in page.text
+
+
+def test_little_evidence_is_not_called_genuine(scan: Scan) -> None:
+    result = replace(scan.result, verdict=scan.result.tracks[1].verdict)
+    assert "This does not mean that the video is genuine" in to_html(Scan(result, scan.pictures))
+
+
+def test_every_scored_frame_has_a_crop_and_each_map_lies_apart(scan: Scan, page: Page) -> None:
+    kinds = Counter(a.get("class") for t, a in page.tags if t == "img")
+    assert kinds["crop"] == len(scan.pictures)
+    assert kinds["overlay"] == sum(p.saliency is not None for p in scan.pictures)
+
+
+def test_not_measured_is_said_in_words(page: Page) -> None:
+    assert "Probability: not measured" in page.text
+    assert re.search(r"Frames \(header\)\s*not measured", page.text)
+    assert "None" not in page.text.replace("None recorded", "")
+
+
+def test_file_facts_and_command_are_there(scan: Scan, page: Page) -> None:
+    video = scan.result.video
+    for part in (video.sha256, video.container, "18,345,120", "Lavf60.3.100", scan.result.command):
+        assert part in page.text
+
+
+def test_hostile_text_makes_no_element(scan: Scan, hostile: Scan) -> None:
+    tame, wild = Page(to_html(scan)), Page(to_html(hostile))
+    assert Counter(t for t, _ in wild.tags) == Counter(t for t, _ in tame.tags)
+    assert "<script>alert(1)</script>" in wild.text
+
+
+def test_unseen_characters_are_shown_as_code_points(hostile: Scan) -> None:
+    text = to_html(hostile)
+    assert not re.search("[\x00\x1b\u200b\u202e\udc80-\udcff]", text)
+    for code in ("202E", "0000", "200B", "001B", "DCFF"):
+        assert f"⟨U+{code}⟩" in text
+    text.encode("utf-8")
+
+
+def test_text_from_the_file_is_never_a_template(scan: Scan) -> None:
+    result = replace(scan.result, warnings=("{{ 7 * 7 }}",))
+    assert "{{ 7 * 7 }}" in Page(to_html(Scan(result, scan.pictures))).text
+
+
+def test_a_scan_without_faces_is_drawn(scan: Scan) -> None:
+    verdict = scan.result.tracks[2].verdict
+    result = replace(scan.result, tracks=(), verdict=verdict, warnings=())
+    assert "No face was found" in to_html(Scan(result, ()))
+
+
+def test_a_still_picture_is_drawn(scan: Scan) -> None:
+    key = replace(scan.result.tracks[0].key_frames[0], pts_seconds=0.0, difference=None)
+    curve = replace(
+        scan.result.tracks[0].curve, pts_seconds=(0.0,), difference=(None,), smoothed=(0.0,)
+    )
+    track = replace(
+        scan.result.tracks[0], start_seconds=0.0, end_seconds=0.0, key_frames=(key,), curve=curve
+    )
+    video = replace(scan.result.video, kind="image", duration_seconds=None, fps_from_header=None)
+    text = to_html(Scan(replace(scan.result, video=video, tracks=(track,)), scan.pictures))
+    assert "still picture" in text
+
+
+def test_batch_has_a_row_for_each_file_and_each_failure(scan: Scan) -> None:
+    failures = [("bad/<b>.mp4", "no picture\u202e stream")]
+    page = Page(to_html_batch([scan, scan], failures))
+    links = [a["href"] for t, a in page.tags if t == "a"]
+    assert {"#r1", "#r2"} <= set(links)
+    assert "bad/<b>.mp4" in page.text and "no picture⟨U+202E⟩ stream" in page.text
+
+
+def test_an_empty_batch_is_drawn() -> None:
+    assert "0 files" in Page(to_html_batch([], [])).text
