@@ -1,0 +1,119 @@
+"""The scan result as JSON: written, read back and described by a JSON schema.
+
+Other programs and later runs rely on this document, so it is versioned, validated on the way in
+and the same for the same result. It holds no pictures; `html` shows those. Not measured is
+`null`, and NaN or infinity is refused: JSON has no word for either.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import json
+import math
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from unmask import values
+from unmask.errors import InputError
+from unmask.values import SCHEMA_VERSION, ScanResult
+
+_ADAPTER: TypeAdapter[ScanResult] = TypeAdapter(ScanResult)
+
+
+def to_json(result: ScanResult) -> str:
+    """Write a scan result as indented JSON.
+
+    Bytes of a file name that are not UTF-8 (lone surrogates in Python) are written as a visible
+    backslash escape, since JSON text cannot carry them.
+
+    Args:
+        result: the scan result.
+
+    Returns:
+        JSON text, ASCII only, ending in a line break.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+    """
+    plain = _plain(dataclasses.asdict(result), "result")
+    return json.dumps(plain, indent=2, allow_nan=False) + "\n"
+
+
+def from_json(text: str | bytes) -> ScanResult:
+    """Read a scan result that `to_json` wrote.
+
+    Args:
+        text: the JSON document.
+
+    Returns:
+        The scan result, equal to the one that was written.
+
+    Raises:
+        InputError: the text is no scan result, or one of another schema version.
+    """
+    try:
+        result = _ADAPTER.validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise InputError(
+            f"not a scan result: {place}: {first['msg']} ({error.error_count()} problems)",
+            hint="give the JSON file that a scan wrote, unchanged",
+        ) from error
+    if result.schema_version != SCHEMA_VERSION:
+        raise InputError(
+            f"schema version {result.schema_version!r} got, {SCHEMA_VERSION!r} is understood",
+            hint="read it with the version of the program that wrote it, or scan again",
+        )
+    return result
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema (draft 2020-12) of the document.
+
+    The descriptions are the docstrings under the fields in `unmask.values`, so that the text
+    exists once.
+    """
+    made = _ADAPTER.json_schema(mode="validation")
+    described = _field_docstrings()
+    for name, part in {"ScanResult": made, **made.get("$defs", {})}.items():
+        for field, entry in part.get("properties", {}).items():
+            text = described.get((name, field))
+            if text is not None:
+                entry["description"] = text
+    made["properties"]["schema_version"]["const"] = SCHEMA_VERSION
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
+def _field_docstrings() -> dict[tuple[str, str], str]:
+    """Read the strings under the fields of `unmask.values`, by class and field."""
+    found: dict[tuple[str, str], str] = {}
+    for node in ast.parse(inspect.getsource(values)).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        for field, after in zip(node.body, node.body[1:], strict=False):
+            if not (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)):
+                continue
+            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                text = after.value.value
+                if isinstance(text, str):
+                    found[node.name, field.target.id] = inspect.cleandoc(text).replace("\n", " ")
+    return found
+
+
+def _plain(value: object, place: str) -> object:
+    """Copy a value into what JSON can hold; `place` names it in an error."""
+    if isinstance(value, dict):
+        return {str(_plain(k, place)): _plain(v, f"{place}.{k}") for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, f"{place}[{number}]") for number, item in enumerate(value)]
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{place} is {value}; finite numbers are allowed, None if unmeasured")
+        return float(value)
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return value

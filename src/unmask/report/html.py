@@ -1,0 +1,242 @@
+"""The report as one HTML file that needs neither network nor server.
+
+It is for people who have to answer for what they publish: the verdict in words with its limits,
+each face with its key frames and what the network looked at, what was left out, and everything
+needed to repeat the scan. Text from the file is hostile: templates escape everything, and
+characters that hide or reorder text are shown as code points. The page's own security policy
+allows nothing but its pictures, one style and one script.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import PurePath
+
+import jinja2
+from markupsafe import Markup
+
+from unmask.report import wording
+from unmask.report.charts import (
+    LINE_WIDTH,
+    PLOT_HEIGHT,
+    PLOT_TOP,
+    CurveChart,
+    Dot,
+    Timeline,
+    curve_chart,
+    timeline,
+)
+from unmask.report.pictures import jpeg_uri, overlay_uri
+from unmask.values import KeyFrame, KeyFramePicture, Scan, ScanResult, TrackResult
+
+_THUMB_PX = 160
+
+
+@dataclass(frozen=True)
+class FrameView:
+    """One key frame as the page shows it."""
+
+    anchor: str
+    """Id of its element."""
+    key: KeyFrame
+    """Its numbers."""
+    dot: Dot
+    """Its place on the timeline."""
+    crop: str | None
+    """Data URI of the crop."""
+    overlay: str | None
+    """Data URI of the map."""
+
+
+@dataclass(frozen=True)
+class FaceView:
+    """One face track as the page shows it."""
+
+    anchor: str
+    """Id of its section."""
+    track: TrackResult
+    """Its numbers."""
+    frames: tuple[FrameView, ...]
+    """Its key frames."""
+    shown: str | None
+    """Anchor of the frame that is open at first."""
+    thumb: str | None
+    """Data URI of a small representative crop."""
+    has_overlay: bool
+    """Whether any frame has a map."""
+    timeline: Timeline
+    """Scores over time."""
+    curve: CurveChart | None
+    """Difference over time."""
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """One file as the page shows it."""
+
+    anchor: str
+    """Id of its section."""
+    name: str
+    """File name without folders."""
+    result: ScanResult
+    """Everything known."""
+    faces: tuple[FaceView, ...]
+    """Its faces."""
+
+
+def to_html(scan: Scan) -> str:
+    """Draw the report of one file.
+
+    Args:
+        scan: the result and its pictures.
+
+    Returns:
+        A complete HTML document.
+    """
+    return _render([scan], [], batch=False)
+
+
+def to_html_batch(scans: Sequence[Scan], failures: Sequence[tuple[str, str]]) -> str:
+    """Draw one report of many files, with an index in front.
+
+    Args:
+        scans: results and pictures, in the order to show.
+        failures: path and reason of each file that could not be scanned.
+
+    Returns:
+        A complete HTML document.
+    """
+    return _render(scans, failures, batch=True)
+
+
+def _render(scans: Sequence[Scan], failures: Sequence[tuple[str, str]], *, batch: bool) -> str:
+    reports = [_report(scan, f"r{n}") for n, scan in enumerate(scans, 1)]
+    style, script = _asset("report.css"), _asset("report.js")
+    return _environment().get_template("report.html.j2").render(
+        reports=reports,
+        failures=failures,
+        batch=batch,
+        style=Markup(style),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file
+        policy=_policy(style, script),
+    )
+
+
+def _policy(style: str, script: str) -> str:
+    """Return the content security policy that allows exactly this style and this script."""
+    return (
+        "default-src 'none'; img-src data:; "
+        f"style-src '{_source_hash(style)}'; script-src '{_source_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _source_hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
+
+
+def _asset(name: str) -> str:
+    folder = resources.files("unmask.report") / "templates"
+    return (folder / name).read_text(encoding="utf-8").replace("\r\n", "\n")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("unmask.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        number=wording.number,
+        percent=wording.percent,
+        clock=wording.clock,
+        bytesize=wording.size,
+        setting=wording.setting,
+    )
+    made.globals.update(
+        verdicts=wording.VERDICTS,
+        plot_top=PLOT_TOP,
+        plot_height=PLOT_HEIGHT,
+        line_width=LINE_WIDTH,
+    )
+    return made
+
+
+def _finalize(value: object) -> object:
+    """Make every value that a template writes visible; None is never an empty place."""
+    if value is None:
+        return wording.NOT_MEASURED
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return wording.visible(value)
+    return value
+
+
+def _report(scan: Scan, anchor: str) -> ReportView:
+    result = scan.result
+    coverage = result.coverage
+    still = result.video.kind == "image"
+    lengths = (result.video.duration_seconds, coverage.seconds_analysed)
+    duration = None if still else max((s for s in lengths if s is not None), default=None)
+    pictures = {(p.track_id, p.frame_index): p for p in scan.pictures}
+    return ReportView(
+        anchor=anchor,
+        name=PurePath(result.video.path).name or result.video.path,
+        result=result,
+        faces=tuple(_face(t, pictures, anchor, duration) for t in result.tracks),
+    )
+
+
+def _face(
+    track: TrackResult,
+    pictures: dict[tuple[int, int], KeyFramePicture],
+    report: str,
+    duration: float | None,
+) -> FaceView:
+    anchor = f"{report}-face{track.id}"
+    drawn = timeline(track, duration)
+    frames = tuple(
+        _frame(key, dot, pictures.get((track.id, key.frame_index)), f"{anchor}-frame{n}")
+        for n, (key, dot) in enumerate(zip(track.key_frames, drawn.dots, strict=True), 1)
+    )
+    best = _representative(track.key_frames, {i for t, i in pictures if t == track.id})
+    picture = None if best is None else pictures.get((track.id, track.key_frames[best].frame_index))
+    return FaceView(
+        anchor=anchor,
+        track=track,
+        frames=frames,
+        shown=None if best is None else frames[best].anchor,
+        thumb=None if picture is None else jpeg_uri(picture.crop, side_px=_THUMB_PX),
+        has_overlay=any(f.overlay is not None for f in frames),
+        timeline=drawn,
+        curve=curve_chart(track.curve, track.key_frames),
+    )
+
+
+def _frame(key: KeyFrame, dot: Dot, picture: KeyFramePicture | None, anchor: str) -> FrameView:
+    crop = overlay = None
+    if picture is not None:
+        crop = jpeg_uri(picture.crop)
+        overlay = None if picture.saliency is None else overlay_uri(picture.saliency)
+    return FrameView(anchor=anchor, key=key, dot=dot, crop=crop, overlay=overlay)
+
+
+def _representative(keys: Sequence[KeyFrame], pictured: set[int]) -> int | None:
+    """Return the position of the pictured key frame with the median score."""
+    if not keys:
+        return None
+    shown = [n for n, key in enumerate(keys) if key.frame_index in pictured]
+    scored = [(p, n) for n in shown if (p := keys[n].probability) is not None]
+    if scored:
+        return statistics.median_low(scored)[1]
+    return shown[0] if shown else 0

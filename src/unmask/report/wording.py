@@ -1,0 +1,151 @@
+"""How the report says things: verdicts in plain language, numbers with units, hostile text.
+
+One place for words keeps the page from promising more than the numbers carry. Text from a file
+(names, metadata) is untrusted: `visible` turns every character that does not show itself into an
+escape that does. `html` hands these functions to its templates.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from dataclasses import dataclass
+
+from unmask.values import Word
+
+NOT_MEASURED = "not measured"
+"""What stands for None on the page."""
+
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Unicode categories without a picture of their own: controls, directions, surrogates, ..."""
+
+
+@dataclass(frozen=True)
+class VerdictText:
+    """How a verdict is explained to a reader."""
+
+    title: str
+    """The verdict as a heading."""
+    strength: int
+    """Filled bars of three in its sign."""
+    style: str
+    """Suffix of its CSS class."""
+    meaning: str
+    """What it says."""
+    limit: str
+    """What it does not say."""
+
+
+VERDICTS: dict[Word, VerdictText] = {
+    "substantial evidence": VerdictText(
+        title="Substantial evidence of manipulation",
+        strength=3,
+        style="substantial",
+        meaning="The detector finds marks in this face that it knows mostly from manipulated ones.",
+        limit="This is not proof. Strong compression, filters, make-up and editing can leave "
+        "similar marks in a genuine recording. Look for other sources before you publish.",
+    ),
+    "some evidence": VerdictText(
+        title="Some evidence of manipulation",
+        strength=2,
+        style="some",
+        meaning="The detector finds marks that occur in manipulated and in genuine faces, "
+        "more often in manipulated ones.",
+        limit="This is not proof, and too weak to rest a claim on by itself. Treat it as a reason "
+        "to look closer.",
+    ),
+    "little evidence": VerdictText(
+        title="Little evidence of manipulation",
+        strength=1,
+        style="little",
+        meaning="The detector finds few of the marks of manipulation that it knows.",
+        limit="This does not mean that the video is genuine. A method that the detector has never "
+        "seen, a good forgery or strong compression leave little evidence too; and it says "
+        "nothing about voice, words, place, date or context.",
+    ),
+    "cannot judge": VerdictText(
+        title="Cannot be judged",
+        strength=0,
+        style="none",
+        meaning="There was not enough usable material for a judgement.",
+        limit="This speaks neither for nor against manipulation. A sharper, larger or less "
+        "compressed copy may be judged.",
+    ),
+}
+"""Every word of a verdict, explained."""
+
+
+def visible(text: str) -> str:
+    """Replace characters that cannot be seen, or that reorder text, by their code points.
+
+    >>> visible("a\\u202eb")
+    'a⟨U+202E⟩b'
+    """
+    return "".join(
+        f"⟨U+{ord(char):04X}⟩" if unicodedata.category(char) in _UNSEEN else char for char in text
+    )
+
+
+def number(value: float | None, digits: int = 2, unit: str = "") -> str:
+    """Write a number with its unit, or that it was not measured.
+
+    >>> number(None), number(0.0, 1, "px")
+    ('not measured', '0.0\\xa0px')
+    """
+    if value is None or not math.isfinite(value):
+        return NOT_MEASURED
+    return f"{value:,.{digits}f}" + (f"\u00a0{unit}" if unit else "")
+
+
+def percent(value: float | None) -> str:
+    """Write a probability as a percentage; the ends are never rounded to certainty.
+
+    >>> percent(0.999), percent(0.87), percent(None)
+    ('>99\\xa0%', '87\\xa0%', 'not measured')
+    """
+    if value is None or not math.isfinite(value):
+        return NOT_MEASURED
+    if value > 0.99:
+        return ">99\u00a0%"
+    if value < 0.01:
+        return "<1\u00a0%"
+    return f"{value * 100:.0f}\u00a0%"
+
+
+def clock(seconds: float | None, digits: int = 2) -> str:
+    """Write a time as minutes and seconds, with hours where there are any.
+
+    >>> clock(63.456), clock(3661.0, 0)
+    ('1:03.46', '1:01:01')
+    """
+    if seconds is None or not math.isfinite(seconds):
+        return NOT_MEASURED
+    scale = 10**digits
+    whole, part = divmod(round(abs(seconds) * scale), scale)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    tail = f"{rest:02d}" + (f".{part:0{digits}d}" if digits else "")
+    sign = "-" if seconds < 0 else ""
+    return sign + (f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}")
+
+
+def size(count: int) -> str:
+    """Write a number of bytes, exact and rounded.
+
+    >>> size(1500), size(12)
+    ('1.5\\xa0kB (1,500\\xa0bytes)', '12\\xa0bytes')
+    """
+    exact = f"{count:,}\u00a0bytes"
+    for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= step:
+            return f"{count / step:.1f}\u00a0{unit} ({exact})"
+    return exact
+
+
+def setting(value: str | int | float | bool | None) -> str:
+    """Write the value of a setting."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
