@@ -1,0 +1,229 @@
+"""A detector on disk: a folder with `detector.json`, ONNX files and a model card.
+
+The bundle is all that building and examining share. Loading checks the schema version, the names and
+the SHA-256 of every file, and never unpickles: a bundle from a stranger is data, not a program.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from unmask.errors import BundleError
+
+BUNDLE_VERSION = "1"
+MANIFEST = "detector.json"
+_MAX_MANIFEST_BYTES = 2**20
+_MAX_FILE_BYTES = 2 * 2**30
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Triple = tuple[float, float, float]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Preprocessing(_Strict):
+    """From a face box to the network's input; the same in training, scoring and explaining."""
+
+    size_px: Annotated[int, Field(ge=16, le=1024)]
+    """Side of the square input."""
+    margin_ratio: Annotated[float, Field(gt=0.5, le=4.0)]
+    """Side of the square crop over the longer side of the face box."""
+    shift_y_ratio: Annotated[float, Field(ge=-0.5, le=0.5)] = 0.0
+    """How far the crop's centre lies below the box's, in sides of the crop."""
+    colour_order: Literal["RGB"] = "RGB"
+    """Order of the channels."""
+    interpolation: Literal["bilinear"] = "bilinear"
+    """Interpolation of the resize (antialiased)."""
+    mean: Triple
+    """Subtracted from pixels in [0, 1]."""
+    std: Triple
+    """Divisor after that."""
+
+
+class Calibration(_Strict):
+    """Platt scaling: P(fake) = sigmoid(slope * logit + intercept), at even prior odds."""
+
+    method: Literal["platt"] = "platt"
+    """Name of the method."""
+    slope: float
+    """Factor of the logit."""
+    intercept: float
+    """Offset."""
+    covariance: tuple[tuple[float, float], tuple[float, float]]
+    """Covariance of slope and intercept, by bootstrap over source videos."""
+    data: str
+    """The crops it was fitted on, and how many."""
+
+
+class OperatingPoint(_Strict):
+    """A threshold by name, with the error rates that it had where it was chosen."""
+
+    name: str
+    """Its name."""
+    logit: float
+    """At or above it a face is called fake."""
+    false_positive_rate: float
+    """Share of reals called fake, on the calibration data."""
+    true_positive_rate: float
+    """Share of fakes called fake, on the calibration data."""
+
+
+class Judgeable(_Strict):
+    """What a face must be for its score to mean anything."""
+
+    min_face_px: float
+    """Smallest shorter side of the face box, pixels of the original frame."""
+    min_sharpness: float
+    """Smallest variance of the Laplacian of the crop's luma at 128 px."""
+    min_key_frames: int
+    """Fewest usable key frames behind a verdict on a video."""
+
+
+class Metric(_Strict):
+    """A measured figure with what it was measured on."""
+
+    name: str
+    """Such as `AUC per crop`."""
+    value: float
+    """The figure."""
+    interval: tuple[float, float]
+    """95 % interval."""
+    protocol: str
+    """Data, split, unit, n, and how the interval was made."""
+
+
+class BundleManifest(_Strict):
+    """The content of `detector.json`."""
+
+    bundle_version: Literal["1"]
+    """Version of this structure."""
+    name: str
+    """Name of the detector."""
+    backbone: str
+    """Name of the network."""
+    class_order: tuple[Literal["real"], Literal["fake"]] = ("real", "fake")
+    """The logit speaks for the second."""
+    preprocessing: Preprocessing
+    """From a face box to the network's input."""
+    calibration: Calibration
+    """From logits to probabilities."""
+    operating_points: tuple[OperatingPoint, ...]
+    """Thresholds by name; `balanced` and `few-false-alarms` are always there."""
+    judgeable: Judgeable
+    """What a face must be."""
+    training_data: str
+    """What it was trained on."""
+    licence: str
+    """Terms of the weights and of the material they come from."""
+    limits: tuple[str, ...]
+    """What it cannot do."""
+    metrics: tuple[Metric, ...]
+    """Measured figures."""
+    files: dict[str, Sha256]
+    """SHA-256 of every other file of the bundle."""
+
+    def point(self, name: str) -> OperatingPoint:
+        """Return an operating point by name.
+
+        Raises:
+            BundleError: there is none of that name.
+        """
+        for point in self.operating_points:
+            if point.name == name:
+                return point
+        raise BundleError(
+            f"the detector has no operating point {name!r}",
+            hint=f"it has: {', '.join(point.name for point in self.operating_points)}",
+        )
+
+
+class Bundle(_Strict):
+    """A checked bundle."""
+
+    folder: Path
+    """Where it lies."""
+    manifest: BundleManifest
+    """Its description."""
+    sha256: Sha256
+    """SHA-256 of `detector.json`, which fixes all other files by their hashes."""
+
+    @property
+    def model_path(self) -> Path:
+        """The ONNX file that scores."""
+        return self.folder / "model.onnx"
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def shipped_folder() -> Path:
+    """Return the folder of the detector that comes with the package."""
+    return Path(__file__).parent / "detectors" / "default"
+
+
+def load_bundle(folder: str | Path) -> Bundle:
+    """Open a detector bundle and check it.
+
+    Args:
+        folder: a folder with `detector.json`.
+
+    Raises:
+        BundleError: a file is missing, changed, or not as the schema says.
+    """
+    folder = Path(folder)
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BundleError(
+            f"no detector bundle in {str(folder)!r}: {MANIFEST} is missing",
+            hint="give the folder that holds detector.json and model.onnx",
+        )
+    if path.stat().st_size > _MAX_MANIFEST_BYTES:
+        raise BundleError(f"{path} is larger than 1 MiB", hint="this is not a detector bundle")
+    text = path.read_bytes()
+    try:
+        manifest = BundleManifest.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise BundleError(
+            f"{path}: {where}: {first['msg']}",
+            hint=f"this program reads bundles of version {BUNDLE_VERSION}; export it again",
+        ) from error
+    _check_files(folder, manifest)
+    for name in ("balanced", "few-false-alarms"):
+        manifest.point(name)
+    return Bundle(folder=folder, manifest=manifest, sha256=hashlib.sha256(text).hexdigest())
+
+
+def _check_files(folder: Path, manifest: BundleManifest) -> None:
+    """Compare every file of the bundle with its hash."""
+    if "model.onnx" not in manifest.files:
+        raise BundleError("the bundle names no model.onnx", hint="export it again")
+    for name, expected in manifest.files.items():
+        path = folder / name
+        if Path(name).name != name or path.is_symlink():
+            raise BundleError(f"{name!r} is no plain file name", hint="do not use this bundle")
+        if not path.is_file():
+            raise BundleError(f"{path} is missing", hint="copy the whole bundle again")
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise BundleError(f"{path} is larger than 2 GiB", hint="do not use this bundle")
+        if file_sha256(path) != expected:
+            raise BundleError(
+                f"{path} was changed: its SHA-256 is not the one in {MANIFEST}",
+                hint="copy the bundle again from where you had it",
+            )
+
+
+def write_manifest(folder: Path, manifest: BundleManifest) -> None:
+    """Write `detector.json` of a bundle whose other files are in place."""
+    (folder / MANIFEST).write_text(json.dumps(manifest.model_dump(mode="json"), indent=1) + "\n")

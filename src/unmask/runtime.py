@@ -1,0 +1,104 @@
+"""Running a detector with ONNX Runtime: numpy in, numpy out, no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.bundle import Bundle, Preprocessing
+from unmask.errors import BundleError
+
+Float = NDArray[np.float32]
+OUTPUTS = ("logit", "features", "gradient")
+DEFAULT_BATCH = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """What the network says of a batch of crops."""
+
+    logits: Float
+    """`(N,)` logits of P(fake)."""
+    features: Float | None
+    """`(N, C, h, w)` last convolutional feature map, where it was asked for."""
+    gradients: Float | None
+    """`(N, C, h, w)` gradient of the logit with respect to that map, where it was asked for."""
+
+
+def preprocess(crops: NDArray[np.uint8], spec: Preprocessing) -> Float:
+    """Turn crops `(N, S, S, 3)` RGB uint8 into the network's input `(N, 3, S, S)` float32."""
+    size = spec.size_px
+    if crops.ndim != 4 or crops.shape[1:] != (size, size, 3) or crops.dtype != np.uint8:
+        raise ValueError(f"crops must be (N, {size}, {size}, 3) uint8, got {crops.shape}")
+    scaled = crops.astype(np.float32) * np.float32(1 / 255)
+    normalised = (scaled - np.float32(spec.mean)) / np.float32(spec.std)
+    return np.ascontiguousarray(normalised.transpose(0, 3, 1, 2))
+
+
+class Network:
+    """An ONNX Runtime session over a bundle's `model.onnx`.
+
+    Args:
+        bundle: a checked bundle.
+        threads: threads of the session.
+
+    Raises:
+        BundleError: the file is no ONNX model, or its inputs and outputs are not the contract's.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int = 2) -> None:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(
+                str(bundle.model_path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            raise BundleError(
+                f"{bundle.model_path} cannot be run: {str(error).splitlines()[0]}",
+                hint="export the detector again",
+            ) from error
+        self._spec = bundle.manifest.preprocessing
+        names = tuple(output.name for output in self._session.get_outputs())
+        inputs = self._session.get_inputs()
+        size = self._spec.size_px
+        shape = list(inputs[0].shape[1:])
+        if len(inputs) != 1 or shape != [3, size, size] or not set(OUTPUTS) <= set(names):
+            raise BundleError(
+                f"{bundle.model_path} takes {shape} and gives {names}; "
+                f"the contract is [3, {size}, {size}] and {OUTPUTS}",
+                hint="export the detector again",
+            )
+        self._input = inputs[0].name
+
+    def run(
+        self, crops: NDArray[np.uint8], *, evidence: bool = False, batch: int = DEFAULT_BATCH
+    ) -> Output:
+        """Score crops.
+
+        Args:
+            crops: `(N, S, S, 3)` RGB uint8.
+            evidence: whether to return the feature map and its gradient too.
+            batch: most crops in one pass.
+        """
+        wanted = OUTPUTS if evidence else OUTPUTS[:1]
+        images = preprocess(crops, self._spec)
+        parts = [
+            self._session.run(wanted, {self._input: images[start : start + batch]})
+            for start in range(0, len(images), batch)
+        ]
+        if not parts:
+            return Output(logits=np.empty(0, np.float32), features=None, gradients=None)
+        columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        return Output(
+            logits=columns[0].reshape(-1),
+            features=columns[1] if evidence else None,
+            gradients=columns[2] if evidence else None,
+        )
