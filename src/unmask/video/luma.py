@@ -1,0 +1,187 @@
+"""The first pass: every frame decoded once, sampled, reduced, and only its luma kept.
+
+Faces are searched and key frames chosen on these small pictures; colour conversion at full size,
+the second largest cost after decoding, is left to the few frames that are chosen (`rgb`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+from PIL import Image
+
+from unmask.errors import DecodeError
+from unmask.settings import Limits
+from unmask.values import VideoInfo
+from unmask.video.decode import Decoding, FrameStamp
+from unmask.video.picture import luma_as_shown, reduced_size, rgb_as_shown
+from unmask.video.still import pixels_as_shown
+
+TICK_TOLERANCE = 0.25
+"""Part of a sampling interval that a frame may come early (stamps are rounded to ms, often)."""
+SHORT_SECONDS = 0.5
+SHORT_RATIO = 0.05
+"""A video is reported as shorter than promised if both are exceeded."""
+
+
+class LumaFrame:
+    """One sampled frame, reduced, as shown.
+
+    Attributes:
+        stamp: what `read_frames` finds this frame by.
+        luma: `(h, w)` uint8.
+        scale: a length in pixels of the original as shown, times this, is one in `luma`.
+    """
+
+    __slots__ = ("_rgb", "luma", "scale", "stamp")
+
+    def __init__(
+        self,
+        stamp: FrameStamp,
+        luma: NDArray[np.uint8],
+        scale: float,
+        rgb: Callable[[], NDArray[np.uint8]],
+    ) -> None:
+        self.stamp = stamp
+        self.luma = luma
+        self.scale = scale
+        self._rgb: Callable[[], NDArray[np.uint8]] | None = rgb
+
+    @property
+    def index(self) -> int:
+        """Position among all decoded frames, from 0."""
+        return self.stamp.index
+
+    @property
+    def pts(self) -> int:
+        """Time stamp in units of the stream."""
+        return self.stamp.pts
+
+    @property
+    def pts_seconds(self) -> float:
+        """Time stamp, seconds from the first frame."""
+        return self.stamp.pts_seconds
+
+    def rgb(self) -> NDArray[np.uint8]:
+        """Return the same picture in colour, `(h, w, 3)`, made now.
+
+        Only while this is the pass's latest frame: the decoded frame behind it is then let go,
+        so that memory does not grow with the number of frames that a caller keeps.
+
+        Raises:
+            ValueError: the next frame has been taken.
+        """
+        if self._rgb is None:
+            raise ValueError(f"colour of frame {self.index} asked for after the next was taken")
+        return self._rgb()
+
+    def release(self) -> None:
+        """Let go of the decoded frame; `luma` stays."""
+        self._rgb = None
+
+    def __repr__(self) -> str:
+        """Show the shape, not the pixels."""
+        height, width = self.luma.shape
+        return (
+            f"LumaFrame(index={self.index}, pts_seconds={self.pts_seconds:.3f}, {width}x{height})"
+        )
+
+
+class LumaPass:
+    """One pass over a file; iterate once, then read what was and was not analysed.
+
+    Args:
+        info: from `probe`.
+        sample_fps: frames are sampled to at most this rate; none is ever shown twice.
+        long_side_px: longer side of the reduced pictures; smaller originals are not enlarged.
+        limits: where to stop.
+
+    Attributes:
+        frames_decoded: frames decoded so far.
+        frames_sampled: frames yielded so far.
+        seconds_analysed: from the first frame to the end of the last decoded one.
+        not_analysed: what was left out, a reason each; complete after the iteration.
+    """
+
+    def __init__(
+        self, info: VideoInfo, *, sample_fps: float, long_side_px: int, limits: Limits
+    ) -> None:
+        if sample_fps <= 0 or long_side_px <= 0:
+            raise ValueError(f"above zero, please: {sample_fps=}, {long_side_px=}")
+        self.info = info
+        self.sample_fps = sample_fps
+        self.limits = limits
+        width, height, self.scale = reduced_size(info, long_side_px)
+        self._size = (width, height)
+        self._swscale_luma, self._swscale_rgb = VideoReformatter(), VideoReformatter()
+        self.frames_decoded = 0
+        self.frames_sampled = 0
+        self.seconds_analysed = 0.0
+        self.not_analysed: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[LumaFrame]:
+        """Yield the sampled frames in order of time.
+
+        Raises:
+            DecodeError: no frame at all could be decoded.
+        """
+        frames = self._still() if self.info.kind == "image" else self._moving()
+        for frame in frames:
+            self.frames_sampled += 1
+            yield frame
+            frame.release()
+
+    def _still(self) -> Iterator[LumaFrame]:
+        picture = Image.fromarray(pixels_as_shown(self.info.path, limits=self.limits))
+        small = picture.resize(self._size, Image.Resampling.BOX)
+        self.frames_decoded = 1
+        luma = np.array(small.convert("L"), dtype=np.uint8)
+        colour = np.array(small, dtype=np.uint8)
+        yield LumaFrame(FrameStamp(0, 0, 0.0), luma, self.scale, colour.copy)
+
+    def _moving(self) -> Iterator[LumaFrame]:
+        decoding = Decoding(self.info, self.limits)
+        last_tick = -1
+        for stamp, frame in decoding:
+            self.frames_decoded += 1
+            self.seconds_analysed = decoding.seconds
+            tick = math.floor(stamp.pts_seconds * self.sample_fps + TICK_TOLERANCE)
+            if tick > last_tick:
+                last_tick = tick
+                yield self._reduced(stamp, frame)
+        self.not_analysed = tuple(self._left_out(decoding))
+        if self.frames_decoded == 0:
+            why = "; ".join(self.not_analysed) or "it holds no frame"
+            raise DecodeError(
+                f"no picture of {self.info.path!r} could be decoded: {why}",
+                hint="get an undamaged copy",
+            )
+
+    def _reduced(self, stamp: FrameStamp, frame: VideoFrame) -> LumaFrame:
+        luma = luma_as_shown(frame, self.info, self._size, self._swscale_luma)
+
+        def rgb() -> NDArray[np.uint8]:
+            return rgb_as_shown(frame, self.info, self._size, self._swscale_rgb)
+
+        return LumaFrame(stamp, luma, self.scale, rgb)
+
+    def _left_out(self, decoding: Decoding) -> Iterator[str]:
+        promised = self.info.duration_seconds
+        if decoding.stopped is not None:
+            yield f"decoding stopped at {decoding.seconds:.1f} s: {decoding.stopped}"
+        if decoding.damaged_packets:
+            yield f"{decoding.damaged_packets} damaged packets skipped"
+        if decoding.behind_limit:
+            yield f"what lies behind the limit of {self.limits.max_seconds:g} s"
+        elif promised is not None:
+            missing = promised - decoding.seconds
+            if missing > SHORT_SECONDS and missing > SHORT_RATIO * promised:
+                yield (
+                    f"the last {missing:.1f} s of the {promised:.1f} s that the header promises: "
+                    "not in the file or not decodable"
+                )

@@ -1,0 +1,139 @@
+"""From a decoded frame to the picture that a player shows, at any size.
+
+Rotation, pixel aspect, matrix, range, interlacing and HDR are settled here, for the cheap luma
+pass and for the chosen frames alike.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from unmask.values import VideoInfo
+from unmask.video.tonemap import to_sdr
+
+Scalar = TypeVar("Scalar", np.uint8, np.uint16)
+
+UNSPECIFIED = 2
+"""AVCOL_SPC_UNSPECIFIED."""
+HD_HEIGHT_PX = 720
+"""Untagged pictures from this height are BT.709, smaller ones BT.601, as players do it."""
+MATRICES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,
+}
+"""AVColorSpace to swscale's matrix."""
+
+
+def reduced_size(info: VideoInfo, long_side_px: int) -> tuple[int, int, float]:
+    """Return width and height as shown, at most `long_side_px` long, and their scale."""
+    longest = max(info.width_px, info.height_px)
+    if longest <= long_side_px:
+        return info.width_px, info.height_px, 1.0
+    scale = long_side_px / longest
+    width = max(1, round(info.width_px * scale))
+    return width, max(1, round(info.height_px * scale)), scale
+
+
+def luma_as_shown(
+    frame: VideoFrame, info: VideoInfo, size: tuple[int, int], swscale: VideoReformatter
+) -> NDArray[np.uint8]:
+    """Return the luma of a frame, `(h, w)` of the given width and height as shown."""
+    width, height = _before_turning(size, info)
+    small = swscale.reformat(
+        one_field(frame),
+        width=width,
+        height=height,
+        format="gray",
+        interpolation=Interpolation.AREA,
+    )
+    return _turned(_pixels(small, np.uint8, 1)[:, :, 0], info)
+
+
+def rgb_as_shown(
+    frame: VideoFrame, info: VideoInfo, size: tuple[int, int], swscale: VideoReformatter
+) -> NDArray[np.uint8]:
+    """Return a frame as SDR RGB, `(h, w, 3)` of the given width and height as shown."""
+    width, height = _before_turning(size, info)
+    hdr = info.transfer != "sdr"
+    smaller = width * height < frame.width * frame.height
+    field = one_field(frame)
+    picture = swscale.reformat(
+        field,
+        width=width,
+        height=height,
+        format="rgb48le" if hdr else "rgb24",
+        src_colorspace=_matrix(frame),
+        src_color_range=_range(frame),
+        dst_color_range=ColorRange.JPEG,
+        interpolation=Interpolation.AREA if smaller else Interpolation.BICUBIC,
+    )
+    if hdr:
+        return _turned(to_sdr(_pixels(picture, np.uint16, 3), info.transfer), info)
+    return _turned(_pixels(picture, np.uint8, 3), info)
+
+
+def one_field(frame: VideoFrame) -> VideoFrame:
+    """Return the first field of an interlaced frame at half height; others as they are.
+
+    The two fields of a frame were taken at different times; together they show combs at moving
+    edges, which a detector would take for traces of manipulation.
+    """
+    if not frame.interlaced_frame or frame.height < 4:
+        return frame
+    field = VideoFrame(frame.width, frame.height // 2, frame.format.name)
+    for source, target in zip(frame.planes, field.planes, strict=True):
+        lines = _lines(source, np.uint8)[: source.height : 2]
+        canvas = np.zeros((target.buffer_size // target.line_size, target.line_size), np.uint8)
+        rows, columns = min(len(lines), target.height), min(source.line_size, target.line_size)
+        canvas[:rows, :columns] = lines[:rows, :columns]
+        target.update(canvas.tobytes())
+    field.colorspace, field.color_range = frame.colorspace, frame.color_range
+    return field
+
+
+def _before_turning(size: tuple[int, int], info: VideoInfo) -> tuple[int, int]:
+    return size if info.rotation_degrees % 180 == 0 else (size[1], size[0])
+
+
+def _turned(pixels: NDArray[Scalar], info: VideoInfo) -> NDArray[Scalar]:
+    quarter_turns = -info.rotation_degrees // 90
+    return np.ascontiguousarray(np.rot90(pixels, quarter_turns))
+
+
+def _pixels(frame: VideoFrame, kind: type[Scalar], channels: int) -> NDArray[Scalar]:
+    """Return a copy of the pixels of a packed frame, `(h, w, channels)`."""
+    lines = _lines(frame.planes[0], kind)[: frame.height, : frame.width * channels]
+    return lines.reshape(frame.height, frame.width, channels).copy()
+
+
+def _lines(plane: VideoPlane, kind: type[Scalar]) -> NDArray[Scalar]:
+    """Return a view of a plane's lines with the padding behind each."""
+    buffer: Any = plane  # has the buffer protocol; PyAV's stubs do not say so
+    values: NDArray[Scalar] = np.frombuffer(buffer, kind)
+    return values.reshape(-1, plane.line_size // np.dtype(kind).itemsize)
+
+
+def _matrix(frame: VideoFrame) -> int | None:
+    if frame.format.is_rgb:
+        return None
+    if frame.colorspace == UNSPECIFIED:
+        return Colorspace.ITU709 if frame.height >= HD_HEIGHT_PX else Colorspace.ITU601
+    return MATRICES.get(frame.colorspace, Colorspace.ITU709)
+
+
+def _range(frame: VideoFrame) -> int:
+    if frame.color_range in (ColorRange.MPEG, ColorRange.JPEG):
+        return int(frame.color_range)
+    full = frame.format.name.startswith("yuvj") or frame.format.is_rgb
+    return int(ColorRange.JPEG if full else ColorRange.MPEG)

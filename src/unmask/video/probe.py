@@ -1,0 +1,216 @@
+"""What a file says of itself, and the refusal of what is no media or too large.
+
+The first step of a scan. Sizes are checked on headers, before a picture is decoded; only then is
+one frame decoded, because libavformat hands the display matrix over with the first frame.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import av
+from av.container import InputContainer
+from av.video.format import VideoFormat
+from av.video.stream import VideoStream
+from PIL import Image
+
+from unmask.errors import InputNotFound, LimitExceeded, NotMedia
+from unmask.settings import Limits
+from unmask.values import StreamInfo, VideoInfo
+from unmask.video import still
+from unmask.video.source import HINT_FORMAT, open_container, picture_stream, prepare_decoder
+
+MAX_TEXT = 1000
+"""Characters kept of a metadata value."""
+MAX_ENTRIES = 200
+"""Metadata entries kept."""
+MAX_PACKETS = 100
+"""Packets looked at for a first frame."""
+
+Transfer = Literal["sdr", "pq", "hlg"]
+TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}
+"""AVColorTransferCharacteristic of the two HDR curves."""
+
+
+def probe(path: str | Path, *, limits: Limits) -> VideoInfo:
+    """Read what a local file says of itself.
+
+    Args:
+        path: the file; a URL is refused.
+        limits: what is refused.
+
+    Raises:
+        InputNotFound: no such file, not a regular file, or it may not be read.
+        NotMedia: empty, no media, or without a picture stream.
+        LimitExceeded: too many bytes, pixels or streams.
+    """
+    size = _size_of(path, limits)
+    digest = _sha256(path)
+    picture = still.open_still(path, limits=limits)
+    if picture is not None:
+        with picture:
+            if not still.is_animation(picture):
+                return _still_info(path, size, digest, picture)
+    with open_container(path, limits=limits) as container:
+        return _video_info(path, size, digest, container, limits)
+
+
+def _size_of(path: str | Path, limits: Limits) -> int:
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError) as error:
+        remote = "://" in str(path)
+        raise InputNotFound(
+            f"cannot open {str(path)!r}: {getattr(error, 'strerror', None) or error}",
+            hint="download it first; only local files are read" if remote else "check the path",
+        ) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise InputNotFound(f"{str(path)!r} is not a regular file", hint="give one media file")
+    if found.st_size == 0:
+        raise NotMedia(f"{str(path)!r} is empty", hint="get a complete copy")
+    if found.st_size > limits.max_bytes:
+        raise LimitExceeded(
+            f"{str(path)!r} has {found.st_size} bytes; at most {limits.max_bytes} allowed",
+            hint="cut the video, or raise the limit on bytes",
+        )
+    return found.st_size
+
+
+def _sha256(path: str | Path) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputNotFound(
+            f"cannot read {str(path)!r}: {error.strerror}", hint="check the file's permissions"
+        ) from error
+
+
+def _still_info(path: str | Path, size: int, digest: str, picture: Image.Image) -> VideoInfo:
+    name = (picture.format or "image").lower().replace("mpo", "jpeg")
+    rotation = still.rotation_of(picture)
+    width, height = picture.size if rotation % 180 == 0 else picture.size[::-1]
+    return VideoInfo(
+        path=str(path),
+        sha256=digest,
+        size_bytes=size,
+        kind="image",
+        container=name,
+        codec=name,
+        pixel_format=still.PIXEL_FORMATS.get(picture.mode, picture.mode.lower()),
+        bit_depth=16 if picture.mode.startswith("I") else 8,
+        width_px=width,
+        height_px=height,
+        rotation_degrees=rotation,
+        pixel_aspect=1.0,
+        transfer="sdr",
+        fps_from_header=None,
+        duration_seconds=None,
+        frames_from_header=1,
+        streams=(StreamInfo(index=0, kind="video", codec=name),),
+        metadata=_cut(still.metadata_of(picture)),
+    )
+
+
+def _video_info(
+    path: str | Path, size: int, digest: str, container: InputContainer, limits: Limits
+) -> VideoInfo:
+    stream = _checked_stream(path, container, limits)
+    context = stream.codec_context
+    coded = (context.width, context.height)
+    aspect = float(stream.sample_aspect_ratio or 1) or 1.0
+    shown = (max(1, round(coded[0] * aspect)), coded[1])
+    still.check_pixels(path, *shown, limits)
+    rate, pixel_format = stream.average_rate, context.pix_fmt or "unknown"
+    depth = VideoFormat(pixel_format).components[0].bits if context.pix_fmt else 8
+    metadata = _cut({**container.metadata, **{f"video.{k}": v for k, v in stream.metadata.items()}})
+    streams = tuple(
+        StreamInfo(index=s.index, kind=s.type, codec=s.codec_context.name)
+        if s.codec_context is not None
+        else StreamInfo(index=s.index, kind=s.type, codec=None)
+        for s in container.streams
+    )
+    duration, frames = _duration(container, stream), stream.frames or None
+    rotation = _rotation(container, stream, limits)
+    return VideoInfo(
+        path=str(path),
+        sha256=digest,
+        size_bytes=size,
+        kind="video",
+        container=container.format.name,
+        codec=context.name,
+        pixel_format=pixel_format,
+        bit_depth=depth,
+        width_px=shown[rotation % 180 // 90],
+        height_px=shown[1 - rotation % 180 // 90],
+        rotation_degrees=rotation,
+        pixel_aspect=aspect,
+        transfer=TRANSFERS.get(context.color_trc, "sdr"),
+        fps_from_header=float(rate) if rate else None,
+        duration_seconds=duration,
+        frames_from_header=frames,
+        streams=streams,
+        metadata=metadata,
+    )
+
+
+def _checked_stream(path: str | Path, container: InputContainer, limits: Limits) -> VideoStream:
+    count = len(container.streams)
+    if count > limits.max_streams:
+        raise LimitExceeded(
+            f"{str(path)!r} has {count} streams; at most {limits.max_streams} allowed",
+            hint="copy the picture stream into a file of its own",
+        )
+    stream = picture_stream(container)
+    if stream is None:
+        kinds = ", ".join(sorted({s.type for s in container.streams})) or "none"
+        raise NotMedia(
+            f"{str(path)!r} has no picture stream that can be decoded (streams: {kinds})",
+            hint=HINT_FORMAT,
+        )
+    context = stream.codec_context
+    if context.width <= 0 or context.height <= 0:
+        # libavcodec sets the size to zero when it is above `max_pixels`.
+        raise LimitExceeded(
+            f"{str(path)!r} claims no picture size, or more than {limits.max_pixels} pixels",
+            hint=still.HINT_SMALLER,
+        )
+    return stream
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> float | None:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    tagged = stream.metadata.get("DURATION", "").split(":")
+    try:
+        hours, minutes, seconds = (float(part) for part in tagged)
+        return hours * 3600 + minutes * 60 + seconds
+    except ValueError:
+        return container.duration / av.time_base if container.duration else None
+
+
+def _rotation(container: InputContainer, stream: VideoStream, limits: Limits) -> int:
+    """Return the clockwise turn, from the display matrix that comes with the first frame."""
+    prepare_decoder(stream, limits=limits, threads=False)
+    try:
+        for number, packet in enumerate(container.demux(stream)):
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                frames = []
+            if frames:
+                return round(-frames[0].rotation / 90) % 4 * 90
+            if number >= MAX_PACKETS:
+                break
+    except av.FFmpegError:
+        return 0
+    return 0
+
+
+def _cut(metadata: Mapping[str, str]) -> dict[str, str]:
+    entries = list(metadata.items())[:MAX_ENTRIES]
+    return {key[:MAX_TEXT]: value[:MAX_TEXT] for key, value in entries}

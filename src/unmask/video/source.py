@@ -1,0 +1,91 @@
+"""Opening a local media file with libavformat, fenced in.
+
+Media files are hostile input: only demuxers of self-contained files and only the `file` protocol
+are allowed, so that no playlist inside a file reaches another file or the network; and the codec
+is told the largest picture, so that a header that lies costs no memory. Used by `probe` and by
+both decoding passes, so that all three see the same stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from unmask.errors import NotMedia
+from unmask.settings import Limits
+
+SELF_CONTAINED = ",".join(
+    (
+        "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,live_flv,asf,ogg",
+        "gif,apng,webp_anim,mxf,nut,rm,dv,h264,hevc,vvc,av1,obu,ivf,m4v,mjpeg,vc1,yuv4mpegpipe",
+        "h261,h263,cavsvideo,wtv,gxf,swf,nsv,dirac,mp3,wav,aac,flac,aiff,w64,amr,ac3,eac3",
+    )
+)
+"""Demuxers that read nothing but the file that they were given. Absent on purpose: `hls`, `dash`,
+`concat`, `image2`, `sdp`, `imf` and their like. Audio is there to be told apart from garbage."""
+
+HINT_FORMAT = "give a video or picture file, such as MP4, MOV, MKV, WebM, AVI, GIF, JPEG or PNG"
+
+
+def reason_of(error: av.FFmpegError) -> str:
+    """Return what FFmpeg says of an error, on one line and without the path."""
+    return " ".join((error.strerror or type(error).__name__).split())
+
+
+@contextmanager
+def open_container(path: str | Path, *, limits: Limits) -> Iterator[InputContainer]:
+    """Open a local file for reading, and close it.
+
+    Raises:
+        NotMedia: libavformat knows no self-contained format that this file has.
+    """
+    options = {
+        "protocol_whitelist": "file",
+        "format_whitelist": SELF_CONTAINED,
+        "max_pixels": str(limits.max_pixels),
+    }
+    name = f"file:{Path(path).resolve()}"
+    try:
+        container = av.open(name, "r", options=options, metadata_errors="replace")
+    except (av.FFmpegError, OSError, ValueError) as error:
+        why = reason_of(error) if isinstance(error, av.FFmpegError) else type(error).__name__
+        raise NotMedia(f"{str(path)!r} is not a readable video: {why}", hint=HINT_FORMAT) from error
+    try:
+        yield container
+    finally:
+        container.close()
+
+
+def picture_stream(container: InputContainer) -> VideoStream | None:
+    """Return the stream to look at: the first that is no cover picture and can be decoded."""
+    streams = [
+        stream
+        for stream in container.streams.video
+        if stream.codec_context is not None
+        and not Disposition(stream.disposition) & Disposition.attached_pic
+    ]
+    preferred = [s for s in streams if Disposition(s.disposition) & Disposition.default]
+    return next(iter(preferred + streams), None)
+
+
+def prepare_decoder(stream: VideoStream, *, limits: Limits, threads: bool) -> None:
+    """Set threads and the largest picture before the first packet is decoded."""
+    context = stream.codec_context
+    context.options = {"max_pixels": str(limits.max_pixels)}
+    context.thread_type = av.codec.context.ThreadType.AUTO
+    context.thread_count = 0 if threads else 1
+
+
+def frame_step(stream: VideoStream) -> int:
+    """Return the usual distance of two frames in units of the stream's time base, at least 1."""
+    rate = stream.average_rate or stream.guessed_rate
+    base = stream.time_base
+    if not rate or not base:
+        return 1
+    return max(1, round(1 / (rate * base)))

@@ -1,0 +1,126 @@
+"""Still pictures, read by Pillow: their size from the header alone, their pixels as shown.
+
+Pillow opens lazily, so that the size is known and checked before a pixel is decoded. Animated GIF
+and PNG files are videos and go to libavformat.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from unmask.errors import DecodeError, LimitExceeded
+from unmask.settings import Limits
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""Formats looked for (MPO opens as JPEG); Pillow's others (PostScript, PDF, ...) are never tried."""
+
+PIXEL_FORMATS = {"RGB": "rgb24", "RGBA": "rgba", "L": "gray", "P": "pal8", "1": "monob"}
+"""FFmpeg's name for a Pillow mode, where there is one."""
+
+ORIENTATION = 0x0112
+ROTATIONS = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
+"""Clockwise turn for an EXIF orientation (2, 4, 5 and 7 are mirrored as well)."""
+
+HINT_SMALLER = "make the picture smaller, or raise the limit on pixels"
+
+
+def check_pixels(path: str | Path, width_px: int, height_px: int, limits: Limits) -> None:
+    """Refuse a picture that would be too large.
+
+    Raises:
+        LimitExceeded: more pixels than allowed.
+    """
+    if width_px * height_px > limits.max_pixels:
+        raise LimitExceeded(
+            f"{str(path)!r} has {width_px}x{height_px} pixels; at most {limits.max_pixels} allowed",
+            hint=HINT_SMALLER,
+        )
+
+
+def open_still(path: str | Path, *, limits: Limits) -> Image.Image | None:
+    """Open a picture without decoding it; None if the file is none that Pillow knows.
+
+    Raises:
+        LimitExceeded: its header claims more pixels than allowed.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            picture = Image.open(path, formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise LimitExceeded(
+            f"{str(path)!r} is too large a picture: {error}", hint=HINT_SMALLER
+        ) from error
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+        return None
+    try:
+        check_pixels(path, *picture.size, limits)
+    except LimitExceeded:
+        picture.close()
+        raise
+    return picture
+
+
+def is_animation(picture: Image.Image) -> bool:
+    """Tell whether libavformat should read it: GIF always, PNG where it has several frames."""
+    if picture.format == "PNG":
+        return int(getattr(picture, "n_frames", 1)) > 1
+    return picture.format == "GIF"
+
+
+def rotation_of(picture: Image.Image) -> int:
+    """Return the clockwise turn that the EXIF orientation asks for."""
+    try:
+        return ROTATIONS.get(int(picture.getexif().get(ORIENTATION, 1)), 0)
+    except (ValueError, TypeError, OSError, SyntaxError):
+        return 0
+
+
+def metadata_of(picture: Image.Image) -> dict[str, str]:
+    """Return text chunks and EXIF entries as text."""
+    found = {str(key): value for key, value in picture.info.items() if isinstance(value, str)}
+    try:
+        tags = dict(picture.getexif())
+    except (ValueError, TypeError, OSError, SyntaxError):
+        tags = {}
+    for tag, value in tags.items():
+        if isinstance(value, str | int | float):
+            found[f"exif.{ExifTags.TAGS.get(tag, tag)}"] = str(value)
+    return found
+
+
+def pixels_as_shown(path: str | Path, *, limits: Limits) -> NDArray[np.uint8]:
+    """Decode a still picture, turned as its EXIF orientation says.
+
+    Returns:
+        `(H, W, 3)` RGB.
+
+    Raises:
+        DecodeError: it is damaged.
+    """
+    picture = open_still(path, limits=limits)
+    if picture is None:
+        raise DecodeError(
+            f"{str(path)!r} is no picture any more", hint="do not change it meanwhile"
+        )
+    try:
+        with picture:
+            shown = ImageOps.exif_transpose(picture)
+            if shown.mode.startswith("I"):
+                return _from_sixteen_bits(np.asarray(shown))
+            return np.array(shown.convert("RGB"), dtype=np.uint8)
+    except (OSError, ValueError, SyntaxError) as error:
+        why = " ".join(str(error).split())
+        raise DecodeError(
+            f"{str(path)!r} cannot be decoded: {why}", hint="get an undamaged copy"
+        ) from error
+
+
+def _from_sixteen_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    grey = np.clip(values.astype(np.int64) >> 8, 0, 255).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)
