@@ -1,0 +1,145 @@
+"""From logits of key frames to a verdict on a face, and from faces to a verdict on a video.
+
+A track's number is the mean logit over its usable key frames; a video's is that of its most
+suspicious track. Thresholds, calibration and the limits of what can be judged come from the
+detector's bundle. Where nothing reliable can be said, the verdict is 'cannot judge' with a reason;
+nothing is silently counted as real.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from unmask.bundle import BundleManifest, Calibration, Judgeable
+from unmask.values import KeyFrame, Verdict, Word
+
+Values = NDArray[np.float64]
+
+_SHARPNESS_SIDE_PX = 128
+_REPLICATES = 2000
+_SUSPICION: tuple[Word, ...] = ("little evidence", "some evidence", "substantial evidence")
+
+
+def sharpness(crop: NDArray[np.uint8]) -> float:
+    """Return the variance of the Laplacian of a crop's luma at 128 px: low means blurred.
+
+    Args:
+        crop: `(S, S, 3)` RGB.
+    """
+    side = _SHARPNESS_SIDE_PX
+    grey = Image.fromarray(crop).convert("L").resize((side, side), Image.Resampling.BILINEAR)
+    luma = np.asarray(grey, dtype=np.float64)
+    centre = luma[1:-1, 1:-1]
+    ring = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
+    return float((ring - 4 * centre).var())
+
+
+def unusable_reason(face_px: float, crop_sharpness: float, limits: Judgeable) -> str | None:
+    """Say why a crop is not fit to be judged, or None where it is."""
+    if face_px < limits.min_face_px:
+        return f"face too small ({face_px:.0f} px, {limits.min_face_px:.0f} needed)"
+    if crop_sharpness < limits.min_sharpness:
+        return f"face too blurred (sharpness {crop_sharpness:.1f}, {limits.min_sharpness:g} needed)"
+    return None
+
+
+def sigmoid(x: Values) -> Values:
+    """Return 1 / (1 + exp(-x)) without overflow."""
+    return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(x, dtype=np.float64)))
+
+
+def calibrate(logits: Values, calibration: Calibration) -> Values:
+    """Return calibrated P(fake) at even prior odds."""
+    return sigmoid(calibration.slope * np.asarray(logits) + calibration.intercept)
+
+
+def interval(logits: Values, calibration: Calibration, *, seed: int = 0) -> tuple[float, float]:
+    """Return the 95 % interval of the probability of a mean logit.
+
+    Bootstrap over the key frames, each replicate with its own draw of the calibration's slope and
+    intercept. It covers the scatter within this video and the size of the calibration set; it does
+    not cover videos unlike those that the detector knows.
+
+    Args:
+        logits: `(N,)`, N >= 1.
+        calibration: with the covariance of its parameters.
+        seed: of the bootstrap.
+    """
+    rng = np.random.default_rng(seed)
+    values = np.asarray(logits, dtype=np.float64)
+    draws = rng.integers(len(values), size=(_REPLICATES, len(values)))
+    parameters = rng.multivariate_normal(
+        (calibration.slope, calibration.intercept), calibration.covariance, size=_REPLICATES
+    )
+    means = values[draws].mean(axis=1)
+    low, high = np.quantile(sigmoid(parameters[:, 0] * means + parameters[:, 1]), (0.025, 0.975))
+    point = float(calibrate(np.array([values.mean()]), calibration)[0])
+    return min(float(low), point), max(float(high), point)
+
+
+def word(logit: float, manifest: BundleManifest) -> Word:
+    """Put a mean logit into words by the bundle's operating points."""
+    if logit >= manifest.point("few-false-alarms").logit:
+        return "substantial evidence"
+    if logit >= manifest.point("balanced").logit:
+        return "some evidence"
+    return "little evidence"
+
+
+def cannot_judge(reason: str, *, frames_used: int = 0) -> Verdict:
+    """Return a refusal with its reason."""
+    return Verdict("cannot judge", None, None, None, frames_used, reason)
+
+
+def judge_track(
+    key_frames: Sequence[KeyFrame], manifest: BundleManifest, *, still: bool, seed: int = 0
+) -> Verdict:
+    """Judge one face.
+
+    Args:
+        key_frames: scored frames; those with `unusable` set do not count.
+        manifest: the detector's.
+        still: whether the input is a single picture, for which one frame is all there can be.
+        seed: of the interval's bootstrap.
+    """
+    used = [k.logit for k in key_frames if k.unusable is None and k.logit is not None]
+    needed = 1 if still else manifest.judgeable.min_key_frames
+    if len(used) < needed:
+        reasons = Counter(k.unusable.split(" (")[0] for k in key_frames if k.unusable)
+        why = f"; {reasons.most_common(1)[0][0]} in {sum(reasons.values())}" if reasons else ""
+        return cannot_judge(
+            f"{len(used)} usable key frame{'' if len(used) == 1 else 's'} of {len(key_frames)}, "
+            f"at least {needed} needed{why}",
+            frames_used=len(used),
+        )
+    logits = np.asarray(used, dtype=np.float64)
+    mean = float(logits.mean())
+    return Verdict(
+        word=word(mean, manifest),
+        probability=float(calibrate(np.array([mean]), manifest.calibration)[0]),
+        interval=interval(logits, manifest.calibration, seed=seed),
+        logit=mean,
+        frames_used=len(used),
+        reason="one picture only: error rates of single pictures are higher" if still else None,
+    )
+
+
+def judge_video(verdicts: Sequence[Verdict], *, why_none: str) -> Verdict:
+    """Judge a video by its most suspicious face.
+
+    Args:
+        verdicts: of its tracks.
+        why_none: the reason where there is no track.
+    """
+    judged = [v for v in verdicts if v.logit is not None]
+    if judged:
+        return max(judged, key=lambda v: (_SUSPICION.index(v.word), v.logit))
+    if not verdicts:
+        return cannot_judge(why_none)
+    best = max(verdicts, key=lambda v: v.frames_used)
+    return cannot_judge(f"no face could be judged: {best.reason}", frames_used=best.frames_used)
