@@ -39,7 +39,8 @@ class AreaTable:
         rows = self._table[:, bottom[0]] - self._table[:, top[0]]
         sums = rows[:, :, right[0]] - rows[:, :, left[0]]
         cells = (bottom - top).reshape(-1, 1) * (right - left)
-        return np.divide(sums, cells, dtype=np.float32)
+        means: NDArray[np.float32] = np.divide(sums, cells, dtype=np.float32)
+        return means
 
     def crops(self, windows: Windows, size: int) -> NDArray[np.float32]:
         """Return windows of the picture as `(N, 3, size, size)` means in [0, 255]."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from importlib import resources
 
 import numpy as np
-import onnxruntime as ort  # type: ignore[import-untyped]  # it has no type information
+import onnxruntime as ort
 from numpy.typing import NDArray
 
 from unmask.faces.area import AreaTable, Windows
