@@ -1,4 +1,1 @@
-"""Finding faces in pictures: the detector protocol, the detectors, and their model files.
-
-First station after decoding: pictures in, `Face` values out. Tracks over time are built on top.
-"""
+"""Finding faces in frames, following them over time, cutting them out."""

@@ -1,0 +1,414 @@
+"""From a file to an explained verdict: the one composer of the rooms below.
+
+    probe -> first pass (luma, faces, tracks, differences) -> key frames -> second pass (RGB crops)
+          -> network -> calibration, verdict -> GradCAM -> Scan
+
+A `Scanner` holds what is loaded once (detector bundle, network, face detector) and scans files one
+by one. It writes nothing and prints nothing.
+"""
+
+from __future__ import annotations
+
+import platform
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask import keyframes
+from unmask.bundle import Bundle, load_bundle, shipped_folder
+from unmask.explain import gradcam
+from unmask.faces.crops import cut_square, square_around
+from unmask.faces.detector import create
+from unmask.faces.tracks import Tracker
+from unmask.runtime import Network
+from unmask.scoring import calibrate, judge_track, judge_video, sharpness, unusable_reason
+from unmask.settings import Limits, ScanSettings
+from unmask.values import (
+    SCHEMA_VERSION,
+    Box,
+    Coverage,
+    Curve,
+    DetectorInfo,
+    FaceTrack,
+    KeyFrame,
+    KeyFramePicture,
+    Scan,
+    ScanResult,
+    TrackResult,
+    VideoInfo,
+)
+from unmask.video import LumaPass, probe, read_frames
+from unmask.video.decode import FrameStamp
+
+Progress = Callable[[str, float], None]
+"""Called with the name of the stage and the share of it that is done, 0 to 1."""
+
+_SMALL_SAMPLE_FRAMES = 8
+_CURVE_DIGITS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class FirstPass:
+    """What the first pass over a file gives."""
+
+    info: VideoInfo
+    """The file."""
+    tracks: tuple[FaceTrack, ...]
+    """Faces over time."""
+    stamps: dict[int, FrameStamp]
+    """Stamps of the sampled frames by index."""
+    codec_keys: frozenset[int]
+    """Indices of frames that the encoder made key frames."""
+    coverage: LumaPass
+    """The finished pass, for its counts."""
+
+    def __repr__(self) -> str:
+        """Show the counts."""
+        return f"FirstPass({self.info.path!r}, {len(self.tracks)} tracks)"
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenFrames:
+    """The key frames of one track, and the signal they were chosen from."""
+
+    track: FaceTrack
+    """The track."""
+    positions: NDArray[np.int64]
+    """Positions in the track, ascending."""
+    smoothed: NDArray[np.float64]
+    """`(N,)` smoothed difference over the track."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Crop:
+    """A key frame's crop, as cut in the second pass."""
+
+    track_id: int
+    key_frame: KeyFrame
+    pixels: NDArray[np.uint8]
+
+
+def first_pass(
+    path: str | Path, settings: ScanSettings, *, progress: Progress | None = None, threads: int = 2
+) -> FirstPass:
+    """Read a file once: probe it, follow its faces, measure their differences.
+
+    Raises:
+        InputError: the file cannot be used.
+        DecodeError: nothing in it could be decoded.
+    """
+    info = probe(path, limits=settings.limits)
+    passing = LumaPass(
+        info,
+        sample_fps=settings.sample_fps,
+        long_side_px=settings.detect_long_side_px,
+        limits=settings.limits,
+    )
+    tracker = Tracker(
+        create(settings.face_detector, threads=threads), every_seconds=settings.detect_every_seconds
+    )
+    stamps: dict[int, FrameStamp] = {}
+    codec_keys: set[int] = set()
+    for frame in passing:
+        stamps[frame.index] = frame.stamp
+        if frame.codec_key:
+            codec_keys.add(frame.index)
+        tracker.add(frame)
+        if progress and info.duration_seconds:
+            progress("reading", min(1.0, frame.pts_seconds / info.duration_seconds))
+    return FirstPass(info, tuple(tracker.finish()), stamps, frozenset(codec_keys), passing)
+
+
+def choose(first: FirstPass, track: FaceTrack, settings: ScanSettings) -> ChosenFrames:
+    """Choose the key frames of a track."""
+    smoothed = keyframes.smooth(track.differences, settings.smoothing_frames)
+    codec_keys = np.array([int(i) in first.codec_keys for i in track.frame_indices])
+    signal = keyframes.Signal(track.differences.astype(np.float64), smoothed, codec_keys)
+    positions = keyframes.select(
+        settings.selector, signal, budget=settings.budget, seed=settings.seed
+    )
+    return ChosenFrames(track, positions, smoothed)
+
+
+class Scanner:
+    """A loaded detector that scans files.
+
+    Args:
+        detector: folder of a detector bundle; None for the one that comes with the package.
+        settings: how videos are looked at.
+        threads: threads of the networks.
+
+    Raises:
+        BundleError: the bundle cannot be used.
+        ValueError: the settings name an unknown selector or face detector.
+        ModelNotFound: the face detector's model is not installed.
+    """
+
+    def __init__(
+        self,
+        detector: str | Path | None = None,
+        *,
+        settings: ScanSettings | None = None,
+        threads: int = 2,
+    ) -> None:
+        self.settings = settings or ScanSettings()
+        keyframes.selector(self.settings.selector)
+        create(self.settings.face_detector, threads=threads)
+        self.bundle: Bundle = load_bundle(detector or shipped_folder())
+        self._threads = threads
+        self._given_detector = detector
+        self._network = Network(self.bundle, threads=threads)
+
+    def scan(self, path: str | Path, *, progress: Progress | None = None) -> Scan:
+        """Scan one file.
+
+        Args:
+            path: a video, an animation or a picture.
+            progress: told how far the scan is.
+
+        Raises:
+            InputError: the file cannot be used.
+            DecodeError: nothing in it could be decoded.
+        """
+        first = first_pass(path, self.settings, progress=progress, threads=self._threads)
+        ranked = sorted(first.tracks, key=_weight, reverse=True)
+        judged = sorted(ranked[: self.settings.limits.max_tracks], key=lambda t: t.id)
+        chosen = [choose(first, track, self.settings) for track in judged]
+        crops = self._cut(first, chosen, progress)
+        crops, maps = self._score(crops)
+        if progress:
+            progress("scoring", 1.0)
+        by_track: dict[int, list[KeyFrame]] = {c.track.id: [] for c in chosen}
+        for crop in crops:
+            by_track[crop.track_id].append(crop.key_frame)
+        still = first.info.kind == "image"
+        tracks = tuple(self._track(c, tuple(by_track[c.track.id]), still) for c in chosen)
+        pictures = tuple(
+            KeyFramePicture(crop.track_id, crop.key_frame.frame_index, crop.pixels, saliency)
+            for crop, saliency in zip(crops, maps, strict=True)
+        )
+        return Scan(self._result(first, tracks), pictures)
+
+    def _cut(
+        self, first: FirstPass, chosen: Sequence[ChosenFrames], progress: Progress | None
+    ) -> list[_Crop]:
+        """Decode the key frames in full and cut the faces out."""
+        wanted: dict[int, list[tuple[ChosenFrames, int]]] = {}
+        for each in chosen:
+            for position in each.positions:
+                index = int(each.track.frame_indices[position])
+                wanted.setdefault(index, []).append((each, int(position)))
+        spec = self.bundle.manifest.preprocessing
+        crops: list[_Crop] = []
+        stamps = [first.stamps[index] for index in sorted(wanted)]
+        frames = read_frames(first.info, stamps, limits=self.settings.limits)
+        for done, frame in enumerate(frames, start=1):
+            for each, position in wanted[frame.index]:
+                key_frame = _key_frame(each, position)
+                square = square_around(
+                    key_frame.box,
+                    margin_ratio=spec.margin_ratio,
+                    shift_y_ratio=spec.shift_y_ratio,
+                )
+                pixels = cut_square(frame.image, square, size_px=spec.size_px)
+                crops.append(_Crop(each.track.id, key_frame, pixels))
+            if progress:
+                progress("key frames", done / len(stamps))
+        return sorted(crops, key=lambda c: (c.track_id, c.key_frame.frame_index))
+
+    def _score(
+        self, crops: list[_Crop]
+    ) -> tuple[list[_Crop], list[NDArray[np.float32] | None]]:
+        """Run the network over all crops; note scores, sharpness and what cannot be used."""
+        if not crops:
+            return [], []
+        manifest = self.bundle.manifest
+        pixels = np.stack([crop.pixels for crop in crops])
+        output = self._network.run(pixels, evidence=self.settings.explain)
+        probabilities = calibrate(output.logits, manifest.calibration)
+        scored = []
+        for crop, logit, probability in zip(crops, output.logits, probabilities, strict=True):
+            measured = sharpness(crop.pixels)
+            key_frame = replace(
+                crop.key_frame,
+                sharpness=measured,
+                logit=float(logit),
+                probability=float(probability),
+                unusable=unusable_reason(crop.key_frame.face_px, measured, manifest.judgeable),
+            )
+            scored.append(replace(crop, key_frame=key_frame))
+        if output.features is None or output.gradients is None:
+            return scored, [None] * len(scored)
+        size = manifest.preprocessing.size_px
+        return scored, list(gradcam(output.features, output.gradients, size_px=size))
+
+    def _track(
+        self, chosen: ChosenFrames, key_frames: tuple[KeyFrame, ...], still: bool
+    ) -> TrackResult:
+        track = chosen.track
+        manifest = self.bundle.manifest
+        return TrackResult(
+            id=track.id,
+            start_seconds=float(track.pts_seconds[0]),
+            end_seconds=float(track.pts_seconds[-1]),
+            frames_sampled=len(track),
+            median_face_px=float(np.median(_face_px(track.boxes))),
+            key_frames=key_frames,
+            verdict=judge_track(key_frames, manifest, still=still, seed=self.settings.seed),
+            curve=Curve(
+                pts_seconds=_rounded(track.pts_seconds),
+                difference=tuple(
+                    None if np.isnan(d) else round(float(d), _CURVE_DIGITS)
+                    for d in track.differences
+                ),
+                smoothed=_rounded(chosen.smoothed),
+            ),
+        )
+
+    def _result(self, first: FirstPass, tracks: tuple[TrackResult, ...]) -> ScanResult:
+        manifest = self.bundle.manifest
+        verdict = judge_video(
+            [t.verdict for t in tracks],
+            why_none=f"no face was found in {first.coverage.frames_sampled} sampled frames",
+        )
+        return ScanResult(
+            schema_version=SCHEMA_VERSION,
+            video=first.info,
+            verdict=verdict,
+            tracks=tracks,
+            coverage=coverage(first, tracks),
+            warnings=tuple(warnings(first, tracks)),
+            detector=DetectorInfo(
+                name=manifest.name,
+                sha256=self.bundle.sha256,
+                calibration=manifest.calibration.data,
+                limits=manifest.limits,
+            ),
+            settings=settings_table(self.settings),
+            versions=versions(),
+            command=repeat_command(first.info.path, self.settings, self._given_detector),
+        )
+
+
+def coverage(first: FirstPass, tracks: tuple[TrackResult, ...]) -> Coverage:
+    """Count what was analysed and list what was not."""
+    passing = first.coverage
+    covered: set[int] = set()
+    for track in first.tracks:
+        covered.update(int(i) for i in track.frame_indices)
+    reasons = list(passing.not_analysed)
+    left_out = len(first.tracks) - len(tracks)
+    if left_out:
+        reasons.append(f"{left_out} faces over the limit of {len(tracks)} per video")
+    reasons += [
+        f"face {t.id}: {t.verdict.reason}" for t in tracks if t.verdict.word == "cannot judge"
+    ]
+    without = passing.frames_sampled - len(covered)
+    return Coverage(
+        complete=not reasons and bool(tracks),
+        seconds_analysed=passing.seconds_analysed,
+        seconds_from_header=first.info.duration_seconds,
+        frames_decoded=passing.frames_decoded,
+        frames_sampled=passing.frames_sampled,
+        frames_without_face=without,
+        tracks_found=len(first.tracks),
+        tracks_judged=sum(t.verdict.word != "cannot judge" for t in tracks),
+        not_analysed=tuple(reasons if tracks else [*reasons, "no face was found"]),
+    )
+
+
+def warnings(first: FirstPass, tracks: tuple[TrackResult, ...]) -> list[str]:
+    """Say what a reader should know before relying on the result."""
+    said = []
+    if first.info.transfer != "sdr":
+        said.append(
+            f"HDR video ({first.info.transfer.upper()}): frames were tone-mapped; the detector "
+            "knows standard video only"
+        )
+    if any(
+        t.verdict.probability is not None and t.verdict.frames_used < _SMALL_SAMPLE_FRAMES
+        for t in tracks
+    ):
+        said.append(f"a verdict rests on fewer than {_SMALL_SAMPLE_FRAMES} key frames")
+    if len(tracks) > 1:
+        said.append(
+            f"{len(tracks)} faces were judged and the most suspicious one decides: the more faces, "
+            "the likelier a false alarm"
+        )
+    return said
+
+
+def settings_table(settings: ScanSettings) -> dict[str, str | int | float | bool | None]:
+    """Return all settings, limits included, as one flat table."""
+    table = {f.name: getattr(settings, f.name) for f in fields(ScanSettings) if f.name != "limits"}
+    return table | {f.name: getattr(settings.limits, f.name) for f in fields(Limits)}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the program and of what it computes with."""
+    named = {name: version(name) for name in ("unmask", "av", "numpy", "onnxruntime", "pillow")}
+    return named | {"python": platform.python_version(), "platform": platform.platform()}
+
+
+def repeat_command(path: str, settings: ScanSettings, detector: str | Path | None) -> str:
+    """Return the command line that repeats a scan, quoted for a POSIX shell."""
+    words = ["unmask", "scan"]
+    if detector is not None:
+        words += ["--detector", str(detector)]
+    default = ScanSettings()
+    for name in SETTABLE:
+        value = getattr(settings, name)
+        if value != getattr(default, name):
+            option = name.replace("_", "-")
+            words += [f"--no-{option}"] if value is False else [f"--{option}", str(value)]
+    return shlex.join([*words, "--", path])
+
+
+SETTABLE = (
+    "sample_fps",
+    "face_detector",
+    "detect_every_seconds",
+    "detect_long_side_px",
+    "selector",
+    "budget",
+    "smoothing_frames",
+    "seed",
+    "explain",
+)
+"""Settings that have an option of the same name on the command line."""
+
+
+def _weight(track: FaceTrack) -> float:
+    """Rank of a track when there are too many: its length times its size."""
+    return len(track) * float(np.median(_face_px(track.boxes)))
+
+
+def _face_px(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Shorter sides of boxes `(N, 4)`, pixels."""
+    sides: NDArray[np.float32] = np.minimum(
+        boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    )
+    return sides
+
+
+def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(round(float(v), _CURVE_DIGITS) for v in values)
+
+
+def _key_frame(chosen: ChosenFrames, position: int) -> KeyFrame:
+    track = chosen.track
+    box: Box = tuple(float(v) for v in track.boxes[position])  # type: ignore[assignment]
+    points = tuple((float(x), float(y)) for x, y in track.landmarks[position])
+    return KeyFrame(
+        frame_index=int(track.frame_indices[position]),
+        pts_seconds=float(track.pts_seconds[position]),
+        box=box,
+        landmarks=points,  # type: ignore[arg-type]  # five, by the shape of the track's array
+        face_px=float(_face_px(track.boxes[position : position + 1])[0]),
+        difference=float(chosen.smoothed[position]),
+    )
