@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -38,7 +37,7 @@ class Graph:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def _add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+    def _add(self, kind: str, inputs: list[str], output: str, **attributes: int | list[int]) -> str:
         self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
         return output
 
@@ -57,7 +56,11 @@ class Graph:
 
     def pool(self, source: str, name: str, size: int) -> str:
         """Append a max pooling of stride 2 whose last window may hang over the edge."""
-        shape: dict[str, Any] = {"kernel_shape": [size, size], "strides": [2, 2], "ceil_mode": 1}
+        shape: dict[str, int | list[int]] = {
+            "kernel_shape": [size, size],
+            "strides": [2, 2],
+            "ceil_mode": 1,
+        }
         return self._add("MaxPool", [source], name, **shape)
 
     def flatten(self, source: str) -> str:
@@ -69,7 +72,7 @@ class Graph:
         """Append a fully connected layer."""
         return self._add("Gemm", [source, *self._parameters(layer)], layer, transB=1)
 
-    def output(self, kind: str, source: str, name: str, **attributes: Any) -> None:
+    def output(self, kind: str, source: str, name: str, **attributes: int | list[int]) -> None:
         """Name an output: `Softmax` or `Identity` of a layer."""
         self._add(kind, [source], name, **attributes)
 

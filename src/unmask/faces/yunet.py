@@ -63,7 +63,11 @@ class YunetDetector:
                 hint="delete it, then: unmask models get yunet",
             ) from error
 
-    def detect(self, image: NDArray[np.uint8], near: Sequence[Box] | None = None) -> list[Face]:
+    def detect(
+        self,
+        image: NDArray[np.uint8],
+        near: Sequence[Box] | None = None,  # noqa: ARG002  # part of the protocol
+    ) -> list[Face]:
         """Return the faces of a picture, the largest first. `near` is ignored."""
         height, width = image.shape[:2]
         if min(height, width) < MIN_SIDE_PX:

@@ -1,0 +1,98 @@
+"""What every face detector does, and how one is made."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unmask.errors import ModelNotFound
+from unmask.faces.detector import create
+from unmask.faces.downloads import MODELS
+
+
+def test_the_astronaut_has_one_face(any_detector, astronaut):
+    (face,) = any_detector.detect(astronaut)
+    np.testing.assert_allclose(face.box, [179, 60, 268, 176], atol=12)
+    assert 0.7 < face.confidence <= 1.0
+
+
+def test_landmarks_are_in_the_order_of_the_picture(any_detector, astronaut):
+    left_eye, right_eye, nose, left_mouth, right_mouth = any_detector.detect(astronaut)[0].landmarks
+    assert left_eye[0] < nose[0] < right_eye[0]
+    assert left_mouth[0] < right_mouth[0]
+    assert left_eye[1] < nose[1] < left_mouth[1]
+
+
+def test_two_faces_come_largest_first(any_detector, astronaut):
+    both = np.zeros((512, 800, 3), dtype=np.uint8)
+    both[:256, :256] = astronaut[::2, ::2]
+    both[:, 288:] = astronaut
+    first, second = any_detector.detect(both)
+    assert first.box[0] > 288 > second.box[2]
+
+
+def test_the_earlier_box_leads_to_the_same_face(any_detector, astronaut):
+    face = any_detector.detect(astronaut)[0]
+    (again,) = any_detector.detect(astronaut, [face.box])
+    np.testing.assert_allclose(again.box, face.box, atol=10)
+
+
+def test_no_earlier_boxes_mean_the_whole_picture(any_detector, astronaut):
+    assert any_detector.detect(astronaut, []) == any_detector.detect(astronaut)
+
+
+@pytest.mark.parametrize("shape", [(300, 400), (8, 8), (1, 1), (12, 12), (13, 900), (900, 13)])
+def test_a_blank_picture_has_no_face(any_detector, shape):
+    blank = np.full((*shape, 3), 128, dtype=np.uint8)
+    assert any_detector.detect(blank) == []
+    assert any_detector.detect(blank, [(0.0, 0.0, 30.0, 30.0)]) == []
+
+
+def test_the_picture_is_not_changed(any_detector, astronaut):
+    image = astronaut.copy()
+    any_detector.detect(image)
+    np.testing.assert_array_equal(image, astronaut)
+
+
+def test_a_view_with_strides_is_as_good_as_its_copy(any_detector, astronaut):
+    view = astronaut[:, ::-1]
+    assert any_detector.detect(view) == any_detector.detect(np.ascontiguousarray(view))
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"no face detector 'haar'; there are mtcnn, yunet"):
+        create("haar")
+
+
+def test_no_threads_are_refused():
+    with pytest.raises(ValueError, match="threads must be at least 1, got 0"):
+        create("mtcnn", threads=0)
+
+
+def test_mtcnn_takes_no_model_path():
+    with pytest.raises(ValueError, match="takes no model_path"):
+        create("mtcnn", model_path=Path("other.onnx"))
+
+
+def test_a_missing_model_names_the_command_that_gets_it(monkeypatch, tmp_path):
+    pytest.importorskip("cv2")
+    monkeypatch.setenv("UNMASK_HOME", str(tmp_path))
+    with pytest.raises(ModelNotFound, match=r"face_detection_yunet\.onnx") as caught:
+        create("yunet")
+    assert caught.value.hint == "unmask models get yunet"
+
+
+def test_missing_opencv_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(ModelNotFound, match="needs OpenCV") as caught:
+        create("yunet")
+    assert caught.value.hint == "pip install 'unmask[yunet]'"
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path):
+    pytest.importorskip("cv2")
+    wrong = tmp_path / MODELS["yunet"].file
+    wrong.write_bytes(b"not a model")
+    with pytest.raises(ModelNotFound, match="not a model that OpenCV can read"):
+        create("yunet", model_path=wrong)
