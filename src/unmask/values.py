@@ -303,6 +303,30 @@ class ScanResult:
     """The command that repeats this scan."""
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A file that could not be scanned at all."""
+
+    path: str
+    """Path as given."""
+    error: str
+    """What was wrong."""
+    hint: str
+    """The next step."""
+
+
+@dataclass(frozen=True)
+class ScanDocument:
+    """The JSON that `unmask scan --json` writes: always this shape, for one file or many."""
+
+    schema_version: str
+    """Version of this structure."""
+    results: tuple[ScanResult, ...]
+    """A result for each file that was scanned, in the order given."""
+    failures: tuple[Failure, ...]
+    """The files that were not."""
+
+
 @dataclass(frozen=True, eq=False)
 class KeyFramePicture:
     """What a report shows of one key frame; pictures do not go into the JSON."""

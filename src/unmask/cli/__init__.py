@@ -1,0 +1,5 @@
+"""The command line: parse, one library call, print. Data to stdout, progress and errors to stderr."""
+
+from unmask.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,118 @@
+"""Many files: each analysed so that its failure touches no other.
+
+One file is scanned in this process. Of several files each runs in a worker process: a file whose
+decoder dies ends that worker, is reported as crashed, and the next file gets a fresh one.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+from unmask.errors import AnalysisCrashed, UnmaskError
+from unmask.scan import Progress, Scanner
+from unmask.settings import ScanSettings
+from unmask.values import Scan
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every file of a batch is scanned with."""
+
+    detector: str | None = None
+    """Folder of a detector bundle; None for the shipped one."""
+    settings: ScanSettings = ScanSettings()
+    """How videos are looked at."""
+    threads: int = 2
+    """Threads of the networks in each process."""
+
+    def scanner(self) -> Scanner:
+        """Load the detector."""
+        return Scanner(self.detector, settings=self.settings, threads=self.threads)
+
+
+_scanner: Scanner | None = None
+"""The worker process's own, made by `_start`."""
+
+
+def _start(job: Job) -> None:
+    global _scanner  # noqa: PLW0603 - one per worker process, set once by the pool
+    _scanner = job.scanner()
+
+
+def _scan(path: str) -> Scan | UnmaskError:
+    if _scanner is None:
+        raise RuntimeError("the worker was not started")
+    return _attempt(_scanner, path, None)
+
+
+def _attempt(scanner: Scanner, path: str, progress: Progress | None) -> Scan | UnmaskError:
+    """Scan a file; a failure of whatever kind becomes a value that names the file."""
+    try:
+        return scanner.scan(path, progress=progress)
+    except UnmaskError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - one file's failure must not touch another's
+        return AnalysisCrashed(
+            f"{path!r} could not be analysed: {type(error).__name__}: {error}",
+            hint="please report this with the file's container and codec",
+        )
+
+
+def scan_all(
+    paths: Sequence[str], job: Job, *, workers: int = 1, progress: Progress | None = None
+) -> Iterator[tuple[str, Scan | UnmaskError]]:
+    """Scan files, yielding each path with its scan or its error, in the order given.
+
+    Args:
+        paths: files.
+        job: what they are scanned with.
+        workers: processes at a time.
+        progress: told how far a single file is; not used for several.
+
+    Raises:
+        BundleError, ModelNotFound, ValueError: the job itself cannot be done.
+    """
+    scanner = job.scanner()
+    if len(paths) == 1:
+        yield paths[0], _attempt(scanner, paths[0], progress)
+        return
+    del scanner
+    done = 0
+    while done < len(paths):
+        for result in _until_crash(paths[done:], job, workers):
+            yield paths[done], result
+            done += 1
+
+
+def _until_crash(
+    paths: Sequence[str], job: Job, workers: int
+) -> Iterator[Scan | UnmaskError]:
+    """Yield results in order; end after the first file whose process died."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(job,)) as pool:
+        futures = [pool.submit(_scan, path) for path in paths]
+        for path, future in zip(paths, futures, strict=True):
+            try:
+                result = future.result()
+            except BrokenProcessPool:
+                # with several workers it is not known whose file it was: try this one alone
+                result = _alone(path, job) if workers > 1 else _crashed(path)
+                yield result
+                return
+            yield result
+
+
+def _alone(path: str, job: Job) -> Scan | UnmaskError:
+    """Scan one file in a process of its own."""
+    return next(_until_crash([path], job, 1))
+
+
+def _crashed(path: str) -> AnalysisCrashed:
+    return AnalysisCrashed(
+        f"{path!r}: the process that analysed it died",
+        hint="the file is damaged or made to do this; other files were not touched",
+    )
