@@ -24,9 +24,7 @@ def test_frames_without_score_lie_below_the_axis(scan: Scan) -> None:
 
 def test_a_still_picture_has_its_dot_in_the_middle(scan: Scan) -> None:
     key = replace(scan.result.tracks[0].key_frames[0], pts_seconds=0.0)
-    still = replace(
-        scan.result.tracks[0], start_seconds=0.0, end_seconds=0.0, key_frames=(key,)
-    )
+    still = replace(scan.result.tracks[0], start_seconds=0.0, end_seconds=0.0, key_frames=(key,))
     assert timeline(still, None).dots[0].x == 50.0
 
 

@@ -6,12 +6,13 @@ import dataclasses
 import json
 import math
 
-import jsonschema
 import pytest
 
 from unmask.errors import InputError
 from unmask.report.document import from_json, schema, to_json
 from unmask.values import Scan
+
+jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
 
 
 def test_round_trip_gives_the_equal_result(scan: Scan) -> None:

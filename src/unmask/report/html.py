@@ -118,7 +118,8 @@ def to_html_batch(scans: Sequence[Scan], failures: Sequence[tuple[str, str]]) ->
 def _render(scans: Sequence[Scan], failures: Sequence[tuple[str, str]], *, batch: bool) -> str:
     reports = [_report(scan, f"r{n}") for n, scan in enumerate(scans, 1)]
     style, script = _asset("report.css"), _asset("report.js")
-    return _environment().get_template("report.html.j2").render(
+    template = _environment().get_template("report.html.j2")
+    return template.render(
         reports=reports,
         failures=failures,
         batch=batch,

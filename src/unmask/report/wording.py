@@ -76,7 +76,7 @@ VERDICTS: dict[Word, VerdictText] = {
 
 
 def visible(text: str) -> str:
-    """Replace characters that cannot be seen, or that reorder text, by their code points.
+    r"""Replace characters that cannot be seen, or that reorder text, by their code points.
 
     >>> visible("a\\u202eb")
     'a⟨U+202E⟩b'
@@ -87,7 +87,7 @@ def visible(text: str) -> str:
 
 
 def number(value: float | None, digits: int = 2, unit: str = "") -> str:
-    """Write a number with its unit, or that it was not measured.
+    r"""Write a number with its unit, or that it was not measured.
 
     >>> number(None), number(0.0, 1, "px")
     ('not measured', '0.0\\xa0px')
@@ -98,7 +98,7 @@ def number(value: float | None, digits: int = 2, unit: str = "") -> str:
 
 
 def percent(value: float | None) -> str:
-    """Write a probability as a percentage; the ends are never rounded to certainty.
+    r"""Write a probability as a percentage; the ends are never rounded to certainty.
 
     >>> percent(0.999), percent(0.87), percent(None)
     ('>99\\xa0%', '87\\xa0%', 'not measured')
@@ -130,7 +130,7 @@ def clock(seconds: float | None, digits: int = 2) -> str:
 
 
 def size(count: int) -> str:
-    """Write a number of bytes, exact and rounded.
+    r"""Write a number of bytes, exact and rounded.
 
     >>> size(1500), size(12)
     ('1.5\\xa0kB (1,500\\xa0bytes)', '12\\xa0bytes')
@@ -142,7 +142,7 @@ def size(count: int) -> str:
     return exact
 
 
-def setting(value: str | int | float | bool | None) -> str:
+def setting(value: str | float | bool | None) -> str:
     """Write the value of a setting."""
     if value is None:
         return "not set"
