@@ -1,0 +1,191 @@
+"""The commands. Each parses, makes one library call and prints; heavy imports wait until then."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unmask.errors import UnmaskError
+from unmask.settings import ScanSettings
+
+_DEFAULT = ScanSettings()
+
+app = typer.Typer(
+    name="unmask",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Find out which faces in a video are deepfakes, why, and how sure that is. Offline.",
+)
+models_app = typer.Typer(no_args_is_help=True, help="Model files that are not in the package.")
+app.add_typer(models_app, name="models")
+
+EXIT_CODES = (
+    "Exit codes: 0 all analysed, nothing found; 1 some or substantial evidence of manipulation "
+    "found; 2 wrong use, or no input could be opened; 3 nothing found, but something could not be "
+    "analysed."
+)
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        help="Videos, pictures, folders, globs, a list.txt with a path per line, or - for such a "
+        "list on standard input.",
+        show_default=False,
+    ),
+]
+Detector = Annotated[
+    Path | None, typer.Option(help="Folder of a detector bundle.", show_default="the shipped one")
+]
+FaceDetector = Annotated[str, typer.Option(help="Face detector: mtcnn or yunet.")]
+Selector = Annotated[
+    str,
+    typer.Option(
+        help="Key-frame selector: local-maxima, uniform, all, top-difference, threshold, "
+        "shot-aware, codec-keyframes or random."
+    ),
+]
+Budget = Annotated[int, typer.Option(help="Most key frames of a face.")]
+SampleFps = Annotated[float, typer.Option(help="Most frames per second that are looked at.")]
+Smoothing = Annotated[int, typer.Option(help="Hann window over the difference signal, frames.")]
+DetectEvery = Annotated[float, typer.Option(help="Seconds between two face detections.")]
+DetectSide = Annotated[int, typer.Option(help="Longer side of the picture faces are sought in.")]
+Seed = Annotated[int, typer.Option(help="Seed of whatever is random.")]
+Threads = Annotated[int, typer.Option(min=1, help="Threads of the networks.")]
+
+
+@app.command(epilog=EXIT_CODES)
+def scan(
+    inputs: Inputs,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the result as JSON; - prints it.")] = None,
+    detector: Detector = None,
+    face_detector: FaceDetector = _DEFAULT.face_detector,
+    selector: Selector = _DEFAULT.selector,
+    budget: Budget = _DEFAULT.budget,
+    sample_fps: SampleFps = _DEFAULT.sample_fps,
+    smoothing_frames: Smoothing = _DEFAULT.smoothing_frames,
+    detect_every_seconds: DetectEvery = _DEFAULT.detect_every_seconds,
+    detect_long_side_px: DetectSide = _DEFAULT.detect_long_side_px,
+    explain: Annotated[bool, typer.Option(help="Make GradCAM maps.")] = _DEFAULT.explain,
+    seed: Seed = _DEFAULT.seed,
+    threads: Threads = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Files at a time.")] = 1,
+) -> None:
+    """Scan videos and pictures: a verdict per face and per file, with its limits."""
+    from unmask.cli.scanning import Outputs, run_scan
+
+    settings = ScanSettings(
+        face_detector=face_detector,
+        selector=selector,
+        budget=budget,
+        sample_fps=sample_fps,
+        smoothing_frames=smoothing_frames,
+        detect_every_seconds=detect_every_seconds,
+        detect_long_side_px=detect_long_side_px,
+        explain=explain,
+        seed=seed,
+    )
+    raise typer.Exit(
+        run_scan(
+            inputs,
+            Outputs(report=report, json=json),
+            detector=None if detector is None else str(detector),
+            settings=settings,
+            threads=threads,
+            workers=workers,
+        )
+    )
+
+
+@app.command()
+def keyframes(
+    video: Annotated[str, typer.Argument(help="A video.", show_default=False)],
+    sheet: Annotated[Path | None, typer.Option(help="Write a picture of the choice.")] = None,
+    selector: Selector = _DEFAULT.selector,
+    budget: Budget = _DEFAULT.budget,
+    sample_fps: SampleFps = _DEFAULT.sample_fps,
+    smoothing_frames: Smoothing = _DEFAULT.smoothing_frames,
+    face_detector: FaceDetector = _DEFAULT.face_detector,
+    seed: Seed = _DEFAULT.seed,
+) -> None:
+    """List the key frames of each face, tab-separated, and draw the curve they were chosen from."""
+    from unmask.cli.choosing import run_keyframes
+
+    settings = ScanSettings(
+        face_detector=face_detector,
+        selector=selector,
+        budget=budget,
+        sample_fps=sample_fps,
+        smoothing_frames=smoothing_frames,
+        seed=seed,
+    )
+    raise typer.Exit(run_keyframes(video, sheet, settings))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of what `scan --json` writes."""
+    import json as json_module
+
+    from unmask.report.document import schema as document_schema
+
+    typer.echo(json_module.dumps(document_schema(), indent=2))
+
+
+@app.command()
+def doctor() -> None:
+    """Show versions, models found, and what is missing and how to get it."""
+    from unmask.cli.doctor import run_doctor
+
+    raise typer.Exit(run_doctor())
+
+
+@models_app.command("list")
+def models_list() -> None:
+    """List the models that can be downloaded, and whether they are there."""
+    from unmask.faces.downloads import MODELS, user_folder
+
+    for model in MODELS.values():
+        path = user_folder() / model.file
+        typer.echo(f"{model.name}\t{'present' if path.is_file() else 'absent'}\t{path}")
+
+
+@models_app.command("get")
+def models_get(
+    name: Annotated[str, typer.Argument(help="Name of a model, such as yunet.")],
+    url: Annotated[str | None, typer.Option(help="A mirror of the same file.")] = None,
+) -> None:
+    """Download a model; its SHA-256 is pinned. The only command that uses the network."""
+    from unmask.faces.downloads import MODELS, get
+
+    if name not in MODELS:
+        raise ValueError(f"no model {name!r}; there are: {', '.join(MODELS)}")
+    typer.echo(get(MODELS[name], url=url))
+
+
+def complain(error: Exception) -> None:
+    """Print an error and its hint to standard error."""
+    hint = error.hint if isinstance(error, UnmaskError) else "see `unmask COMMAND --help`"
+    sys.stderr.write(f"error: {error}\nhint: {hint}\n")
+
+
+def main() -> None:
+    """Run the command line; wrong use and bad input end with exit code 2 and a hint."""
+    from click.exceptions import ClickException
+
+    try:
+        code = app(standalone_mode=False)
+    except (UnmaskError, ValueError, OSError) as error:
+        complain(error)
+        code = 2
+    except ClickException as error:
+        sys.stderr.write(f"error: {error.format_message()}\nhint: see `unmask --help`\n")
+        code = 2
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("stopped\n")
+        code = 130
+    sys.exit(code or 0)
