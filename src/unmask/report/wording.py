@@ -78,7 +78,7 @@ VERDICTS: dict[Word, VerdictText] = {
 def visible(text: str) -> str:
     r"""Replace characters that cannot be seen, or that reorder text, by their code points.
 
-    >>> visible("a\\u202eb")
+    >>> visible("a\u202eb")
     'a⟨U+202E⟩b'
     """
     return "".join(
@@ -90,7 +90,7 @@ def number(value: float | None, digits: int = 2, unit: str = "") -> str:
     r"""Write a number with its unit, or that it was not measured.
 
     >>> number(None), number(0.0, 1, "px")
-    ('not measured', '0.0\\xa0px')
+    ('not measured', '0.0\xa0px')
     """
     if value is None or not math.isfinite(value):
         return NOT_MEASURED
@@ -101,7 +101,7 @@ def percent(value: float | None) -> str:
     r"""Write a probability as a percentage; the ends are never rounded to certainty.
 
     >>> percent(0.999), percent(0.87), percent(None)
-    ('>99\\xa0%', '87\\xa0%', 'not measured')
+    ('>99\xa0%', '87\xa0%', 'not measured')
     """
     if value is None or not math.isfinite(value):
         return NOT_MEASURED
@@ -133,7 +133,7 @@ def size(count: int) -> str:
     r"""Write a number of bytes, exact and rounded.
 
     >>> size(1500), size(12)
-    ('1.5\\xa0kB (1,500\\xa0bytes)', '12\\xa0bytes')
+    ('1.5\xa0kB (1,500\xa0bytes)', '12\xa0bytes')
     """
     exact = f"{count:,}\u00a0bytes"
     for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
