@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from unmask.errors import DownloadError
@@ -89,6 +90,8 @@ def get(model: Model, *, folder: Path | None = None, url: str | None = None) -> 
         target.parent.mkdir(parents=True, exist_ok=True)
         _fetch(model, source, target)
     except (OSError, HTTPException) as error:
+        if isinstance(error, HTTPError):
+            error.close()  # it holds the answer's connection
         raise DownloadError(
             f"could not download {model.name} from {source}: {error}",
             hint=f"check the connection, or download the file elsewhere and save it as {target}",
