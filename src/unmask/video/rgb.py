@@ -114,6 +114,7 @@ class _Shortcut:
         self.unsent = pts
         self.sent_dts: int | None = None
         self.reorder = 0
+        self.place = -1
         self.may_skip = stream.codec_context.field_order in PROGRESSIVE
         self.key_stamps = (
             [entry.timestamp for entry in stream.index_entries if entry.is_keyframe]
@@ -132,7 +133,6 @@ class _Shortcut:
             if target is not None:
                 yield from self._decode(None)
                 self.container.seek(target, stream=self.stream)
-                self.sent_dts = target
         yield from self._decode(None)
 
     def _note(self, packet: Packet[VideoStream], wanted: set[int]) -> None:
@@ -147,15 +147,18 @@ class _Shortcut:
                 self.reorder = max(self.reorder, packet.pts - packet.dts)
 
     def _jump(self) -> int | None:
-        """Return the key frame to go on from, if packets without a chosen frame lie before it.
+        """Return the time to seek to, if packets without a chosen frame lie in between.
 
         The index holds decoding times; a key frame is surely shown before the chosen frame if
-        its decoding time lies before it by more than frames are reordered.
+        its decoding time lies before it by more than frames are reordered. Each key frame is
+        jumped to at most once, as demuxers may land earlier than asked.
         """
-        place = bisect_right(self.key_stamps, self.unsent[0] - self.reorder) - 1
-        if place < 0 or self.sent_dts is None or self.key_stamps[place] <= self.sent_dts:
+        target = self.unsent[0] - self.reorder
+        place = bisect_right(self.key_stamps, target) - 1
+        if place <= self.place or self.sent_dts is None:
             return None
-        return self.key_stamps[place]
+        self.place = place
+        return target if self.key_stamps[place] > self.sent_dts else None
 
     def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         try:

@@ -1,0 +1,350 @@
+"""The video room on clips of every awkward kind, against ffprobe and plain decoding."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import subprocess
+import tracemalloc
+import zlib
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from clips import number_in, picture, write_clip
+from PIL import Image
+
+from unmask.errors import DecodeError, InputNotFound, LimitExceeded, NotMedia, UnmaskError
+from unmask.settings import Limits
+from unmask.video import FrameStamp, LumaFrame, LumaPass, probe, read_frames
+from unmask.video.tonemap import to_sdr
+
+LIMITS = Limits()
+NUMBERED = picture(5, (160, 96))
+
+
+def scan(path: Path, *, fps: float = 1000, side: int = 640) -> tuple[LumaPass, list[LumaFrame]]:
+    run = LumaPass(probe(path, limits=LIMITS), sample_fps=fps, long_side_px=side, limits=LIMITS)
+    return run, list(run)
+
+
+def numbers_in_both_passes(path: Path) -> tuple[list[int], list[int]]:
+    run, frames = scan(path)
+    full = list(read_frames(run.info, [f.stamp for f in frames], limits=LIMITS))
+    assert [f.index for f in full] == [f.index for f in frames]
+    assert {f.image.shape[:2] for f in full} == {(run.info.height_px, run.info.width_px)}
+    return [number_in(f.luma) for f in frames], [number_in(f.image) for f in full]
+
+
+def png_header(width: int, height: int) -> bytes:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + data
+
+
+KINDS = {
+    "h264.mp4": {},
+    "hevc-10-bit.mp4": {"codec": "libx265", "pix_fmt": "yuv420p10le"},
+    "odd-size.mkv": {"size": (161, 97), "pix_fmt": "yuv444p"},
+    "mpeg1.mpg": {"codec": "mpeg1video"},
+    "mpeg2-interlaced.mpg": {"codec": "mpeg2video", "options": {"flags": "+ildct+ilme"}},
+    "portrait.mp4": {"size": (96, 160)},
+    "stream.ts": {},
+    "vp9.webm": {"codec": "libvpx-vp9"},
+    "mjpeg.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
+    "b-frames.avi": {"codec": "mpeg4", "options": {"bf": "2"}},
+    "one-frame.mp4": {"frames": 1},
+    "animation.gif": {"codec": "gif", "pix_fmt": "rgb8"},
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_both_passes_give_the_same_frames_in_order(tmp_path: Path, name: str) -> None:
+    path = write_clip(tmp_path / name, **KINDS[name])
+    luma, full = numbers_in_both_passes(path)
+    assert luma == full == list(range(KINDS[name].get("frames", 12)))
+
+
+@pytest.mark.parametrize("name", ["h264.mp4", "stream.ts", "vp9.webm", "hevc-10-bit.mp4"])
+def test_stamps_equal_ffprobe(tmp_path: Path, name: str) -> None:
+    if shutil.which("ffprobe") is None:
+        pytest.skip("no ffprobe")
+    path = write_clip(tmp_path / name, **KINDS[name])
+    command = "ffprobe -v error -select_streams v -show_entries frame=pts -of csv=p=0".split()
+    out = subprocess.run([*command, str(path)], capture_output=True, text=True, check=True).stdout
+    expected = [int(line.strip(",")) for line in out.split()]
+    assert [f.pts for f in scan(path)[1]] == expected
+
+
+def test_variable_rate_keeps_its_stamps_and_never_repeats_a_frame(tmp_path: Path) -> None:
+    stamps = [0, 10, 20, 500, 510, 1000, 3000]
+    path = write_clip(tmp_path / "vfr.mkv", frames=7, stamps=stamps)
+    _, frames = scan(path)
+    assert [round(f.pts_seconds * 1000) for f in frames] == stamps
+    assert [number_in(f.luma) for f in scan(path, fps=10)[1]] == [0, 3, 5, 6]
+
+
+def test_time_starts_at_the_first_frame(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "late.mkv", frames=3, stamps=[5000, 5040, 5080])
+    frames = scan(path)[1]
+    assert [f.pts for f in frames] == [5000, 5040, 5080]
+    assert [f.pts_seconds for f in frames] == pytest.approx([0, 0.04, 0.08])
+
+
+@pytest.mark.parametrize(("fps", "expected"), [(30, 60), (60, 60), (15, 30), (10, 20)])
+def test_sampling_of_a_30_fps_clip(tmp_path: Path, fps: float, expected: int) -> None:
+    path = write_clip(tmp_path / "a.mkv", frames=60, fps=30, size=(64, 48))
+    run, frames = scan(path, fps=fps)
+    assert (run.frames_decoded, run.frames_sampled, len(frames)) == (60, expected, expected)
+    assert run.seconds_analysed == pytest.approx(2, abs=0.01)
+    assert run.not_analysed == ()
+
+
+@pytest.mark.parametrize("clockwise", [90, 180, 270])
+def test_rotation_is_applied_to_luma_and_colour(tmp_path: Path, clockwise: int) -> None:
+    path = write_clip(tmp_path / "turned.mp4", frames=2, rotation_ccw=-clockwise)
+    run, frames = scan(path)
+    assert run.info.rotation_degrees == clockwise
+    back = clockwise // 90
+    image = next(read_frames(run.info, [frames[1].stamp], limits=LIMITS)).image
+    assert image.shape[:2] == (run.info.height_px, run.info.width_px)
+    assert number_in(np.rot90(image, back)) == number_in(np.rot90(frames[1].luma, back)) == 1
+
+
+def test_pixel_aspect_widens_the_picture(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "wide.mp4", frames=2, pixel_aspect=Fraction(2, 1))
+    run, frames = scan(path)
+    assert (run.info.width_px, run.info.height_px) == (320, 96)
+    assert frames[0].luma.shape == (96, 320)
+
+
+def test_reduced_pictures_have_one_geometry_and_a_scale(tmp_path: Path) -> None:
+    info = probe(write_clip(tmp_path / "a.mp4"), limits=LIMITS)
+    for frame in LumaPass(info, sample_fps=30, long_side_px=80, limits=LIMITS):
+        assert frame.luma.shape == (48, 80)
+        assert frame.rgb().shape == (48, 80, 3)
+        assert frame.scale == 0.5
+    with pytest.raises(ValueError, match="after the next was taken"):
+        frame.rgb()
+
+
+@pytest.mark.parametrize("name", ["h264.mp4", "hevc-10-bit.mp4", "stream.ts", "b-frames.avi"])
+def test_chosen_frames_equal_a_plain_decode(tmp_path: Path, name: str) -> None:
+    path = write_clip(tmp_path / name, **{**KINDS[name], "frames": 60})
+    run, frames = scan(path)
+    everything = list(read_frames(run.info, [f.stamp for f in frames], limits=LIMITS))
+    for wanted in ([7], [3, 30, 31, 59], [50]):
+        stamps = [frames[i].stamp for i in wanted]
+        some = list(read_frames(run.info, stamps, limits=LIMITS))
+        assert [f.index for f in some] == wanted
+        assert all(np.array_equal(f.image, everything[f.index].image) for f in some)
+
+
+@pytest.mark.parametrize("tags", [{"colorspace": 1}, {"colorspace": 5}, {"color_range": 2}])
+def test_colour_follows_the_tags_as_ffmpeg_does(tmp_path: Path, tags: dict[str, int]) -> None:
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("no ffmpeg")
+    path = write_clip(tmp_path / "tagged.mp4", frames=1, tags=tags)
+    command = ["ffmpeg", "-v", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    raw = subprocess.run(command, capture_output=True, check=True).stdout
+    info = probe(path, limits=LIMITS)
+    image = next(read_frames(info, [FrameStamp(0, 0, 0.0)], limits=LIMITS)).image
+    expected = np.frombuffer(raw, np.uint8).reshape(96, 160, 3)
+    assert np.abs(image.astype(int) - expected).max() <= 2
+
+
+@pytest.mark.parametrize("transfer", ["pq", "hlg"])
+def test_tone_mapping_rises_from_black_to_white(transfer: str) -> None:
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16)
+    shown = to_sdr(np.repeat(ramp[None, :, None], 3, axis=2), transfer)[0, :, 1]
+    assert shown[0] == 0
+    assert shown[-1] > 230
+    assert (np.diff(shown.astype(int)) >= 0).all()
+
+
+def test_pq_video_is_recognised(tmp_path: Path) -> None:
+    kind = {**KINDS["hevc-10-bit.mp4"], "tags": {"color_trc": 16, "colorspace": 9}}
+    path = write_clip(tmp_path / "hdr.mp4", **kind)
+    info = probe(path, limits=LIMITS)
+    assert (info.transfer, info.bit_depth) == ("pq", 10)
+    assert numbers_in_both_passes(path)[1] == list(range(12))
+
+
+@pytest.mark.parametrize("name", ["still.png", "still.jpg", "still.webp"])
+def test_a_still_is_one_frame_at_zero_seconds(tmp_path: Path, name: str) -> None:
+    Image.fromarray(NUMBERED).save(tmp_path / name)
+    run, frames = scan(tmp_path / name)
+    assert run.info.kind == "image"
+    assert [(f.index, f.pts_seconds) for f in frames] == [(0, 0.0)]
+    assert numbers_in_both_passes(tmp_path / name) == ([5], [5])
+
+
+def test_exif_orientation_turns_a_photograph(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = Image.fromarray(np.ascontiguousarray(np.rot90(NUMBERED, 1)))
+    turned.save(tmp_path / "phone.jpg", exif=exif)
+    info = probe(tmp_path / "phone.jpg", limits=LIMITS)
+    assert (info.width_px, info.height_px, info.rotation_degrees) == (160, 96, 90)
+    assert numbers_in_both_passes(tmp_path / "phone.jpg") == ([5], [5])
+
+
+@pytest.mark.parametrize("name", ["half.ts", "half.mp4"])
+def test_half_a_file_is_read_as_far_as_it_goes(tmp_path: Path, name: str) -> None:
+    options = {"movflags": "frag_keyframe+empty_moov"} if name.endswith("mp4") else {}
+    path = write_clip(tmp_path / name, frames=100, container_options=options)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    run, frames = scan(path)
+    assert 20 < run.frames_decoded < 80
+    assert [number_in(f.luma) for f in frames[:20]] == list(range(20))
+
+
+def test_a_video_shorter_than_its_header_says_is_reported(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "cut.mp4", frames=100, container_options={"movflags": "faststart"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    run, _ = scan(path)
+    assert 0 < run.seconds_analysed < 3.5
+    assert any("that the header promises" in reason for reason in run.not_analysed)
+
+
+def test_what_lies_behind_the_limit_is_reported(tmp_path: Path) -> None:
+    limits = Limits(max_seconds=1.0)
+    info = probe(write_clip(tmp_path / "long.mp4", frames=50), limits=limits)
+    run = LumaPass(info, sample_fps=30, long_side_px=64, limits=limits)
+    assert max(f.pts_seconds for f in run) <= 1.0
+    assert run.not_analysed == ("what lies behind the limit of 1 s",)
+
+
+def test_damage_in_the_middle_does_not_end_the_reading(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "hurt.ts", frames=100)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2 // 188 * 188
+    data[middle : middle + 188 * 12] = bytes(188 * 12)
+    path.write_bytes(bytes(data))
+    run, frames = scan(path)
+    assert number_in(frames[-1].luma) == 99
+    picked = [f.stamp for f in frames[::9]]
+    assert len(list(read_frames(run.info, picked, limits=LIMITS))) == len(picked)
+
+
+def audio_only(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=44100)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate = 44100
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n"
+REFUSED = {
+    "text.mp4": ("ffconcat version 1.0\nfile a.mp4\n", NotMedia, "not a readable video"),
+    "words.mp4": ("just words " * 100, NotMedia, "not a readable video"),
+    "playlist.mp4": (PLAYLIST, NotMedia, "not a readable video"),
+    "empty.mp4": ("", NotMedia, "is empty"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_media_is_refused_on_one_line(tmp_path: Path, name: str) -> None:
+    text, kind, words = REFUSED[name]
+    (tmp_path / name).write_text(text)
+    with pytest.raises(kind, match=words) as caught:
+        probe(tmp_path / name, limits=LIMITS)
+    assert "\n" not in caught.value.message
+    assert caught.value.hint
+
+
+def test_audio_alone_is_refused(tmp_path: Path) -> None:
+    audio_only(tmp_path / "song.m4a")
+    with pytest.raises(NotMedia, match="no picture stream"):
+        probe(tmp_path / "song.m4a", limits=LIMITS)
+
+
+@pytest.mark.parametrize(
+    "name", ["missing.mp4", "http://127.0.0.1:9/a.mp4", "concat:a|b", "pipe:0"]
+)
+def test_what_is_not_on_this_disk_is_not_found(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputNotFound, match="cannot open"):
+        probe(name, limits=LIMITS)
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputNotFound, match="not a regular file"):
+        probe(tmp_path, limits=LIMITS)
+
+
+@pytest.mark.parametrize("name", ["huge.png", "huge.gif"])
+def test_a_header_that_claims_too_many_pixels_costs_no_memory(tmp_path: Path, name: str) -> None:
+    gif = b"GIF89a" + struct.pack("<HHBBB", 20000, 20000, 0xF0, 0, 0) + bytes(6)
+    gif += b"," + struct.pack("<HHHHB", 0, 0, 20000, 20000, 0) + b"\x02\x02\x44\x01\x00;"
+    (tmp_path / name).write_bytes(png_header(20000, 20000) if name.endswith("png") else gif)
+    with pytest.raises(LimitExceeded, match="pixels"):
+        probe(tmp_path / name, limits=LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (Limits(max_pixels=1000), "pixels"),
+        (Limits(max_bytes=100), "bytes"),
+    ],
+)
+def test_limits_hold_for_video(tmp_path: Path, limits: Limits, words: str) -> None:
+    path = write_clip(tmp_path / "a.mp4")
+    with pytest.raises(LimitExceeded, match=words):
+        probe(path, limits=limits)
+
+
+def test_chosen_frames_must_ascend(tmp_path: Path) -> None:
+    info = probe(write_clip(tmp_path / "a.mp4"), limits=LIMITS)
+    with pytest.raises(ValueError, match="ascend"):
+        read_frames(info, [FrameStamp(1, 1, 0.1), FrameStamp(0, 0, 0.0)], limits=LIMITS)
+
+
+def test_a_frame_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    info = probe(write_clip(tmp_path / "a.mp4"), limits=LIMITS)
+    with pytest.raises(DecodeError, match="not found again"):
+        list(read_frames(info, [FrameStamp(99, 10**9, 9.0)], limits=LIMITS))
+
+
+def test_a_damaged_still_is_an_error_and_not_a_crash(tmp_path: Path) -> None:
+    Image.fromarray(NUMBERED).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(data[: len(data) // 2])
+    with pytest.raises(UnmaskError, match="decoded|readable"):
+        scan(tmp_path / "a.png")
+
+
+def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
+    def peak(frames: int) -> int:
+        path = write_clip(tmp_path / f"{frames}.mp4", frames=frames)
+        info = probe(path, limits=LIMITS)
+        tracemalloc.start()
+        for _ in LumaPass(info, sample_fps=1000, long_side_px=640, limits=LIMITS):
+            pass
+        top = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return top
+
+    peak(10)
+    assert peak(200) < peak(20) + 200_000
+
+
+def test_metadata_is_cut(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mkv")
+    with av.open(str(path)) as source, av.open(str(tmp_path / "b.mkv"), "w") as target:
+        target.metadata["title"] = "x" * 5000
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    assert probe(tmp_path / "b.mkv", limits=LIMITS).metadata["title"] == "x" * 1000
