@@ -6,7 +6,7 @@ lossy coding and reduction, so that a test can tell which frame it was given.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -56,6 +56,7 @@ def write_clip(
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
     tags: dict[str, int] | None = None,
+    draw: Callable[[int, tuple[int, int]], NDArray[np.uint8]] = picture,
 ) -> Path:
     """Write a clip; `stamps` are pts in ms (default: evenly at `fps`)."""
     with av.open(str(path), "w", options=container_options or {}) as container:
@@ -73,7 +74,7 @@ def write_clip(
         if rotation_ccw:
             stream.set_display_rotation(rotation_ccw)
         for number in range(frames):
-            frame = av.VideoFrame.from_ndarray(picture(number, size), "rgb24")
+            frame = av.VideoFrame.from_ndarray(draw(number, size), "rgb24")
             frame.pts = number if stamps is None else stamps[number]
             frame.time_base = Fraction(1, fps) if stamps is None else Fraction(1, 1000)
             container.mux(stream.encode(frame.reformat(format=pix_fmt)))

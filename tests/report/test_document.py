@@ -10,17 +10,21 @@ import pytest
 
 from unmask.errors import InputError
 from unmask.report.document import from_json, schema, to_json
-from unmask.values import Scan
+from unmask.values import SCHEMA_VERSION, Scan, ScanDocument, ScanResult
 
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
 
 
+def one(result: ScanResult) -> ScanDocument:
+    return ScanDocument(SCHEMA_VERSION, (result,), ())
+
+
 def test_round_trip_gives_the_equal_result(scan: Scan) -> None:
-    assert from_json(to_json(scan.result)) == scan.result
+    assert from_json(to_json(one(scan.result))) == one(scan.result)
 
 
 def test_settings_keep_their_types(scan: Scan) -> None:
-    settings = from_json(to_json(scan.result)).settings
+    settings = from_json(to_json(one(scan.result))).results[0].settings
     kinds = {k: type(v) for k, v in settings.items()}
     assert kinds == {k: type(v) for k, v in scan.result.settings.items()}
 
@@ -28,12 +32,12 @@ def test_settings_keep_their_types(scan: Scan) -> None:
 def test_document_follows_its_schema(scan: Scan) -> None:
     made = schema()
     jsonschema.Draft202012Validator.check_schema(made)
-    jsonschema.Draft202012Validator(made).validate(json.loads(to_json(scan.result)))
+    jsonschema.Draft202012Validator(made).validate(json.loads(to_json(one(scan.result))))
 
 
 def test_schema_refuses_a_document_without_a_verdict(scan: Scan) -> None:
-    document = json.loads(to_json(scan.result))
-    del document["verdict"]
+    document = json.loads(to_json(one(scan.result)))
+    del document["results"][0]["verdict"]
     with pytest.raises(jsonschema.ValidationError, match="'verdict' is a required property"):
         jsonschema.Draft202012Validator(schema()).validate(document)
 
@@ -46,26 +50,26 @@ def test_schema_describes_every_field() -> None:
 
 
 def test_not_measured_is_null(scan: Scan) -> None:
-    document = json.loads(to_json(scan.result))
-    assert document["tracks"][2]["verdict"]["probability"] is None
-    assert document["tracks"][0]["curve"]["difference"][0] is None
+    document = json.loads(to_json(one(scan.result)))
+    assert document["results"][0]["tracks"][2]["verdict"]["probability"] is None
+    assert document["results"][0]["tracks"][0]["curve"]["difference"][0] is None
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_numbers_that_json_lacks_are_refused(scan: Scan, value: float) -> None:
     coverage = dataclasses.replace(scan.result.coverage, seconds_analysed=value)
-    with pytest.raises(ValueError, match=r"result\.coverage\.seconds_analysed is"):
-        to_json(dataclasses.replace(scan.result, coverage=coverage))
+    with pytest.raises(ValueError, match=r"document\.results\[0\]\.coverage\.seconds_analysed is"):
+        to_json(one(dataclasses.replace(scan.result, coverage=coverage)))
 
 
 def test_hostile_text_survives_except_for_bytes_that_are_not_text(hostile: Scan) -> None:
-    back = from_json(to_json(hostile.result)).video
+    back = from_json(to_json(one(hostile.result))).results[0].video
     assert back.path == hostile.result.video.path
     assert back.metadata["na\x00me\u200b"] == "a\x1b[31m\\udcffb"
 
 
 def test_another_schema_version_is_refused(scan: Scan) -> None:
-    text = to_json(dataclasses.replace(scan.result, schema_version="99"))
+    text = to_json(dataclasses.replace(one(scan.result), schema_version="99"))
     with pytest.raises(InputError, match="schema version '99' got, '1' is understood"):
         from_json(text)
 
@@ -77,7 +81,7 @@ def test_other_text_is_refused(text: str) -> None:
 
 
 def test_a_verdict_that_contradicts_itself_is_refused(scan: Scan) -> None:
-    document = json.loads(to_json(scan.result))
-    document["verdict"]["probability"] = None
+    document = json.loads(to_json(one(scan.result)))
+    document["results"][0]["verdict"]["probability"] = None
     with pytest.raises(InputError, match="does not go with probability"):
         from_json(json.dumps(document))

@@ -18,19 +18,19 @@ from pydantic import TypeAdapter, ValidationError
 
 from unmask import values
 from unmask.errors import InputError
-from unmask.values import SCHEMA_VERSION, ScanResult
+from unmask.values import SCHEMA_VERSION, ScanDocument
 
-_ADAPTER: TypeAdapter[ScanResult] = TypeAdapter(ScanResult)
+_ADAPTER: TypeAdapter[ScanDocument] = TypeAdapter(ScanDocument)
 
 
-def to_json(result: ScanResult) -> str:
-    """Write a scan result as indented JSON.
+def to_json(document: ScanDocument) -> str:
+    """Write scan results as indented JSON.
 
     Bytes of a file name that are not UTF-8 (lone surrogates in Python) are written as a visible
     backslash escape, since JSON text cannot carry them.
 
     Args:
-        result: the scan result.
+        document: results and failures of one run.
 
     Returns:
         JSON text, ASCII only, ending in a line break.
@@ -38,24 +38,24 @@ def to_json(result: ScanResult) -> str:
     Raises:
         ValueError: a number is NaN or infinite.
     """
-    plain = _plain(dataclasses.asdict(result), "result")
+    plain = _plain(dataclasses.asdict(document), "document")
     return json.dumps(plain, indent=2, allow_nan=False) + "\n"
 
 
-def from_json(text: str | bytes) -> ScanResult:
-    """Read a scan result that `to_json` wrote.
+def from_json(text: str | bytes) -> ScanDocument:
+    """Read the document that `to_json` wrote.
 
     Args:
         text: the JSON document.
 
     Returns:
-        The scan result, equal to the one that was written.
+        The document, equal to the one that was written.
 
     Raises:
         InputError: the text is no scan result, or one of another schema version.
     """
     try:
-        result = _ADAPTER.validate_json(text, strict=True)
+        document = _ADAPTER.validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the document"
@@ -63,12 +63,12 @@ def from_json(text: str | bytes) -> ScanResult:
             f"not a scan result: {place}: {first['msg']} ({error.error_count()} problems)",
             hint="give the JSON file that a scan wrote, unchanged",
         ) from error
-    if result.schema_version != SCHEMA_VERSION:
+    if document.schema_version != SCHEMA_VERSION:
         raise InputError(
-            f"schema version {result.schema_version!r} got, {SCHEMA_VERSION!r} is understood",
+            f"schema version {document.schema_version!r} got, {SCHEMA_VERSION!r} is understood",
             hint="read it with the version of the program that wrote it, or scan again",
         )
-    return result
+    return document
 
 
 def schema() -> dict[str, Any]:
@@ -79,7 +79,7 @@ def schema() -> dict[str, Any]:
     """
     made = _ADAPTER.json_schema(mode="validation")
     described = _field_docstrings()
-    for name, part in {"ScanResult": made, **made.get("$defs", {})}.items():
+    for name, part in {"ScanDocument": made, **made.get("$defs", {})}.items():
         for field, entry in part.get("properties", {}).items():
             text = described.get((name, field))
             if text is not None:

@@ -35,10 +35,11 @@ class LumaFrame:
     Attributes:
         stamp: what `read_frames` finds this frame by.
         luma: `(h, w)` uint8.
+        codec_key: whether the encoder made this a key frame.
         scale: a length in pixels of the original as shown, times this, is one in `luma`.
     """
 
-    __slots__ = ("_rgb", "luma", "scale", "stamp")
+    __slots__ = ("_rgb", "codec_key", "luma", "scale", "stamp")
 
     def __init__(
         self,
@@ -46,7 +47,10 @@ class LumaFrame:
         luma: NDArray[np.uint8],
         scale: float,
         rgb: Callable[[], NDArray[np.uint8]],
+        *,
+        codec_key: bool = True,
     ) -> None:
+        self.codec_key = codec_key
         self.stamp = stamp
         self.luma = luma
         self.scale = scale
@@ -143,6 +147,9 @@ class LumaPass:
         luma = np.array(small.convert("L"), dtype=np.uint8)
         colour = np.array(small, dtype=np.uint8)
         yield LumaFrame(FrameStamp(0, 0, 0.0), luma, self.scale, colour.copy)
+        count = self.info.frames_from_header or 1
+        if count > 1:
+            self.not_analysed = (f"all but the first of {count} pictures of the animation",)
 
     def _moving(self) -> Iterator[LumaFrame]:
         decoding = Decoding(self.info, self.limits)
@@ -168,7 +175,7 @@ class LumaPass:
         def rgb() -> NDArray[np.uint8]:
             return rgb_as_shown(frame, self.info, self._size, self._swscale_rgb)
 
-        return LumaFrame(stamp, luma, self.scale, rgb)
+        return LumaFrame(stamp, luma, self.scale, rgb, codec_key=bool(frame.key_frame))
 
     def _left_out(self, decoding: Decoding) -> Iterator[str]:
         promised = self.info.duration_seconds

@@ -110,7 +110,7 @@ def _still_info(path: str | Path, size: int, digest: str, picture: Image.Image) 
         transfer="sdr",
         fps_from_header=None,
         duration_seconds=None,
-        frames_from_header=1,
+        frames_from_header=still.count_of(picture),
         streams=(StreamInfo(index=0, kind="video", codec=name),),
         metadata=_cut(still.metadata_of(picture)),
     )

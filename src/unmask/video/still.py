@@ -73,6 +73,12 @@ def is_animation(picture: Image.Image) -> bool:
     return picture.format == "GIF"
 
 
+def count_of(picture: Image.Image) -> int:
+    """Return the number of pictures of an animation that is read as a still, else 1."""
+    animated = picture.format in ("WEBP", "AVIF")
+    return int(getattr(picture, "n_frames", 1)) if animated else 1
+
+
 def rotation_of(picture: Image.Image) -> int:
     """Return the clockwise turn that the EXIF orientation asks for."""
     try:

@@ -1,0 +1,195 @@
+"""From a trained network to a detector bundle: ONNX, parity with PyTorch, calibration, model card."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from unmask.bundle import (
+    MANIFEST,
+    BundleManifest,
+    Calibration,
+    Judgeable,
+    Metric,
+    OperatingPoint,
+    Preprocessing,
+    file_sha256,
+    load_bundle,
+    write_manifest,
+)
+from unmask.models.squeezenet import IMAGENET_MEAN, IMAGENET_STD, SqueezeNet
+from unmask.runtime import OUTPUTS
+
+Values = NDArray[np.float64]
+
+_PARITY_LOGIT = 1e-4
+_PARITY_GRADIENT = 1e-3
+_REPLICATES = 1000
+_PLATT_STEPS = 60
+
+
+class _WithGradient(nn.Module):
+    """The network as its bundle runs it: logit, feature map, gradient."""
+
+    def __init__(self, model: SqueezeNet) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.model.forward_with_gradient(x)
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Logits of crops with their truth."""
+
+    logits: Values
+    """`(N,)`."""
+    labels: NDArray[np.int64]
+    """`(N,)`, 1 for fake."""
+    clusters: NDArray[np.int64]
+    """`(N,)` number of the source video: what a bootstrap draws."""
+
+
+def export_onnx(model: SqueezeNet, path: Path, *, size_px: int) -> None:
+    """Write `model.onnx` with a free batch size."""
+    torch.onnx.export(
+        _WithGradient(model.eval()),
+        (torch.zeros(2, 3, size_px, size_px),),
+        str(path),
+        input_names=["image"],
+        output_names=list(OUTPUTS),
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+
+
+def check_parity(model: SqueezeNet, path: Path, images: NDArray[np.float32]) -> dict[str, float]:
+    """Compare ONNX Runtime with PyTorch; gradients with autograd.
+
+    Args:
+        model: the network.
+        path: its ONNX file.
+        images: `(N, 3, H, W)`, normalised.
+
+    Returns:
+        Largest differences, relative to the largest value.
+
+    Raises:
+        ValueError: they are larger than 1e-4 (logit, features) or 1e-3 (gradient).
+    """
+    import onnxruntime as ort
+
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    logits, features, gradients = session.run(OUTPUTS, {"image": images})
+    tensor = torch.from_numpy(images)
+    expected = model.eval().features(tensor)
+    leaf = expected.detach().requires_grad_()
+    hidden = torch.relu(model.hidden(leaf.mean(dim=(2, 3))))
+    expected_logits = model.logit(hidden).squeeze(1)
+    (expected_gradient,) = torch.autograd.grad(expected_logits.sum(), leaf)
+    found = {
+        "logit": _relative(logits, expected_logits),
+        "features": _relative(features, expected),
+        "gradient": _relative(gradients, expected_gradient),
+    }
+    if max(found["logit"], found["features"]) > _PARITY_LOGIT or found["gradient"] > _PARITY_GRADIENT:
+        raise ValueError(f"the exported network differs from PyTorch's: {found}")
+    return found
+
+
+def _relative(got: NDArray[np.float32], expected: Tensor) -> float:
+    wanted = expected.detach().numpy()
+    return float(np.abs(got - wanted).max() / np.abs(wanted).max())
+
+
+def platt(scored: Scored) -> tuple[float, float]:
+    """Fit slope and intercept by Newton's method, both classes weighted alike (even prior odds)."""
+    x = np.stack([scored.logits, np.ones_like(scored.logits)], axis=1)
+    share = scored.labels.mean()
+    weights = np.where(scored.labels == 1, 0.5 / share, 0.5 / (1 - share))
+    parameters = np.array([1.0, 0.0])
+    for _ in range(_PLATT_STEPS):
+        p = 1 / (1 + np.exp(-(x @ parameters)))
+        gradient = x.T @ (weights * (p - scored.labels))
+        curvature = (x * (weights * p * (1 - p))[:, None]).T @ x
+        parameters = parameters - np.linalg.solve(curvature, gradient)
+    return float(parameters[0]), float(parameters[1])
+
+
+def cluster_draws(scored: Scored, rng: np.random.Generator, replicates: int) -> list[Scored]:
+    """Draw source videos with replacement, each with all its crops."""
+    names = np.unique(scored.clusters)
+    rows = {name: np.flatnonzero(scored.clusters == name) for name in names}
+    draws = []
+    for _ in range(replicates):
+        taken = np.concatenate([rows[n] for n in rng.choice(names, len(names))])
+        draws.append(Scored(scored.logits[taken], scored.labels[taken], scored.clusters[taken]))
+    return draws
+
+
+def calibration(scored: Scored, data: str, rng: np.random.Generator) -> Calibration:
+    """Fit Platt scaling and the covariance of its parameters by bootstrap over source videos."""
+    slope, intercept = platt(scored)
+    fits = np.array([platt(draw) for draw in cluster_draws(scored, rng, 200)])
+    (a, b), (c, d) = np.cov(fits.T)
+    return Calibration(
+        slope=slope,
+        intercept=intercept,
+        covariance=((float(a), float(b)), (float(c), float(d))),
+        data=data,
+    )
+
+
+def operating_point(name: str, logit: float, scored: Scored) -> OperatingPoint:
+    """Note a threshold and the error rates that it has on the crops it was chosen on."""
+    called = scored.logits >= logit
+    return OperatingPoint(
+        name=name,
+        logit=logit,
+        false_positive_rate=float(called[scored.labels == 0].mean()),
+        true_positive_rate=float(called[scored.labels == 1].mean()),
+    )
+
+
+def operating_points(scored: Scored) -> tuple[OperatingPoint, ...]:
+    """Choose `few-false-alarms` (1 % of real crops called fake) and `balanced` (equal errors)."""
+    reals = np.sort(scored.logits[scored.labels == 0])
+    few = float(np.quantile(reals, 0.99, method="higher"))
+    candidates = np.unique(scored.logits)
+    false_alarms = 1 - np.searchsorted(reals, candidates) / len(reals)
+    fakes = np.sort(scored.logits[scored.labels == 1])
+    misses = np.searchsorted(fakes, candidates) / len(fakes)
+    equal = float(candidates[np.argmin(np.abs(false_alarms - misses))])
+    return (
+        operating_point("balanced", equal, scored),
+        operating_point("few-false-alarms", few, scored),
+    )
+
+
+def metric(
+    name: str, scored: Scored, protocol: str, rng: np.random.Generator
+) -> Metric:
+    """Return the AUC per crop with its interval over source videos."""
+    from sklearn.metrics import roc_auc_score
+
+    values = [
+        roc_auc_score(draw.labels, draw.logits) for draw in cluster_draws(scored, rng, _REPLICATES)
+    ]
+    low, high = np.quantile(values, (0.025, 0.975))
+    clusters = len(np.unique(scored.clusters))
+    return Metric(
+        name=name,
+        value=round(float(roc_auc_score(scored.labels, scored.logits)), 4),
+        interval=(round(float(low), 4), round(float(high), 4)),
+        protocol=f"{protocol}; n = {len(scored.labels)} crops, "
+        f"95 % bootstrap over {clusters} source videos",
+    )
