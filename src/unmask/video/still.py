@@ -17,7 +17,7 @@ from unmask.errors import DecodeError, LimitExceeded
 from unmask.settings import Limits
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""Formats looked for (MPO opens as JPEG); Pillow's others (PostScript, PDF, ...) are never tried."""
+"""Formats looked for (MPO opens as JPEG); Pillow's others (PostScript, ...) are never tried."""
 
 PIXEL_FORMATS = {"RGB": "rgb24", "RGBA": "rgba", "L": "gray", "P": "pal8", "1": "monob"}
 """FFmpeg's name for a Pillow mode, where there is one."""
