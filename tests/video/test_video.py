@@ -262,6 +262,7 @@ def test_damage_in_the_middle_does_not_end_the_reading(tmp_path: Path) -> None:
     path.write_bytes(bytes(data))
     run, frames = scan(path)
     assert number_in(frames[-1].luma) == 99
+    assert any("damaged" in reason for reason in run.not_analysed)
     picked = [f.stamp for f in frames[::9]]
     assert len(list(read_frames(run.info, picked, limits=LIMITS))) == len(picked)
 

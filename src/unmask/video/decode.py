@@ -82,6 +82,8 @@ class Decoding:
     """Where to stop."""
     damaged_packets: int = 0
     """Packets that could not be decoded."""
+    damaged_frames: int = 0
+    """Frames that were decoded from damaged data and may show it."""
     stopped: str | None = None
     """Why reading ended before the end of the file."""
     seconds: float = 0.0
@@ -104,6 +106,7 @@ class Decoding:
                     if stamp.pts_seconds > self.limits.max_seconds:
                         self.behind_limit = True
                         return
+                    self.damaged_frames += frame.is_corrupt
                     length = frame.duration or self._clock.step
                     self.seconds = stamp.pts_seconds + length * self._clock.seconds_per_unit
                     yield stamp, frame

@@ -183,6 +183,8 @@ class LumaPass:
             yield f"decoding stopped at {decoding.seconds:.1f} s: {decoding.stopped}"
         if decoding.damaged_packets:
             yield f"{decoding.damaged_packets} damaged packets skipped"
+        if decoding.damaged_frames:
+            yield f"{decoding.damaged_frames} frames decoded from damaged data may show artefacts"
         if decoding.behind_limit:
             yield f"what lies behind the limit of {self.limits.max_seconds:g} s"
         elif promised is not None:
