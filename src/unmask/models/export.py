@@ -1,8 +1,7 @@
-"""From a trained network to a detector bundle: ONNX, parity with PyTorch, calibration, model card."""
+"""From a trained network to what a bundle holds: ONNX, calibration, operating points, figures."""
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,19 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unmask.bundle import (
-    MANIFEST,
-    BundleManifest,
-    Calibration,
-    Judgeable,
-    Metric,
-    OperatingPoint,
-    Preprocessing,
-    file_sha256,
-    load_bundle,
-    write_manifest,
-)
-from unmask.models.squeezenet import IMAGENET_MEAN, IMAGENET_STD, SqueezeNet
+from unmask.bundle import Calibration, Metric, OperatingPoint
+from unmask.models.squeezenet import SqueezeNet
 from unmask.runtime import OUTPUTS
 
 Values = NDArray[np.float64]

@@ -1,0 +1,180 @@
+"""Turn the weights of `first_detector` into the bundle that the package ships.
+
+    python -m unmask.training.first_bundle --weights model.pt --calibration more-validation.parquet \
+        --test dfdc-validation.parquet --out src/unmask/detectors/default
+
+Calibration and operating points come from validation crops whose source videos are not among the
+test crops; the test crops only measure.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+
+from unmask.bundle import (
+    BundleManifest,
+    Judgeable,
+    Preprocessing,
+    file_sha256,
+    load_bundle,
+    write_manifest,
+)
+from unmask.models.export import (
+    Scored,
+    calibration,
+    check_parity,
+    export_onnx,
+    metric,
+    operating_points,
+)
+from unmask.models.squeezenet import IMAGENET_MEAN, IMAGENET_STD, SqueezeNet
+from unmask.training.first_detector import Recipe, predict
+from unmask.training.material import ValidationSet, read_validation
+
+TRAINING_DATA = (
+    "79,695 face crops of the DFDC training set (parts 05-34), one frame per video; fakes of other "
+    "methods by self-blending of DFDC and 3,600 CelebA real faces; ImageNet start (SqueezeNet 1.1)"
+)
+LICENCE = (
+    "Weights Apache-2.0 as far as ours; trained on DFDC (research terms of its publishers) and "
+    "CelebA (non-commercial research), so use for research and check these terms for anything else"
+)
+LIMITS = (
+    "A first, small detector: it is wrong often; see its figures. It is no proof on its own.",
+    "It knows face swaps like those of DFDC and blended faces; lip-sync, subtle expression transfer "
+    "and wholly generated faces are mostly unseen.",
+    "Calibrated on crops of DFDC. On other video (other cameras, make-up, compression, film) the "
+    "probability may be far off; the interval does not cover that.",
+    "DFDC's actors recur across its parts, so its figures are not proven free of known identities.",
+)
+JUDGEABLE = Judgeable(min_face_px=48, min_sharpness=6.0, min_key_frames=3)
+GEOMETRY = {"margin_ratio": 0.85, "shift_y_ratio": 0.06}
+
+
+def scored(model: SqueezeNet, data: ValidationSet) -> Scored:
+    """Score a validation set."""
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(data.originals))}
+    clusters = np.array([numbers[name] for name in data.originals])
+    return Scored(predict(model, data), data.labels, clusters)
+
+
+def build(model: SqueezeNet, *, calibrate_on: Path, test: Path, out: Path) -> BundleManifest:
+    """Export, calibrate, measure and write a bundle.
+
+    Args:
+        model: the trained network.
+        calibrate_on: crops for calibration; those whose source is in `test` are left out.
+        test: crops to measure on.
+        out: folder of the bundle.
+    """
+    size = Recipe.size_px
+    rng = np.random.default_rng(0)
+    out.mkdir(parents=True, exist_ok=True)
+    tested = read_validation(test, size_px=size)
+    sources = frozenset(pq.read_table(test)["original"].to_pylist())
+    held_out = read_validation(calibrate_on, size_px=size, without=sources)
+    export_onnx(model, out / "model.onnx", size_px=size)
+    parity = check_parity(model, out / "model.onnx", tested.images[:64])
+    fit = scored(model, held_out)
+    fitted_on = (
+        f"{len(fit.labels)} DFDC validation crops (parts 35-39; {int((fit.labels == 0).sum())} real) "
+        f"of {len(np.unique(fit.clusters))} source videos, none of them in dfdc-validation"
+    )
+    manifest = BundleManifest(
+        bundle_version="1",
+        name="unmask-first",
+        backbone="squeezenet1_1 + paper head",
+        preprocessing=Preprocessing(
+            size_px=size, mean=IMAGENET_MEAN, std=IMAGENET_STD, **GEOMETRY
+        ),
+        calibration=calibration(fit, fitted_on, rng),
+        operating_points=operating_points(fit),
+        judgeable=JUDGEABLE,
+        training_data=TRAINING_DATA,
+        licence=LICENCE,
+        limits=LIMITS,
+        metrics=(
+            metric("AUC per crop", scored(model, tested), "dfdc-validation, parts 35-39", rng),
+        ),
+        files={"model.onnx": file_sha256(out / "model.onnx")},
+    )
+    (out / "README.md").write_text(card(manifest, parity))
+    write_manifest(
+        out,
+        manifest.model_copy(
+            update={"files": {n: file_sha256(out / n) for n in ("README.md", "model.onnx")}}
+        ),
+    )
+    load_bundle(out)
+    return manifest
+
+
+def card(manifest: BundleManifest, parity: dict[str, float]) -> str:
+    """Write the model card from measured figures."""
+    rows = [
+        f"| {m.name} | {m.value:.3f} | {m.interval[0]:.3f} to {m.interval[1]:.3f} | {m.protocol} |"
+        for m in manifest.metrics
+    ]
+    points = [
+        f"| {p.name} | {p.logit:.3f} | {p.false_positive_rate:.3f} | {p.true_positive_rate:.3f} |"
+        for p in manifest.operating_points
+    ]
+    limits = [f"- {limit}" for limit in manifest.limits]
+    return "\n".join(
+        [
+            f"# {manifest.name}",
+            "",
+            f"Backbone: {manifest.backbone}. Input: {manifest.preprocessing.size_px} px RGB.",
+            "",
+            "## Measured",
+            "",
+            "| figure | value | 95 % interval | protocol |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            f"Calibrated on {manifest.calibration.data}, at even prior odds.",
+            "",
+            "| operating point | logit | false positive rate | true positive rate |",
+            "|---|---|---|---|",
+            *points,
+            "",
+            "Rates are per crop, on the calibration crops.",
+            "",
+            "Largest relative difference of ONNX Runtime to PyTorch: "
+            + ", ".join(f"{name} {value:.1e}" for name, value in parity.items())
+            + ".",
+            "",
+            "## Trained on",
+            "",
+            manifest.training_data + ".",
+            "",
+            "## Terms",
+            "",
+            manifest.licence + ".",
+            "",
+            "## What it cannot do",
+            "",
+            *limits,
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    """Read the command line and build the bundle."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("weights", "calibration", "test", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    options = parser.parse_args()
+    model = SqueezeNet()
+    model.load_state_dict(torch.load(options.weights, weights_only=True))
+    build(model, calibrate_on=options.calibration, test=options.test, out=options.out)
+
+
+if __name__ == "__main__":
+    main()
