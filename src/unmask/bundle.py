@@ -1,7 +1,7 @@
 """A detector on disk: a folder with `detector.json`, ONNX files and a model card.
 
-The bundle is all that building and examining share. Loading checks the schema version, the names and
-the SHA-256 of every file, and never unpickles: a bundle from a stranger is data, not a program.
+The bundle is all that building and examining share. Loading checks the schema version, the names
+and the SHA-256 of every file, and never unpickles: a bundle from a stranger is data, not a program.
 """
 
 from __future__ import annotations

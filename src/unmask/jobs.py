@@ -10,7 +10,7 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from unmask.errors import AnalysisCrashed, UnmaskError
 from unmask.scan import Progress, Scanner
@@ -24,7 +24,7 @@ class Job:
 
     detector: str | None = None
     """Folder of a detector bundle; None for the shipped one."""
-    settings: ScanSettings = ScanSettings()
+    settings: ScanSettings = field(default_factory=ScanSettings)
     """How videos are looked at."""
     threads: int = 2
     """Threads of the networks in each process."""
@@ -88,9 +88,7 @@ def scan_all(
             done += 1
 
 
-def _until_crash(
-    paths: Sequence[str], job: Job, workers: int
-) -> Iterator[Scan | UnmaskError]:
+def _until_crash(paths: Sequence[str], job: Job, workers: int) -> Iterator[Scan | UnmaskError]:
     """Yield results in order; end after the first file whose process died."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(job,)) as pool:

@@ -161,7 +161,8 @@ def codec_keyframes(signal: Signal, budget: int, _: np.random.Generator) -> Posi
 def at_random(signal: Signal, budget: int, rng: np.random.Generator) -> Positions:
     """Drawn without replacement."""
     count = len(signal.smoothed)
-    return np.sort(rng.choice(count, min(budget, count), replace=False))
+    drawn: Positions = np.sort(rng.choice(count, min(budget, count), replace=False))
+    return drawn
 
 
 Selector = Callable[[Signal, int, np.random.Generator], Positions]

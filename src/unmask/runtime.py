@@ -33,7 +33,9 @@ def preprocess(crops: NDArray[np.uint8], spec: Preprocessing) -> Float:
     if crops.ndim != 4 or crops.shape[1:] != (size, size, 3) or crops.dtype != np.uint8:
         raise ValueError(f"crops must be (N, {size}, {size}, 3) uint8, got {crops.shape}")
     scaled = crops.astype(np.float32) * np.float32(1 / 255)
-    normalised = (scaled - np.float32(spec.mean)) / np.float32(spec.std)
+    normalised = (scaled - np.asarray(spec.mean, dtype=np.float32)) / np.asarray(
+        spec.std, dtype=np.float32
+    )
     return np.ascontiguousarray(normalised.transpose(0, 3, 1, 2))
 
 

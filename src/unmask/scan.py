@@ -126,7 +126,7 @@ def first_pass(
 
 def choose(first: FirstPass, track: FaceTrack, settings: ScanSettings) -> ChosenFrames:
     """Choose the key frames of a track."""
-    smoothed = keyframes.smooth(track.differences, settings.smoothing_frames)
+    smoothed = keyframes.smooth(track.differences.astype(np.float64), settings.smoothing_frames)
     codec_keys = np.array([int(i) in first.codec_keys for i in track.frame_indices])
     signal = keyframes.Signal(track.differences.astype(np.float64), smoothed, codec_keys)
     positions = keyframes.select(
@@ -221,16 +221,14 @@ class Scanner:
                 progress("key frames", done / len(stamps))
         return sorted(crops, key=lambda c: (c.track_id, c.key_frame.frame_index))
 
-    def _score(
-        self, crops: list[_Crop]
-    ) -> tuple[list[_Crop], list[NDArray[np.float32] | None]]:
+    def _score(self, crops: list[_Crop]) -> tuple[list[_Crop], list[NDArray[np.float32] | None]]:
         """Run the network over all crops; note scores, sharpness and what cannot be used."""
         if not crops:
             return [], []
         manifest = self.bundle.manifest
         pixels = np.stack([crop.pixels for crop in crops])
         output = self._network.run(pixels, evidence=self.settings.explain)
-        probabilities = calibrate(output.logits, manifest.calibration)
+        probabilities = calibrate(output.logits.astype(np.float64), manifest.calibration)
         scored = []
         for crop, logit, probability in zip(crops, output.logits, probabilities, strict=True):
             measured = sharpness(crop.pixels)
@@ -390,9 +388,7 @@ def _weight(track: FaceTrack) -> float:
 
 def _face_px(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Shorter sides of boxes `(N, 4)`, pixels."""
-    sides: NDArray[np.float32] = np.minimum(
-        boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    )
+    sides: NDArray[np.float32] = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     return sides
 
 

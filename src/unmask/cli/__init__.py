@@ -1,4 +1,7 @@
-"""The command line: parse, one library call, print. Data to stdout, progress and errors to stderr."""
+"""The command line: parse, one library call, print.
+
+Data goes to stdout, progress and errors to stderr.
+"""
 
 from unmask.cli.app import main
 

@@ -58,10 +58,12 @@ Threads = Annotated[int, typer.Option(min=1, help="Threads of the networks.")]
 
 
 @app.command(epilog=EXIT_CODES)
-def scan(
+def scan(  # noqa: PLR0917 - the parameters are the options
     inputs: Inputs,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Write the result as JSON; - prints it.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(help="Write the result as JSON; - prints it.")
+    ] = None,
     detector: Detector = None,
     face_detector: FaceDetector = _DEFAULT.face_detector,
     selector: Selector = _DEFAULT.selector,
@@ -102,7 +104,7 @@ def scan(
 
 
 @app.command()
-def keyframes(
+def keyframes(  # noqa: PLR0917 - the parameters are the options
     video: Annotated[str, typer.Argument(help="A video.", show_default=False)],
     sheet: Annotated[Path | None, typer.Option(help="Write a picture of the choice.")] = None,
     selector: Selector = _DEFAULT.selector,

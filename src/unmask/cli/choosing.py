@@ -45,9 +45,7 @@ def run_keyframes(video: str, sheet: Path | None, settings: ScanSettings) -> int
     return 0
 
 
-def draw_sheet(
-    first: FirstPass, chosen: list[ChosenFrames], settings: ScanSettings
-) -> Image.Image:
+def draw_sheet(first: FirstPass, chosen: list[ChosenFrames], settings: ScanSettings) -> Image.Image:
     """Draw each face's difference curve with its key frames below it."""
     thumbs = _thumbs(first, chosen, settings)
     rows = [-(-len(each.positions) // _COLUMNS) for each in chosen]
@@ -99,7 +97,11 @@ def _curve(each: ChosenFrames) -> Image.Image:
         y = _CURVE_HEIGHT_PX - 6 - values / top * (_CURVE_HEIGHT_PX - 30)
         return list(zip(x.tolist(), y.tolist(), strict=True))
 
-    draw.text((5, 3), f"face {track.id}: {start:.2f} to {end:.2f} s, difference 0 to {top:.1f}", fill="black")
+    draw.text(
+        (5, 3),
+        f"face {track.id}: {start:.2f} to {end:.2f} s, difference 0 to {top:.1f}",
+        fill="black",
+    )
     draw.line(line(raw), fill="#c8c8c8")
     smoothed = line(each.smoothed)
     draw.line(smoothed, fill="#1f4e9c", width=2)

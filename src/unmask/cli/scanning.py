@@ -141,7 +141,8 @@ class _Bar:
 
     def __init__(self, files: int) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress as RichProgress, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as RichProgress
 
         console = Console(stderr=True)
         self.rich = RichProgress(

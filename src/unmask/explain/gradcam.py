@@ -36,7 +36,8 @@ def _scale(raw: NDArray[np.float64]) -> Float:
     top = raw.max()
     if not np.isfinite(top) or top <= 0:
         return np.zeros(raw.shape, np.float32)
-    return (raw / top).astype(np.float32)
+    scaled: Float = (raw / top).astype(np.float32)
+    return scaled
 
 
 def _enlarge(small: Float, size_px: int) -> Float:

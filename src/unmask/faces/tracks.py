@@ -2,8 +2,8 @@
 
 Frames come one by one from the first pass over a video. Faces are detected at intervals and after
 each cut; a detection is linked to the track whose box it overlaps best, boxes in between are
-interpolated, and the difference of each face crop to the one before is measured on the way. Only the
-frames since the last detections are held, so memory does not grow with the length of the video.
+interpolated, and the difference of each face crop to the one before is measured on the way. Only
+the frames since the last detections are held, so memory does not grow with the length of the video.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ class Tracker:
         self._forget()
 
     def _extend(self, track: _OpenTrack, found: NDArray[np.float64], seconds: float) -> None:
-        """Place the frames since the track's latest detection, interpolated, and move its anchor."""
+        """Place the frames since a track's latest detection, interpolated; move its anchor."""
         span = seconds - track.anchor_seconds
         for seen in self._held:
             if seen.index > track.placed_until:

@@ -89,7 +89,10 @@ def check_parity(model: SqueezeNet, path: Path, images: NDArray[np.float32]) -> 
         "features": _relative(features, expected),
         "gradient": _relative(gradients, expected_gradient),
     }
-    if max(found["logit"], found["features"]) > _PARITY_LOGIT or found["gradient"] > _PARITY_GRADIENT:
+    if (
+        max(found["logit"], found["features"]) > _PARITY_LOGIT
+        or found["gradient"] > _PARITY_GRADIENT
+    ):
         raise ValueError(f"the exported network differs from PyTorch's: {found}")
     return found
 
@@ -163,9 +166,7 @@ def operating_points(scored: Scored) -> tuple[OperatingPoint, ...]:
     )
 
 
-def metric(
-    name: str, scored: Scored, protocol: str, rng: np.random.Generator
-) -> Metric:
+def metric(name: str, scored: Scored, protocol: str, rng: np.random.Generator) -> Metric:
     """Return the AUC per crop with its interval over source videos."""
     from sklearn.metrics import roc_auc_score
 

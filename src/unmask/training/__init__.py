@@ -1,1 +1,1 @@
-"""Training a detector: material, augmentation, self-blending, the loop (needs the `train` extra)."""
+"""Training a detector: material, augmentation, self-blending, the loop (extra `train`)."""

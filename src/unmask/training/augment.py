@@ -60,7 +60,9 @@ def recolour(image: Image.Image, rng: np.random.Generator, strength: float) -> I
     gamma = float(np.exp(rng.uniform(-strength, strength)))
     tint = np.exp(rng.uniform(-strength, strength, size=3) / 3)
     levels = np.linspace(0, 1, 256) ** gamma
-    return image.point((255 * np.outer(tint, levels)).clip(0, 255).round().astype(int).ravel().tolist())
+    return image.point(
+        (255 * np.outer(tint, levels)).clip(0, 255).round().astype(int).ravel().tolist()
+    )
 
 
 def rescale(image: Image.Image, rng: np.random.Generator, smallest: float = 0.4) -> Image.Image:

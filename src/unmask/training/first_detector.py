@@ -10,8 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,9 @@ from unmask.models.squeezenet import SqueezeNet, load_imagenet
 from unmask.training.material import BatchPlan, TrainingBatches, ValidationSet, read_validation
 
 log = logging.getLogger(__name__)
+
+CHECKPOINT_STEPS = 500
+"""Steps between two checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Recipe:
     label_smoothing: float = 0.02
     size_px: int = 128
     seed: int = 20231212
-    plan: BatchPlan = BatchPlan()
+    plan: BatchPlan = field(default_factory=BatchPlan)
 
 
 class _From(Sampler[int]):
@@ -80,6 +82,68 @@ def predict(model: SqueezeNet, data: ValidationSet, batch: int = 100) -> NDArray
     return np.concatenate(parts)
 
 
+class Run:
+    """Network, averaged network and optimiser of a run, and their checkpoint on disk."""
+
+    def __init__(self, recipe: Recipe, *, weights: Path, out: Path) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.out, self.done = recipe, out, 0
+        self.model = SqueezeNet()
+        load_imagenet(self.model, weights)
+        self.average = torch.optim.swa_utils.AveragedModel(
+            self.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.ema_decay)
+        )
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), weight_decay=recipe.weight_decay
+        )
+        self._checkpoint = out / "checkpoint.pt"
+        if self._checkpoint.exists():
+            state = torch.load(self._checkpoint, weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.done = int(state["step"])
+
+    def save(self) -> None:
+        """Write the checkpoint; it appears whole or not at all."""
+        partial = self._checkpoint.with_suffix(".part")
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.done,
+        }
+        torch.save(state, partial)
+        partial.replace(self._checkpoint)
+
+    def step(self, images: torch.Tensor, labels: torch.Tensor) -> float:
+        """Take one step on a batch and return its loss.
+
+        Raises:
+            FloatingPointError: the loss is no longer a number.
+        """
+        recipe, plan = self.recipe, self.recipe.plan
+        self.model.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.done, recipe)
+        # 'balanced' class weights: n / (2 n_c)
+        size = plan.reals + plan.fakes
+        weight = torch.where(labels > 0.5, size / (2 * plan.fakes), size / (2 * plan.reals))
+        target = labels * (1 - 2 * recipe.label_smoothing) + recipe.label_smoothing
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = self.model(images.to(memory_format=torch.channels_last))
+        loss = binary_cross_entropy_with_logits(logits.float(), target, weight=weight)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"the loss became {loss.item()} at step {self.done}")
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        self.average.update_parameters(self.model)
+        self.done += 1
+        return float(loss.item())
+
+
 def train(
     recipe: Recipe, *, dfdc: list[Path], celeba: Path, weights: Path, validation: Path, out: Path
 ) -> SqueezeNet:
@@ -93,85 +157,33 @@ def train(
         validation: crops scored on the way, for the log only.
         out: folder of the checkpoint, the log and the final weights.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(recipe.seed)
     data = TrainingBatches(
         dfdc, celeba, plan=recipe.plan, size_px=recipe.size_px, steps=recipe.steps, seed=recipe.seed
     )
     held_out = read_validation(validation, size_px=recipe.size_px)
-    model = SqueezeNet()
-    load_imagenet(model, weights)
-    average = torch.optim.swa_utils.AveragedModel(
-        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.ema_decay)
-    )
-    optimiser = torch.optim.AdamW(model.parameters(), weight_decay=recipe.weight_decay)
-    checkpoint = out / "checkpoint.pt"
-    start = 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        start = int(state["step"])
-    (out / "recipe.json").write_text(
-        json.dumps({"recipe": asdict(recipe), "material": data.counts}, indent=1)
-    )
-    # 'balanced' weights: n / (2 n_c)
-    size = recipe.plan.reals + recipe.plan.fakes
-    weight_real, weight_fake = size / (2 * recipe.plan.reals), size / (2 * recipe.plan.fakes)
+    run = Run(recipe, weights=weights, out=out)
+    settings = {"recipe": asdict(recipe), "material": data.counts}
+    (out / "recipe.json").write_text(json.dumps(settings, indent=1))
     loader = DataLoader(
-        data,  # type: ignore[arg-type]  # a map-style data set by its methods
+        data,
         batch_size=None,
-        sampler=_From(start, recipe.steps),
+        sampler=_From(run.done, recipe.steps),
         num_workers=2,
         prefetch_factor=4,
     )
     losses: list[float] = []
-    began = time.monotonic()
-    for step, (images, labels) in enumerate(loader, start=start):
-        model.train()
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, recipe)
-        x = images.to(memory_format=torch.channels_last)
-        target = labels * (1 - 2 * recipe.label_smoothing) + recipe.label_smoothing
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = model(x)
-        weight = torch.where(labels > 0.5, weight_fake, weight_real)
-        loss = binary_cross_entropy_with_logits(logits.float(), target, weight=weight)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss became {loss.item()} at step {step}")
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        average.update_parameters(model)
-        losses.append(loss.item())
-        done = step + 1
-        if done % 500 == 0 or done == recipe.steps:
-            score = auc(held_out.labels, predict(average.module, held_out))
-            rate = (done - start) * size / (time.monotonic() - began)
-            line = {
-                "step": done,
-                "loss": round(float(np.mean(losses[-500:])), 4),
-                "validation_auc": round(score, 4),
-                "images_per_second": round(rate, 1),
-            }
+    for images, labels in loader:
+        losses.append(run.step(images, labels))
+        if run.done % CHECKPOINT_STEPS == 0 or run.done == recipe.steps:
+            score = auc(held_out.labels, predict(run.average.module, held_out))
+            recent = round(float(np.mean(losses[-CHECKPOINT_STEPS:])), 4)
+            line = {"step": run.done, "loss": recent, "validation_auc": round(score, 4)}
             log.info("%s", line)
             with (out / "log.jsonl").open("a") as file:
                 file.write(json.dumps(line) + "\n")
-            partial = checkpoint.with_suffix(".part")
-            torch.save(
-                {
-                    "model": model.state_dict(),
-                    "average": average.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "step": done,
-                },
-                partial,
-            )
-            partial.replace(checkpoint)
-    final: SqueezeNet = average.module
-    torch.save(final.state_dict(), out / "model.pt")
-    return final
+            run.save()
+    torch.save(run.average.module.state_dict(), out / "model.pt")
+    return run.average.module
 
 
 def main() -> None:

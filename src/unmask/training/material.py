@@ -54,7 +54,9 @@ class BatchPlan:
 def normalise(images: list[Image.Image]) -> NDArray[np.float32]:
     """Stack RGB images of one size into `(N, 3, H, W)` float32, ImageNet-normalised."""
     stack = np.stack([np.asarray(image, dtype=np.float32) for image in images]) / 255.0
-    scaled = (stack - np.float32(IMAGENET_MEAN)) / np.float32(IMAGENET_STD)
+    scaled = (stack - np.asarray(IMAGENET_MEAN, dtype=np.float32)) / np.asarray(
+        IMAGENET_STD, dtype=np.float32
+    )
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), dtype=np.float32)
 
 
@@ -75,7 +77,14 @@ class TrainingBatches:
     """
 
     def __init__(
-        self, dfdc: list[Path], celeba: Path, *, plan: BatchPlan, size_px: int, steps: int, seed: int
+        self,
+        dfdc: list[Path],
+        celeba: Path,
+        *,
+        plan: BatchPlan,
+        size_px: int,
+        steps: int,
+        seed: int,
     ) -> None:
         table = pa.concat_tables([pq.read_table(path) for path in dfdc])
         self._images = table["image"].combine_chunks()
