@@ -150,7 +150,8 @@ def shot_aware(signal: Signal, budget: int, _: np.random.Generator) -> Positions
     )
     bounds = np.unique(np.concatenate([[0], np.flatnonzero(values > limit), [len(values)]]))
     starts, ends = bounds[:-1], bounds[1:]
-    return ((starts + ends) // 2)[_largest((ends - starts).astype(np.float64), budget)]
+    middles: Positions = (starts + ends) // 2
+    return middles[_largest((ends - starts).astype(np.float64), budget)]
 
 
 def codec_keyframes(signal: Signal, budget: int, _: np.random.Generator) -> Positions:

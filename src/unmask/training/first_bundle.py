@@ -1,7 +1,7 @@
 """Turn the weights of `first_detector` into the bundle that the package ships.
 
-    python -m unmask.training.first_bundle --weights model.pt \
     python -m unmask.training.first_bundle --weights model.pt --calibration more.parquet \
+        --test dfdc-validation.parquet --out src/unmask/detectors/default
 
 Calibration and operating points come from validation crops whose source videos are not among the
 test crops; the test crops only measure.
