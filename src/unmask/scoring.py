@@ -111,7 +111,7 @@ def judge_track(
     needed = 1 if still else manifest.judgeable.min_key_frames
     if len(used) < needed:
         reasons = Counter(k.unusable.split(" (")[0] for k in key_frames if k.unusable)
-        why = f"; {reasons.most_common(1)[0][0]} in {sum(reasons.values())}" if reasons else ""
+        why = "; {} in {}".format(*reasons.most_common(1)[0]) if reasons else ""
         return cannot_judge(
             f"{len(used)} usable key frame{'' if len(used) == 1 else 's'} of {len(key_frames)}, "
             f"at least {needed} needed{why}",

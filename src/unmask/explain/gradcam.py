@@ -28,7 +28,7 @@ def gradcam(features: Float, gradients: Float, *, size_px: int) -> Float:
     if features.shape != gradients.shape or features.ndim != 4:
         raise ValueError(f"shapes differ: {features.shape} and {gradients.shape}")
     weights = gradients.mean(axis=(2, 3), dtype=np.float64)
-    raw = np.maximum(np.einsum("nc,nchw->nhw", weights, features), 0.0)
+    raw = np.einsum("nc,nchw->nhw", weights, features)
     return np.stack([_enlarge(_scale(each), size_px) for each in raw])
 
 

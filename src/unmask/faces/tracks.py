@@ -19,8 +19,9 @@ from unmask.faces.crops import cut_square, square_around
 from unmask.faces.detector import FaceDetector
 from unmask.values import Box, Face, FaceTrack
 
-_MIN_OVERLAP = 0.25
-"""Least IoU of a detection with a track's predicted box."""
+_MIN_OVERLAP = 0.1
+"""Least IoU of a detection with a track's box, where it was or where it should be by now: heads
+turn and stop within half a second, so either may be the better guess."""
 _MAX_MISSES = 1
 """Detections in a row that a face may be missed in before its track ends."""
 _FULL_SEARCH_EVERY = 2
@@ -33,6 +34,10 @@ _CUT_MEMORY = 24
 _DIFFERENCE_SIDE_PX = 48
 _GEOMETRY = 14
 """Numbers per frame and track: box and five points."""
+
+
+Guesses = tuple[NDArray[np.float64], ...]
+"""Boxes where a track's face may be, XYXY."""
 
 
 class SampledFrame(Protocol):
@@ -96,13 +101,16 @@ def overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     return shared / union if union > 0 else 0.0
 
 
-def link(
-    predicted: list[NDArray[np.float64]], detected: list[NDArray[np.float64]]
-) -> list[tuple[int, int]]:
-    """Pair tracks with detections, the best overlap first, each at most once."""
+def link(tracks: list[Guesses], detected: list[NDArray[np.float64]]) -> list[tuple[int, int]]:
+    """Pair tracks with detections, the best overlap first, each at most once.
+
+    Args:
+        tracks: for each track the boxes where it may be.
+        detected: boxes of the faces found.
+    """
     pairs = [
-        (overlap(box, found), t, d)
-        for t, box in enumerate(predicted)
+        (max(overlap(box, found) for box in guesses), t, d)
+        for t, guesses in enumerate(tracks)
         for d, found in enumerate(detected)
     ]
     linked: list[tuple[int, int]] = []
@@ -177,8 +185,8 @@ class Tracker:
             faces = self._detector.detect(picture)
         self._detections += 1
         found = [np.array([*f.box, *np.ravel(f.landmarks)], dtype=np.float64) for f in faces]
-        predicted = [t.predicted(frame.pts_seconds) for t in self._open]
-        pairs = link(predicted, [f[:4] for f in found])
+        guesses = [(t.predicted(frame.pts_seconds), t.anchor[:4]) for t in self._open]
+        pairs = link(guesses, [f[:4] for f in found])
         for t, d in pairs:
             self._extend(self._open[t], found[d], frame.pts_seconds)
         linked_tracks = {t for t, _ in pairs}

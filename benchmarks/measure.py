@@ -1,0 +1,63 @@
+"""Run a command; note its wall time, peak memory and output. Light, see `benchmarks.clips`."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished process."""
+
+    seconds: float
+    """Wall time from start to end."""
+    peak_bytes: int
+    """Largest resident memory."""
+    output: str
+    """Standard output."""
+
+
+def run(command: Sequence[str | Path], *, accepted: Collection[int] = (0,)) -> Run:
+    """Run a command to its end; end the benchmark if its exit code is not accepted."""
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        start = time.perf_counter()
+        process = subprocess.Popen([str(w) for w in command], stdout=output, stderr=errors)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        errors.seek(0)
+        if process.returncode not in accepted:
+            words = " ".join(str(w) for w in command)
+            said = errors.read().decode(errors="replace")[-2000:]
+            raise SystemExit(f"`{words}` ended with {process.returncode}:\n{said}")
+        text = output.read().decode(errors="replace")
+    return Run(seconds, usage.ru_maxrss * _MAXRSS_UNIT, text)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median, least and greatest of some values."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Sum values up."""
+        return cls(statistics.median(values), min(values), max(values))
+
+    def __str__(self) -> str:
+        """Show as `median (min-max)`."""
+        return f"{self.median:.2f} ({self.low:.2f}-{self.high:.2f})"

@@ -1,0 +1,97 @@
+"""The usual way to score a video for deepfakes, as the scan's counterpart.
+
+OpenCV reads every frame, facenet-pytorch's MTCNN looks at 32 uniform ones at full size, and a torch
+network of the shipped detector's size scores the largest face of each, eagerly, on the CPU. Its
+weights are random: they do not change the time. The interpreter needs cv2, torch and
+facenet-pytorch, not unmask.
+
+    python benchmarks/usual_way.py CLIP
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+import torch
+from facenet_pytorch import MTCNN
+from numpy.typing import NDArray
+
+FRAMES = 32
+CROP_PX = 128
+MARGIN = 0.85
+SQUEEZENET = Path(__file__).parents[1] / "src" / "unmask" / "models" / "squeezenet.py"
+
+Picture = NDArray[np.uint8]
+
+
+def squeezenet() -> ModuleType:
+    """Load unmask's network file by its path, since the interpreter may lack the package."""
+    spec = importlib.util.spec_from_file_location("squeezenet", SQUEEZENET)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(SQUEEZENET)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["squeezenet"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def read(path: str) -> tuple[int, list[Picture]]:
+    """Read every frame; return their number and the uniform ones as RGB."""
+    video = cv2.VideoCapture(path)
+    total = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+    wanted = set(np.linspace(0, max(0, total - 1), FRAMES).astype(int).tolist())
+    count, kept = 0, []
+    while True:
+        good, frame = video.read()
+        if not good:
+            return count, kept
+        if count in wanted:
+            kept.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+        count += 1
+
+
+def crop(picture: Picture, box: NDArray[np.float32]) -> Picture:
+    """Cut the square around a face and resize it."""
+    half = MARGIN * max(box[2] - box[0], box[3] - box[1]) / 2
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    top, left = max(0, int(y - half)), max(0, int(x - half))
+    cut = picture[top : max(top + 1, int(y + half)), left : max(left + 1, int(x + half))]
+    return cv2.resize(cut, (CROP_PX, CROP_PX))
+
+
+def faces(pictures: list[Picture]) -> list[Picture]:
+    """Return the largest face of each picture that has one."""
+    finder = MTCNN(device="cpu")
+    found = []
+    for picture in pictures:
+        boxes, _ = finder.detect(picture)  # largest first
+        if boxes is not None:
+            found.append(crop(picture, boxes[0]))
+    return found
+
+
+def score(crops: list[Picture]) -> list[float]:
+    """Return the probability of each crop."""
+    module = squeezenet()
+    network = module.SqueezeNet().eval()
+    scaled = np.stack(crops).astype(np.float32) / 255
+    normalised = (scaled - np.float32(module.IMAGENET_MEAN)) / np.float32(module.IMAGENET_STD)
+    with torch.inference_mode():
+        logits = network(torch.from_numpy(normalised.transpose(0, 3, 1, 2).copy()))
+    return torch.sigmoid(logits).tolist()
+
+
+def main(path: str) -> None:
+    """Score a clip; print the number of frames read and of faces scored."""
+    count, pictures = read(path)
+    crops = faces(pictures)
+    print(count, len(score(crops)) if crops else 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
