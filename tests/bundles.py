@@ -1,9 +1,9 @@
 """A tiny detector bundle for tests: a real ONNX model whose every output has a closed form.
 
-The model pools the picture, `features = AveragePool(image, 4 x 4)`, and takes `logit = sum(features *
-gradient)` with a gradient that is constant per channel, so `gradient` truly is the derivative. Its
-few hundred bytes are written as protobuf here, by the field numbers of onnx.proto3: scanning and its
-tests need no `onnx` package, only training does.
+The model pools the picture, `features = AveragePool(image, 4 x 4)`, and takes the logit as
+`sum(features * gradient)` with a gradient that is constant per channel, so it truly is the logit's
+derivative. The few hundred bytes are written as protobuf here, by the field numbers of onnx.proto3:
+scanning and its tests need no `onnx` package, only training does.
 """
 
 from __future__ import annotations
@@ -71,14 +71,25 @@ def _point(name: str, logit: float) -> dict[str, Any]:
     return {"name": name, "logit": logit, **rates}
 
 
-def onnx_model(*, size: int = SIZE, outputs: Sequence[str] = OUTPUTS) -> bytes:
-    """Return the model's bytes; `outputs` names logit, feature map and gradient, in this order."""
+def onnx_model(
+    *, size: int = SIZE, outputs: Sequence[str] = OUTPUTS, takes_image: bool = True
+) -> bytes:
+    """Return the model's bytes.
+
+    Args:
+        size: side of the picture.
+        outputs: names of logit, feature map and gradient, in this order.
+        takes_image: whether the picture is an input; otherwise it is a constant, black.
+    """
     logit, features, gradient = outputs
     side = size // POOL
     constants = [
         _tensor("weights", (1, 3, 1, 1), _FLOAT, "3f", [w / side**2 for w in WEIGHTS]),
         _tensor("axes", (3,), _INT64, "3q", [1, 2, 3]),
     ]
+    if not takes_image:
+        black = [0.0] * (3 * size**2)
+        constants.append(_tensor("image", (1, 3, size, size), _FLOAT, f"{len(black)}f", black))
     nodes = [
         _node("AveragePool", ["image"], [features], kernel_shape=[POOL] * 2, strides=[POOL] * 2),
         _node("Shape", [features], ["shape"]),
@@ -92,7 +103,7 @@ def onnx_model(*, size: int = SIZE, outputs: Sequence[str] = OUTPUTS) -> bytes:
             *(_field(1, node) for node in nodes),
             _field(2, b"tiny"),
             *(_field(5, constant) for constant in constants),
-            _field(11, _value("image", picture)),
+            *([_field(11, _value("image", picture))] if takes_image else []),
             *(_field(12, _value(name, small)) for name in (features, gradient)),
             _field(12, _value(logit, ("N",))),
         ]

@@ -79,6 +79,21 @@ def test_a_calibration_that_is_no_number_is_refused(folder, value):
         load_bundle(folder)
 
 
+@pytest.mark.parametrize(
+    ("section", "field", "value"),
+    [
+        ("preprocessing", "std", [0.2, 0.0, 0.2]),
+        ("preprocessing", "size_px", 8),
+        ("judgeable", "min_key_frames", 0),
+    ],
+)
+def test_a_value_that_cannot_be_computed_with_is_refused(folder, section, field, value):
+    known = manifest().model_dump(mode="json")[section]
+    rewrite(folder, **{section: known | {field: value}})
+    with pytest.raises(BundleError, match=rf"{section}\.{field}"):
+        load_bundle(folder)
+
+
 @pytest.mark.parametrize("name", ["../secret.bin", "sub/other.bin", "/etc/hostname", "."])
 def test_a_name_that_leaves_the_folder_is_refused(folder, name):
     (folder.parent / "secret.bin").write_bytes(b"secret")
@@ -90,7 +105,7 @@ def test_a_name_that_leaves_the_folder_is_refused(folder, name):
 
 def test_dots_for_the_folder_above_are_refused(folder):
     rewrite(folder, files={"model.onnx": file_sha256(folder / "model.onnx"), "..": "0" * 64})
-    with pytest.raises(BundleError, match="is missing|no plain file name"):
+    with pytest.raises(BundleError, match=r"is missing|no plain file name"):
         load_bundle(folder)
 
 

@@ -140,7 +140,7 @@ def test_a_track_of_one_unmeasured_frame_gives_that_frame(name):
 
 
 def test_local_maxima_takes_the_most_prominent():
-    values = np.array([0.0, 1, 0, 5, 4, 4.5, 4, 9, 0])
+    values = np.array([0.0, 0.25, 0, 5, 4, 4.5, 4, 9, 0])
     signal = Signal(values, values, np.zeros(9, bool))
     assert select("local-maxima", signal, budget=2).tolist() == [3, 7]
     assert select("local-maxima", signal, budget=9).tolist() == [1, 3, 5, 7]

@@ -99,6 +99,12 @@ def test_a_model_of_another_size_is_refused(tmp_path):
         Network(bundle)
 
 
+def test_a_model_without_an_input_is_refused(tmp_path):
+    bundle = write_bundle(tmp_path / "tiny", model=onnx_model(takes_image=False))
+    with pytest.raises(BundleError, match="the contract is"):
+        Network(bundle)
+
+
 @pytest.mark.parametrize("model", [b"", b"not an ONNX file", onnx_model()[:-20]])
 def test_a_file_that_is_no_model_is_refused(tmp_path, model):
     bundle = write_bundle(tmp_path / "tiny", model=model)

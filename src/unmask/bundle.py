@@ -22,10 +22,13 @@ _MAX_FILE_BYTES = 2 * 2**30
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Triple = tuple[float, float, float]
+Positive = Annotated[float, Field(gt=0)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class Preprocessing(_Strict):
@@ -43,7 +46,7 @@ class Preprocessing(_Strict):
     """Interpolation of the resize (antialiased)."""
     mean: Triple
     """Subtracted from pixels in [0, 1]."""
-    std: Triple
+    std: tuple[Positive, Positive, Positive]
     """Divisor after that."""
 
 
@@ -82,7 +85,7 @@ class Judgeable(_Strict):
     """Smallest shorter side of the face box, pixels of the original frame."""
     min_sharpness: float
     """Smallest variance of the Laplacian of the crop's luma at 128 px."""
-    min_key_frames: int
+    min_key_frames: Annotated[int, Field(ge=1)]
     """Fewest usable key frames behind a verdict on a video."""
 
 

@@ -44,8 +44,8 @@ class Signal:
 def smooth(differences: Values, window_frames: int) -> Values:
     """Smooth a difference signal with a normalised Hann window, mirrored at both ends.
 
-    A value that was not measured (NaN) takes its nearest measured neighbour's. On short signals the
-    window shrinks to an eighth of the length.
+    A value that was not measured (NaN) lies on the line between its measured neighbours, and equals
+    the nearest one at the ends. On short signals the window shrinks to an eighth of the length.
 
     Args:
         differences: `(N,)`, may hold NaN.

@@ -71,7 +71,7 @@ class Network:
         names = tuple(output.name for output in self._session.get_outputs())
         inputs = self._session.get_inputs()
         size = self._spec.size_px
-        shape = list(inputs[0].shape[1:])
+        shape = [length for each in inputs for length in each.shape[1:]]
         if len(inputs) != 1 or shape != [3, size, size] or not set(OUTPUTS) <= set(names):
             raise BundleError(
                 f"{bundle.model_path} takes {shape} and gives {names}; "

@@ -69,7 +69,7 @@ def _expand_one(argument: str) -> Iterator[str]:
             str(p) for p in path.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file()
         )
     elif path.suffix.lower() == ".txt" and path.is_file():
-        with path.open(encoding="utf-8", errors="surrogateescape") as file:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
             yield from _lines(file.read(_MAX_LIST_BYTES), path.parent)
     elif not path.exists() and (matches := sorted(glob(argument, recursive=True))):  # noqa: PTH207
         yield from (m for m in matches if Path(m).is_file())

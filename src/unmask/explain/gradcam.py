@@ -34,9 +34,9 @@ def gradcam(features: Float, gradients: Float, *, size_px: int) -> Float:
 
 def _scale(raw: NDArray[np.float64]) -> Float:
     top = raw.max()
-    if not np.isfinite(top) or top <= 0:
+    if not np.isfinite(raw).all() or top <= 0:
         return np.zeros(raw.shape, np.float32)
-    scaled: Float = (raw / top).astype(np.float32)
+    scaled: Float = (np.maximum(raw, 0.0) / top).astype(np.float32)
     return scaled
 
 
