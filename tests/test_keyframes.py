@@ -16,8 +16,11 @@ GREYS = st.integers(0, 255 * 64).map(lambda n: n / 64)
 
 @st.composite
 def differences(draw):
-    """Draw a track's differences: the first and some others are not measured."""
-    values = np.array(draw(st.lists(GREYS | st.just(np.nan), min_size=1, max_size=120)))
+    """Draw a track's differences, short or long: the first and some others are not measured."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    count, levels = draw(st.integers(1, 120)), draw(st.sampled_from([1, 2, 5, 255 * 64]))
+    values = rng.integers(0, levels, count, endpoint=True) / 64
+    values[rng.random(count) < draw(st.sampled_from([0.0, 0.2, 1.0]))] = np.nan
     values[0] = np.nan
     return values
 
@@ -25,8 +28,8 @@ def differences(draw):
 @st.composite
 def signals(draw):
     values = draw(differences())
-    keys = draw(st.lists(st.booleans(), min_size=len(values), max_size=len(values)))
-    return Signal(values, smooth(values, draw(st.integers(1, 50))), np.array(keys))
+    keys = np.random.default_rng(draw(st.integers(0, 9))).random(len(values)) < 0.1
+    return Signal(values, smooth(values, draw(st.integers(1, 50))), keys)
 
 
 def constant(count, value=0.0):
@@ -144,6 +147,13 @@ def test_local_maxima_takes_the_most_prominent():
     signal = Signal(values, values, np.zeros(9, bool))
     assert select("local-maxima", signal, budget=2).tolist() == [3, 7]
     assert select("local-maxima", signal, budget=9).tolist() == [1, 3, 5, 7]
+
+
+@pytest.mark.parametrize("name", ["top-difference", "local-maxima"])
+def test_among_equals_the_earlier_are_taken(name):
+    values = np.tile([0.0, 1.0], 60)
+    signal = Signal(values, values, np.zeros(120, bool))
+    assert select(name, signal, budget=3).tolist() == [1, 3, 5]
 
 
 def test_other_seeds_draw_other_frames():
