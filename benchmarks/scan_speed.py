@@ -186,6 +186,9 @@ def long_rows(setup: Setup, path: Path, size: str) -> list[str]:
     run([sys.executable, "-m", "benchmarks.clips", "repeat", path, longer, str(LONG_TIMES)])
     print(f"scanning {path.name} and {LONG_TIMES} times it ...", flush=True)
     one, many = scan(setup, path), scan(setup, longer)
+    short_frames, long_frames = (json.loads(r.output)["frames_decoded"] for r in (one, many))
+    if long_frames != LONG_TIMES * short_frames:
+        raise SystemExit(f"{longer.name}: {long_frames} frames, not {LONG_TIMES} x {short_frames}")
     seconds = setup.options.seconds
     lengths = ((seconds, one), (LONG_TIMES * seconds, many))
     rows = [

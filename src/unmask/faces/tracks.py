@@ -9,6 +9,7 @@ the frames since the last detections are held, so memory does not grow with the 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -101,7 +102,7 @@ def overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     return shared / union if union > 0 else 0.0
 
 
-def link(tracks: list[Guesses], detected: list[NDArray[np.float64]]) -> list[tuple[int, int]]:
+def link(tracks: Sequence[Guesses], detected: list[NDArray[np.float64]]) -> list[tuple[int, int]]:
     """Pair tracks with detections, the best overlap first, each at most once.
 
     Args:

@@ -1,0 +1,165 @@
+"""The command line as a user meets it: output, errors with hints, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+ORIGINAL = str(EXAMPLES / "original.mp4")
+
+
+def unmask(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from unmask.cli import main; main()", *words]
+    return subprocess.run(command, capture_output=True, text=True, input=stdin, check=False)
+
+
+def png_header(path: Path, side: int) -> None:
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    data = struct.pack(">I", len(header)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+
+
+def audio_only(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=48000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate = 48000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def bad_input(kind: str, folder: Path) -> Path:
+    path = folder / f"{kind}.mp4"
+    match kind:
+        case "text":
+            path.write_text("this is not a video")
+        case "empty":
+            path.touch()
+        case "audio":
+            audio_only(path)
+        case "huge":
+            png_header(path, 20_000)
+        case "folder-of-nothing":
+            path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize("kind", ["text", "empty", "audio", "huge", "missing", "folder-of-nothing"])
+def test_bad_input_ends_with_one_line_a_hint_and_code_2(kind: str, tmp_path: Path) -> None:
+    done = unmask("scan", str(bad_input(kind, tmp_path)))
+    error, hint = done.stderr.splitlines()
+    assert (error[:7], hint[:6], done.returncode) == ("error: ", "hint: ", 2)
+    assert done.stdout == ""
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_file_is_bad_input(tmp_path: Path) -> None:
+    path = tmp_path / "locked.mp4"
+    path.write_bytes(Path(ORIGINAL).read_bytes())
+    path.chmod(0)
+    assert unmask("scan", str(path)).returncode == 2
+
+
+def test_a_file_cut_in_half_is_analysed_as_far_as_it_goes(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.ts"
+    with av.open(ORIGINAL) as source, av.open(str(whole), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    half = tmp_path / "half.ts"
+    data = whole.read_bytes()
+    half.write_bytes(data[: len(data) // 2])
+    done = unmask("scan", str(half))
+    assert done.returncode in {0, 1, 3}
+    assert "face 1" in done.stdout
+
+
+def test_a_half_mp4_without_its_index_is_bad_input(tmp_path: Path) -> None:
+    half = tmp_path / "half.mp4"
+    data = Path(ORIGINAL).read_bytes()
+    half.write_bytes(data[: len(data) // 2])
+    done = unmask("scan", str(half))
+    assert done.returncode in {2, 3}
+    assert "hint: " in done.stderr
+
+
+def test_in_a_batch_the_other_files_are_still_analysed(tmp_path: Path) -> None:
+    report, out = tmp_path / "out.html", tmp_path / "out.json"
+    bad = [str(bad_input(kind, tmp_path)) for kind in ("text", "missing", "huge")]
+    done = unmask("scan", *bad, ORIGINAL, "--report", str(report), "--json", str(out))
+    document = json.loads(out.read_text())
+    assert [r["video"]["path"] for r in document["results"]] == [ORIGINAL]
+    assert [f["path"] for f in document["failures"]] == bad
+    assert done.returncode in {1, 3}
+    assert "<html" in report.read_text()
+
+
+def test_json_on_stdout_is_all_that_stdout_holds() -> None:
+    done = unmask("scan", ORIGINAL, "--json", "-")
+    assert json.loads(done.stdout)["schema_version"] == "1"
+
+
+def test_a_list_on_standard_input_is_read() -> None:
+    done = unmask("scan", "-", stdin=f"# clips\n{ORIGINAL}\n")
+    assert done.stdout.startswith(ORIGINAL)
+
+
+def test_an_output_folder_that_is_missing_is_refused_at_once(tmp_path: Path) -> None:
+    done = unmask("scan", ORIGINAL, "--report", str(tmp_path / "none" / "out.html"))
+    assert done.returncode == 2
+    assert "hint: make the folder first" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["scan", ORIGINAL, "--selector", "best"],
+        ["scan", ORIGINAL, "--budget", "0"],
+        ["scan", ORIGINAL, "--detector", "nowhere"],
+        ["scan", ORIGINAL, "--no-such-option"],
+        ["models", "get", "nothing"],
+        ["no-such-command"],
+    ],
+)
+def test_wrong_use_is_code_2_with_a_hint(words: list[str]) -> None:
+    done = unmask(*words)
+    assert done.returncode == 2
+    assert "hint: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_keyframes_lists_and_draws(tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    done = unmask("keyframes", ORIGINAL, "--sheet", str(sheet), "--budget", "5")
+    assert len(done.stdout.splitlines()) == 6
+    assert sheet.read_bytes().startswith(b"\x89PNG")
+
+
+def test_doctor_finds_the_installation_ready() -> None:
+    done = unmask("doctor")
+    assert (done.returncode, "ok       detector" in done.stdout) == (0, True)
+
+
+def test_the_schema_is_json() -> None:
+    assert json.loads(unmask("schema").stdout)["title"] == "ScanDocument"
+
+
+def test_scanning_never_imports_torch() -> None:
+    code = (
+        "import sys; from unmask.cli.app import app; import unmask.cli.scanning; "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
