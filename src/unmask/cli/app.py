@@ -175,19 +175,25 @@ def complain(error: Exception) -> None:
     sys.stderr.write(f"error: {error}\nhint: {hint}\n")
 
 
+def _message(error: typer.TyperException) -> str:
+    """Return what was wrong with the words, with the option's name where typer knows it."""
+    described = getattr(error, "format_message", None)
+    return str(described() if described else error)
+
+
 def main() -> None:
     """Run the command line; wrong use and bad input end with exit code 2 and a hint."""
-    from click.exceptions import ClickException
-
     try:
         code = app(standalone_mode=False)
     except (UnmaskError, ValueError, OSError) as error:
         complain(error)
         code = 2
-    except ClickException as error:
-        sys.stderr.write(f"error: {error.format_message()}\nhint: see `unmask --help`\n")
-        code = 2
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("stopped\n")
         code = 130
+    except typer.TyperException as error:
+        # a bare `unmask` has shown its help already and has no message
+        if message := _message(error):
+            sys.stderr.write(f"error: {message}\nhint: see `unmask --help`\n")
+        code = 2
     sys.exit(code or 0)
