@@ -18,12 +18,15 @@ from PIL import Image
 from unmask.errors import DecodeError
 from unmask.settings import Limits
 from unmask.values import VideoInfo
+from unmask.video.ahead import ahead
 from unmask.video.decode import Decoding, FrameStamp
 from unmask.video.picture import luma_as_shown, reduced_size, rgb_as_shown
 from unmask.video.still import pixels_as_shown
 
 TICK_TOLERANCE = 0.25
 """Part of a sampling interval that a frame may come early (stamps are rounded to ms, often)."""
+FRAMES_AHEAD = 6
+"""Most decoded frames that wait for their turn."""
 SHORT_SECONDS = 0.5
 SHORT_RATIO = 0.05
 """A video is reported as shorter than promised if both are exceeded."""
@@ -106,9 +109,10 @@ class LumaPass:
         limits: where to stop.
 
     Attributes:
-        frames_decoded: frames decoded so far.
+        frames_decoded: frames decoded so far, those that wait included.
         frames_sampled: frames yielded so far.
-        seconds_analysed: from the first frame to the end of the last decoded one.
+        seconds_analysed: from the first frame to the end of the last one; 0 until the iteration is
+            over.
         not_analysed: what was left out, a reason each; complete after the iteration.
     """
 
@@ -153,14 +157,8 @@ class LumaPass:
 
     def _moving(self) -> Iterator[LumaFrame]:
         decoding = Decoding(self.info, self.limits)
-        last_tick = -1
-        for stamp, frame in decoding:
-            self.frames_decoded += 1
-            self.seconds_analysed = decoding.seconds
-            tick = math.floor(stamp.pts_seconds * self.sample_fps + TICK_TOLERANCE)
-            if tick > last_tick:
-                last_tick = tick
-                yield self._reduced(stamp, frame)
+        yield from ahead(self._sampled(decoding), depth=FRAMES_AHEAD)
+        self.seconds_analysed = decoding.seconds
         self.not_analysed = tuple(self._left_out(decoding))
         if self.frames_decoded == 0:
             why = "; ".join(self.not_analysed) or "it holds no frame"
@@ -168,6 +166,15 @@ class LumaPass:
                 f"no picture of {self.info.path!r} could be decoded: {why}",
                 hint="get an undamaged copy",
             )
+
+    def _sampled(self, decoding: Decoding) -> Iterator[LumaFrame]:
+        last_tick = -1
+        for stamp, frame in decoding:
+            self.frames_decoded += 1
+            tick = math.floor(stamp.pts_seconds * self.sample_fps + TICK_TOLERANCE)
+            if tick > last_tick:
+                last_tick = tick
+                yield self._reduced(stamp, frame)
 
     def _reduced(self, stamp: FrameStamp, frame: VideoFrame) -> LumaFrame:
         luma = luma_as_shown(frame, self.info, self._size, self._swscale_luma)
