@@ -25,7 +25,7 @@ _MIN_OVERLAP = 0.1
 turn and stop within half a second, so either may be the better guess."""
 _MAX_MISSES = 1
 """Detections in a row that a face may be missed in before its track ends."""
-_FULL_SEARCH_EVERY = 4
+_FULL_SEARCH_EVERY = 2
 """One detection in this many searches the whole picture; the others look around known faces."""
 _CUT_LEVELS = 20.0
 """Least mean luma change of a cut, grey levels."""
