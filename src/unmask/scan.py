@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import platform
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +35,7 @@ from unmask.values import (
     Curve,
     DetectorInfo,
     FaceTrack,
+    Frame,
     KeyFrame,
     KeyFramePicture,
     Scan,
@@ -135,6 +136,25 @@ def choose(first: FirstPass, track: FaceTrack, settings: ScanSettings) -> Chosen
     return ChosenFrames(track, positions, smoothed)
 
 
+def decode_chosen(
+    first: FirstPass, chosen: Sequence[ChosenFrames], limits: Limits
+) -> Iterator[tuple[Frame, ChosenFrames, int]]:
+    """Decode the key frames of all tracks in full, in order of time, each frame once.
+
+    Yields:
+        The frame, the choice that asked for it, and its position in that track.
+    """
+    wanted: dict[int, list[tuple[ChosenFrames, int]]] = {}
+    for each in chosen:
+        for position in each.positions:
+            index = int(each.track.frame_indices[position])
+            wanted.setdefault(index, []).append((each, int(position)))
+    stamps = [first.stamps[index] for index in sorted(wanted)]
+    for frame in read_frames(first.info, stamps, limits=limits):
+        for each, position in wanted[frame.index]:
+            yield frame, each, position
+
+
 class Scanner:
     """A loaded detector that scans files.
 
@@ -198,27 +218,18 @@ class Scanner:
         self, first: FirstPass, chosen: Sequence[ChosenFrames], progress: Progress | None
     ) -> list[_Crop]:
         """Decode the key frames in full and cut the faces out."""
-        wanted: dict[int, list[tuple[ChosenFrames, int]]] = {}
-        for each in chosen:
-            for position in each.positions:
-                index = int(each.track.frame_indices[position])
-                wanted.setdefault(index, []).append((each, int(position)))
         spec = self.bundle.manifest.preprocessing
+        total = sum(len(each.positions) for each in chosen)
         crops: list[_Crop] = []
-        stamps = [first.stamps[index] for index in sorted(wanted)]
-        frames = read_frames(first.info, stamps, limits=self.settings.limits)
-        for done, frame in enumerate(frames, start=1):
-            for each, position in wanted[frame.index]:
-                key_frame = _key_frame(each, position)
-                square = square_around(
-                    key_frame.box,
-                    margin_ratio=spec.margin_ratio,
-                    shift_y_ratio=spec.shift_y_ratio,
-                )
-                pixels = cut_square(frame.image, square, size_px=spec.size_px)
-                crops.append(_Crop(each.track.id, key_frame, pixels))
+        for frame, each, position in decode_chosen(first, chosen, self.settings.limits):
+            key_frame = _key_frame(each, position)
+            square = square_around(
+                key_frame.box, margin_ratio=spec.margin_ratio, shift_y_ratio=spec.shift_y_ratio
+            )
+            pixels = cut_square(frame.image, square, size_px=spec.size_px)
+            crops.append(_Crop(each.track.id, key_frame, pixels))
             if progress:
-                progress("key frames", done / len(stamps))
+                progress("key frames", len(crops) / total)
         return sorted(crops, key=lambda c: (c.track_id, c.key_frame.frame_index))
 
     def _score(self, crops: list[_Crop]) -> tuple[list[_Crop], list[NDArray[np.float32] | None]]:

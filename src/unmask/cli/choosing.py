@@ -10,9 +10,8 @@ from PIL import Image, ImageDraw
 
 from unmask.errors import InputNotFound
 from unmask.faces.crops import cut_square, square_around
-from unmask.scan import ChosenFrames, FirstPass, choose, first_pass
+from unmask.scan import ChosenFrames, FirstPass, choose, decode_chosen, first_pass
 from unmask.settings import ScanSettings
-from unmask.video import read_frames
 
 _THUMB_PX = 128
 _COLUMNS = 8
@@ -68,19 +67,13 @@ def draw_sheet(first: FirstPass, chosen: list[ChosenFrames], settings: ScanSetti
 def _thumbs(
     first: FirstPass, chosen: list[ChosenFrames], settings: ScanSettings
 ) -> dict[tuple[int, int], Image.Image]:
-    places: dict[int, list[tuple[ChosenFrames, int]]] = {}
-    for each in chosen:
-        for p in each.positions:
-            places.setdefault(int(each.track.frame_indices[p]), []).append((each, int(p)))
-    stamps = [first.stamps[index] for index in sorted(places)]
     thumbs = {}
-    for frame in read_frames(first.info, stamps, limits=settings.limits):
-        for each, p in places[frame.index]:
-            x0, y0, x1, y1 = (float(v) for v in each.track.boxes[p])
-            square = square_around((x0, y0, x1, y1), margin_ratio=_MARGIN_RATIO)
-            thumbs[each.track.id, frame.index] = Image.fromarray(
-                cut_square(frame.image, square, size_px=_THUMB_PX)
-            )
+    for frame, each, p in decode_chosen(first, chosen, settings.limits):
+        x0, y0, x1, y1 = (float(v) for v in each.track.boxes[p])
+        square = square_around((x0, y0, x1, y1), margin_ratio=_MARGIN_RATIO)
+        thumbs[each.track.id, frame.index] = Image.fromarray(
+            cut_square(frame.image, square, size_px=_THUMB_PX)
+        )
     return thumbs
 
 
