@@ -12,8 +12,9 @@ import pytest
 from crashing import dies_on_bad
 from unmask.errors import AnalysisCrashed, InputNotFound, NotMedia
 from unmask.jobs import Job, scan_all
+from unmask.provenance import repeat_command
 from unmask.report.document import from_json, to_json
-from unmask.scan import Scanner, repeat_command
+from unmask.scan import Scanner
 from unmask.settings import ScanSettings
 from unmask.values import SCHEMA_VERSION, Scan, ScanDocument
 

@@ -13,7 +13,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 
 from unmask.errors import AnalysisCrashed, UnmaskError
-from unmask.scan import Progress, Scanner
+from unmask.passes import Progress
+from unmask.scan import Scanner
 from unmask.settings import ScanSettings
 from unmask.values import Scan
 

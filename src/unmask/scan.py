@@ -9,11 +9,8 @@ by one. It writes nothing and prints nothing.
 
 from __future__ import annotations
 
-import platform
-import shlex
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
-from importlib.metadata import version
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +21,11 @@ from unmask.bundle import Bundle, load_bundle, shipped_folder
 from unmask.explain import gradcam
 from unmask.faces.crops import cut_square, square_around
 from unmask.faces.detector import create
-from unmask.faces.tracks import Tracker
+from unmask.passes import ChosenFrames, FirstPass, Progress, choose, decode_chosen, first_pass
+from unmask.provenance import repeat_command, settings_table, versions
 from unmask.runtime import Network
 from unmask.scoring import calibrate, judge_track, judge_video, sharpness, unusable_reason
-from unmask.settings import Limits, ScanSettings
+from unmask.settings import ScanSettings
 from unmask.values import (
     SCHEMA_VERSION,
     Box,
@@ -35,54 +33,15 @@ from unmask.values import (
     Curve,
     DetectorInfo,
     FaceTrack,
-    Frame,
     KeyFrame,
     KeyFramePicture,
     Scan,
     ScanResult,
     TrackResult,
-    VideoInfo,
 )
-from unmask.video import LumaPass, probe, read_frames
-from unmask.video.decode import FrameStamp
-
-Progress = Callable[[str, float], None]
-"""Called with the name of the stage and the share of it that is done, 0 to 1."""
 
 _SMALL_SAMPLE_FRAMES = 8
 _CURVE_DIGITS = 3
-
-
-@dataclass(frozen=True, eq=False)
-class FirstPass:
-    """What the first pass over a file gives."""
-
-    info: VideoInfo
-    """The file."""
-    tracks: tuple[FaceTrack, ...]
-    """Faces over time."""
-    stamps: dict[int, FrameStamp]
-    """Stamps of the sampled frames by index."""
-    codec_keys: frozenset[int]
-    """Indices of frames that the encoder made key frames."""
-    coverage: LumaPass
-    """The finished pass, for its counts."""
-
-    def __repr__(self) -> str:
-        """Show the counts."""
-        return f"FirstPass({self.info.path!r}, {len(self.tracks)} tracks)"
-
-
-@dataclass(frozen=True, eq=False)
-class ChosenFrames:
-    """The key frames of one track, and the signal they were chosen from."""
-
-    track: FaceTrack
-    """The track."""
-    positions: NDArray[np.int64]
-    """Positions in the track, ascending."""
-    smoothed: NDArray[np.float64]
-    """`(N,)` smoothed difference over the track."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,67 +51,6 @@ class _Crop:
     track_id: int
     key_frame: KeyFrame
     pixels: NDArray[np.uint8]
-
-
-def first_pass(
-    path: str | Path, settings: ScanSettings, *, progress: Progress | None = None, threads: int = 2
-) -> FirstPass:
-    """Read a file once: probe it, follow its faces, measure their differences.
-
-    Raises:
-        InputError: the file cannot be used.
-        DecodeError: nothing in it could be decoded.
-    """
-    info = probe(path, limits=settings.limits)
-    passing = LumaPass(
-        info,
-        sample_fps=settings.sample_fps,
-        long_side_px=settings.detect_long_side_px,
-        limits=settings.limits,
-    )
-    tracker = Tracker(
-        create(settings.face_detector, threads=threads), every_seconds=settings.detect_every_seconds
-    )
-    stamps: dict[int, FrameStamp] = {}
-    codec_keys: set[int] = set()
-    for frame in passing:
-        stamps[frame.index] = frame.stamp
-        if frame.codec_key:
-            codec_keys.add(frame.index)
-        tracker.add(frame)
-        if progress and info.duration_seconds:
-            progress("reading", min(1.0, frame.pts_seconds / info.duration_seconds))
-    return FirstPass(info, tuple(tracker.finish()), stamps, frozenset(codec_keys), passing)
-
-
-def choose(first: FirstPass, track: FaceTrack, settings: ScanSettings) -> ChosenFrames:
-    """Choose the key frames of a track."""
-    smoothed = keyframes.smooth(track.differences.astype(np.float64), settings.smoothing_frames)
-    codec_keys = np.array([int(i) in first.codec_keys for i in track.frame_indices])
-    signal = keyframes.Signal(track.differences.astype(np.float64), smoothed, codec_keys)
-    positions = keyframes.select(
-        settings.selector, signal, budget=settings.budget, seed=settings.seed
-    )
-    return ChosenFrames(track, positions, smoothed)
-
-
-def decode_chosen(
-    first: FirstPass, chosen: Sequence[ChosenFrames], limits: Limits
-) -> Iterator[tuple[Frame, ChosenFrames, int]]:
-    """Decode the key frames of all tracks in full, in order of time, each frame once.
-
-    Yields:
-        The frame, the choice that asked for it, and its position in that track.
-    """
-    wanted: dict[int, list[tuple[ChosenFrames, int]]] = {}
-    for each in chosen:
-        for position in each.positions:
-            index = int(each.track.frame_indices[position])
-            wanted.setdefault(index, []).append((each, int(position)))
-    stamps = [first.stamps[index] for index in sorted(wanted)]
-    for frame in read_frames(first.info, stamps, limits=limits):
-        for each, position in wanted[frame.index]:
-            yield frame, each, position
 
 
 class Scanner:
@@ -350,46 +248,6 @@ def warnings(first: FirstPass, tracks: tuple[TrackResult, ...]) -> list[str]:
             "the likelier a false alarm"
         )
     return said
-
-
-def settings_table(settings: ScanSettings) -> dict[str, str | int | float | bool | None]:
-    """Return all settings, limits included, as one flat table."""
-    table = {f.name: getattr(settings, f.name) for f in fields(ScanSettings) if f.name != "limits"}
-    return table | {f.name: getattr(settings.limits, f.name) for f in fields(Limits)}
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the program and of what it computes with."""
-    named = {name: version(name) for name in ("unmask", "av", "numpy", "onnxruntime", "pillow")}
-    return named | {"python": platform.python_version(), "platform": platform.platform()}
-
-
-def repeat_command(path: str, settings: ScanSettings, detector: str | Path | None) -> str:
-    """Return the command line that repeats a scan, quoted for a POSIX shell."""
-    words = ["unmask", "scan"]
-    if detector is not None:
-        words += ["--detector", str(detector)]
-    default = ScanSettings()
-    for name in SETTABLE:
-        value = getattr(settings, name)
-        if value != getattr(default, name):
-            option = name.replace("_", "-")
-            words += [f"--no-{option}"] if value is False else [f"--{option}", str(value)]
-    return shlex.join([*words, "--", path])
-
-
-SETTABLE = (
-    "sample_fps",
-    "face_detector",
-    "detect_every_seconds",
-    "detect_long_side_px",
-    "selector",
-    "budget",
-    "smoothing_frames",
-    "seed",
-    "explain",
-)
-"""Settings that have an option of the same name on the command line."""
 
 
 def _weight(track: FaceTrack) -> float:

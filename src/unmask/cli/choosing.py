@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from unmask.errors import InputNotFound
 from unmask.faces.crops import cut_square, square_around
-from unmask.scan import ChosenFrames, FirstPass, choose, decode_chosen, first_pass
+from unmask.passes import ChosenFrames, FirstPass, choose, decode_chosen, first_pass
 from unmask.settings import ScanSettings
 
 _THUMB_PX = 128

@@ -9,7 +9,7 @@ import typer
 from unmask.bundle import load_bundle, shipped_folder
 from unmask.errors import UnmaskError
 from unmask.faces.detector import DETECTORS, create
-from unmask.scan import versions
+from unmask.provenance import versions
 
 _OPTIONAL = {
     "cv2": ("the yunet face detector", "pip install 'unmask[yunet]'"),

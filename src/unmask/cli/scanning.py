@@ -14,10 +14,10 @@ from unmask.cli.app import complain
 from unmask.cli.inputs import expand
 from unmask.errors import InputError, InputNotFound, UnmaskError
 from unmask.jobs import Job, scan_all
+from unmask.passes import Progress
 from unmask.report.document import to_json
 from unmask.report.html import to_html, to_html_batch
 from unmask.report.wording import visible
-from unmask.scan import Progress
 from unmask.settings import ScanSettings
 from unmask.values import SCHEMA_VERSION, Failure, Scan, ScanDocument, Verdict
 

@@ -1,0 +1,1 @@
+"""Data sets on disk: manifests, layouts, splits, leak audit, face crops."""

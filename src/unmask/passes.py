@@ -1,0 +1,119 @@
+"""The two passes over a video: what to look at, then the chosen frames in full.
+
+    probe -> luma pass -> faces, tracks, differences -> key frames -> RGB of the chosen frames
+
+Whoever reads faces out of videos goes through here: the scan, the contact sheet, the crop store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask import keyframes
+from unmask.faces.detector import create
+from unmask.faces.tracks import Tracker
+from unmask.settings import Limits, ScanSettings
+from unmask.values import FaceTrack, Frame, VideoInfo
+from unmask.video import LumaPass, probe, read_frames
+from unmask.video.decode import FrameStamp
+
+Progress = Callable[[str, float], None]
+"""Called with the name of the stage and the share of it that is done, 0 to 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class FirstPass:
+    """What the first pass over a file gives."""
+
+    info: VideoInfo
+    """The file."""
+    tracks: tuple[FaceTrack, ...]
+    """Faces over time."""
+    stamps: dict[int, FrameStamp]
+    """Stamps of the sampled frames by index."""
+    codec_keys: frozenset[int]
+    """Indices of frames that the encoder made key frames."""
+    coverage: LumaPass
+    """The finished pass, for its counts."""
+
+    def __repr__(self) -> str:
+        """Show the counts."""
+        return f"FirstPass({self.info.path!r}, {len(self.tracks)} tracks)"
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenFrames:
+    """The key frames of one track, and the signal they were chosen from."""
+
+    track: FaceTrack
+    """The track."""
+    positions: NDArray[np.int64]
+    """Positions in the track, ascending."""
+    smoothed: NDArray[np.float64]
+    """`(N,)` smoothed difference over the track."""
+
+
+def first_pass(
+    path: str | Path, settings: ScanSettings, *, progress: Progress | None = None, threads: int = 2
+) -> FirstPass:
+    """Read a file once: probe it, follow its faces, measure their differences.
+
+    Raises:
+        InputError: the file cannot be used.
+        DecodeError: nothing in it could be decoded.
+    """
+    info = probe(path, limits=settings.limits)
+    passing = LumaPass(
+        info,
+        sample_fps=settings.sample_fps,
+        long_side_px=settings.detect_long_side_px,
+        limits=settings.limits,
+    )
+    tracker = Tracker(
+        create(settings.face_detector, threads=threads), every_seconds=settings.detect_every_seconds
+    )
+    stamps: dict[int, FrameStamp] = {}
+    codec_keys: set[int] = set()
+    for frame in passing:
+        stamps[frame.index] = frame.stamp
+        if frame.codec_key:
+            codec_keys.add(frame.index)
+        tracker.add(frame)
+        if progress and info.duration_seconds:
+            progress("reading", min(1.0, frame.pts_seconds / info.duration_seconds))
+    return FirstPass(info, tuple(tracker.finish()), stamps, frozenset(codec_keys), passing)
+
+
+def choose(first: FirstPass, track: FaceTrack, settings: ScanSettings) -> ChosenFrames:
+    """Choose the key frames of a track."""
+    smoothed = keyframes.smooth(track.differences.astype(np.float64), settings.smoothing_frames)
+    codec_keys = np.array([int(i) in first.codec_keys for i in track.frame_indices])
+    signal = keyframes.Signal(track.differences.astype(np.float64), smoothed, codec_keys)
+    positions = keyframes.select(
+        settings.selector, signal, budget=settings.budget, seed=settings.seed
+    )
+    return ChosenFrames(track, positions, smoothed)
+
+
+def decode_chosen(
+    first: FirstPass, chosen: Sequence[ChosenFrames], limits: Limits
+) -> Iterator[tuple[Frame, ChosenFrames, int]]:
+    """Decode the key frames of all tracks in full, in order of time, each frame once.
+
+    Yields:
+        The frame, the choice that asked for it, and its position in that track.
+    """
+    wanted: dict[int, list[tuple[ChosenFrames, int]]] = {}
+    for each in chosen:
+        for position in each.positions:
+            index = int(each.track.frame_indices[position])
+            wanted.setdefault(index, []).append((each, int(position)))
+    stamps = [first.stamps[index] for index in sorted(wanted)]
+    for frame in read_frames(first.info, stamps, limits=limits):
+        for each, position in wanted[frame.index]:
+            yield frame, each, position
