@@ -6,6 +6,7 @@
     │   ├── NotMedia            not a picture or a video, or without a picture stream
     │   └── LimitExceeded       larger than the limits allow (checked before decoding)
     ├── DecodeError         the file opened, but no picture could be decoded
+    ├── ManifestError       a manifest, a crop store or a data set's folder cannot be used
     ├── BundleError         a detector bundle is damaged, incomplete or of another version
     ├── ModelNotFound       a face detector's model file is not installed
     ├── DownloadError       a download failed or did not have the expected SHA-256
@@ -57,6 +58,10 @@ class LimitExceeded(InputError):
 
 class DecodeError(UnmaskError):
     """The file opened, but no picture could be decoded."""
+
+
+class ManifestError(UnmaskError):
+    """A manifest, a crop store or a data set's folder cannot be used."""
 
 
 class BundleError(UnmaskError):

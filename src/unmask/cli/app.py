@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from unmask.cli.data import data_app
 from unmask.errors import UnmaskError
 from unmask.settings import ScanSettings
 
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 models_app = typer.Typer(no_args_is_help=True, help="Model files that are not in the package.")
 app.add_typer(models_app, name="models")
+app.add_typer(data_app, name="data")
 
 EXIT_CODES = (
     "Exit codes: 0 all analysed, nothing found; 1 some or substantial evidence of manipulation "

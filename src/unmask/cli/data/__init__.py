@@ -1,0 +1,15 @@
+"""`unmask data`: data sets from a folder on disk to face crops; one module per group of commands.
+
+Each module has a function `register(app)` that adds its commands; heavy imports wait until a
+command runs.
+"""
+
+from __future__ import annotations
+
+import typer
+
+data_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Data sets: index, verify, split, audit, crop. For those who build detectors.",
+)

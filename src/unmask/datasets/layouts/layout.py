@@ -1,0 +1,120 @@
+"""What a layout adapter is: a data set's folder structure, its facts, and how it is indexed.
+
+An adapter is one small module with one `Layout`. Its `index` looks at names, lists and metadata
+files only; it opens no video. What it cannot place is reported as unknown, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unmask.datasets.manifest import Kind, Label, Manifest, ManifestInfo, Split, VideoRecord
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How many rows the complete data set has of one kind, from its paper or its lists."""
+
+    count: int
+    """Rows, in each compression that is there at all."""
+    label: Label | None = None
+    """Label counted; None for any."""
+    method: str | None = None
+    """Method counted; None for any."""
+    split: Split | None = None
+    """Official split counted; None for any."""
+    part: str | None = None
+    """Part counted, such as `youtube`; None for any."""
+
+    def matches(self, record: VideoRecord) -> bool:
+        """Tell whether a row is one of those counted."""
+        return all(
+            wanted is None or wanted == getattr(record, name)
+            for name, wanted in (
+                ("label", self.label),
+                ("method", self.method),
+                ("split", self.split),
+                ("part", self.part),
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A file that the adapter could not place."""
+
+    path: str
+    """Path below the data set's folder."""
+    reason: str
+    """Why, in a few words."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an adapter found in a folder."""
+
+    records: tuple[VideoRecord, ...]
+    """Rows, in any order."""
+    unknown: tuple[Unknown, ...] = ()
+    """Files that could not be placed."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know: lists that are missing and where to get them, caveats."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One data set's structure on disk."""
+
+    name: str
+    """Short name for the command line: `ffpp`."""
+    title: str
+    """Full name with its paper."""
+    tree: str
+    """Expected folders and file names, as a few indented lines."""
+    where: str
+    """Where the data set, and lists that do not lie in its folder, come from."""
+    licence: str
+    """Terms in a few words."""
+    kind: Kind
+    """What a row is."""
+    expected: tuple[Expected, ...]
+    """Counts of the complete data set; empty where anything goes."""
+    facts: tuple[str, ...]
+    """What is easily missed, a sentence each; printed with the layout."""
+    index: Callable[[Path], Found]
+    """Find the rows below a folder.
+
+    Raises InputNotFound when the folder is absent, and ManifestError when nothing in it fits.
+    """
+
+
+def manifest_of(layout: Layout, root: Path, found: Found, **settings: Any) -> Manifest:
+    """Make a manifest of what was found; the data set's own lists make the protocol `official`."""
+    official = any(record.split for record in found.records)
+    info = ManifestInfo(
+        dataset=layout.name,
+        root=str(root.absolute()),
+        licence=layout.licence,
+        protocol="official" if official else None,
+        warnings=found.warnings,
+        settings=settings,
+    )
+    return Manifest(info, tuple(sorted(found.records, key=lambda record: record.id)))
+
+
+def files_below(root: Path, suffixes: Iterable[str]) -> list[Path]:
+    """Return all files below a folder with one of the suffixes, sorted, hidden ones left out."""
+    wanted = frozenset(suffixes)
+    return sorted(
+        path
+        for path in root.rglob("*")
+        if path.suffix.lower() in wanted
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+    )
