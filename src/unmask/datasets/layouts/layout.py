@@ -6,12 +6,14 @@ files only; it opens no video. What it cannot place is reported as unknown, neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from unmask.datasets.manifest import Kind, Label, Manifest, ManifestInfo, Split, VideoRecord
+from unmask.errors import InputNotFound, ManifestError
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
@@ -109,12 +111,52 @@ def manifest_of(layout: Layout, root: Path, found: Found, **settings: Any) -> Ma
 
 
 def files_below(root: Path, suffixes: Iterable[str]) -> list[Path]:
-    """Return all files below a folder with one of the suffixes, sorted, hidden ones left out."""
+    """Return all files below a folder with one of the suffixes, sorted, hidden ones left out.
+
+    Folders that are symbolic links are entered, each once: large data sets are often linked in.
+
+    Raises:
+        InputNotFound: the folder is absent.
+    """
+    if not root.is_dir():
+        raise InputNotFound(
+            f"no folder {str(root)!r}", hint="name the folder that the data set was unpacked to"
+        )
     wanted = frozenset(suffixes)
-    return sorted(
-        path
-        for path in root.rglob("*")
-        if path.suffix.lower() in wanted
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(root).parts)
-    )
+    return sorted(path for path in _walk(root) if path.suffix.lower() in wanted and path.is_file())
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    seen: set[str] = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(folder, name) for name in files if not name.startswith("."))
+
+
+Placed = VideoRecord | Unknown | None
+"""A row, a file that could not be placed, or nothing where a file is known to be neither."""
+
+
+def place_files(
+    layout: str, root: Path, place: Callable[[str], Placed]
+) -> tuple[list[VideoRecord], list[Unknown]]:
+    """Hand the path below the root of every video to `place`, and sort what it returns.
+
+    Raises:
+        InputNotFound: the folder is absent.
+        ManifestError: not one file fits.
+    """
+    paths = [path.relative_to(root).as_posix() for path in files_below(root, VIDEO_SUFFIXES)]
+    placed = [place(path) for path in paths]
+    records = [item for item in placed if isinstance(item, VideoRecord)]
+    if not records:
+        raise ManifestError(
+            f"no file below {str(root)!r} fits the layout {layout!r} ({len(paths)} videos there)",
+            hint=f"compare the folder with what `unmask data layouts {layout}` shows",
+        )
+    return records, [item for item in placed if isinstance(item, Unknown)]
