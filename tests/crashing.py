@@ -6,12 +6,13 @@ import os
 
 from unmask import jobs
 from unmask.errors import UnmaskError
+from unmask.scan import Scanner
 from unmask.values import Scan
 
 _SCAN = jobs._scan
 
 
-def dies_on_bad(path: str) -> Scan | UnmaskError:
+def dies_on_bad(scanner: Scanner, path: str) -> Scan | UnmaskError:
     if path == "bad":
         os._exit(7)
-    return _SCAN(path)
+    return _SCAN(scanner, path)

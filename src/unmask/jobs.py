@@ -6,10 +6,7 @@ decoder dies ends that worker, is reported as crashed, and the next file gets a 
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 
 from unmask.errors import AnalysisCrashed, UnmaskError
@@ -17,6 +14,7 @@ from unmask.passes import Progress
 from unmask.scan import Scanner
 from unmask.settings import ScanSettings
 from unmask.values import Scan
+from unmask.workers import Crashed, run_all
 
 
 @dataclass(frozen=True)
@@ -35,19 +33,8 @@ class Job:
         return Scanner(self.detector, settings=self.settings, threads=self.threads)
 
 
-_scanner: Scanner | None = None
-"""The worker process's own, made by `_start`."""
-
-
-def _start(job: Job) -> None:
-    global _scanner  # noqa: PLW0603 - one per worker process, set once by the pool
-    _scanner = job.scanner()
-
-
-def _scan(path: str) -> Scan | UnmaskError:
-    if _scanner is None:
-        raise RuntimeError("the worker was not started")
-    return _attempt(_scanner, path, None)
+def _scan(scanner: Scanner, path: str) -> Scan | UnmaskError:
+    return _attempt(scanner, path, None)
 
 
 def _attempt(scanner: Scanner, path: str, progress: Progress | None) -> Scan | UnmaskError:
@@ -82,32 +69,13 @@ def scan_all(
         yield paths[0], _attempt(scanner, paths[0], progress)
         return
     del scanner
-    done = 0
-    while done < len(paths):
-        for result in _until_crash(paths[done:], job, workers):
-            yield paths[done], result
-            done += 1
-
-
-def _until_crash(paths: Sequence[str], job: Job, workers: int) -> Iterator[Scan | UnmaskError]:
-    """Yield results in order; end after the first file whose process died."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(job,)) as pool:
-        futures = [pool.submit(_scan, path) for path in paths]
-        for path, future in zip(paths, futures, strict=True):
-            try:
-                result = future.result()
-            except BrokenProcessPool:
-                # with several workers it is not known whose file it was: try this one alone
-                result = _alone(path, job) if workers > 1 else _crashed(path)
-                yield result
-                return
-            yield result
-
-
-def _alone(path: str, job: Job) -> Scan | UnmaskError:
-    """Scan one file in a process of its own."""
-    return next(_until_crash([path], job, 1))
+    early: dict[int, Scan | UnmaskError] = {}
+    following = 0
+    for place, result in run_all(paths, job.scanner, _scan, workers=workers):
+        early[place] = _crashed(paths[place]) if isinstance(result, Crashed) else result
+        while following in early:
+            yield paths[following], early.pop(following)
+            following += 1
 
 
 def _crashed(path: str) -> AnalysisCrashed:

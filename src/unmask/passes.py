@@ -18,7 +18,7 @@ from unmask import keyframes
 from unmask.faces.detector import create
 from unmask.faces.tracks import Tracker
 from unmask.settings import Limits, ScanSettings
-from unmask.values import FaceTrack, Frame, VideoInfo
+from unmask.values import Box, FaceTrack, Frame, KeyFrame, VideoInfo
 from unmask.video import LumaPass, probe, read_frames
 from unmask.video.decode import FrameStamp
 
@@ -90,14 +90,53 @@ def first_pass(
 
 
 def choose(first: FirstPass, track: FaceTrack, settings: ScanSettings) -> ChosenFrames:
-    """Choose the key frames of a track."""
+    """Choose the key frames of a track of a file."""
+    return choose_in(track, first.codec_keys, settings)
+
+
+def choose_in(
+    track: FaceTrack, codec_keys_at: frozenset[int], settings: ScanSettings
+) -> ChosenFrames:
+    """Choose the key frames of a track, given the frames that the encoder made key frames."""
     smoothed = keyframes.smooth(track.differences.astype(np.float64), settings.smoothing_frames)
-    codec_keys = np.array([int(i) in first.codec_keys for i in track.frame_indices])
+    codec_keys = np.array([int(i) in codec_keys_at for i in track.frame_indices])
     signal = keyframes.Signal(track.differences.astype(np.float64), smoothed, codec_keys)
     positions = keyframes.select(
         settings.selector, signal, budget=settings.budget, seed=settings.seed
     )
     return ChosenFrames(track, positions, smoothed)
+
+
+def heaviest(tracks: Sequence[FaceTrack], count: int) -> list[FaceTrack]:
+    """Return at most `count` tracks, those with the greatest weight, in order of appearance."""
+    ranked = sorted(tracks, key=weight, reverse=True)
+    return sorted(ranked[:count], key=lambda track: track.id)
+
+
+def weight(track: FaceTrack) -> float:
+    """Return the rank of a track among others: its length times its size."""
+    return len(track) * float(np.median(face_px(track.boxes)))
+
+
+def face_px(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the shorter sides of boxes `(N, 4)`, pixels."""
+    sides: NDArray[np.float32] = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    return sides
+
+
+def key_frame(chosen: ChosenFrames, position: int) -> KeyFrame:
+    """Return what is known of a chosen frame before its face is cut out."""
+    track = chosen.track
+    box: Box = tuple(float(v) for v in track.boxes[position])  # type: ignore[assignment]
+    points = tuple((float(x), float(y)) for x, y in track.landmarks[position])
+    return KeyFrame(
+        frame_index=int(track.frame_indices[position]),
+        pts_seconds=float(track.pts_seconds[position]),
+        box=box,
+        landmarks=points,  # type: ignore[arg-type]  # five, by the shape of the track's array
+        face_px=float(face_px(track.boxes[position : position + 1])[0]),
+        difference=float(chosen.smoothed[position]),
+    )
 
 
 def decode_chosen(

@@ -21,18 +21,26 @@ from unmask.bundle import Bundle, load_bundle, shipped_folder
 from unmask.explain import gradcam
 from unmask.faces.crops import cut_square, square_around
 from unmask.faces.detector import create
-from unmask.passes import ChosenFrames, FirstPass, Progress, choose, decode_chosen, first_pass
+from unmask.passes import (
+    ChosenFrames,
+    FirstPass,
+    Progress,
+    choose,
+    decode_chosen,
+    face_px,
+    first_pass,
+    heaviest,
+    key_frame,
+)
 from unmask.provenance import repeat_command, settings_table, versions
 from unmask.runtime import Network
 from unmask.scoring import calibrate, judge_track, judge_video, sharpness, unusable_reason
 from unmask.settings import ScanSettings
 from unmask.values import (
     SCHEMA_VERSION,
-    Box,
     Coverage,
     Curve,
     DetectorInfo,
-    FaceTrack,
     KeyFrame,
     KeyFramePicture,
     Scan,
@@ -94,8 +102,7 @@ class Scanner:
             DecodeError: nothing in it could be decoded.
         """
         first = first_pass(path, self.settings, progress=progress, threads=self._threads)
-        ranked = sorted(first.tracks, key=_weight, reverse=True)
-        judged = sorted(ranked[: self.settings.limits.max_tracks], key=lambda t: t.id)
+        judged = heaviest(first.tracks, self.settings.limits.max_tracks)
         chosen = [choose(first, track, self.settings) for track in judged]
         crops = self._cut(first, chosen, progress)
         crops, maps = self._score(crops)
@@ -120,12 +127,12 @@ class Scanner:
         total = sum(len(each.positions) for each in chosen)
         crops: list[_Crop] = []
         for frame, each, position in decode_chosen(first, chosen, self.settings.limits):
-            key_frame = _key_frame(each, position)
+            asked = key_frame(each, position)
             square = square_around(
-                key_frame.box, margin_ratio=spec.margin_ratio, shift_y_ratio=spec.shift_y_ratio
+                asked.box, margin_ratio=spec.margin_ratio, shift_y_ratio=spec.shift_y_ratio
             )
             pixels = cut_square(frame.image, square, size_px=spec.size_px)
-            crops.append(_Crop(each.track.id, key_frame, pixels))
+            crops.append(_Crop(each.track.id, asked, pixels))
             if progress:
                 progress("key frames", len(crops) / total)
         return sorted(crops, key=lambda c: (c.track_id, c.key_frame.frame_index))
@@ -141,14 +148,14 @@ class Scanner:
         scored = []
         for crop, logit, probability in zip(crops, output.logits, probabilities, strict=True):
             measured = sharpness(crop.pixels)
-            key_frame = replace(
+            scored_frame = replace(
                 crop.key_frame,
                 sharpness=measured,
                 logit=float(logit),
                 probability=float(probability),
                 unusable=unusable_reason(crop.key_frame.face_px, measured, manifest.judgeable),
             )
-            scored.append(replace(crop, key_frame=key_frame))
+            scored.append(replace(crop, key_frame=scored_frame))
         if output.features is None or output.gradients is None:
             return scored, [None] * len(scored)
         size = manifest.preprocessing.size_px
@@ -164,7 +171,7 @@ class Scanner:
             start_seconds=float(track.pts_seconds[0]),
             end_seconds=float(track.pts_seconds[-1]),
             frames_sampled=len(track),
-            median_face_px=float(np.median(_face_px(track.boxes))),
+            median_face_px=float(np.median(face_px(track.boxes))),
             key_frames=key_frames,
             verdict=judge_track(key_frames, manifest, still=still, seed=self.settings.seed),
             curve=Curve(
@@ -250,30 +257,5 @@ def warnings(first: FirstPass, tracks: tuple[TrackResult, ...]) -> list[str]:
     return said
 
 
-def _weight(track: FaceTrack) -> float:
-    """Rank of a track when there are too many: its length times its size."""
-    return len(track) * float(np.median(_face_px(track.boxes)))
-
-
-def _face_px(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Shorter sides of boxes `(N, 4)`, pixels."""
-    sides: NDArray[np.float32] = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    return sides
-
-
 def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(round(float(v), _CURVE_DIGITS) for v in values)
-
-
-def _key_frame(chosen: ChosenFrames, position: int) -> KeyFrame:
-    track = chosen.track
-    box: Box = tuple(float(v) for v in track.boxes[position])  # type: ignore[assignment]
-    points = tuple((float(x), float(y)) for x, y in track.landmarks[position])
-    return KeyFrame(
-        frame_index=int(track.frame_indices[position]),
-        pts_seconds=float(track.pts_seconds[position]),
-        box=box,
-        landmarks=points,  # type: ignore[arg-type]  # five, by the shape of the track's array
-        face_px=float(_face_px(track.boxes[position : position + 1])[0]),
-        difference=float(chosen.smoothed[position]),
-    )

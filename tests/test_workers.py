@@ -1,0 +1,75 @@
+"""Worker processes: every task answered once, a death named with its task, nothing left behind."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
+
+from unmask.errors import AnalysisCrashed, ManifestError
+from unmask.workers import Crashed, run_all
+
+
+def start() -> int:
+    return 100
+
+
+def start_badly() -> int:
+    raise ManifestError("no good", hint="none")
+
+
+def start_dead() -> int:
+    os._exit(3)
+
+
+def work(state: int, task: int) -> int:
+    if task == 13:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if task == 17:
+        os._exit(9)
+    time.sleep(task % 3 / 100)
+    return state + task
+
+
+@pytest.mark.parametrize("workers", [1, 2, 30])
+def test_every_task_is_answered_once_whoever_dies(workers: int) -> None:
+    tasks = list(range(10, 20))
+    found = dict(run_all(tasks, start, work, workers=workers))
+    assert {tasks[place] for place, r in found.items() if isinstance(r, Crashed)} == {13, 17}
+    assert {tasks[p]: r for p, r in found.items() if not isinstance(r, Crashed)} == {
+        task: 100 + task for task in tasks if task not in {13, 17}
+    }
+
+
+def test_a_crash_says_how_the_process_died() -> None:
+    found = dict(run_all([13, 17], start, work, workers=1))
+    assert [str(found[place]) for place in (0, 1)] == ["ended by SIGKILL", "exit code 9"]
+
+
+def test_no_task_needs_no_process() -> None:
+    assert list(run_all([], start_dead, work, workers=2)) == []
+
+
+def test_a_failed_start_reaches_the_caller() -> None:
+    with pytest.raises(ManifestError, match="no good"):
+        list(run_all([1], start_badly, work, workers=2))
+
+
+def test_a_death_before_the_first_task_ends_the_run() -> None:
+    with pytest.raises(AnalysisCrashed, match="before its first task: exit code 3"):
+        list(run_all([1, 2], start_dead, work, workers=1))
+
+
+def test_a_caller_who_stops_leaves_no_process_behind() -> None:
+    results = run_all(list(range(12)), start, work, workers=2)
+    next(results)
+    results.close()
+    assert multiprocessing.active_children() == []
+
+
+def test_fewer_than_one_worker_is_refused() -> None:
+    with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
+        list(run_all([1], start, work, workers=0))
