@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
 import subprocess
 import sys
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -63,12 +63,75 @@ def test_bad_input_ends_with_one_line_a_hint_and_code_2(kind: str, tmp_path: Pat
     assert done.stdout == ""
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_file_is_bad_input(tmp_path: Path) -> None:
-    path = tmp_path / "locked.mp4"
-    path.write_bytes(Path(ORIGINAL).read_bytes())
-    path.chmod(0)
-    assert unmask("scan", str(path)).returncode == 2
+def unprivileged(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run `unmask` as a user whom permissions bind, even where the tests run as root."""
+    wrapper = [sys.executable, str(Path(__file__).parent / "unprivileged.py")]
+    command = [*wrapper, sys.executable, "-c", "from unmask.cli import main; main()", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Paths that exist and may not be read, by what is in the way."""
+    file, folder, names = tmp_path / "file.mp4", tmp_path / "folder", tmp_path / "list.txt"
+    folder.mkdir()
+    for copy in (file, folder / "below.mp4"):
+        copy.write_bytes(Path(ORIGINAL).read_bytes())
+    names.write_text(ORIGINAL)
+    for path in (file, folder, names):
+        path.chmod(0)
+    loop = tmp_path / "loop.mp4"
+    loop.symlink_to(loop)
+    yield {
+        "file": str(file),
+        "file in a locked folder": str(folder / "below.mp4"),
+        "folder": str(folder),
+        "list": str(names),
+        "loop": str(loop),
+    }
+    folder.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("file", "Permission denied"),
+        ("file in a locked folder", "Permission denied"),
+        ("list", "Permission denied"),
+        ("loop", "Too many levels of symbolic links"),
+        ("folder", "not a regular file"),
+    ],
+)
+def test_an_unreadable_path_is_bad_input(locked: dict[str, str], kind: str, why: str) -> None:
+    done = unprivileged("scan", locked[kind])
+    error, hint = done.stderr.splitlines()
+    assert error.startswith("error: ")
+    assert locked[kind] in error
+    assert why in error
+    assert (hint[:6], done.returncode, done.stdout) == ("hint: ", 2, "")
+
+
+def test_unreadable_paths_do_not_keep_a_batch_from_the_others(locked: dict[str, str]) -> None:
+    done = unprivileged("scan", *locked.values(), ORIGINAL)
+    assert done.stderr.count("error: ") == done.stderr.count("hint: ") == len(locked)
+    assert done.stdout.startswith(f"{ORIGINAL}: ")
+    assert done.returncode in {1, 3}
+
+
+def test_a_folder_names_the_locked_folder_below_it(locked: dict[str, str], tmp_path: Path) -> None:
+    done = unprivileged("scan", str(tmp_path))
+    assert locked["folder"] in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--report", "--json"])
+def test_outputs_that_cannot_be_written_are_refused_at_once(
+    locked: dict[str, str], option: str
+) -> None:
+    for target in (locked["folder"] + "/out", str(Path(locked["folder"]).parent)):
+        done = unprivileged("scan", ORIGINAL, option, target)
+        assert done.returncode == 2
+        assert "may not be written" in done.stderr
+        assert done.stdout == ""
 
 
 def test_a_file_cut_in_half_is_analysed_as_far_as_it_goes(tmp_path: Path) -> None:

@@ -86,3 +86,9 @@ def test_an_empty_folder_list_or_input_is_refused(tmp_path, monkeypatch):
     for argument in (str(tmp_path), str(tmp_path / "list.txt"), "-"):
         with pytest.raises(InputNotFound, match="no video or picture was named"):
             expand([argument])
+
+
+def test_a_link_that_leads_nowhere_is_kept_for_the_scan_to_report(folder):
+    (folder / "broken.mp4").symlink_to(folder / "gone.mp4")
+    assert expand(["clips/broken.mp4"]) == ["clips/broken.mp4"]
+    assert "clips/broken.mp4" in expand(["clips"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from glob import glob
@@ -46,7 +48,8 @@ def expand(arguments: Iterable[str]) -> list[str]:
 
     A folder gives the media files below it, sorted. A `.txt` file is a list: a path per line, blank
     lines and lines that start with `#` left out, relative to the list's folder. `-` reads such a
-    list from standard input. A path that does not exist is kept: the scan reports it.
+    list from standard input. What does not exist or may not be read, a folder below too, is kept:
+    the scan reports it and goes on with the others.
 
     Raises:
         InputNotFound: nothing was named, or what was named holds no file.
@@ -62,19 +65,39 @@ def expand(arguments: Iterable[str]) -> list[str]:
 
 def _expand_one(argument: str) -> Iterator[str]:
     path = Path(argument)
+    mode = _mode(path)
     if argument == "-":
         yield from _lines(sys.stdin.read(_MAX_LIST_BYTES), Path())
-    elif path.is_dir():
-        yield from sorted(
-            str(p) for p in path.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file()
-        )
-    elif path.suffix.lower() == ".txt" and path.is_file():
+    elif stat.S_ISDIR(mode):
+        yield from _media_below(path)
+    elif path.suffix.lower() == ".txt" and os.access(path, os.R_OK) and stat.S_ISREG(mode):
         with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
             yield from _lines(file.read(_MAX_LIST_BYTES), path.parent)
-    elif not path.exists() and (matches := sorted(glob(argument, recursive=True))):  # noqa: PTH207
-        yield from (m for m in matches if Path(m).is_file())
+    elif not os.path.lexists(path) and (matches := sorted(glob(argument, recursive=True))):  # noqa: PTH207
+        yield from (m for m in matches if stat.S_ISREG(_mode(Path(m))))
     else:
         yield argument
+
+
+def _mode(path: Path) -> int:
+    """Return the type and permissions of what a path leads to; 0 where that cannot be told."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
+def _media_below(folder: Path) -> list[str]:
+    """Return the media files below a folder, sorted, and the folders that may not be read."""
+    locked: list[str] = []
+    files = [
+        str(file)
+        for top, _, names in os.walk(folder, onerror=lambda error: locked.append(error.filename))
+        for name in names
+        if (file := Path(top, name)).suffix.lower() in MEDIA_SUFFIXES
+        and (stat.S_ISREG(mode := _mode(file)) or mode == 0)
+    ]
+    return sorted([*files, *locked])
 
 
 def _lines(text: str, folder: Path) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,13 +38,22 @@ class Outputs:
         """Refuse before any file is opened what could not be written at the end.
 
         Raises:
-            InputNotFound: a folder does not exist.
+            InputNotFound: a folder does not exist, or nothing may be written there.
         """
         for path in (self.report, self.json):
-            if path is not None and not path.absolute().parent.is_dir():
+            if path is None or str(path) == "-":
+                continue
+            folder = path.absolute().parent
+            if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises below a locked folder
                 raise InputNotFound(
                     f"no folder {str(path.parent)!r} to write {path.name!r} to",
                     hint="make the folder first",
+                )
+            there = os.path.exists(path)  # noqa: PTH110 - as above
+            writable = os.access(path, os.W_OK) if there else os.access(folder, os.W_OK | os.X_OK)
+            if not writable or (there and path.is_dir()):
+                raise InputNotFound(
+                    f"{str(path)!r} may not be written", hint="name a file in another folder"
                 )
 
 
