@@ -3,35 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import time
 
 import pytest
 
+from crashing import start, start_badly, start_dead, work
 from unmask.errors import AnalysisCrashed, ManifestError
 from unmask.workers import Crashed, run_all
-
-
-def start() -> int:
-    return 100
-
-
-def start_badly() -> int:
-    raise ManifestError("no good", hint="none")
-
-
-def start_dead() -> int:
-    os._exit(3)
-
-
-def work(state: int, task: int) -> int:
-    if task == 13:
-        os.kill(os.getpid(), signal.SIGKILL)
-    if task == 17:
-        os._exit(9)
-    time.sleep(task % 3 / 100)
-    return state + task
 
 
 @pytest.mark.parametrize("workers", [1, 2, 30])
