@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from unmask.datasets.layouts.celebdf import CELEBDF_PP, CELEBDF_V1, CELEBDF_V2
+from unmask.datasets.layouts.deeperforensics import DEEPERFORENSICS
+from unmask.datasets.layouts.dfdc import DFDC
+from unmask.datasets.layouts.dfdc_preview import DFDC_PREVIEW
+from unmask.datasets.layouts.ffpp import FFPP
 from unmask.datasets.layouts.layout import Layout
 
-LAYOUTS: dict[str, Layout] = {}
+LAYOUTS: dict[str, Layout] = {
+    each.name: each
+    for each in (
+        FFPP,
+        CELEBDF_V1,
+        CELEBDF_V2,
+        CELEBDF_PP,
+        DFDC,
+        DFDC_PREVIEW,
+        DEEPERFORENSICS,
+    )
+}
 
 
 def layout(name: str) -> Layout:
