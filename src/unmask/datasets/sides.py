@@ -1,0 +1,72 @@
+"""The sides that rows are divided into, and what a user must know of what they still share.
+
+The protocols keep together what they promise; this counts the rest (persons under a split by
+video, say), so that it stands in the manifest's warnings.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+from unmask.datasets.grouping import Grouping
+from unmask.datasets.manifest import Split, VideoRecord
+
+SPLITS: tuple[Split, Split, Split] = ("train", "validation", "test")
+"""Splits in the order of their ratios."""
+
+
+def side_of(record: VideoRecord) -> str | None:
+    """Return the name of a row's fold, else of its split, if it has one."""
+    return record.split if record.fold is None else f"fold {record.fold}"
+
+
+def shared_between_sides(records: Sequence[VideoRecord]) -> list[str]:
+    """Say how many persons and how much footage are on several sides after all."""
+    warnings = []
+    for what, keys in (
+        ("persons", lambda record: record.identities),
+        ("pieces of footage", lambda record: record.footage),
+    ):
+        sides = _sides_of_keys(records, keys)
+        several = sum(len(found) > 1 for found in sides.values())
+        if several:
+            warnings.append(
+                f"{several} of {len(sides)} {what} are on several sides: a result within this data "
+                f"set is not disjoint in {what}"
+            )
+    return warnings
+
+
+def _sides_of_keys(
+    records: Iterable[VideoRecord], keys: Callable[[VideoRecord], Iterable[str]]
+) -> dict[str, set[str]]:
+    sides: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        if (side := side_of(record)) is not None:
+            for key in keys(record):
+                sides[key].add(side)
+    return sides
+
+
+def nameless_rows(records: Sequence[VideoRecord]) -> list[str]:
+    """Say how many rows tell no person, and so are kept apart by footage alone."""
+    nameless = sum(not record.identities for record in records)
+    if not nameless:
+        return []
+    text = (
+        f"{nameless} of {len(records)} rows tell no person: those are grouped by footage, and the "
+        "same person may be on several sides"
+    )
+    return [text]
+
+
+def swallowed(grouping: Grouping, bearable_share: float) -> list[str]:
+    """Warn of a group so large that the ratios cannot be met, or hardly."""
+    if grouping.largest_share <= bearable_share:
+        return []
+    text = (
+        f"one group of linked rows holds {grouping.largest} of {len(grouping.of_row)} rows "
+        f"({grouping.largest_share:.0%}) and cannot be divided: the ratios are met only around it"
+    )
+    return [text]
