@@ -14,8 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from unmask.models.imagenet import IMAGENET_STD
 
 # in channels, squeeze channels, expand channels (each of the two branches)
 _FIRES = (

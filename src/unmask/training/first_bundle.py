@@ -32,7 +32,8 @@ from unmask.models.export import (
     metric,
     operating_points,
 )
-from unmask.models.squeezenet import IMAGENET_MEAN, IMAGENET_STD, SqueezeNet
+from unmask.models.imagenet import IMAGENET_MEAN, IMAGENET_STD
+from unmask.models.squeezenet import SqueezeNet
 from unmask.training.first_detector import Recipe, predict
 from unmask.training.material import ValidationSet, read_validation
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.models.squeezenet import IMAGENET_MEAN, IMAGENET_STD
+from unmask.models.imagenet import normalise
 from unmask.training.augment import degrade, random_window
 from unmask.training.selfblend import self_blend
 
@@ -49,15 +49,6 @@ class BatchPlan:
     def fakes(self) -> int:
         """Fake crops in a batch."""
         return 2 * self.triples + self.dfdc_blends + self.celeba_blends
-
-
-def normalise(images: list[Image.Image]) -> NDArray[np.float32]:
-    """Stack RGB images of one size into `(N, 3, H, W)` float32, ImageNet-normalised."""
-    stack = np.stack([np.asarray(image, dtype=np.float32) for image in images]) / 255.0
-    scaled = (stack - np.asarray(IMAGENET_MEAN, dtype=np.float32)) / np.asarray(
-        IMAGENET_STD, dtype=np.float32
-    )
-    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), dtype=np.float32)
 
 
 def _decode(data: bytes) -> Image.Image:

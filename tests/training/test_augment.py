@@ -1,0 +1,68 @@
+"""Augmentation: seeded, same size out, and the same for a real crop and its fake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from toy_material import drawn_face
+from unmask.training.augment import degrade, jpeg, random_window, recolour, rescale
+
+FACE = drawn_face(0)
+CHANGES: dict[str, Callable[[Image.Image, np.random.Generator], Image.Image]] = {
+    "window": lambda image, rng: random_window(image, rng, image.width),
+    "recolour": lambda image, rng: recolour(image, rng, 0.25),
+    "rescale": rescale,
+    "degrade": degrade,
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_change_is_seeded_keeps_the_form_and_leaves_its_input(name: str, seed: int) -> None:
+    before = FACE.tobytes()
+    one, again = (CHANGES[name](FACE, np.random.default_rng(seed)) for _ in range(2))
+    assert one.tobytes() == again.tobytes()
+    assert (one.size, one.mode) == (FACE.size, "RGB")
+    assert FACE.tobytes() == before
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_seeds_differ(name: str) -> None:
+    made = {CHANGES[name](FACE, np.random.default_rng(seed)).tobytes() for seed in range(12)}
+    assert len(made) >= 8
+
+
+def test_a_window_has_the_size_asked_for_and_both_directions() -> None:
+    left = Image.new("RGB", (96, 96))
+    left.paste((255, 255, 255), (0, 0, 48, 96))
+    sides = [
+        np.asarray(random_window(left, np.random.default_rng(seed), 40))[20, 5, 0] > 128
+        for seed in range(40)
+    ]
+    assert 10 < sum(sides) < 30
+    assert random_window(left, np.random.default_rng(0), 40).size == (40, 40)
+
+
+def test_jpeg_of_lower_quality_loses_more() -> None:
+    losses = [
+        np.abs(np.asarray(jpeg(FACE, q), dtype=int) - np.asarray(FACE)).mean() for q in (90, 50, 10)
+    ]
+    assert 0 < losses[0] < losses[1] < losses[2]
+
+
+def test_no_strength_recolours_nothing() -> None:
+    same = recolour(FACE, np.random.default_rng(0), 0.0)
+    np.testing.assert_allclose(np.asarray(same, dtype=int), np.asarray(FACE), atol=1)
+
+
+def test_rescaling_takes_detail_away() -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8))
+    for seed in range(10):
+        assert np.std(np.asarray(rescale(noise, np.random.default_rng(seed)))) < np.std(noise)
