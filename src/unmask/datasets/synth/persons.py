@@ -57,7 +57,7 @@ class Look:
     """Colour of the suit where it is lit."""
 
 
-HAIR = ((40, 34, 34), (190, 150, 90), (120, 62, 34), (170, 170, 172), (78, 50, 36), (205, 96, 48))
+HAIR = ((40, 34, 34), (190, 150, 90), (120, 62, 34), (170, 170, 172), (78, 50, 36), (150, 70, 38))
 SUITS = (
     (60, 84, 150), (176, 44, 52), (70, 120, 76), (206, 196, 178), (58, 58, 66), (222, 160, 60),
     (120, 72, 140), (64, 140, 150),
@@ -71,17 +71,8 @@ def spread(person: int, trait: int, low: float, high: float) -> float:
 
 
 def look(person: int) -> Look:
-    """Return how a person looks.
-
-    Args:
-        person: any number from 0.
-
-    Raises:
-        ValueError: a negative number.
-    """
-    if person < 0:
-        raise ValueError(f"a person is a number from 0, got {person}")
-    tone = spread(person, 7, 0.62, 1.06)
+    """Return how a person looks; `person` is any number from 0."""
+    tone = spread(person, 7, 0.7, 1.06)
     return Look(
         mirrored=person % 2 == 1,
         width=spread(person, 0, 0.88, 1.14),
@@ -160,8 +151,9 @@ def _dressed(looks: Look) -> Image.Image:
     suit = _step((rows - COLLAR_Y + 30) / 25) * _step((colours[..., 0] - colours[..., 2] - 40) / 50)
     suit *= _step((np.hypot(columns - HEAD[0], rows - 150) - 55) / 10)
     colours = colours * np.array(looks.skin, np.float32)
-    for share, colour in ((hair, looks.hair), (suit, looks.suit)):
-        tinted = np.array(colour, np.float32) * light * 1.9
+    # a little less contrast in the hair: detectors take its highlights for another face
+    for share, colour, lit in ((hair, looks.hair, 0.3 + 0.35 * light), (suit, looks.suit, light)):
+        tinted = np.array(colour, np.float32) * lit * 1.9
         colours = colours + share[..., None] * (tinted - colours)
     whole = np.dstack([colours, portrait[..., 3]])
     return Image.fromarray(_rounded(whole))

@@ -67,10 +67,10 @@ def talk(
         ValueError: a negative person or take, no duration, or a size below 64 pixels.
     """
     count = round(seconds * fps)
-    if take < 0 or count < 1 or min(size) < 64:
+    if min(person, take) < 0 or count < 1 or min(size) < 64:
         raise ValueError(
-            "footage needs a take from 0, a frame at least and 64 pixels a side, got "
-            f"take {take}, {count} frames, {size[0]} x {size[1]}"
+            "footage needs a person and a take from 0, a frame at least and 64 pixels a side, got "
+            f"person {person}, take {take}, {count} frames, {size[0]} x {size[1]}"
         )
     rng = np.random.default_rng([person, take])
     drawn = figure(person, round(look(person).zoom * size[1] / 240 * rng.uniform(0.9, 1.1), 3))

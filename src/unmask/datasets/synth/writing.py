@@ -41,7 +41,8 @@ def write_video(
         stream.codec_context.thread_count = 1
         stream.options = {"flags": "+bitexact"}
         if codec == "libx264":
-            stream.options |= {"crf": str(crf), "preset": "veryfast"}
+            # without mbtree, which makes the bytes depend on what memory held before
+            stream.options |= {"crf": str(crf), "preset": "veryfast", "x264-params": "mbtree=0"}
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode(None))
