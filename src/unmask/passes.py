@@ -25,6 +25,9 @@ from unmask.video.decode import FrameStamp
 Progress = Callable[[str, float], None]
 """Called with the name of the stage and the share of it that is done, 0 to 1."""
 
+DETECTOR_THREADS = 1
+"""The decoder keeps the other cores busy; a second thread costs a fifth more and gains nothing."""
+
 
 @dataclass(frozen=True, eq=False)
 class FirstPass:
@@ -59,7 +62,7 @@ class ChosenFrames:
 
 
 def first_pass(
-    path: str | Path, settings: ScanSettings, *, progress: Progress | None = None, threads: int = 2
+    path: str | Path, settings: ScanSettings, *, progress: Progress | None = None
 ) -> FirstPass:
     """Read a file once: probe it, follow its faces, measure their differences.
 
@@ -75,7 +78,8 @@ def first_pass(
         limits=settings.limits,
     )
     tracker = Tracker(
-        create(settings.face_detector, threads=threads), every_seconds=settings.detect_every_seconds
+        create(settings.face_detector, threads=DETECTOR_THREADS),
+        every_seconds=settings.detect_every_seconds,
     )
     stamps: dict[int, FrameStamp] = {}
     codec_keys: set[int] = set()

@@ -67,7 +67,7 @@ class Scanner:
     Args:
         detector: folder of a detector bundle; None for the one that comes with the package.
         settings: how videos are looked at.
-        threads: threads of the networks.
+        threads: threads of the detector's network.
 
     Raises:
         BundleError: the bundle cannot be used.
@@ -84,9 +84,8 @@ class Scanner:
     ) -> None:
         self.settings = settings or ScanSettings()
         keyframes.selector(self.settings.selector)
-        create(self.settings.face_detector, threads=threads)
+        create(self.settings.face_detector)
         self.bundle: Bundle = load_bundle(detector or shipped_folder())
-        self._threads = threads
         self._given_detector = detector
         self._network = Network(self.bundle, threads=threads)
 
@@ -101,7 +100,7 @@ class Scanner:
             InputError: the file cannot be used.
             DecodeError: nothing in it could be decoded.
         """
-        first = first_pass(path, self.settings, progress=progress, threads=self._threads)
+        first = first_pass(path, self.settings, progress=progress)
         judged = heaviest(first.tracks, self.settings.limits.max_tracks)
         chosen = [choose(first, track, self.settings) for track in judged]
         crops = self._cut(first, chosen, progress)

@@ -38,6 +38,12 @@ def test_the_earlier_box_leads_to_the_same_face(any_detector, astronaut):
     np.testing.assert_allclose(again.box, face.box, atol=10)
 
 
+def test_a_search_for_large_faces_finds_them(any_detector, astronaut):
+    face = any_detector.detect(astronaut)[0]
+    (again,) = any_detector.detect(astronaut, smallest_px=48)
+    np.testing.assert_allclose(again.box, face.box, atol=10)
+
+
 def test_no_earlier_boxes_mean_the_whole_picture(any_detector, astronaut):
     assert any_detector.detect(astronaut, []) == any_detector.detect(astronaut)
 

@@ -54,7 +54,13 @@ class Scripted:
         self.script = script
         self.looked_at: list[int] = []
 
-    def detect(self, image: NDArray[np.uint8], near: Sequence[Box] | None = None) -> list[Face]:
+    def detect(
+        self,
+        image: NDArray[np.uint8],
+        near: Sequence[Box] | None = None,
+        *,
+        smallest_px: int | None = None,
+    ) -> list[Face]:
         number = int(image[0, 0, 0])
         if number not in self.looked_at:
             self.looked_at.append(number)

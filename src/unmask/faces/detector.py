@@ -24,13 +24,21 @@ class FaceDetector(Protocol):
     name: str
     """Name in `create`."""
 
-    def detect(self, image: NDArray[np.uint8], near: Sequence[Box] | None = None) -> list[Face]:
+    def detect(
+        self,
+        image: NDArray[np.uint8],
+        near: Sequence[Box] | None = None,
+        *,
+        smallest_px: int | None = None,
+    ) -> list[Face]:
         """Return the faces of a picture, the largest first.
 
         Args:
             image: `(H, W, 3)` uint8 RGB.
             near: boxes of faces in an earlier frame of the same shot. A detector may then search
                 only around them, and new faces may go unseen. None or empty: search everywhere.
+            smallest_px: faces smaller than this may go unseen, which saves time; None: the
+                detector's own least size.
 
         Returns:
             Faces in pixels of `image`. A box may reach over the picture's edge.

@@ -37,6 +37,9 @@ NEAR_SCALES = (0.8, 1.0, 1.25)
 NEAR_SHIFTS = (-0.25, 0.0, 0.25)
 """Shifts of those windows in x and y, relative to their size."""
 
+NEAR_SHARED = 0.4
+"""Around a known face most windows show the same face: O-Net need not see it that often."""
+
 Array = NDArray[np.float32]
 
 
@@ -58,14 +61,21 @@ class MtcnnDetector:
         self._rnet = _session("rnet", threads)
         self._onet = _session("onet", threads)
 
-    def detect(self, image: NDArray[np.uint8], near: Sequence[Box] | None = None) -> list[Face]:
+    def detect(
+        self,
+        image: NDArray[np.uint8],
+        near: Sequence[Box] | None = None,
+        *,
+        smallest_px: int | None = None,
+    ) -> list[Face]:
         """Return the faces of a picture, the largest first. See `FaceDetector.detect`."""
         height, width = image.shape[:2]
         if min(height, width) < CELL_PX:
             return []
         if not near:
             table = AreaTable(image)
-            return self._judge(table, self._propose(table), origin=(0, 0))
+            proposed = self._propose(table, max(self.min_face_px, smallest_px or 0))
+            return self._judge(table, proposed, origin=(0, 0), shared=0.7)
         boxes = around(np.asarray(near, dtype=np.float32).reshape(-1, 4))
         windows, seen = _windows(boxes, width, height)
         if not seen.any():
@@ -77,12 +87,15 @@ class MtcnnDetector:
         x0, y0 = max(0, x0 - margin), max(0, y0 - margin)
         region = image[y0 : y1 + margin, x0 : x1 + margin]
         shift = np.array([x0, y0, x0, y0], dtype=np.float32)
-        return self._judge(AreaTable(region), boxes[seen] - shift, origin=(int(x0), int(y0)))
+        origin = (int(x0), int(y0))
+        return self._judge(
+            AreaTable(region), boxes[seen] - shift, origin=origin, shared=NEAR_SHARED
+        )
 
-    def _propose(self, table: AreaTable) -> Array:
+    def _propose(self, table: AreaTable, smallest_px: int) -> Array:
         """Run P-Net over the pyramid and return `(N, 4)` square candidates."""
         found = [np.zeros((0, 9), dtype=np.float32)]
-        for scale in pyramid(table.height, table.width, self.min_face_px):
+        for scale in pyramid(table.height, table.width, smallest_px):
             level = table.resize(int(table.height * scale + 1), int(table.width * scale + 1))
             probability, regression = self._pnet.run(None, {"image": _normalise(level)[None]})
             cells = _cells(probability[0, 1], regression[0], scale)
@@ -92,10 +105,15 @@ class MtcnnDetector:
         sides = np.tile(cells[:, 2:4] - cells[:, :2], 2)
         return _square(cells[:, :4] + cells[:, 5:9] * sides)
 
-    def _judge(self, table: AreaTable, boxes: Array, *, origin: tuple[int, int]) -> list[Face]:
-        """Run R-Net and O-Net over square candidates and return the faces."""
+    def _judge(
+        self, table: AreaTable, boxes: Array, *, origin: tuple[int, int], shared: float
+    ) -> list[Face]:
+        """Run R-Net and O-Net over square candidates and return the faces.
+
+        Of R-Net's boxes that share more than `shared`, O-Net sees the best one.
+        """
         boxes, score, regression = self._refine(table, boxes)
-        keep = suppress(boxes, score, 0.7)
+        keep = suppress(boxes, score, shared)
         boxes = _square(_regress(boxes[keep], regression[keep]))
         boxes, score, regression, points = self._finish(table, boxes)
         boxes = _regress(boxes, regression)

@@ -25,8 +25,11 @@ _MIN_OVERLAP = 0.1
 turn and stop within half a second, so either may be the better guess."""
 _MAX_MISSES = 1
 """Detections in a row that a face may be missed in before its track ends."""
-_FULL_SEARCH_EVERY = 2
-"""One detection in this many searches the whole picture; the others look around known faces."""
+_SEARCHES = ("all faces", "known faces", "large faces", "known faces")
+"""What detections look for, in turn: faces that come in are seen within a second if they are large,
+within two if they are small. A known face that is missed makes any of them look for all faces."""
+_LARGE_FACE_PX = 48
+"""Least size of a large face, reduced pixels."""
 _CUT_LEVELS = 20.0
 """Least mean luma change of a cut, grey levels."""
 _CUT_RATIO = 4.0
@@ -176,13 +179,8 @@ class Tracker:
 
     def _detect(self, frame: SampledFrame, *, everywhere: bool) -> None:
         picture = frame.rgb()
-        faces: list[Face] | None = None
-        if not everywhere and self._open and self._detections % _FULL_SEARCH_EVERY:
-            near = [_as_box(t.predicted(frame.pts_seconds)) for t in self._open]
-            faces = self._detector.detect(picture, near)
-            if len(faces) < len(self._open):
-                faces = None
-        if faces is None:
+        faces = [] if everywhere else self._quick_search(picture, frame.pts_seconds)
+        if not faces or len(faces) < len(self._open):
             faces = self._detector.detect(picture)
         self._detections += 1
         found = [np.array([*f.box, *np.ravel(f.landmarks)], dtype=np.float64) for f in faces]
@@ -202,6 +200,17 @@ class Tracker:
                 self._place(track, self._held[-1], face)
                 self._open.append(track)
         self._forget()
+
+    def _quick_search(self, picture: NDArray[np.uint8], seconds: float) -> list[Face]:
+        """Look for some faces only, when it is not the turn of all."""
+        wanted = _SEARCHES[self._detections % len(_SEARCHES)]
+        if wanted == "large faces":
+            return self._detector.detect(picture, smallest_px=_LARGE_FACE_PX)
+        if wanted == "known faces" and self._open:
+            return self._detector.detect(
+                picture, [_as_box(track.predicted(seconds)) for track in self._open]
+            )
+        return []
 
     def _extend(self, track: _OpenTrack, found: NDArray[np.float64], seconds: float) -> None:
         """Place the frames since a track's latest detection, interpolated; move its anchor."""

@@ -67,8 +67,10 @@ class YunetDetector:
         self,
         image: NDArray[np.uint8],
         near: Sequence[Box] | None = None,  # noqa: ARG002  # part of the protocol
+        *,
+        smallest_px: int | None = None,  # noqa: ARG002  # part of the protocol
     ) -> list[Face]:
-        """Return the faces of a picture, the largest first. `near` is ignored."""
+        """Return all faces of a picture, the largest first: it is fast without shortcuts."""
         height, width = image.shape[:2]
         if min(height, width) < MIN_SIDE_PX:
             return []
