@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import typer
 
+from unmask.cli.data import indexing
+
 data_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     help="Data sets: index, verify, split, audit, crop. For those who build detectors.",
 )
+indexing.register(data_app)

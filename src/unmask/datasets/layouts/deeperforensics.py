@@ -29,6 +29,8 @@ SPLIT_FILES: dict[Split, str] = {"train": "train.txt", "validation": "val.txt", 
 SPLIT_FOLDERS = ("lists/splits", "splits", "")
 REALS = "original_sequences/youtube/c23/videos"
 """Where the reals lie below the data set's folder."""
+SOURCES = "source_videos"
+"""Clips of the actors that faces were taken from; they are no reals."""
 
 _FAKE = re.compile(r"manipulated_videos/(?P<variant>\w+)/(?P<target>\d{3})_(?P<actor>[MW]\d+)\.\w+")
 _REAL = re.compile(REALS + r"/(?P<number>\d{3})\.\w+")
@@ -45,13 +47,13 @@ def index(root: Path) -> Found:
             f"no reals: link FaceForensics++'s originals at c23 to {REALS} below this folder and "
             "index again"
         )
-    if (root / "source_videos").is_dir():
-        warnings.append("source_videos is left out: the publishers forbid its use as reals")
+    if (root / SOURCES).is_dir():
+        warnings.append(f"{SOURCES} is left out: the publishers forbid its use as reals")
     return Found(tuple(records), tuple(unknown), tuple(warnings))
 
 
 def _place(path: str) -> Placed:
-    if path.startswith("source_videos/"):
+    if path.startswith(f"{SOURCES}/"):
         return None
     if real := _REAL.fullmatch(path):
         return VideoRecord(
@@ -157,4 +159,5 @@ lists/splits/{{train,val,test}}.txt
         "The lists name fakes only; a real goes where the fake of it goes.",
     ),
     index=index,
+    left_out=(SOURCES,),
 )

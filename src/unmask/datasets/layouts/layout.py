@@ -94,6 +94,8 @@ class Layout:
 
     Raises InputNotFound when the folder is absent, and ManifestError when nothing in it fits.
     """
+    left_out: tuple[str, ...] = ()
+    """Folders below the data set's that are in its download and on purpose are no rows."""
 
 
 def manifest_of(layout: Layout, root: Path, found: Found, **settings: Any) -> Manifest:
