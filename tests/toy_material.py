@@ -60,3 +60,25 @@ def write_celeba(path: Path) -> Path:
     faces = [{"image": png(drawn_face(100 + n, (178, 218)))} for n in range(3)]
     pq.write_table(pa.Table.from_pylist(faces), path)
     return path
+
+
+def write_imagenet_weights(path: Path, *, seed: int = 0) -> Path:
+    """Write random weights of SqueezeNet 1.1's features as Keras lays them out."""
+    import h5py
+
+    rng = np.random.default_rng(seed)
+    widths = [(64, 16, 64), (128, 16, 64), (128, 32, 128), (256, 32, 128)]
+    widths += [(256, 48, 192), (384, 48, 192), (384, 64, 256), (512, 64, 256)]
+    layers = {"conv1": (3, 3, 64)}
+    for number, (channels, squeeze, expand) in enumerate(widths, start=2):
+        layers[f"fire{number}/squeeze1x1"] = (1, channels, squeeze)
+        layers[f"fire{number}/expand1x1"] = (1, squeeze, expand)
+        layers[f"fire{number}/expand3x3"] = (3, squeeze, expand)
+    with h5py.File(path, "w") as file:
+        for name, (side, inputs, outputs) in layers.items():
+            scale = (2 / (side * side * inputs)) ** 0.5 / (100 if name == "conv1" else 1)
+            kernel = rng.normal(0, scale, (side, side, inputs, outputs))
+            group = file.create_group(f"{name}/{name}")
+            group["kernel:0"] = kernel.astype(np.float32)
+            group["bias:0"] = rng.normal(0, 0.1, outputs).astype(np.float32)
+    return path

@@ -48,7 +48,7 @@ class Scored:
 def export_onnx(model: SqueezeNet, path: Path, *, size_px: int) -> None:
     """Write `model.onnx` with a free batch size."""
     torch.onnx.export(
-        _WithGradient(model.eval()),
+        _WithGradient(model).eval(),
         (torch.zeros(2, 3, size_px, size_px),),
         str(path),
         input_names=["image"],

@@ -124,6 +124,7 @@ class Run:
             FloatingPointError: the loss is no longer a number.
         """
         recipe, plan = self.recipe, self.recipe.plan
+        torch.manual_seed(recipe.seed + self.done)  # dropout too follows from (seed, step) alone
         self.model.train()
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.done, recipe)
