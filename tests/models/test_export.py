@@ -27,6 +27,9 @@ from unmask.models.imagenet import normalise
 from unmask.models.squeezenet import SqueezeNet
 from unmask.runtime import OUTPUTS
 
+# torch's exporter uses what torch itself has deprecated
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
 SIDE = 64
 
 
