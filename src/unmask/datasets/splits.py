@@ -85,6 +85,8 @@ class Splitting:
     """What a user should know."""
     leak_reason: str | None = None
     """Why the protocol leaks by design; None where it does not."""
+    grouping: Grouping | None = None
+    """Groups that were kept whole; None where the protocol makes none."""
 
 
 def split(
@@ -136,19 +138,21 @@ def split(
         seed=seed,
         warnings=tuple(dict.fromkeys((*found_at_index, *made.warnings))),
         settings=manifest.info.settings
-        | _written(settings)
+        | _written(settings, made.grouping)
         | {_INDEX_WARNINGS: list(found_at_index)},
     )
 
 
-def _written(settings: SplitSettings) -> dict[str, object]:
-    """Return the settings as they stand in a manifest."""
+def _written(settings: SplitSettings, grouping: Grouping | None) -> dict[str, object]:
+    """Return the settings as they stand in a manifest, and what groups there were."""
     return {
         "ratios": list(settings.ratios),
         "folds": settings.folds,
         "group_by": settings.group_by,
         "validation_parts": list(settings.validation_parts),
         "test_parts": list(settings.test_parts),
+        "groups": None if grouping is None else len(grouping),
+        "largest_group": None if grouping is None else grouping.largest,
         "split_by_version": version("unmask"),
     }
 
@@ -266,7 +270,8 @@ def _k_fold(manifest: Manifest, settings: SplitSettings) -> Splitting:
     )
     nameless = nameless_rows(records) if settings.group_by == "identity" else []
     huge = swallowed(grouping, max(SWALLOWED_SHARE, 1 / folds))
-    return Splitting(made, (*huge, *nameless, *shared_between_sides(made)))
+    warnings = (*huge, *nameless, *shared_between_sides(made))
+    return Splitting(made, warnings, grouping=grouping)
 
 
 def _frames(manifest: Manifest, settings: SplitSettings) -> Splitting:
@@ -293,7 +298,8 @@ def _grouped(
         if ratio > 0 and not (placed == part).any()
     ]
     huge = swallowed(grouping, SWALLOWED_SHARE)
-    return Splitting(made, (*huge, *empty, *shared_between_sides(made)))
+    warnings = (*huge, *empty, *shared_between_sides(made))
+    return Splitting(made, warnings, grouping=grouping)
 
 
 PROTOCOLS: dict[str, Callable[[Manifest, SplitSettings], Splitting]] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from unmask.cli.data import indexing
+from unmask.cli.data import indexing, splitting
 
 data_app = typer.Typer(
     no_args_is_help=True,
@@ -16,3 +16,4 @@ data_app = typer.Typer(
     help="Data sets: index, verify, split, audit, crop. For those who build detectors.",
 )
 indexing.register(data_app)
+splitting.register(data_app)

@@ -1,0 +1,273 @@
+"""`unmask data split` and `unmask data audit`: who trains and who tests, and what leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unmask.cli.data.tables import print_some, print_table
+
+if TYPE_CHECKING:
+    from unmask.datasets.audit import AuditReport, FrameAccount
+    from unmask.datasets.leaks import Finding, NotChecked
+    from unmask.datasets.manifest import Manifest
+
+JSON_VERSION = 1
+"""Version of what `audit --json` prints."""
+AUDIT_CODES = (
+    "Exit codes: 0 nothing leaks; 1 something leaks; 2 wrong use, or a manifest cannot be used; "
+    "3 nothing leaks, but frames that were asked for could not be read."
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(split)
+    app.command(epilog=AUDIT_CODES)(audit)
+
+
+def split(  # noqa: PLR0917 - the parameters are the options
+    manifest: Annotated[Path, typer.Argument(help="A manifest.", show_default=False)],
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="official (the data set's own lists), video (footage stays together), identity "
+            "(persons too), part, k-fold, or paper-frame-split (random frames: leaks).",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Manifest to write.", show_default="MANIFEST-PROTOCOL.parquet"
+        ),
+    ] = None,
+    ratios: Annotated[str, typer.Option(help="Train/validation/test.")] = "72/14/14",
+    seed: Annotated[int, typer.Option(help="Seed of the shuffle.")] = 0,
+    folds: Annotated[int, typer.Option(help="Folds of k-fold.")] = 5,
+    group_by: Annotated[
+        str, typer.Option(help="What k-fold keeps together: video or identity.")
+    ] = "video",
+    validation_parts: Annotated[
+        str, typer.Option(help="Parts to validate on, with commas; * and [0-4] as in a shell.")
+    ] = "",
+    test_parts: Annotated[str, typer.Option(help="Parts to test on; the rest trains.")] = "",
+) -> None:
+    """Split a manifest into train, validation and test, and say what is still shared."""
+    from unmask.datasets.manifest import read_manifest, write_manifest
+    from unmask.datasets.splits import split as split_manifest
+    from unmask.report.wording import visible
+
+    shares = ratios_of(ratios)
+    target = output or manifest.with_name(f"{manifest.stem}-{protocol}.parquet")
+    made = split_manifest(
+        read_manifest(manifest),
+        protocol,
+        ratios=shares,
+        seed=seed,
+        folds=folds,
+        group_by=group_by,  # type: ignore[arg-type]  # checked by the settings
+        validation_parts=_names(validation_parts),
+        test_parts=_names(test_parts),
+    )
+    write_manifest(made, target)
+    _print_counts(made)
+    typer.echo(f"{len(made)} rows written to {target}")
+    for warning in made.info.warnings:
+        typer.echo(f"warning: {visible(warning)}", err=True)
+
+
+def ratios_of(text: str) -> tuple[float, ...]:
+    """Read ratios such as `72/14/14`.
+
+    Raises:
+        ValueError: not numbers with slashes between them.
+    """
+    try:
+        return tuple(float(word) for word in text.split("/"))
+    except ValueError as error:
+        raise ValueError(f"ratios look like 72/14/14, got {text!r}") from error
+
+
+def _names(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _print_counts(manifest: Manifest) -> None:
+    """Print rows per split or fold, label and method, and the groups that were kept whole."""
+    from collections import Counter
+
+    from unmask.datasets.sides import side_of
+
+    cells = Counter((r.label, r.method or "-", side_of(r) or "none") for r in manifest.records)
+    sides = sorted({side for *_, side in cells}, key=_side_place)
+    kinds = sorted({kind[:2] for kind in cells}, key=lambda kind: (kind[0] != "real", kind))
+    rows = [(*kind, *(str(cells[*kind, side]) for side in sides)) for kind in kinds]
+    totals = [str(sum(cells[*kind, side] for kind in kinds)) for side in sides]
+    print_table(("label", "method", *sides), [*rows, ("all", "", *totals)])
+    groups = manifest.info.settings["groups"]
+    if groups is not None:
+        largest = manifest.info.settings["largest_group"]
+        share = largest / len(manifest)
+        typer.echo(f"{groups} groups of linked rows; the largest has {largest} ({share:.1%})")
+
+
+def _side_place(name: str) -> tuple[int, int, str]:
+    """Order train, validation, test, folds by number, and no split last."""
+    known = ("train", "validation", "test")
+    number = int(name.removeprefix("fold ")) if name.startswith("fold ") else 0
+    return (known.index(name) if name in known else 3 + (name == "none"), number, name)
+
+
+def audit(  # noqa: PLR0917 - the parameters are the options
+    manifests: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Manifests, the one that trains first; or a single one with splits or folds.",
+            show_default=False,
+        ),
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    frames: Annotated[bool, typer.Option(help="Compare frames.")] = True,
+    frames_per_row: Annotated[int, typer.Option(min=1, help="Frames looked at of each row.")] = 3,
+    threshold_bits: Annotated[
+        int, typer.Option(help="Hashes of 64 bits that differ in at most so many count as alike.")
+    ] = 4,
+    root: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the data set.", show_default="the one that was indexed"),
+    ] = None,
+) -> None:
+    """Look for leaks between manifests, or between the splits or folds of a single one.
+
+    What the manifests tell is compared (rows, files, footage, persons), and a few frames of each
+    row. What could not be checked is listed, and is not clean.
+    """
+    from unmask.datasets.audit import audit as audit_manifests
+    from unmask.datasets.manifest import read_manifest
+
+    names = names_of(manifests)
+    read = {name: read_manifest(path) for name, path in zip(names, manifests, strict=True)}
+    with _progress() as progress:
+        report = audit_manifests(
+            read,
+            frames_per_row=frames_per_row if frames else 0,
+            threshold_bits=threshold_bits,
+            root=root,
+            progress=progress,
+        )
+    if json:
+        typer.echo(_as_json(report))
+    else:
+        _print_report(report)
+    raise typer.Exit(exit_code(report))
+
+
+def exit_code(report: AuditReport) -> int:
+    """Return 1 where something leaks, else 3 where a file could not be read, else 0."""
+    if report.leaks:
+        return 1
+    return 3 if report.unreadable else 0
+
+
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """Return a name for each manifest: its file's, or its path where two files are named alike.
+
+    Raises:
+        ValueError: one is given twice.
+    """
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise ValueError(f"a manifest was given twice: {', '.join(map(str, paths))}")
+    stems = [path.stem for path in paths]
+    return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
+
+
+def _as_json(report: AuditReport) -> str:
+    import json
+    from dataclasses import asdict
+
+    document = {"version": JSON_VERSION, "leaks": report.leaks, **asdict(report)}
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _print_report(report: AuditReport) -> None:
+    from unmask.report.wording import visible
+
+    for name, rows in report.sides:
+        typer.echo(f"{visible(name)}: {rows} rows")
+    gaps = {(gap.kind, gap.side) for gap in report.not_checked}
+    rows_of_table = [_cells(finding, gaps) for finding in report.findings]
+    header = ("leak", "between", "and", "shared", "rows of the latter", "")
+    print_table(header, rows_of_table)
+    for finding in report.findings:
+        if finding.count:
+            _print_examples(finding)
+    for note in report.notes:
+        typer.echo(f"by design: {visible(note)}")
+    print_some("not checked", [_gap_line(gap) for gap in report.not_checked])
+    print_some("unreadable", [f"{row.id}: {row.reason}" for row in report.unreadable])
+    if report.frames is not None:
+        typer.echo(_frames_line(report.frames))
+    typer.echo(_verdict(report))
+
+
+def _cells(finding: Finding, gaps: set[tuple[str, str]]) -> tuple[str, ...]:
+    """Return a row of the table; what was not or only partly checked says so."""
+    ends = (finding.kind, finding.first, finding.second)
+    if finding.count is None or finding.share is None:
+        return (*ends, "-", "-", "not checked")
+    touched = f"{finding.rows_touched} ({finding.share:.1%})" if finding.count else "0"
+    partly = any((finding.kind, side) in gaps for side in (finding.first, finding.second))
+    word = "LEAKS" if finding.count else "none found in what could be checked" if partly else "none"
+    return (*ends, str(finding.count), touched, word)
+
+
+def _print_examples(finding: Finding) -> None:
+    from unmask.datasets.audit import KINDS
+
+    lines = [f"{each.first} | {each.second} | {each.detail}" for each in finding.examples]
+    title = f"{finding.kind}, {finding.first} and {finding.second} ({KINDS[finding.kind]})"
+    print_some(f"\nexamples of {title}", lines)
+
+
+def _gap_line(gap: NotChecked) -> str:
+    extent = "" if gap.wholly else " in part"
+    return f"{gap.kind}{extent}: {gap.rows} of {gap.rows_of_side} rows of {gap.side}: {gap.reason}"
+
+
+def _frames_line(account: FrameAccount) -> str:
+    return (
+        f"{account.frames_compared} frames compared, at most {account.frames_per_row} a row, alike "
+        f"from {account.threshold_bits} of 64 differing bits down; {account.frames_flat} left out "
+        "for want of contrast"
+    )
+
+
+def _verdict(report: AuditReport) -> str:
+    if report.leaks:
+        return "this leaks"
+    incomplete = bool(report.not_checked or report.unreadable)
+    return "no leak found" + (", but not everything was checked" if incomplete else "")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    bar = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("reading frames", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

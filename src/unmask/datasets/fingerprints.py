@@ -1,0 +1,145 @@
+"""Fingerprints of a manifest's rows: perceptual hashes of a few frames of each, read from disk.
+
+What cannot be read is kept with its reason, and frames without contrast are counted; neither is
+ever taken for different from everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.datasets.layouts.layout import PICTURE_SUFFIXES, files_below
+from unmask.datasets.manifest import Kind
+from unmask.datasets.phash import is_flat, phash, small_luma
+from unmask.errors import InputNotFound, NotMedia, UnmaskError
+from unmask.settings import Limits
+from unmask.values import VideoInfo
+from unmask.video import FrameStamp, probe, read_frames
+from unmask.video.source import open_container, picture_stream
+
+_STILL = FrameStamp(0, 0, 0.0)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A row whose frames could not be read."""
+
+    id: str
+    """Id of the row."""
+    reason: str
+    """Why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fingerprints:
+    """Hashes of the frames of many rows."""
+
+    hashes: NDArray[np.uint64]
+    """`(N,)` hash of each frame with contrast."""
+    rows: NDArray[np.int64]
+    """`(N,)` place of the row that each is of, ascending."""
+    flat_frames: int
+    """Frames left out for want of contrast."""
+    flat_rows: int
+    """Rows all of whose frames were left out."""
+    unreadable: tuple[Unreadable, ...]
+    """Rows that could not be read."""
+
+    def __repr__(self) -> str:
+        """Show the extent, not the arrays."""
+        return (
+            f"Fingerprints({len(self.hashes)} frames of {len(set(self.rows.tolist()))} rows, "
+            f"{self.flat_frames} flat, {len(self.unreadable)} rows unreadable)"
+        )
+
+
+def fingerprints(
+    files: Sequence[tuple[str, Path, Kind]],
+    *,
+    frames: int,
+    limits: Limits,
+    done: Callable[[], None] = lambda: None,
+) -> Fingerprints:
+    """Hash a few frames of each file.
+
+    Args:
+        files: id, path and kind of each row.
+        frames: most frames of each, spread evenly over its length.
+        limits: what is refused.
+        done: called after each row.
+    """
+    hashes: list[int] = []
+    rows: list[int] = []
+    unreadable: list[Unreadable] = []
+    flat_frames = flat_rows = 0
+    for row, (name, path, kind) in enumerate(files):
+        try:
+            small = _READERS[kind](path, frames, limits)
+        except UnmaskError as error:
+            unreadable.append(Unreadable(name, error.message))
+            small = []
+        found = [phash(luma) for luma in small if not is_flat(luma)]
+        flat_frames += len(small) - len(found)
+        flat_rows += bool(small) and not found
+        hashes += found
+        rows += [row] * len(found)
+        done()
+    return Fingerprints(
+        np.array(hashes, dtype=np.uint64),
+        np.array(rows, dtype=np.int64),
+        flat_frames,
+        flat_rows,
+        tuple(unreadable),
+    )
+
+
+def spread_stamps(info: VideoInfo, count: int, *, limits: Limits) -> list[FrameStamp]:
+    """Choose frames nearest to the middles of equally long stretches, without decoding any.
+
+    Args:
+        info: a video, from `probe`.
+        count: most frames.
+        limits: the limits of `probe`.
+    """
+    with open_container(info.path, limits=limits) as container:
+        stream = picture_stream(container)
+        if stream is None or stream.time_base is None:
+            return []
+        shown = {packet.pts for packet in container.demux(stream) if packet.size}
+        base = float(stream.time_base)
+    times = np.array(sorted(pts for pts in shown if pts is not None), dtype=np.int64)
+    if not len(times):
+        return []
+    middles = times[0] + (np.arange(count) + 0.5) / count * (times[-1] - times[0])
+    chosen = np.unique(np.abs(times[None] - middles[:, None]).argmin(axis=1))
+    return [FrameStamp(int(i), int(times[i]), float(times[i] - times[0]) * base) for i in chosen]
+
+
+def _of_video(path: Path, frames: int, limits: Limits) -> list[NDArray[np.float64]]:
+    info = probe(path, limits=limits)
+    still = info.kind == "image"
+    stamps = [_STILL] if still else spread_stamps(info, frames, limits=limits)
+    if not stamps:
+        raise NotMedia(f"{str(path)!r} holds no frame", hint="get an undamaged copy")
+    return [small_luma(frame.image) for frame in read_frames(info, stamps, limits=limits)]
+
+
+def _of_folder(path: Path, frames: int, limits: Limits) -> list[NDArray[np.float64]]:
+    pictures = files_below(path, PICTURE_SUFFIXES) if path.is_dir() else []
+    if not pictures:
+        raise InputNotFound(f"no pictures in {str(path)!r}", hint="check the data set's folder")
+    places = np.unique(((np.arange(frames) + 0.5) / frames * len(pictures)).astype(int))
+    return [luma for place in places for luma in _of_video(pictures[place], 1, limits)]
+
+
+_READERS: dict[Kind, Callable[[Path, int, Limits], list[NDArray[np.float64]]]] = {
+    "video": _of_video,
+    "frames": _of_folder,
+    "crop": _of_video,
+}
+"""How the frames of each kind of row are read."""
