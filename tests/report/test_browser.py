@@ -144,3 +144,19 @@ def test_without_script_every_frame_can_be_read(address: str, tmp_path: Path) ->
         assert not face.find_element(By.CSS_SELECTOR, ".steps").is_displayed()
     finally:
         driver.quit()
+
+
+def test_on_paper_every_frame_is_shown_and_nothing_to_press(browser: Any, face: Any) -> None:
+    """A4 between Chromium's margins is 718 px wide: narrower than some narrow screens."""
+    size(browser, 718)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        frames = face.find_elements(By.CSS_SELECTOR, ".frame")
+        assert all(frame.is_displayed() for frame in frames)
+        for control in (".toggle", ".steps", "label", "input[type=range]"):
+            assert not face.find_element(By.CSS_SELECTOR, control).is_displayed()
+        assert face.find_element(By.CSS_SELECTOR, ".ramp").is_displayed()
+        wide = browser.execute_script("return document.documentElement.scrollWidth")
+        assert wide <= 718
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
