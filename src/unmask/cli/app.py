@@ -80,7 +80,10 @@ def scan(  # noqa: PLR0917 - the parameters are the options
     threads: Threads = 2,
     workers: Annotated[int, typer.Option(min=1, help="Files at a time.")] = 1,
 ) -> None:
-    """Scan videos and pictures: a verdict per face and per file, with its limits."""
+    """Scan videos and pictures: a verdict per face and file.
+
+    Every verdict comes with its limits, and with what could not be analysed.
+    """
     from unmask.cli.scanning import Outputs, run_scan
 
     settings = ScanSettings(
@@ -117,7 +120,10 @@ def keyframes(  # noqa: PLR0917 - the parameters are the options
     face_detector: FaceDetector = _DEFAULT.face_detector,
     seed: Seed = _DEFAULT.seed,
 ) -> None:
-    """List the key frames of each face, tab-separated, and draw the curve they were chosen from."""
+    """List the key frames of each face; draw how they were chosen.
+
+    The list is tab-separated.
+    """
     from unmask.cli.choosing import run_keyframes
 
     settings = ScanSettings(
@@ -143,7 +149,7 @@ def schema() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Show versions, models found, and what is missing and how to get it."""
+    """Show versions, models, and how to get what is missing."""
     from unmask.cli.doctor import run_doctor
 
     raise typer.Exit(run_doctor())
@@ -151,7 +157,7 @@ def doctor() -> None:
 
 @models_app.command("list")
 def models_list() -> None:
-    """List the models that can be downloaded, and whether they are there."""
+    """List models that can be downloaded, and which are there."""
     from unmask.faces.downloads import MODELS, user_folder
 
     for model in MODELS.values():
@@ -164,7 +170,10 @@ def models_get(
     name: Annotated[str, typer.Argument(help="Name of a model, such as yunet.")],
     url: Annotated[str | None, typer.Option(help="A mirror of the same file.")] = None,
 ) -> None:
-    """Download a model; its SHA-256 is pinned. The only command that uses the network."""
+    """Download a model and check its pinned SHA-256.
+
+    No other command uses the network.
+    """
     from unmask.faces.downloads import MODELS, get
 
     if name not in MODELS:
