@@ -121,9 +121,7 @@ def files_below(root: Path, suffixes: Iterable[str]) -> list[Path]:
         InputNotFound: the folder is absent.
     """
     if not root.is_dir():
-        raise InputNotFound(
-            f"no folder {str(root)!r}", hint="name the folder that the data set was unpacked to"
-        )
+        raise _no_folder(root)
     wanted = frozenset(suffixes)
     return sorted(path for path in _walk(root) if path.suffix.lower() in wanted and path.is_file())
 
@@ -138,6 +136,29 @@ def _walk(root: Path) -> Iterator[Path]:
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(folder, name) for name in files if not name.startswith("."))
+
+
+def picture_folders(root: Path) -> dict[str, list[str]]:
+    """Return the names of the pictures in each folder that has some, by its path below the root.
+
+    Only names are kept: data sets of frames have millions of them.
+
+    Raises:
+        InputNotFound: the folder is absent.
+    """
+    if not root.is_dir():
+        raise _no_folder(root)
+    found: dict[str, list[str]] = {}
+    for path in _walk(root):
+        if path.suffix.lower() in PICTURE_SUFFIXES:
+            found.setdefault(path.parent.relative_to(root).as_posix(), []).append(path.name)
+    return {folder: sorted(found[folder]) for folder in sorted(found)}
+
+
+def _no_folder(root: Path) -> InputNotFound:
+    return InputNotFound(
+        f"no folder {str(root)!r}", hint="name the folder that the data set was unpacked to"
+    )
 
 
 Placed = VideoRecord | Unknown | None
@@ -155,10 +176,22 @@ def place_files(
     """
     paths = [path.relative_to(root).as_posix() for path in files_below(root, VIDEO_SUFFIXES)]
     placed = [place(path) for path in paths]
-    records = [item for item in placed if isinstance(item, VideoRecord)]
+    return sort_placed(layout, root, placed, f"{len(paths)} videos there")
+
+
+def sort_placed(
+    layout: str, root: Path, placed: Iterable[Placed], seen: str
+) -> tuple[list[VideoRecord], list[Unknown]]:
+    """Part rows from files that could not be placed; `seen` tells what there was at all.
+
+    Raises:
+        ManifestError: there is not one row.
+    """
+    items = list(placed)
+    records = [item for item in items if isinstance(item, VideoRecord)]
     if not records:
         raise ManifestError(
-            f"no file below {str(root)!r} fits the layout {layout!r} ({len(paths)} videos there)",
+            f"no file below {str(root)!r} fits the layout {layout!r} ({seen})",
             hint=f"compare the folder with what `unmask data layouts {layout}` shows",
         )
-    return records, [item for item in placed if isinstance(item, Unknown)]
+    return records, [item for item in items if isinstance(item, Unknown)]
