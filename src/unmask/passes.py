@@ -143,6 +143,16 @@ def key_frame(chosen: ChosenFrames, position: int) -> KeyFrame:
     )
 
 
+def wanted_at(chosen: Sequence[ChosenFrames]) -> dict[int, list[tuple[ChosenFrames, int]]]:
+    """Return who asked for each frame, with the position in that track, by ascending index."""
+    wanted: dict[int, list[tuple[ChosenFrames, int]]] = {}
+    for each in chosen:
+        for position in each.positions:
+            index = int(each.track.frame_indices[position])
+            wanted.setdefault(index, []).append((each, int(position)))
+    return dict(sorted(wanted.items()))
+
+
 def decode_chosen(
     first: FirstPass, chosen: Sequence[ChosenFrames], limits: Limits
 ) -> Iterator[tuple[Frame, ChosenFrames, int]]:
@@ -151,12 +161,8 @@ def decode_chosen(
     Yields:
         The frame, the choice that asked for it, and its position in that track.
     """
-    wanted: dict[int, list[tuple[ChosenFrames, int]]] = {}
-    for each in chosen:
-        for position in each.positions:
-            index = int(each.track.frame_indices[position])
-            wanted.setdefault(index, []).append((each, int(position)))
-    stamps = [first.stamps[index] for index in sorted(wanted)]
+    wanted = wanted_at(chosen)
+    stamps = [first.stamps[index] for index in wanted]
     for frame in read_frames(first.info, stamps, limits=limits):
         for each, position in wanted[frame.index]:
             yield frame, each, position

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from unmask.cli.data import indexing, splitting
+from unmask.cli.data import cropping, indexing, splitting
 
 data_app = typer.Typer(
     no_args_is_help=True,
@@ -17,3 +17,4 @@ data_app = typer.Typer(
 )
 indexing.register(data_app)
 splitting.register(data_app)
+cropping.register(data_app)

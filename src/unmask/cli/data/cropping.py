@@ -1,0 +1,129 @@
+"""`unmask data crops`, `stats` and `sheet`: face crops of a data set, and a look at them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unmask.settings import ScanSettings
+
+_DEFAULT = ScanSettings()
+
+_CROPS_EXIT_CODES = (
+    "Exit codes: 0 every video gave crops; 2 wrong use, or other settings than the store was begun "
+    "with; 3 some videos failed or hold no face (see coverage.parquet)."
+)
+
+Store = Annotated[
+    Path, typer.Argument(help="Folder that `unmask data crops` wrote.", show_default=False)
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(epilog=_CROPS_EXIT_CODES)(crops)
+    app.command()(stats)
+    app.command()(sheet)
+
+
+def crops(  # noqa: PLR0917 - the parameters are the options
+    manifest: Annotated[Path, typer.Argument(help="Manifest of the data set.", show_default=False)],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="Folder of the crops; new, or begun before."),
+    ],
+    root: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the data set.", show_default="where it was indexed"),
+    ] = None,
+    selector: Annotated[
+        str,
+        typer.Option(
+            help="Key-frame selector: local-maxima, uniform, all, top-difference, threshold, "
+            "shot-aware, codec-keyframes or random."
+        ),
+    ] = _DEFAULT.selector,
+    budget: Annotated[int, typer.Option(help="Most crops of a face.")] = _DEFAULT.budget,
+    size_px: Annotated[int, typer.Option(help="Side of a crop.")] = 256,
+    margin_ratio: Annotated[
+        float,
+        typer.Option(
+            help="Side of the crop over the longer side of the face box: wide enough to shift and "
+            "zoom in training. The shipped detector looks at 0.85."
+        ),
+    ] = 1.3,
+    image_format: Annotated[
+        str, typer.Option("--format", help="jpeg (quality 95, 4:4:4) or png.")
+    ] = "jpeg",
+    face_detector: Annotated[
+        str, typer.Option(help="Face detector: mtcnn or yunet.")
+    ] = _DEFAULT.face_detector,
+    sample_fps: Annotated[
+        float, typer.Option(help="Most frames per second that are looked at.")
+    ] = _DEFAULT.sample_fps,
+    seed: Annotated[int, typer.Option(help="Seed of whatever is random.")] = _DEFAULT.seed,
+    workers: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = 1,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most videos in this run, evenly spread.", show_default="all"),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try again the videos that failed before.")
+    ] = False,
+) -> None:
+    """Cut the faces of a data set's videos into Parquet files. Stop and go on at any moment."""
+    from unmask.cli.data.crop_run import run_crops
+    from unmask.datasets.extraction import CropSettings
+
+    settings = CropSettings(
+        scan=ScanSettings(
+            selector=selector,
+            budget=budget,
+            face_detector=face_detector,
+            sample_fps=sample_fps,
+            seed=seed,
+        ),
+        size_px=size_px,
+        margin_ratio=margin_ratio,
+        image_format=image_format,  # type: ignore[arg-type]  # checked by the settings
+    )
+    raise typer.Exit(
+        run_crops(
+            manifest,
+            output,
+            settings,
+            root=root,
+            workers=workers,
+            limit=limit,
+            retry_failed=retry_failed,
+        )
+    )
+
+
+def stats(
+    store: Store,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Write the counts as a PNG.")] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every shard and compare it with its hash.")
+    ] = False,
+) -> None:
+    """Count crops per label, method, split and compression; imbalance, face sizes, coverage."""
+    from unmask.cli.data.crop_run import run_stats
+
+    raise typer.Exit(run_stats(store, as_json=json, plot_to=plot, verify=verify))
+
+
+def sheet(
+    store: Store,
+    output: Annotated[Path, typer.Option("-o", "--output", help="PNG to write.")],
+    count: Annotated[int, typer.Option(min=1, help="Most crops shown.")] = 48,
+    label: Annotated[str | None, typer.Option(help="Only real, or only fake.")] = None,
+    method: Annotated[str | None, typer.Option(help="Only this manipulation method.")] = None,
+) -> None:
+    """Draw a contact sheet of crops, chosen evenly over the videos."""
+    from unmask.cli.data.crop_run import run_sheet
+
+    raise typer.Exit(run_sheet(store, output, count=count, label=label, method=method))

@@ -1,0 +1,158 @@
+"""A manifest's row as footage: its face tracks, and its frames in full when some are chosen.
+
+A video goes through the two passes of a scan. A folder of pictures is read in order of name, each
+picture as a still: faces are searched in every one of them, since nothing tells how much time lies
+between two. Stands between the manifest and `extraction`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.datasets.layouts.layout import PICTURE_SUFFIXES
+from unmask.errors import DecodeError, NotMedia
+from unmask.faces.detector import create
+from unmask.faces.tracks import Tracker
+from unmask.passes import (
+    DETECTOR_THREADS,
+    ChosenFrames,
+    decode_chosen,
+    first_pass,
+    wanted_at,
+)
+from unmask.settings import Limits, ScanSettings
+from unmask.values import FaceTrack, Frame
+from unmask.video import FrameStamp, LumaFrame, LumaPass, probe, read_frames
+from unmask.video.still import pixels_as_shown
+
+ChosenPictures = Iterator[tuple[Frame, ChosenFrames, int]]
+"""A frame in full, the choice that asked for it, and its position in that track."""
+
+
+@dataclass(frozen=True, eq=False)
+class Footage:
+    """What was found in a video or a folder of pictures."""
+
+    tracks: tuple[FaceTrack, ...]
+    """Faces over time."""
+    codec_keys: frozenset[int]
+    """Indices of frames that the encoder made key frames."""
+    frames_sampled: int
+    """Frames looked at."""
+    seconds: float | None
+    """Length that was decoded; None where frames have no times."""
+    not_analysed: tuple[str, ...]
+    """What was left out, a reason each."""
+    frames: Callable[[Sequence[ChosenFrames]], ChosenPictures]
+    """Decodes chosen frames in order of time."""
+
+
+def read_video(path: Path, settings: ScanSettings) -> Footage:
+    """Read a video once and follow its faces.
+
+    Raises:
+        InputError: the file cannot be used.
+        DecodeError: nothing in it could be decoded.
+    """
+    first = first_pass(path, settings)
+    return Footage(
+        tracks=first.tracks,
+        codec_keys=first.codec_keys,
+        frames_sampled=first.coverage.frames_sampled,
+        seconds=first.coverage.seconds_analysed,
+        not_analysed=first.coverage.not_analysed,
+        frames=lambda chosen: decode_chosen(first, chosen, settings.limits),
+    )
+
+
+def read_folder(folder: Path, settings: ScanSettings) -> Footage:
+    """Read a folder of pictures in order of name and follow its faces.
+
+    Raises:
+        NotMedia: there is no picture in it.
+        InputError, DecodeError: a picture cannot be used, or they differ in size.
+    """
+    paths = pictures_in(folder)
+    detector = create(settings.face_detector, threads=DETECTOR_THREADS)
+    tracker = Tracker(detector, every_seconds=0.0)
+    shape = None
+    for index, path in enumerate(paths):
+        frame = _as_frame(path, index, settings)
+        shape = shape or frame.luma.shape
+        if frame.luma.shape != shape:
+            raise DecodeError(
+                f"{path.name!r} differs in size from the pictures before it in {str(folder)!r}",
+                hint="a folder holds the frames of one video; index others as single crops",
+            )
+        tracker.add(frame)
+
+    def in_full(chosen: Sequence[ChosenFrames]) -> ChosenPictures:
+        for index, askers in wanted_at(chosen).items():
+            picture = pixels_as_shown(paths[index], limits=settings.limits)
+            for each, position in askers:
+                yield Frame(index, 0.0, picture), each, position
+
+    return Footage(tuple(tracker.finish()), frozenset(), len(paths), None, (), in_full)
+
+
+def _as_frame(path: Path, index: int, settings: ScanSettings) -> LumaFrame:
+    """Return a picture as a frame of a video of the settings' frame rate."""
+    passing = LumaPass(
+        probe(path, limits=settings.limits),
+        sample_fps=settings.sample_fps,
+        long_side_px=settings.detect_long_side_px,
+        limits=settings.limits,
+    )
+    still = next(iter(passing))
+    colour = still.rgb()
+    stamp = FrameStamp(index, index, index / settings.sample_fps)
+    return LumaFrame(stamp, still.luma, still.scale, lambda: colour)
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures that lie in a folder, in order of name.
+
+    Raises:
+        NotMedia: there is none.
+    """
+    found = (path for path in folder.glob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+    paths = sorted(path for path in found if not path.name.startswith("."))
+    if not paths:
+        raise NotMedia(
+            f"there is no picture in the folder {str(folder)!r}",
+            hint=f"pictures end in {', '.join(sorted(PICTURE_SUFFIXES))}",
+        )
+    return paths
+
+
+def mask_frames(
+    path: Path, indices: Sequence[int], limits: Limits
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield manipulation masks, `(H, W)` uint8, of frames given by ascending index.
+
+    Frames are counted, as a mask video's time stamps need not be those of its video.
+
+    Raises:
+        InputError: the mask cannot be used.
+        DecodeError: the mask ends before the last frame; those before it were yielded.
+    """
+    if path.is_dir():
+        paths = pictures_in(path)
+        for index in indices:
+            if index < len(paths):
+                yield index, _grey(pixels_as_shown(paths[index], limits=limits))
+        return
+    stamps = [FrameStamp(index, 0, 0.0, own=False) for index in indices]
+    for frame in read_frames(probe(path, limits=limits), stamps, limits=limits):
+        yield frame.index, _grey(frame.image)
+
+
+def _grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the brightest channel: masks are white on black, or of one colour each part."""
+    brightest: NDArray[np.uint8] = picture.max(axis=2)
+    return brightest
