@@ -114,7 +114,8 @@ def verify(  # noqa: PLR0917 - the parameters are the options
     _print_verification(found)
     if output is not None:
         write_manifest(found.manifest, output)
-        typer.echo(f"manifest with {_extent(found)} written to {output}")
+        hashes = "sizes and hashes" if found.hashed else "sizes"
+        typer.echo(f"manifest with {hashes} written to {output}")
     raise typer.Exit(exit_code(found))
 
 
@@ -217,7 +218,7 @@ def _print_verification(found: Verification) -> None:
     print_some("fakes without a mask, though their method has masks", found.maskless)
     print_some("files that no row names", found.extra)
     print_some("the same bytes", [" = ".join(ids) for ids in found.duplicates])
-    verdict = "all as it should be" if exit_code(found) == 0 else "see above"
+    verdict = "all as it should be" if exit_code(found) == 0 else "not as it should be, see above"
     typer.echo(f"{len(found.manifest)} rows, {_extent(found)}: {verdict}")
 
 

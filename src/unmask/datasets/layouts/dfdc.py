@@ -44,9 +44,9 @@ class Lists:
     """All lists of a DFDC folder."""
 
     entries: Mapping[str, Mapping[str, Entry]]
-    """Entries by file name, by the folder below the root that the list lies in."""
+    """Entries by file name in small letters, by the folder below the root that the list lies in."""
     unchanged: frozenset[str] = field(default_factory=frozenset)
-    """File names of fakes whose picture is known to be their original's."""
+    """File names, in small letters, of fakes whose picture is known to be their original's."""
 
 
 def index(root: Path) -> Found:
@@ -72,7 +72,7 @@ def _read_metadata(path: Path) -> dict[str, Entry]:
     """Read a part's metadata; entries without a label, as the test set's are, are left out."""
     content: dict[str, Any] = read_json(path, dict)
     return {
-        name: Entry(label_of(text_of(entry, "label", path), path), _original(entry, path))
+        name.lower(): Entry(label_of(text_of(entry, "label", path), path), _original(entry, path))
         for name, entry in content.items()
         if not (isinstance(entry, dict) and "label" not in entry)
     }
@@ -85,7 +85,7 @@ def _original(entry: object, path: Path) -> str | None:
 
 def _read_labels(path: Path) -> dict[str, Entry]:
     rows = read_csv(path, ("filename", "label"))
-    return {row["filename"]: Entry(label_of(row["label"], path), None) for row in rows}
+    return {row["filename"].lower(): Entry(label_of(row["label"], path), None) for row in rows}
 
 
 def label_of(word: str, path: Path) -> Label:
@@ -103,7 +103,7 @@ def label_of(word: str, path: Path) -> Label:
 def _unchanged(table: Path) -> frozenset[str]:
     rows = read_csv(table, _HASH_COLUMNS)
     return frozenset(
-        row["filename"]
+        row["filename"].lower()
         for row in rows
         if row["pxl.hash"] and row["pxl.hash"] == row["pxl.hash.orig"]
     )
@@ -115,10 +115,10 @@ def _place(path: str, lists: Lists, root_name: str) -> Placed:
     folder = next((f for f in pure.parents if f.as_posix() in lists.entries), None)
     if folder is None:
         return Unknown(path, f"no {METADATA} or {LABELS} beside it")
-    entry = lists.entries[folder.as_posix()].get(pure.name)
+    entry = lists.entries[folder.as_posix()].get(pure.name.lower())
     if entry is None:
         return Unknown(path, "the list of its folder does not name it")
-    voice_only = entry.label == "fake" and pure.name in lists.unchanged
+    voice_only = entry.label == "fake" and pure.name.lower() in lists.unchanged
     own = None if entry.label == "fake" else pure.name
     target = entry.original or own
     return VideoRecord(

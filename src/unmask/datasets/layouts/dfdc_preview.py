@@ -37,7 +37,7 @@ def index(root: Path) -> Found:
     return Found(tuple(records), tuple(unknown), tuple(warnings))
 
 
-def _place(name: str, entry: object, path: Path) -> Placed:
+def _place(name: str, entry: Any, path: Path) -> Placed:
     if entry is None:
         return Unknown(name, "dataset.json does not name it")
     label = label_of(text_of(entry, "label", path), path)
@@ -50,18 +50,18 @@ def _place(name: str, entry: object, path: Path) -> Placed:
         label=label,
         method=name.partition("/")[0] if label == "fake" else None,
         target=f"dfdc-preview/recording/{recording}" if recording else None,
-        identities=_persons(entry, label, path),
+        identities=_persons(entry, label),
         part=name.partition("/")[0],
         split=_split(text_of(entry, "set", path), path),
         note=_augmented(entry),
     )
 
 
-def _persons(entry: object, label: Label, path: Path) -> tuple[str, ...]:
+def _persons(entry: dict[str, Any], label: Label) -> tuple[str, ...]:
     """Return who is in the picture, and for a fake whose face was put in."""
     keys = ("target_id", "swapped_id") if label == "fake" else ("target_id",)
-    persons = (text_of(entry, key, path, default="") for key in keys)
-    return tuple(f"dfdc-preview/{each}" for each in persons if each)
+    persons = (entry.get(key) for key in keys)
+    return tuple(f"dfdc-preview/{each}" for each in persons if isinstance(each, (str, int)))
 
 
 def _split(word: str, path: Path) -> Split:
@@ -73,8 +73,8 @@ def _split(word: str, path: Path) -> Split:
     )
 
 
-def _augmented(entry: object) -> str | None:
-    found = entry.get("augmentations") if isinstance(entry, dict) else None
+def _augmented(entry: dict[str, Any]) -> str | None:
+    found = entry.get("augmentations")
     words = [str(each)[:60] for each in found] if isinstance(found, list) else []
     return f"augmented: {', '.join(words)}" if words else None
 

@@ -96,24 +96,23 @@ def read_csv(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
     return rows
 
 
-def text_of(entry: object, key: str, path: Path, *, default: str | None = None) -> str:
+def text_of(entry: object, key: str, path: Path) -> str:
     """Return a text from an entry of a JSON file.
 
     Args:
         entry: what should be an object.
         key: which of its values.
         path: the file, for the message.
-        default: returned where the key is absent; None refuses that.
 
     Raises:
-        ManifestError: the entry is no object, or the value is no text.
+        ManifestError: the entry is no object, or the value is absent or no text.
     """
     if not isinstance(entry, dict):
         raise ManifestError(
             f"{str(path)!r} has an entry that is a {type(entry).__name__}, expected an object",
             hint=HINT,
         )
-    value = entry.get(key, default)
+    value = entry.get(key)
     if not isinstance(value, str):
         raise ManifestError(
             f"{str(path)!r} has an entry whose {key!r} is {str(value)[:60]!r}, expected a text",

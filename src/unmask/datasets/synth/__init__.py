@@ -8,5 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-SYNTH: dict[str, Callable[[Path, int], None]] = {}
+from unmask.datasets.synth import celebdf, deeperforensics, dfdc, ffpp
+
+SYNTH: dict[str, Callable[[Path, int], None]] = {
+    "ffpp": ffpp.make,
+    "celebdf-v1": celebdf.make_v1,
+    "celebdf-v2": celebdf.make_v2,
+    "celebdf-pp": celebdf.make_pp,
+    "dfdc": dfdc.make,
+    "dfdc-preview": dfdc.make_preview,
+    "deeperforensics": deeperforensics.make,
+}
 """`make(root, seed)` for each layout: fills an empty folder."""

@@ -1,0 +1,92 @@
+"""Films the clips of one toy data set: who, which recording, whose face put in, which file.
+
+A clip or a forgery is made once, however many files show it: its compressions, its copies.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.datasets.synth.footage import forge, talk, write_mask_video, write_video
+
+Frames = NDArray[np.uint8]
+
+SECONDS = 1.5
+"""Length of each clip."""
+PERSONS = 64
+"""Persons of one seed; another seed has others."""
+DISTORTED_CRF = 40
+"""Rate factor of strongly compressed versions."""
+
+
+class Studio:
+    """Films into one folder.
+
+    Args:
+        root: the data set's folder.
+        seed: another seed has other persons, who move otherwise.
+    """
+
+    def __init__(self, root: Path, seed: int) -> None:
+        if not 0 <= seed < 2**16:
+            raise ValueError(f"seed must be from 0 to 65535, got {seed}")
+        self.root = root
+        self._seed = seed
+
+    def real(self, path: str, person: int, *, take: int = 0, crf: int = 23) -> None:
+        """Write a recording of a person."""
+        write_video(self.root / path, _filmed(self._who(person), take), crf=crf)
+
+    def fake(
+        self,
+        path: str,
+        person: int,
+        source: int,
+        *,
+        way: str = "swap",
+        take: int = 0,
+        crf: int = 23,
+        mask: str | None = None,
+        mask_frames: int | None = None,
+    ) -> None:
+        """Write a recording of a person with the face of another, and its mask.
+
+        Args:
+            path: file below the data set's folder.
+            person: who was recorded.
+            source: whose face is put in.
+            way: how, one of `forging.METHODS`.
+            take: number of the recording.
+            crf: rate factor.
+            mask: file of the mask; None writes none.
+            mask_frames: frames of the mask; None for as many as the video has.
+        """
+        frames, masks = _forged(self._who(person), take, self._who(source), way)
+        write_video(self.root / path, frames, crf=crf)
+        if mask is not None:
+            write_mask_video(self.root / mask, masks[:mask_frames])
+
+    def text(self, path: str, content: str) -> None:
+        """Write a list or a metadata file."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content, encoding="utf-8")
+
+    def _who(self, person: int) -> int:
+        return self._seed * PERSONS + person
+
+
+@lru_cache(maxsize=32)
+def _filmed(person: int, take: int) -> Frames:
+    frames = talk(person, take=take, seconds=SECONDS)
+    frames.flags.writeable = False
+    return frames
+
+
+@lru_cache(maxsize=32)
+def _forged(person: int, take: int, source: int, way: str) -> tuple[Frames, Frames]:
+    return forge(_filmed(person, take), source, method=way)
