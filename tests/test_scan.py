@@ -12,11 +12,13 @@ import pytest
 from crashing import dies_on_bad
 from unmask.errors import AnalysisCrashed, InputNotFound, NotMedia
 from unmask.jobs import Job, scan_all
+from unmask.passes import first_pass
 from unmask.provenance import repeat_command
 from unmask.report.document import from_json, to_json
-from unmask.scan import Scanner
+from unmask.scan import Scanner, coverage, passing
+from unmask.scoring import cannot_judge
 from unmask.settings import ScanSettings
-from unmask.values import SCHEMA_VERSION, Scan, ScanDocument
+from unmask.values import SCHEMA_VERSION, Scan, ScanDocument, TrackResult
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -150,3 +152,67 @@ def test_a_worker_that_dies_is_reported_and_replaced(
     outcomes = dict(scan_all(["bad", good], Job()))
     assert isinstance(outcomes["bad"], AnalysisCrashed)
     assert isinstance(outcomes[good], Scan)
+
+
+def brief(track: TrackResult, number: int, start: float, end: float, word: str) -> TrackResult:
+    verdict = cannot_judge("1 usable key frame of 1") if word == "cannot judge" else track.verdict
+    return dataclasses.replace(
+        track, id=number, start_seconds=start, end_seconds=end, verdict=verdict
+    )
+
+
+@pytest.mark.parametrize(
+    ("spans", "expected"),
+    [
+        ([(1.0, 1.0)], [2]),  # seen once
+        ([(1.0, 1.52)], [2]),  # seen twice, half a second apart
+        ([(1.0, 1.75)], []),
+        ([(1.0, 1.3), (2.0, 2.2)], [2, 3]),
+        ([(1.0, 1.7), (2.0, 2.7)], []),  # together more than a tenth of the six seconds judged
+    ],
+)
+def test_unjudged_faces_that_are_brief_and_few_only_pass_by(
+    scan: Scan, spans: list[tuple[float, float]], expected: list[int]
+) -> None:
+    (track,) = scan.result.tracks
+    others = [brief(track, n, *span, "cannot judge") for n, span in enumerate(spans, start=2)]
+    assert [t.id for t in passing([track, *others], ScanSettings())] == expected
+
+
+def test_a_brief_face_that_was_judged_is_a_face_like_others(scan: Scan) -> None:
+    (track,) = scan.result.tracks
+    other = brief(track, 2, 1.0, 1.3, "some evidence")
+    assert passing([track, other], ScanSettings()) == ()
+
+
+def test_without_a_judged_face_nobody_passes_by(scan: Scan) -> None:
+    (track,) = scan.result.tracks
+    alone = [brief(track, n, n, n, "cannot judge") for n in (1, 2)]
+    assert passing(alone, ScanSettings()) == ()
+
+
+def test_a_setting_of_zero_leaves_no_face_out(scan: Scan) -> None:
+    (track,) = scan.result.tracks
+    stray = brief(track, 2, 1.0, 1.0, "cannot judge")
+    assert passing([track, stray], ScanSettings(passing_seconds=0)) == ()
+
+
+@pytest.mark.parametrize("end", [1.0, 4.0])
+def test_a_face_that_was_not_judged_is_listed_once(
+    scanner: Scanner, scan: Scan, end: float
+) -> None:
+    (track,) = scan.result.tracks
+    first = first_pass(EXAMPLES / "forged.mp4", scanner.settings)
+    first = dataclasses.replace(first, tracks=first.tracks * 2)
+    stray = brief(track, 2, 1.0, end, "cannot judge")
+    got = coverage(first, (track, stray), scanner.settings)
+    assert got.complete == (end == 1.0)
+    assert len(got.passing) + len(got.not_analysed) == 1
+    assert "face 2" in (*got.passing, *got.not_analysed)[0]
+    assert (got.tracks_judged, got.tracks_found) == (1, 2)
+
+
+@pytest.mark.parametrize("name", ["passing_seconds", "passing_share"])
+def test_negative_limits_of_passing_faces_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must not be negative, got -1"):
+        ScanSettings(**{name: -1})

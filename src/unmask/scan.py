@@ -194,7 +194,7 @@ class Scanner:
             video=first.info,
             verdict=verdict,
             tracks=tracks,
-            coverage=coverage(first, tracks),
+            coverage=coverage(first, tracks, self.settings),
             warnings=tuple(warnings(first, tracks)),
             detector=DetectorInfo(
                 name=manifest.name,
@@ -208,30 +208,53 @@ class Scanner:
         )
 
 
-def coverage(first: FirstPass, tracks: tuple[TrackResult, ...]) -> Coverage:
+def passing(tracks: Sequence[TrackResult], settings: ScanSettings) -> tuple[TrackResult, ...]:
+    """Return the faces that were not judged and only passed by, beside others that were judged.
+
+    They are none where they span together more than a small share of the time that was judged: many
+    short faces are not passers-by but a video that could not be judged.
+    """
+    brief = tuple(
+        t
+        for t in tracks
+        if t.verdict.word == "cannot judge" and _span_seconds(t) < settings.passing_seconds
+    )
+    judged_seconds = sum(_span_seconds(t) for t in tracks if t.verdict.word != "cannot judge")
+    few = sum(map(_span_seconds, brief)) <= settings.passing_share * judged_seconds
+    return brief if few and judged_seconds > 0 else ()
+
+
+def coverage(first: FirstPass, tracks: tuple[TrackResult, ...], settings: ScanSettings) -> Coverage:
     """Count what was analysed and list what was not."""
-    passing = first.coverage
+    read = first.coverage
+    passed = passing(tracks, settings)
     covered: set[int] = set()
     for track in first.tracks:
         covered.update(int(i) for i in track.frame_indices)
-    reasons = list(passing.not_analysed)
+    reasons = list(read.not_analysed)
     left_out = len(first.tracks) - len(tracks)
     if left_out:
         reasons.append(f"{left_out} faces over the limit of {len(tracks)} per video")
     reasons += [
-        f"face {t.id}: {t.verdict.reason}" for t in tracks if t.verdict.word == "cannot judge"
+        f"face {t.id}: {t.verdict.reason}"
+        for t in tracks
+        if t.verdict.word == "cannot judge" and t not in passed
     ]
-    without = passing.frames_sampled - len(covered)
+    without = read.frames_sampled - len(covered)
     return Coverage(
         complete=not reasons and bool(tracks),
-        seconds_analysed=passing.seconds_analysed,
+        seconds_analysed=read.seconds_analysed,
         seconds_from_header=first.info.duration_seconds,
-        frames_decoded=passing.frames_decoded,
-        frames_sampled=passing.frames_sampled,
+        frames_decoded=read.frames_decoded,
+        frames_sampled=read.frames_sampled,
         frames_without_face=without,
         tracks_found=len(first.tracks),
         tracks_judged=sum(t.verdict.word != "cannot judge" for t in tracks),
         not_analysed=tuple(reasons if tracks else [*reasons, "no face was found"]),
+        passing=tuple(
+            f"face {t.id}, {t.start_seconds:.1f}-{t.end_seconds:.1f} s: {t.verdict.reason}"
+            for t in passed
+        ),
     )
 
 
@@ -248,12 +271,17 @@ def warnings(first: FirstPass, tracks: tuple[TrackResult, ...]) -> list[str]:
         for t in tracks
     ):
         said.append(f"a verdict rests on fewer than {_SMALL_SAMPLE_FRAMES} key frames")
-    if len(tracks) > 1:
+    judged = sum(t.verdict.word != "cannot judge" for t in tracks)
+    if judged > 1:
         said.append(
-            f"{len(tracks)} faces were judged and the most suspicious one decides: the more faces, "
+            f"{judged} faces were judged and the most suspicious one decides: the more faces, "
             "the likelier a false alarm"
         )
     return said
+
+
+def _span_seconds(track: TrackResult) -> float:
+    return track.end_seconds - track.start_seconds
 
 
 def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:

@@ -42,6 +42,12 @@ class ScanSettings:
     """Name of the key-frame selector."""
     budget: int = 32
     """Most key frames in a track."""
+    passing_seconds: float = 0.75
+    """A face that cannot be judged and spans less than this only passed by: it is reported, and the
+    analysis counts as complete without it (half a second is two detections, often of no face)."""
+    passing_share: float = 0.1
+    """Most that such faces may span together, over the time of the faces that were judged; with
+    more of them the analysis is not complete."""
     smoothing_frames: int = 50
     """Length of the Hann window over the difference signal, in sampled frames."""
     seed: int = 0
@@ -62,3 +68,6 @@ class ScanSettings:
         ):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above zero, got {getattr(self, name)}")
+        for name in ("passing_seconds", "passing_share"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")

@@ -244,7 +244,7 @@ class Coverage:
     """What was analysed and what was not."""
 
     complete: bool
-    """Whether the whole file was read and every face that was found could be judged."""
+    """Whether the whole file was read and every face found was judged or only passed by."""
     seconds_analysed: float
     """Length of the part that was decoded."""
     seconds_from_header: float | None
@@ -261,6 +261,8 @@ class Coverage:
     """Faces that got a judgement other than 'cannot judge'."""
     not_analysed: tuple[str, ...]
     """What was left out, a reason each."""
+    passing: tuple[str, ...] = ()
+    """Faces that were seen too briefly to be judged beside others that were, a line each."""
 
 
 @dataclass(frozen=True)

@@ -159,3 +159,13 @@ def test_batch_has_a_row_for_each_file_and_each_failure(scan: Scan) -> None:
 
 def test_an_empty_batch_is_drawn() -> None:
     assert "0 files" in Page(to_html_batch([], [])).text
+
+
+def test_faces_that_passed_by_are_listed(scan: Scan) -> None:
+    passed = replace(
+        scan.result.coverage, complete=True, not_analysed=(), passing=("face 3, 4.2-4.7 s: brief",)
+    )
+    page = to_html(replace(scan, result=replace(scan.result, coverage=passed)))
+    assert "<bdi>face 3, 4.2-4.7 s: brief</bdi>" in page
+    assert "but for those that only passed by" in page
+    assert "Nothing was recorded as left out" not in page

@@ -131,6 +131,7 @@ def summary(scan: Scan) -> str:
         span = f"{track.start_seconds:.1f}-{track.end_seconds:.1f} s"
         lines.append(f"  face {track.id}, {span}: {_words(track.verdict)}")
     lines += [f"  not analysed: {visible(reason)}" for reason in result.coverage.not_analysed]
+    lines += [f"  passing face, not judged: {visible(each)}" for each in result.coverage.passing]
     lines += [f"  note: {visible(warning)}" for warning in result.warnings]
     return "\n".join(lines)
 
