@@ -189,9 +189,11 @@ def sort_placed(
     """
     items = list(placed)
     records = [item for item in items if isinstance(item, VideoRecord)]
+    unknown = [item for item in items if isinstance(item, Unknown)]
     if not records:
+        first = f"; {unknown[0].path}: {unknown[0].reason}" if unknown else ""
         raise ManifestError(
-            f"no file below {str(root)!r} fits the layout {layout!r} ({seen})",
+            f"no file below {str(root)!r} fits the layout {layout!r} ({seen}){first}",
             hint=f"compare the folder with what `unmask data layouts {layout}` shows",
         )
-    return records, [item for item in items if isinstance(item, Unknown)]
+    return records, unknown

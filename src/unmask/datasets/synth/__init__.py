@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from unmask.datasets.synth import celebdf, deeperforensics, dfdc, ffpp
+from unmask.datasets.synth import (
+    celebdf,
+    deeperforensics,
+    df40,
+    dfdc,
+    fakeavceleb,
+    ffpp,
+    own,
+    uadfv,
+    wilddeepfake,
+)
 
 SYNTH: dict[str, Callable[[Path, int], None]] = {
     "ffpp": ffpp.make,
@@ -18,5 +28,12 @@ SYNTH: dict[str, Callable[[Path, int], None]] = {
     "dfdc": dfdc.make,
     "dfdc-preview": dfdc.make_preview,
     "deeperforensics": deeperforensics.make,
+    "fakeavceleb": fakeavceleb.make,
+    "wilddeepfake": wilddeepfake.make,
+    "uadfv": uadfv.make,
+    "df40": df40.make,
+    "folder": own.make_folder,
+    "table": own.make_table,
+    "crops": own.make_crops,
 }
 """`make(root, seed)` for each layout: fills an empty folder."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unmask.datasets.synth.finding import face_crops
 from unmask.datasets.synth.forging import METHODS, forge
 from unmask.datasets.synth.talking import talk
 from unmask.datasets.synth.writing import (
@@ -13,6 +14,7 @@ from unmask.datasets.synth.writing import (
 
 __all__ = [
     "METHODS",
+    "face_crops",
     "forge",
     "talk",
     "write_frames",

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from unmask.datasets.synth.finding import Points, landmarks
 from unmask.datasets.synth.talking import Frames, talk
-from unmask.faces.mtcnn import MtcnnDetector
 
 FOUND_EVERY = 5
 """Frames from one detection of the face to the next; between them landmarks are interpolated."""
@@ -23,8 +23,6 @@ DONOR_FRAMES = 10
 """Frames of the source that are used, forth and back."""
 DONOR_TAKE = 1_000_003
 """Take of the source's footage; no data set made here uses it as a clip."""
-
-Points = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ def forge(target: Frames, source_person: int, *, method: str) -> tuple[Frames, N
     height, width = target.shape[1:3]
     donors, donor_points = _donor(source_person, (width, height))
     frames, masks = target.copy(), np.zeros(target.shape[:3], np.uint8)
-    for number, points in enumerate(_landmarks(target, FOUND_EVERY)):
+    for number, points in enumerate(landmarks(target, FOUND_EVERY)):
         turn = number % (2 * DONOR_FRAMES - 2)
         donor = min(turn, 2 * DONOR_FRAMES - 2 - turn)
         region, points_there = _region(way, points, (width, height))
@@ -103,34 +101,11 @@ def forge(target: Frames, source_person: int, *, method: str) -> tuple[Frames, N
     return frames, masks
 
 
-@lru_cache(maxsize=1)
-def _detector() -> MtcnnDetector:
-    return MtcnnDetector(threads=1)
-
-
 @lru_cache(maxsize=16)
 def _donor(person: int, size: tuple[int, int]) -> tuple[Frames, Points]:
     """Return a little footage of the source and its landmarks, `(N, 5, 2)`."""
     frames = talk(person, take=DONOR_TAKE, seconds=DONOR_FRAMES / 25, size=size)
-    return frames, _landmarks(frames, 3)
-
-
-def _landmarks(frames: Frames, every: int) -> Points:
-    """Return the landmarks of the largest face in each frame, `(T, 5, 2)` pixels."""
-    count = len(frames)
-    looked_at = sorted({*range(0, count, every), count - 1})
-    known, points = [], []
-    near = None
-    for number in looked_at:
-        if faces := _detector().detect(frames[number], near):
-            near = [faces[0].box]
-            known.append(number)
-            points.append(np.array(faces[0].landmarks, np.float64).ravel())
-    if not known:
-        raise ValueError(f"no face in {len(looked_at)} frames looked at: nothing to replace")
-    table = np.array(points)
-    columns = [np.interp(np.arange(count), known, table[:, i]) for i in range(10)]
-    return np.stack(columns, axis=1).reshape(count, 5, 2)
+    return frames, landmarks(frames, 3)
 
 
 def _region(
