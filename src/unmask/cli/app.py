@@ -29,7 +29,7 @@ app.add_typer(data_app, name="data")
 EXIT_CODES = (
     "Exit codes: 0 all analysed, nothing found; 1 some or substantial evidence of manipulation "
     "found; 2 wrong use, or no input could be opened; 3 nothing found, but something could not be "
-    "analysed."
+    "analysed (a face that only passes by is listed, and does not count)."
 )
 
 Inputs = Annotated[
