@@ -25,6 +25,7 @@ Kind = Literal["video", "frames", "crop"]
 MANIFEST_VERSION = 1
 """Version of the columns and of the metadata."""
 _METADATA_KEY = b"unmask"
+_HINT = "make a manifest with `unmask data index`, or index a table with the layout `table`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,28 +192,31 @@ def read_manifest(path: str | Path) -> Manifest:
             f"{str(path)!r} is not a Parquet file", hint="make one with `unmask data index`"
         ) from error
     described = _described(table, path)
-    info = ManifestInfo(**{**described, "warnings": tuple(described.get("warnings", ()))})
-    return Manifest(
-        info,
-        tuple(
+    try:
+        info = ManifestInfo(**{**described, "warnings": tuple(described.get("warnings", ()))})
+        records = tuple(
             VideoRecord(**{**row, "identities": tuple(row["identities"] or ())})
             for row in table.select(COLUMNS.names).to_pylist()
-        ),
-    )
+        )
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ManifestError(f"{str(path)!r} is a damaged manifest: {error}", hint=_HINT) from error
+    return Manifest(info, records)
 
 
 def _described(table: pa.Table, path: str | Path) -> dict[str, Any]:
     """Return the metadata without its version, checked."""
-    hint = "make a manifest with `unmask data index`, or index a table with the layout `table`"
     raw = (table.schema.metadata or {}).get(_METADATA_KEY)
     if raw is None or not set(COLUMNS.names) <= set(table.column_names):
-        raise ManifestError(f"{str(path)!r} is a table, but not a manifest", hint=hint)
-    described: dict[str, Any] = json.loads(raw)
+        raise ManifestError(f"{str(path)!r} is a table, but not a manifest", hint=_HINT)
+    try:
+        described: dict[str, Any] = dict(json.loads(raw))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ManifestError(f"{str(path)!r} is a damaged manifest: {error}", hint=_HINT) from error
     found = described.pop("version", None)
     if found != MANIFEST_VERSION:
         raise ManifestError(
             f"{str(path)!r} is a manifest of version {found}, this program reads "
             f"{MANIFEST_VERSION}",
-            hint=hint,
+            hint=_HINT,
         )
     return described

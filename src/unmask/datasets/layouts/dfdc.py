@@ -80,7 +80,7 @@ def _read_metadata(path: Path) -> dict[str, Entry]:
 
 def _original(entry: object, path: Path) -> str | None:
     value = entry.get("original") if isinstance(entry, dict) else None
-    return None if value in {None, "NAN", ""} else text_of(entry, "original", path)
+    return None if value in (None, "NAN", "") else text_of(entry, "original", path)
 
 
 def _read_labels(path: Path) -> dict[str, Entry]:

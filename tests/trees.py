@@ -1,0 +1,33 @@
+"""Folders of empty files in a data set's structure, and toy data sets, made once per test run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unmask.datasets.layouts import layout
+from unmask.datasets.layouts.layout import Found
+from unmask.datasets.manifest import VideoRecord
+
+
+def touch(root: Path, *paths: str) -> Path:
+    """Make empty files, with the folders above them, and return the root."""
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).touch()
+    return root
+
+
+def found_in(name: str, root: Path) -> Found:
+    """Index a folder with a layout."""
+    return layout(name).index(root)
+
+
+def rows_of(found: Found) -> dict[str, VideoRecord]:
+    """Return the rows by id."""
+    return {record.id: record for record in found.records}
+
+
+def only(found: Found) -> VideoRecord:
+    """Return the only row."""
+    (record,) = found.records
+    return record
