@@ -293,7 +293,7 @@ def _grouped(
         for record, part in zip(records, placed, strict=True)
     )
     empty = [
-        f"no group was left for {name}: its share of {ratio:g} is smaller than the groups allow"
+        f"no group was left for {name}: give it a larger ratio, or more groups"
         for part, (name, ratio) in enumerate(zip(SPLITS, settings.ratios, strict=True))
         if ratio > 0 and not (placed == part).any()
     ]

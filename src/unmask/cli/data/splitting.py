@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 JSON_VERSION = 1
 """Version of what `audit --json` prints."""
+_MANY_SIDES = 3
+"""With more sides than this, comparisons that found nothing are counted, not listed."""
 AUDIT_CODES = (
     "Exit codes: 0 nothing leaks; 1 something leaks; 2 wrong use, or a manifest cannot be used; "
     "3 nothing leaks, but frames that were asked for could not be read."
@@ -195,24 +197,40 @@ def _as_json(report: AuditReport) -> str:
 
 
 def _print_report(report: AuditReport) -> None:
+    from unmask.datasets.audit import KINDS
     from unmask.report.wording import visible
 
     for name, rows in report.sides:
         typer.echo(f"{visible(name)}: {rows} rows")
-    gaps = {(gap.kind, gap.side) for gap in report.not_checked}
-    rows_of_table = [_cells(finding, gaps) for finding in report.findings]
-    header = ("leak", "between", "and", "shared", "rows of the latter", "")
-    print_table(header, rows_of_table)
+    _print_findings(report)
     for finding in report.findings:
-        if finding.count:
-            _print_examples(finding)
+        if finding.examples:
+            where = f"{finding.first} and {finding.second}"
+            typer.echo(visible(f"{finding.kind}, {where}: {KINDS[finding.kind]}; for example"))
+            for each in finding.examples:
+                typer.echo(visible(f"  {each.first} | {each.second} | {each.detail}"))
     for note in report.notes:
         typer.echo(f"by design: {visible(note)}")
-    print_some("not checked", [_gap_line(gap) for gap in report.not_checked])
-    print_some("unreadable", [f"{row.id}: {row.reason}" for row in report.unreadable])
+    print_some("not checked", _gap_lines(report.not_checked))
+    unreadable = dict.fromkeys(f"{row.id}: {row.reason}" for row in report.unreadable)
+    print_some("unreadable", list(unreadable))
     if report.frames is not None:
         typer.echo(_frames_line(report.frames))
     typer.echo(_verdict(report))
+
+
+def _print_findings(report: AuditReport) -> None:
+    """Print the table; of many sides only what leaks, and how many comparisons found nothing."""
+    gaps = {(gap.kind, gap.side) for gap in report.not_checked}
+    many = len(report.sides) > _MANY_SIDES
+    shown = [finding for finding in report.findings if finding.count or not many]
+    if shown:
+        header = ("leak", "between", "and", "shared", "rows of the latter", "result")
+        print_table(header, [_cells(finding, gaps) for finding in shown])
+    clean = [f for f in report.findings if f.count == 0] if many else []
+    if clean:
+        kinds = ", ".join(dict.fromkeys(finding.kind for finding in clean))
+        typer.echo(f"{len(clean)} comparisons of two sides found nothing ({kinds})")
 
 
 def _cells(finding: Finding, gaps: set[tuple[str, str]]) -> tuple[str, ...]:
@@ -226,17 +244,20 @@ def _cells(finding: Finding, gaps: set[tuple[str, str]]) -> tuple[str, ...]:
     return (*ends, str(finding.count), touched, word)
 
 
-def _print_examples(finding: Finding) -> None:
-    from unmask.datasets.audit import KINDS
+def _gap_lines(gaps: Sequence[NotChecked]) -> list[str]:
+    """Return a line for each kind and reason, all sides together."""
+    from collections import defaultdict
 
-    lines = [f"{each.first} | {each.second} | {each.detail}" for each in finding.examples]
-    title = f"{finding.kind}, {finding.first} and {finding.second} ({KINDS[finding.kind]})"
-    print_some(f"\nexamples of {title}", lines)
-
-
-def _gap_line(gap: NotChecked) -> str:
-    extent = "" if gap.wholly else " in part"
-    return f"{gap.kind}{extent}: {gap.rows} of {gap.rows_of_side} rows of {gap.side}: {gap.reason}"
+    alike: dict[tuple[str, str, bool], list[NotChecked]] = defaultdict(list)
+    for gap in gaps:
+        alike[gap.kind, gap.reason, gap.wholly].append(gap)
+    lines = []
+    for (kind, reason, wholly), found in alike.items():
+        rows, of = sum(gap.rows for gap in found), sum(gap.rows_of_side for gap in found)
+        sides = ", ".join(gap.side for gap in found)
+        extent = "" if wholly else " in part"
+        lines.append(f"{kind}{extent}: {rows} of {of} rows ({sides}): {reason}")
+    return lines
 
 
 def _frames_line(account: FrameAccount) -> str:
