@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from unmask.cli.data import cropping, indexing, splitting
+from unmask.cli.data import cropping, indexing, splitting, synthesising
 
 data_app = typer.Typer(
     no_args_is_help=True,
@@ -18,3 +18,4 @@ data_app = typer.Typer(
 indexing.register(data_app)
 splitting.register(data_app)
 cropping.register(data_app)
+synthesising.register(data_app)
