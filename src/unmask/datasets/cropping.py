@@ -19,7 +19,7 @@ from unmask import keyframes
 from unmask.datasets.extraction import Cropper, CropSettings
 from unmask.datasets.manifest import Manifest, VideoRecord
 from unmask.datasets.rows import StoreInfo, VideoCoverage, VideoCrops, manifest_sha256
-from unmask.datasets.store import CropStore, writing
+from unmask.datasets.store import SHARD_BYTES, CropStore, writing
 from unmask.errors import InputNotFound
 from unmask.faces.detector import create
 from unmask.provenance import versions
@@ -63,6 +63,7 @@ def crop_videos(
     limit: int | None = None,
     retry_failed: bool = False,
     progress: Progress | None = None,
+    shard_bytes: int = SHARD_BYTES,
 ) -> CropSummary:
     """Cut the faces of a manifest's videos into a store, or go on with one.
 
@@ -75,6 +76,7 @@ def crop_videos(
         limit: most videos in this run, evenly spread over those that are left; None: all.
         retry_failed: whether videos that failed before are tried again.
         progress: told of each video.
+        shard_bytes: size that a shard is closed at.
 
     Raises:
         ManifestError: the store was begun with other settings or another manifest.
@@ -84,7 +86,7 @@ def crop_videos(
     """
     place = _checked(manifest, settings, root=root, workers=workers, limit=limit)
     cropper = Cropper(settings, manifest.info, str(place))
-    with writing(folder, store_info(manifest, settings)) as store:
+    with writing(folder, store_info(manifest, settings), shard_bytes=shard_bytes) as store:
         left = _left(manifest, store.coverage(), retry_failed=retry_failed)
         tasks = left if limit is None else _spread(left, limit)
         tell = progress or (lambda *_: None)

@@ -82,6 +82,7 @@ class _Cut:
     """One crop before its row is written."""
 
     track: int
+    track_frames: int
     key_frame: KeyFrame | None
     """None where no face was searched."""
     frame_index: int
@@ -167,7 +168,7 @@ class Cropper:
         left, top = (width - side) / 2, (height - side) / 2
         square = (left, top, left + side, top + side)
         pixels = cut_square(picture, square, size_px=self.settings.size_px)
-        cut = _Cut(1, None, 0, square, (width, height), pixels)
+        cut = _Cut(1, 1, None, 0, square, (width, height), pixels)
         masks, notes = self._masks(record, [cut])
         flag: ForgedFace | None = None if record.label == "real" else "only-face"
         row = self._row(record, cut, flag, masks, timed=False)
@@ -180,7 +181,8 @@ class Cropper:
         square = square_around(asked.box, margin_ratio=self.settings.margin_ratio)
         pixels = cut_square(frame.image, square, size_px=self.settings.size_px)
         height, width = frame.image.shape[:2]
-        return _Cut(chosen.track.id, asked, frame.index, square, (width, height), pixels)
+        track = chosen.track
+        return _Cut(track.id, len(track), asked, frame.index, square, (width, height), pixels)
 
     def _masks(self, record: VideoRecord, cuts: Sequence[_Cut]) -> tuple[_Masks, list[str]]:
         """Cut the mask with the squares of the crops; say what is missing."""
@@ -229,6 +231,7 @@ class Cropper:
             protocol=self.info.protocol,
             leaks=self.info.leaks,
             track=cut.track,
+            track_frames=cut.track_frames,
             frame_index=cut.frame_index,
             pts_seconds=at.pts_seconds if at and timed else None,
             square=cut.square,

@@ -14,8 +14,8 @@ from unmask.datasets.rows import ForgedFace
 from unmask.passes import weight
 from unmask.values import FaceTrack
 
-_LEAST_SHARE = 0.1
-"""Least part of a forged face's box that its mask covers, on average."""
+_LEAST_SHARE = 0.02
+"""Least part of a forged face's box that its mask covers, on average; a mouth is a tenth."""
 _LEAST_OF_BEST = 0.5
 """The same as a part of what the mask covers of the best covered face."""
 

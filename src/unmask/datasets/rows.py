@@ -60,6 +60,8 @@ class CropRow:
     """What it was cut from."""
     track: int
     """Number of the face track in its video, from 1."""
+    track_frames: int
+    """Length of that track in sampled frames: things taken for a face are seen briefly."""
     frame_index: int
     """Position among all decoded frames, or among a folder's pictures, from 0."""
     pts_seconds: float | None
@@ -198,6 +200,7 @@ _TYPES: dict[str, pa.DataType] = {
     "fold": pa.int32(),
     "leaks": pa.bool_(),
     "track": pa.int32(),
+    "track_frames": pa.int32(),
     "frame_index": pa.int64(),
     "pts_seconds": pa.float64(),
     "square": pa.list_(pa.float32()),

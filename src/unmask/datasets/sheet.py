@@ -18,8 +18,6 @@ _THUMB_PX = 128
 _COLUMNS = 8
 _CAPTION_PX = 30
 _FONT_PX = 11
-_CHARACTERS = 21
-"""Most characters of a caption line that fit under a thumbnail."""
 _BAR_PX = 18
 _PLOT_WIDTH_PX = 900
 _NAMES_PX = 200
@@ -93,9 +91,16 @@ def _spread(length: int, count: int) -> list[int]:
 
 def _caption(crop: Crop) -> tuple[str, str]:
     time = f"frame {crop.frame_index}" if crop.pts_seconds is None else f"{crop.pts_seconds:.2f} s"
-    kind = crop.label if crop.method is None else crop.method
-    name = crop.video_id if len(crop.video_id) <= _CHARACTERS else "…" + crop.video_id[-20:]
-    return name, f"{kind}, {time}"[:_CHARACTERS]
+    return _fitting(crop.video_id), _fitting(f"{crop.method or crop.label}, {time}")
+
+
+def _fitting(text: str) -> str:
+    """Cut a text at its start until it fits under a thumbnail: ends of paths tell more."""
+    font, shown = _font(), text
+    while font.getlength(shown) > _THUMB_PX - 4:
+        text = text[1:]
+        shown = f"…{text}"
+    return shown
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def crops(  # noqa: PLR0917 - the parameters are the options
         ),
     ] = 1.3,
     image_format: Annotated[
-        str, typer.Option("--format", help="jpeg (quality 95, 4:4:4) or png.")
+        str, typer.Option(help="jpeg (quality 95, 4:4:4) or png.")
     ] = "jpeg",
     face_detector: Annotated[
         str, typer.Option(help="Face detector: mtcnn or yunet.")
