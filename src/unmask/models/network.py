@@ -1,0 +1,239 @@
+"""A convolutional backbone of timm with the paper's head, and how pictures go into it.
+
+Training makes a `FaceNetwork`, the exporter turns it into a bundle, and `preprocessing_of` gives
+the one `Preprocessing` that training, scanning and evaluation share.
+"""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any, Literal
+
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from unmask.bundle import Preprocessing
+from unmask.errors import DownloadError, InputError, InputNotFound
+
+PAPER_BACKBONES = (
+    "legacy_xception",
+    "inception_resnet_v2",
+    "tf_efficientnetv2_s",
+    "tf_efficientnetv2_m",
+)
+"""timm's names of the paper's four networks."""
+DEFAULT_MARGIN_RATIO = 1.3
+"""Side of the square crop over the face box, as the field cuts it."""
+_WEIGHT_FILES = (".safetensors", ".pt", ".pth")
+_PREFIX = "backbone."
+
+
+class PaperHead(nn.Module):
+    """Global average pooling, Dense 128 ReLU, Dropout 0.5, and one logit for P(fake).
+
+    The paper ends in a two-way softmax. One logit is the same with one number less: a softmax over
+    outputs (a, b) depends on their difference only, softmax(a, b)[0] = sigmoid(a - b), and the last
+    layer can learn that difference directly. Cross-entropy of the softmax is then binary
+    cross-entropy of the sigmoid, example by example, so a class weight multiplies the same term in
+    both, and the weighted losses and the functions that minimise them are the same.
+
+    Args:
+        channels: channels of the feature map.
+        width: units of the dense layer.
+        dropout: drop rate between the dense layer and the logit.
+    """
+
+    def __init__(self, channels: int, *, width: int, dropout: float) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(channels, width)
+        self.dropout = nn.Dropout(dropout)
+        self.logit = nn.Linear(width, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the logit `(N,)` for a feature map `(N, C, h, w)`."""
+        hidden = torch.relu(self.hidden(features.mean(dim=(2, 3))))
+        return self.logit(self.dropout(hidden)).squeeze(1)
+
+    def gradient(self, features: Tensor) -> Tensor:
+        """Return d logit / d feature map, `(N, C, h, w)`, written out so that it can be exported.
+
+        Through mean pooling, the dense layer and its ReLU; dropout is off, as in scoring.
+        """
+        open_units = (self.hidden(features.mean(dim=(2, 3))) > 0).to(features.dtype)
+        by_channel = (open_units * self.logit.weight[0]) @ self.hidden.weight
+        cells = features.shape[2] * features.shape[3]
+        return (by_channel / cells)[:, :, None, None].expand_as(features)
+
+
+class FaceNetwork(nn.Module):
+    """A backbone of timm and the paper's head: the logit of P(fake) for face crops.
+
+    Args:
+        backbone: timm's name of a convolutional network.
+        weights: None to start at random; `imagenet` for timm's weights (from its cache or the
+            internet); or a file with weights of the backbone or of a whole `FaceNetwork`:
+            `.safetensors`, or `.pt`/`.pth`, which is read without running anything in it.
+        head_width: units of the dense layer.
+        dropout: drop rate before the logit.
+
+    Raises:
+        InputError: timm knows no such network, or the file does not fit it.
+        InputNotFound: there is no such file.
+        DownloadError: the ImageNet weights could not be fetched.
+    """
+
+    def __init__(
+        self,
+        backbone: str,
+        *,
+        weights: Literal["imagenet"] | Path | None = None,
+        head_width: int = 128,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.backbone_name = backbone
+        self.backbone = _backbone(backbone, pretrained=weights == "imagenet")
+        self.channels = int(self.backbone.num_features)
+        self.head = PaperHead(self.channels, width=head_width, dropout=dropout)
+        if isinstance(weights, Path):
+            self._load(weights)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the last convolutional feature map, `(N, C, h, w)`, for `(N, 3, H, W)`.
+
+        Raises:
+            ValueError: the backbone gives no such map (a transformer's tokens, for instance).
+        """
+        features: Tensor = self.backbone.forward_features(x)
+        if features.ndim != 4 or features.shape[1] != self.channels:
+            raise ValueError(
+                f"{self.backbone_name} gives {tuple(features.shape)}; "
+                f"a convolutional feature map (N, {self.channels}, h, w) is needed"
+            )
+        return features
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logit of P(fake), `(N,)`, for normalised images `(N, 3, H, W)`."""
+        return self.head(self.features(x))
+
+    def _load(self, path: Path) -> None:
+        """Load weights of the backbone alone, or of all if they are there."""
+        state = read_weights(path)
+        whole = any(name.startswith(_PREFIX) for name in state)
+        target: nn.Module = self if whole else self.backbone
+        if not whole:
+            state = _without_classifier(self.backbone, state)
+        misfit = _load_into(target, state)
+        if misfit:
+            raise InputError(
+                f"{path} does not fit {self.backbone_name}: {misfit}",
+                hint=f"give weights of timm's {self.backbone_name}",
+            )
+
+
+def preprocessing_of(
+    network: FaceNetwork,
+    size_px: int,
+    *,
+    margin_ratio: float = DEFAULT_MARGIN_RATIO,
+    shift_y_ratio: float = 0.0,
+) -> Preprocessing:
+    """Return how pictures go into a network: the object that its bundle will carry.
+
+    Args:
+        network: mean and deviation are those its ImageNet weights were made with.
+        size_px: side of the square input.
+        margin_ratio: side of the square crop over the longer side of the face box.
+        shift_y_ratio: how far the crop's centre lies below the box's, in sides of the crop.
+    """
+    config = network.backbone.pretrained_cfg
+    return Preprocessing(
+        size_px=size_px,
+        margin_ratio=margin_ratio,
+        shift_y_ratio=shift_y_ratio,
+        mean=config["mean"],
+        std=config["std"],
+    )
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read tensors by name from a `.safetensors` file, or from a `.pt`/`.pth` that holds no more.
+
+    Raises:
+        InputNotFound: there is no such file.
+        InputError: it is of another kind, damaged, or holds more than tensors.
+    """
+    if not path.is_file():
+        raise InputNotFound(
+            f"no weights file {str(path)!r}", hint="give a .safetensors or .pt file"
+        )
+    if path.suffix not in _WEIGHT_FILES:
+        raise InputError(
+            f"weights are read from {', '.join(_WEIGHT_FILES)}, got {path.name!r}",
+            hint="save them with safetensors.torch.save_file",
+        )
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return _tensors(torch.load(path, map_location="cpu", weights_only=True))
+    except (SafetensorError, pickle.UnpicklingError, TypeError, RuntimeError, EOFError) as error:
+        raise InputError(
+            f"{path} holds no weights that can be read safely: {str(error).splitlines()[0]}",
+            hint="save the state dictionary alone, with safetensors.torch.save_file",
+        ) from error
+
+
+def _tensors(loaded: Any) -> dict[str, Tensor]:
+    """Return the state dictionary, also from under `state_dict`."""
+    state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else loaded
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise TypeError("not a dictionary of tensors")
+    return state
+
+
+def _load_into(target: nn.Module, state: dict[str, Tensor]) -> str | None:
+    """Load a state and return what did not fit, or None."""
+    try:
+        outcome = target.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        return str(error).splitlines()[1].strip()
+    if outcome.missing_keys:
+        return f"{len(outcome.missing_keys)} tensors are missing, such as {outcome.missing_keys[0]}"
+    if outcome.unexpected_keys:
+        unknown = outcome.unexpected_keys
+        return f"{len(unknown)} tensors are not the network's, such as {unknown[0]}"
+    return None
+
+
+def _without_classifier(backbone: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Drop the ImageNet classifier, which the paper's head replaces."""
+    names = backbone.pretrained_cfg["classifier"]
+    layers = (names,) if isinstance(names, str) else tuple(names)
+    prefixes = tuple(f"{layer}." for layer in layers)
+    return {name: tensor for name, tensor in state.items() if not name.startswith(prefixes)}
+
+
+def _backbone(name: str, *, pretrained: bool) -> nn.Module:
+    """Make timm's network without pooling and classifier."""
+    if not timm.is_model(name.partition(".")[0]):
+        near = timm.list_models(f"*{name.partition('.')[0]}*")[:5]
+        raise InputError(
+            f"timm has no network {name!r}",
+            hint=f"it has: {', '.join(near or PAPER_BACKBONES)}",
+        )
+    try:
+        return timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool="")
+    except OSError as error:
+        raise DownloadError(
+            f"the ImageNet weights of {name} could not be fetched: {str(error).splitlines()[0]}",
+            hint="connect to the internet once, or give a local file as weights",
+        ) from error
+    except RuntimeError as error:
+        raise InputError(
+            f"timm cannot make {name!r}: {str(error).splitlines()[0]}",
+            hint="start at random, or give a local file as weights",
+        ) from error
