@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -15,6 +16,7 @@ from PIL import Image
 from clips import number_in, write_clip
 from unmask.datasets.audit import KINDS, AuditReport, audit
 from unmask.datasets.fingerprints import fingerprints, spread_stamps
+from unmask.datasets.layouts import layout
 from unmask.datasets.leaks import MAX_EXAMPLES, Finding
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord
 from unmask.datasets.splits import split
@@ -335,3 +337,21 @@ def test_a_train_row_copied_to_test_is_caught_however_little_it_tells(
     change: Callable[[VideoRecord], VideoRecord],
 ) -> None:
     assert compare(TRAIN, [*TEST, change(TRAIN[0])]).leaks
+
+
+@pytest.mark.skipif("UNMASK_TEST_DATA" not in os.environ, reason="UNMASK_TEST_DATA is not set")
+def test_real_fakes_look_like_their_originals_and_like_nothing_else() -> None:
+    root = Path(os.environ["UNMASK_TEST_DATA"], "videos", "labelled", "ffpp")
+    indexed = layout("ffpp").index(root).records
+    keyless = [replace(row, target=None, source=None, identities=()) for row in indexed]
+    report = audit(
+        {
+            "real": manifest([row for row in keyless if row.label == "real"], root),
+            "fake": manifest([row for row in keyless if row.label == "fake"], root),
+        }
+    )
+    pairs = {
+        (Path(example.first).stem, Path(example.second).stem)
+        for example in the("near-duplicate", report).examples
+    }
+    assert pairs == {("004", "004_982"), ("519", "519_515"), ("634", "634_660")}

@@ -23,7 +23,8 @@ DEFAULT_THRESHOLD_BITS = 4
 """Hashes that differ in at most so many bits are of near-duplicates. Measured on face crops, the
 hardest case since all are framed alike: halved and saved as JPEG of quality 30, 90 % stay within 4
 bits of the original and all within 6; of 3,000 CelebA faces of other persons none has another
-within 4, 0.1 % have one within 6 and 9 % within 10."""
+within 4, 0.1 % have one within 6 and 9 % within 10. Of whole frames, three fakes of
+FaceForensics++ are 0 bits from their originals; 54 other clips are 12 or more from each other."""
 FLAT_STD = 4.0
 """Below this standard deviation of the reduced luma, in grey levels, a picture (black, a fade) has
 nothing to compare; noise would decide its bits."""
