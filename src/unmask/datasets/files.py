@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from unmask.datasets.layouts.layout import PICTURE_SUFFIXES, files_below
 from unmask.datasets.manifest import Kind
@@ -25,7 +29,9 @@ class FileTask:
     """A row's file, and what to find out."""
 
     path: Path
-    """The file, or the folder of frames."""
+    """The file, the folder of frames, or the Parquet file with the crop."""
+    inner: str | None
+    """Name of the crop in the Parquet file; None for others."""
     kind: Kind
     """What it should be."""
     mask: Path | None
@@ -53,37 +59,59 @@ class FileState:
 def inspect(limits: Limits, task: FileTask) -> FileState:
     """Look at one row's file. A failure is part of the result."""
     try:
-        files = _files(task)
-        sizes = [file.stat().st_size for file in files]
-    except (OSError, UnmaskError):
-        files, sizes = [], []
+        state = _inner(task, task.inner) if task.inner else _outer(limits, task)
+    except (OSError, UnmaskError, pa.ArrowException) as error:
+        state = FileState(troubles=(("unreadable", str(error)),))
+    changed: list[tuple[Trouble, str]] = []
+    if state.sha256 and task.sha256 not in {None, state.sha256}:
+        changed.append(("changed", f"SHA-256 was {task.sha256}, is {state.sha256}"))
+    return replace(state, troubles=(*state.troubles, *changed, *_mask_trouble(task.mask)))
+
+
+def _outer(limits: Limits, task: FileTask) -> FileState:
+    """Look at a file or a folder of frames."""
+    files = _files(task)
     if not files:
-        return FileState(troubles=(("missing", _absence(task)),))
-    troubles: list[tuple[Trouble, str]] = [
-        ("empty", f"{file.name} has no bytes")
-        for file, size in zip(files, sizes, strict=True)
-        if not size
-    ][:1]
-    sha256 = None
+        reason = "no pictures in the folder" if task.path.is_dir() else "not there"
+        return FileState(troubles=(("missing", reason),))
+    sizes = [file.stat().st_size for file in files]
+    if empty := [file.name for file, size in zip(files, sizes, strict=True) if not size]:
+        return FileState(sum(sizes), troubles=(("empty", f"{empty[0]} has no bytes"),))
     try:
-        ends = dict.fromkeys((files[0], files[-1])) if task.opened and not troubles else {}
+        ends = dict.fromkeys((files[0], files[-1])) if task.opened else {}
         known = {file: probe(file, limits=limits).sha256 for file in ends}
-        sha256 = _sha256(task, files, known) if task.hashed else None
+        return FileState(sum(sizes), _sha256(task, files, known) if task.hashed else None)
     except (OSError, UnmaskError) as error:
-        troubles.append(("unreadable", str(error)))
-    if sha256 and task.sha256 not in {None, sha256}:
-        troubles.append(("changed", f"SHA-256 was {task.sha256}, is {sha256}"))
-    return FileState(sum(sizes), sha256, (*troubles, *_mask_trouble(task.mask)))
+        return FileState(sum(sizes), troubles=(("unreadable", str(error)),))
+
+
+def _inner(task: FileTask, name: str) -> FileState:
+    """Look at a crop in a Parquet file."""
+    if not task.path.is_file():
+        return FileState(troubles=(("missing", f"no file {task.path.name}"),))
+    crop = _crops_in(task.path).get(name)
+    if crop is None:
+        return FileState(troubles=(("missing", f"not in {task.path.name}"),))
+    size, sha256 = crop
+    return FileState(size, sha256 if task.hashed else None)
+
+
+@lru_cache(maxsize=4)
+def _crops_in(path: Path) -> dict[str, tuple[int, str]]:
+    """Return size and hash of each crop's encoded picture, by its name."""
+    with pq.ParquetFile(path) as file:
+        key = "crop_id" if "crop_id" in file.schema_arrow.names else "name"
+        return {
+            name: (len(image), hashlib.sha256(image).hexdigest())
+            for batch in file.iter_batches(batch_size=256, columns=[key, "image"])
+            for name, image in zip(*(batch[c].to_pylist() for c in (key, "image")), strict=True)
+        }
 
 
 def _files(task: FileTask) -> list[Path]:
     if task.kind == "frames":
         return files_below(task.path, PICTURE_SUFFIXES)
     return [task.path] if task.path.is_file() else []
-
-
-def _absence(task: FileTask) -> str:
-    return "no pictures in the folder" if task.path.is_dir() else "not there"
 
 
 def _sha256(task: FileTask, files: list[Path], known: Mapping[Path, str]) -> str:

@@ -6,8 +6,10 @@ Nothing is repaired: what is missing, surplus, empty, damaged, changed or there 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +24,9 @@ from unmask.datasets.layouts.layout import (
 from unmask.datasets.manifest import Manifest, VideoRecord
 from unmask.settings import Limits
 from unmask.workers import Crashed, run_all
+
+_IN_PARQUET = ".parquet/"
+"""In an id it parts a Parquet file from the name of a crop in it."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ def verify(
         opened: open every file.
         hashed: hash every file, and find those with the same bytes.
         counted: compare the counts with those of the complete data set.
-        workers: processes at a time.
+        workers: files at a time.
         progress: told the number of rows looked at.
 
     Raises:
@@ -138,8 +143,10 @@ def verify(
 
 
 def _task(record: VideoRecord, folder: Path, opened: bool, hashed: bool) -> FileTask:
+    file, parquet, inner = record.id.partition(_IN_PARQUET)
     return FileTask(
-        path=folder / record.id,
+        path=folder / f"{file}{parquet.rstrip('/')}",
+        inner=inner or None,
         kind=record.kind,
         mask=folder / record.mask if record.mask else None,
         sha256=record.sha256,
@@ -152,15 +159,27 @@ def _states(
     tasks: list[FileTask], workers: int, progress: Callable[[int], None] | None
 ) -> list[FileState]:
     states: dict[int, FileState] = {}
-    for place, found in run_all(tasks, Limits, inspect, workers=workers):
-        if isinstance(found, Crashed):
-            reason = f"the process that opened it died: {found}"
-            states[place] = FileState(troubles=(("unreadable", reason),))
-        else:
-            states[place] = found
+    for place, state in _inspected(tasks, workers):
+        states[place] = state
         if progress:
             progress(len(states))
     return [states[place] for place in range(len(tasks))]
+
+
+def _inspected(tasks: list[FileTask], workers: int) -> Iterator[tuple[int, FileState]]:
+    """Yield what was found, with the task's place.
+
+    Files are opened in processes, as a damaged one can end its decoder; hashed only, in threads.
+    """
+    if not any(task.opened for task in tasks):
+        with ThreadPoolExecutor(workers) as pool:
+            yield from enumerate(pool.map(partial(inspect, Limits()), tasks))
+        return
+    for place, found in run_all(tasks, Limits, inspect, workers=workers):
+        if isinstance(found, Crashed):
+            reason = f"the process that opened it died: {found}"
+            found = FileState(troubles=(("unreadable", reason),))  # noqa: PLW2901
+        yield place, found
 
 
 def _problems(records: Iterable[VideoRecord], states: Iterable[FileState]) -> list[Problem]:
