@@ -25,13 +25,15 @@ Triple = tuple[float, float, float]
 Positive = Annotated[float, Field(gt=0)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A frozen record of a file: unknown fields, NaN and infinity are refused."""
+
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
 
 
-class Preprocessing(_Strict):
+class Preprocessing(Strict):
     """From a face box to the network's input; the same in training, scoring and explaining."""
 
     size_px: Annotated[int, Field(ge=16, le=1024)]
@@ -50,7 +52,7 @@ class Preprocessing(_Strict):
     """Divisor after that."""
 
 
-class Calibration(_Strict):
+class Calibration(Strict):
     """Platt scaling: P(fake) = sigmoid(slope * logit + intercept), at even prior odds."""
 
     method: Literal["platt"] = "platt"
@@ -65,7 +67,7 @@ class Calibration(_Strict):
     """The crops it was fitted on, and how many."""
 
 
-class OperatingPoint(_Strict):
+class OperatingPoint(Strict):
     """A threshold by name, with the error rates that it had where it was chosen."""
 
     name: str
@@ -78,7 +80,7 @@ class OperatingPoint(_Strict):
     """Share of fakes called fake, on the calibration data."""
 
 
-class Judgeable(_Strict):
+class Judgeable(Strict):
     """What a face must be for its score to mean anything."""
 
     min_face_px: float
@@ -89,7 +91,7 @@ class Judgeable(_Strict):
     """Fewest usable key frames behind a verdict on a video."""
 
 
-class Metric(_Strict):
+class Metric(Strict):
     """A measured figure with what it was measured on."""
 
     name: str
@@ -102,7 +104,7 @@ class Metric(_Strict):
     """Data, split, unit, n, and how the interval was made."""
 
 
-class BundleManifest(_Strict):
+class BundleManifest(Strict):
     """The content of `detector.json`."""
 
     bundle_version: Literal["1"]
@@ -147,7 +149,7 @@ class BundleManifest(_Strict):
         )
 
 
-class Bundle(_Strict):
+class Bundle(Strict):
     """A checked bundle."""
 
     folder: Path

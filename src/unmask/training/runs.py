@@ -1,0 +1,241 @@
+"""A training run on disk: what `unmask train` writes, and the exporter and a resumed run read.
+
+    recipe.yaml         the resolved recipe: every setting, with the defaults
+    run.json            what the run is: network, preprocessing, data and its hashes, versions,
+                        and, once a best epoch is there, its figures and decision threshold
+    best.safetensors    weights of the best epoch so far, chosen on validation data
+    checkpoint.ckpt     the state to go on from; read with weights_only=True, nothing is unpickled
+    log.csv             a row per epoch
+    curves.png          the same, drawn
+    tensorboard/        the same, for TensorBoard
+
+Every file is written under another name and renamed, so that it is there whole or not at all.
+Needs no torch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from unmask.bundle import Preprocessing, Sha256
+from unmask.errors import InputError, InputNotFound
+
+RUN_VERSION = "1"
+RECIPE = "recipe.yaml"
+RECORD = "run.json"
+WEIGHTS = "best.safetensors"
+CHECKPOINT = "checkpoint.ckpt"
+LOG = "log.csv"
+CURVES = "curves.png"
+TENSORBOARD = "tensorboard"
+_MAX_RECORD_BYTES = 2**22
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class DataSource(_Strict):
+    """A file or folder of crops that was given."""
+
+    path: str
+    """Absolute path."""
+    sha256: Sha256
+    """Hash of its content."""
+    licence: str | None
+    """Terms of the material, where the source tells."""
+
+
+class CropSummary(_Strict):
+    """The crops on one side."""
+
+    sources: tuple[DataSource, ...]
+    """Where they come from."""
+    real: Annotated[int, Field(ge=0)]
+    """Real crops."""
+    fake: Annotated[int, Field(ge=0)]
+    """Fake crops."""
+    videos: Annotated[int, Field(ge=1)]
+    """Videos they were cut from."""
+
+
+class RunData(_Strict):
+    """What a run learned from and was chosen on."""
+
+    training: CropSummary
+    """Crops that it learned from."""
+    validation: CropSummary
+    """Crops that chose the epoch and the threshold."""
+    validation_from: Literal["given", "store", "carved"]
+    """Whether validation crops were named, marked in the crop store, or carved from the training
+    crops, grouped by footage."""
+    leaks: tuple[str, ...]
+    """Why figures of this run are too good; empty where nothing is known to leak."""
+
+    @property
+    def leaky(self) -> bool:
+        """Tell whether the validation data leaks into the training data."""
+        return bool(self.leaks)
+
+
+class Decision(_Strict):
+    """The operating point that the costs ask for."""
+
+    costs: str
+    """False positive : false negative."""
+    prior_fake: Annotated[float, Field(gt=0, lt=1)]
+    """Share of fakes that it assumes in use."""
+    logit: float
+    """At or above it a crop is called fake."""
+    basis: Literal["bayes", "validation"]
+    """From the closed form, or where the expected cost on validation crops is least (for losses
+    whose logits are no log odds)."""
+
+
+class RunRecord(_Strict):
+    """The content of `run.json`."""
+
+    run_version: Literal["1"] = "1"
+    """Version of this structure."""
+    name: str
+    """Name of the recipe."""
+    backbone: str
+    """timm's name of the network."""
+    head_width: int
+    """Units of the dense layer."""
+    dropout: float
+    """Drop rate before the logit."""
+    preprocessing: Preprocessing
+    """From a face box to the network's input."""
+    data: RunData
+    """What it learned from and was chosen on."""
+    seed: int
+    """Seed of whatever is random."""
+    selection: str
+    """Validation metric by which the best epoch is chosen."""
+    versions: dict[str, str]
+    """Versions of the program and of what it computes with."""
+    command: str
+    """The command line."""
+    finished: bool = False
+    """Whether the run came to its end."""
+    epochs_done: int = 0
+    """Whole epochs trained."""
+    best_epoch: int | None = None
+    """Epoch of the weights, from 1; None before the first validation."""
+    metrics: dict[str, float] = {}
+    """Validation figures of that epoch."""
+    decision: Decision | None = None
+    """Threshold for those weights."""
+    weights_sha256: Sha256 | None = None
+    """Hash of `best.safetensors`."""
+    device: str = ""
+    """What it was trained on."""
+    seconds: float = 0.0
+    """Time spent training, over all parts of a run that was stopped."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, read."""
+
+    folder: Path
+    """Where it lies."""
+    record: RunRecord
+    """What it is."""
+
+    @property
+    def backbone(self) -> str:
+        """timm's name of the network."""
+        return self.record.backbone
+
+    @property
+    def size_px(self) -> int:
+        """Side of the square input."""
+        return self.record.preprocessing.size_px
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """From a face box to the network's input."""
+        return self.record.preprocessing
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Validation figures of the best epoch."""
+        return self.record.metrics
+
+    @property
+    def data(self) -> RunData:
+        """What it learned from and was chosen on."""
+        return self.record.data
+
+    @property
+    def weights(self) -> Path:
+        """Weights of the best epoch, `.safetensors`; they may be missing early in a run."""
+        return self.folder / WEIGHTS
+
+    @property
+    def checkpoint(self) -> Path:
+        """The state to go on from."""
+        return self.folder / CHECKPOINT
+
+    @property
+    def recipe_path(self) -> Path:
+        """The resolved recipe."""
+        return self.folder / RECIPE
+
+
+def read_run(folder: str | Path) -> Run:
+    """Read a run folder; weights and checkpoint are not opened.
+
+    Raises:
+        InputNotFound: there is no run in that folder.
+        InputError: `run.json` is damaged or of another version.
+    """
+    path = Path(folder) / RECORD
+    if not path.is_file():
+        raise InputNotFound(
+            f"no training run in {str(folder)!r}: {RECORD} is missing",
+            hint="give the folder that `unmask train` wrote, such as runs/NAME",
+        )
+    if path.stat().st_size > _MAX_RECORD_BYTES:
+        raise InputError(f"{path} is larger than 4 MiB", hint="this is not a training run")
+    try:
+        record = RunRecord.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InputError(
+            f"{path}: {where}: {first['msg']}",
+            hint=f"this program reads runs of version {RUN_VERSION}; train again",
+        ) from error
+    return Run(Path(folder), record)
+
+
+def write_record(folder: Path, record: RunRecord) -> None:
+    """Write `run.json`."""
+    text = json.dumps(record.model_dump(mode="json"), indent=1) + "\n"
+    write_whole(folder / RECORD, lambda partial: partial.write_text(text))
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under another name, flush it to the disk, and rename it.
+
+    Args:
+        path: where the file shall be.
+        write: called with the path to write to.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    write(partial)
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())
+    partial.replace(path)
