@@ -1,4 +1,4 @@
-"""`unmask data synth`: a tiny invented data set in the structure of a real one, to try things on."""
+"""`unmask data synth`: a tiny invented data set in the structure of a real one."""
 
 from __future__ import annotations
 

@@ -6,12 +6,11 @@ has no name in the header line.
 
 from __future__ import annotations
 
-import csv
 import re
 from pathlib import Path
 
 from unmask.datasets.layouts.layout import Expected, Found, Layout, Placed, Unknown, place_files
-from unmask.datasets.layouts.lists import HINT, find_list, read_text
+from unmask.datasets.layouts.lists import HINT, cells_of, find_list
 from unmask.datasets.manifest import VideoRecord
 from unmask.errors import ManifestError
 
@@ -39,7 +38,8 @@ def index(root: Path) -> Found:
 
 def _methods(path: Path) -> dict[str, str]:
     """Return the method of each clip by its path below the data set's folder."""
-    header, *lines = csv.reader(read_text(path).splitlines())
+    lines = cells_of(path)
+    header = lines[0][1] if lines else []
     if header[: len(_COLUMNS)] != _COLUMNS:
         raise ManifestError(
             f"{str(path)!r} begins with the columns {', '.join(header)[:120]!r}, expected "
@@ -47,7 +47,7 @@ def _methods(path: Path) -> dict[str, str]:
             hint=HINT,
         )
     methods = {}
-    for number, cells in enumerate(lines, start=2):
+    for number, cells in lines[1:]:
         if len(cells) <= len(_COLUMNS):
             raise ManifestError(
                 f"{str(path)!r}, line {number}: {len(cells)} columns, expected "

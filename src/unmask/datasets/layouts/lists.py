@@ -7,6 +7,7 @@ shape that the data set's own copy has. No line is taken for a header unless the
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -94,6 +95,19 @@ def read_csv(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
     if short := next((n for n, row in enumerate(rows, 2) if None in row.values()), None):
         raise ManifestError(f"{str(path)!r}, line {short}: too few columns", hint=HINT)
     return rows
+
+
+def cells_of(path: Path) -> list[tuple[int, list[str]]]:
+    """Return the cells of a table's lines that are not blank, each with its line's number.
+
+    Raises:
+        ManifestError: not a table.
+    """
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), skipinitialspace=True)
+    try:
+        return [(reader.line_num, cells) for cells in reader if cells]
+    except csv.Error as error:
+        raise ManifestError(f"{str(path)!r} is not a table: {error}", hint=HINT) from error
 
 
 def text_of(entry: object, key: str, path: Path) -> str:

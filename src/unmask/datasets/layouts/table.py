@@ -6,7 +6,6 @@ outside of the table's folder or a value that is not understood is an error with
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from unmask.datasets.layouts.layout import PICTURE_SUFFIXES, VIDEO_SUFFIXES, Found, Layout
-from unmask.datasets.layouts.lists import read_text
+from unmask.datasets.layouts.lists import cells_of
 from unmask.datasets.manifest import Kind, Label, Split, VideoRecord
 from unmask.errors import InputNotFound, ManifestError
 
@@ -113,14 +112,16 @@ def _read(table: Path) -> tuple[list[str], list[Row]]:
 
 
 def _read_csv(table: Path) -> tuple[list[str], list[Row]]:
-    reader = csv.DictReader(read_text(table).splitlines(), skipinitialspace=True)
+    lines = cells_of(table)
+    header = [cell.strip() for cell in lines[0][1]] if lines else []
     rows = []
-    for number, values in enumerate(reader, start=1):
-        row = Row(f"{table.name!r}, row {number} (line {reader.line_num})", values)
-        if None in values:
+    for number, (line, cells) in enumerate(lines[1:], start=1):
+        values = dict(zip(header, cells, strict=False))  # a short line leaves cells empty
+        row = Row(f"{table.name!r}, row {number} (line {line})", values)
+        if len(cells) > len(header):
             raise row.wrong("more cells than the header has columns", "put commas in quotes")
         rows.append(row)
-    return list(reader.fieldnames or ()), rows
+    return header, rows
 
 
 def _ids(rows: list[Row], folder: Path) -> dict[str, Row]:
