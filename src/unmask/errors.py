@@ -4,12 +4,14 @@
     ├── InputError          the file or argument cannot be used
     │   ├── InputNotFound       no such file, or it may not be read
     │   ├── NotMedia            not a picture or a video, or without a picture stream
-    │   └── LimitExceeded       larger than the limits allow (checked before decoding)
+    │   ├── LimitExceeded       larger than the limits allow (checked before decoding)
+    │   └── RecipeError         a training recipe names what there is not, or cannot be carried out
     ├── DecodeError         the file opened, but no picture could be decoded
     ├── ManifestError       a manifest, a crop store or a data set's folder cannot be used
     ├── BundleError         a detector bundle is damaged, incomplete or of another version
     ├── ModelNotFound       a face detector's model file is not installed
     ├── DownloadError       a download failed or did not have the expected SHA-256
+    ├── TrainingStopped     a training run cannot go on: its loss is no longer a number
     └── AnalysisCrashed     the process that analysed a file died
 
 Each carries one line on what was wrong and a `hint` on the next step.
@@ -56,6 +58,10 @@ class LimitExceeded(InputError):
     """Larger than the limits allow; found before decoding."""
 
 
+class RecipeError(InputError):
+    """A training recipe names what there is not, or cannot be carried out with the data."""
+
+
 class DecodeError(UnmaskError):
     """The file opened, but no picture could be decoded."""
 
@@ -74,6 +80,10 @@ class ModelNotFound(UnmaskError):
 
 class DownloadError(UnmaskError):
     """A download failed or did not have the expected SHA-256."""
+
+
+class TrainingStopped(UnmaskError):
+    """A training run cannot go on: its loss is no longer a number."""
 
 
 class AnalysisCrashed(UnmaskError):

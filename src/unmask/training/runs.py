@@ -155,7 +155,7 @@ class Run:
 
     @property
     def backbone(self) -> str:
-        """timm's name of the network."""
+        """Timm's name of the network."""
         return self.record.backbone
 
     @property

@@ -1,0 +1,301 @@
+"""Recipes: every setting of a training run with its default, read from YAML and checked.
+
+A recipe names only what differs from the defaults here. It comes from a file, or by name from those
+in the package (`recipes/`), and `--set part.field=value` changes single fields. Needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from unmask.errors import InputNotFound, RecipeError
+
+FOLDER = Path(__file__).parent / "recipes"
+"""The recipes of the package."""
+
+StrategyName = Literal[
+    "none",
+    "balanced",
+    "effective-number",
+    "oversample",
+    "undersample",
+    "balanced-batches",
+    "focal",
+    "class-balanced-focal",
+    "logit-adjusted",
+    "ldam-drw",
+    "paired",
+]
+Metric = Literal["accuracy", "balanced_accuracy", "auc", "video_auc", "loss"]
+Precision = Literal["auto", "32", "bf16", "fp16"]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class NetworkPart(_Part):
+    """The network and its input."""
+
+    backbone: str = "legacy_xception"
+    """timm's name of a convolutional network."""
+    weights: str | None = "imagenet"
+    """Where it starts: `imagenet`, a file of weights, or null for random weights."""
+    size_px: Annotated[int, Field(ge=16, le=1024)] = 224
+    """Side of the square input."""
+    head_width: Count = 128
+    """Units of the dense layer."""
+    dropout: Share = 0.5
+    """Drop rate before the logit."""
+    margin_ratio: Annotated[float, Field(gt=0.5, le=4)] | None = None
+    """Side of the crops over the face box; null takes the crop store's, else the usual 1.3."""
+    shift_y_ratio: Annotated[float, Field(ge=-0.5, le=0.5)] = 0.0
+    """How far the crops' centre lies below the face box's, in sides of the crop."""
+
+
+class ImbalancePart(_Part):
+    """How unequal numbers of real and fake crops are dealt with."""
+
+    strategy: StrategyName = "balanced"
+    """Name of the strategy."""
+    beta: Annotated[float, Field(ge=0, lt=1)] = 0.9999
+    """Of `effective-number`, `class-balanced-focal` and `ldam-drw`."""
+    gamma: NotNegative = 2.0
+    """Focusing exponent of the focal losses."""
+    tau: NotNegative = 1.0
+    """Strength of `logit-adjusted`."""
+    max_margin: Positive = 0.5
+    """Margin of the rarer class under `ldam-drw`."""
+    deferred_ratio: Share = 0.8
+    """Share of the run after which `ldam-drw` begins to weigh the classes."""
+
+
+class CostsPart(_Part):
+    """What errors cost in use: sets the threshold, changes nothing in training."""
+
+    false_positive: Positive = 1.0
+    """Cost of calling a real face fake."""
+    false_negative: Positive = 1.0
+    """Cost of missing a fake."""
+    prior_fake: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Share of fakes to expect in use."""
+
+
+class OptimiserPart(_Part):
+    """How weights are changed."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    """Name of the method; sgd has Nesterov's momentum of 0.9."""
+    learning_rate: Positive = 1e-3
+    """At the start, or after warm-up."""
+    weight_decay: NotNegative = 0.0
+    """Of weight matrices; biases and norms never decay."""
+    gradient_clip: Positive | None = None
+    """Largest norm of the gradient; null does not clip."""
+
+
+class SchedulePart(_Part):
+    """How the learning rate changes."""
+
+    name: Literal["plateau", "cosine", "constant"] = "plateau"
+    """`plateau` lowers it when validation accuracy stands still, as the paper does."""
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Of `plateau`: what the rate is multiplied with."""
+    patience_epochs: Annotated[int, Field(ge=0)] = 5
+    """Of `plateau`: epochs without a better accuracy before that."""
+    floor: NotNegative = 1e-4
+    """Of `plateau`: the rate is never lowered below it."""
+    warmup_ratio: Share = 0.0
+    """Share of the run in which the rate rises linearly to its value."""
+
+
+class AugmentationPart(_Part):
+    """What training crops go through."""
+
+    name: Literal["none", "standard"] = "none"
+    """`standard`: window, flip, turn, colour, scale, blur, noise and JPEG."""
+    self_blended_ratio: Share = 0.0
+    """Share of a batch that is pairs of a real crop and a fake blended from it."""
+
+
+class Recipe(_Part):
+    """Every setting of a training run."""
+
+    name: str = "unnamed"
+    """Name of the recipe."""
+    description: str = ""
+    """What it is for."""
+    network: NetworkPart = NetworkPart()
+    """The network and its input."""
+    imbalance: ImbalancePart = ImbalancePart()
+    """How unequal numbers of real and fake crops are dealt with."""
+    costs: CostsPart = CostsPart()
+    """What errors cost in use."""
+    optimiser: OptimiserPart = OptimiserPart()
+    """How weights are changed."""
+    schedule: SchedulePart = SchedulePart()
+    """How the learning rate changes."""
+    augmentation: AugmentationPart = AugmentationPart()
+    """What training crops go through."""
+    epochs: Count = 20
+    """Passes over the training crops."""
+    batch_size: Annotated[int, Field(ge=2)] = 16
+    """Crops in a batch, on each device."""
+    accumulate: Count = 1
+    """Batches whose gradients are summed up before the weights change."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    """Targets are this and 1 minus this."""
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of the moving average of the weights that is validated and kept; null keeps the weights
+    themselves."""
+    precision: Precision = "32"
+    """Of the network's arithmetic; `auto` takes bf16 or fp16 where the hardware is faster so."""
+    selection: Metric = "accuracy"
+    """Validation metric by which the best epoch is chosen."""
+    early_stopping_epochs: Count | None = None
+    """Epochs without a better one after which the run ends; null never ends it early."""
+    validation_ratio: Annotated[float, Field(gt=0, lt=0.9)] = 0.14
+    """Share of crops carved for validation, by footage, where none are given."""
+    seed: int = 0
+    """Everything random follows from it and the step."""
+    workers: Annotated[int, Field(ge=0)] = 2
+    """Processes that read and augment crops on each device; 0 does it in the training process."""
+    checkpoint_steps: Count = 100
+    """Batches between two checkpoints."""
+
+    @model_validator(mode="after")
+    def _pairs_fill_batches(self) -> Recipe:
+        if self.imbalance.strategy in {"paired", "balanced-batches"} and self.batch_size % 2:
+            raise ValueError(
+                f"batch_size must be even for the strategy {self.imbalance.strategy!r}, "
+                f"got {self.batch_size}"
+            )
+        return self
+
+
+def built_in() -> tuple[str, ...]:
+    """Return the names of the package's recipes."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
+
+
+def load_recipe(name_or_path: str | Path, changes: Sequence[str] = ()) -> Recipe:
+    """Read a recipe by the name of one in the package or from a file.
+
+    Args:
+        name_or_path: such as `paper-xception` or `recipes/mine.yaml`.
+        changes: such as `epochs=5` or `network.size_px=96`; values are YAML.
+
+    Raises:
+        InputNotFound: there is no such recipe.
+        RecipeError: it is no YAML, or a field or value is not allowed.
+
+    >>> load_recipe("paper-xception", ["epochs=5"]).epochs
+    5
+    """
+    path = _find(name_or_path)
+    fields = _parsed(path.read_text(encoding="utf-8"), where=str(path))
+    if not isinstance(fields, dict):
+        raise RecipeError(
+            f"{path} holds no fields", hint="write a recipe as lines `field: value`, in YAML"
+        )
+    fields.setdefault("name", path.stem)
+    for change in changes:
+        _set(fields, change)
+    return _checked(fields, where=str(name_or_path))
+
+
+def to_yaml(recipe: Recipe) -> str:
+    """Return the recipe with all its fields, as `load_recipe` reads it."""
+    import yaml
+
+    text: str = yaml.safe_dump(
+        recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=96
+    )
+    return text
+
+
+def _find(name_or_path: str | Path) -> Path:
+    path, named = Path(name_or_path), FOLDER / f"{name_or_path}.yaml"
+    if path.is_file():
+        return path
+    if named.parent == FOLDER and named.is_file():
+        return named
+    near = get_close_matches(path.stem, built_in(), n=1, cutoff=0.5)
+    did_you_mean = f"did you mean {near[0]}? " if near else ""
+    raise InputNotFound(
+        f"no recipe {str(name_or_path)!r}",
+        hint=f"{did_you_mean}give a YAML file, or one of: {', '.join(built_in())}",
+    )
+
+
+def _parsed(text: str, *, where: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        told = " ".join(str(error).split())
+        raise RecipeError(f"{where} is no YAML: {told}", hint="see docs/training.md") from error
+
+
+def _set(fields: dict[str, Any], change: str) -> None:
+    """Write one `a.b=value` into the fields."""
+    key, equals, text = change.partition("=")
+    *parts, last = key.strip().split(".")
+    if not equals or not last:
+        raise RecipeError(
+            f"{change!r} sets nothing", hint="write --set FIELD=VALUE, such as --set epochs=5"
+        )
+    inner = fields
+    for part in parts:
+        inner = inner.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise RecipeError(
+                f"{change!r}: {part!r} has no fields of its own",
+                hint=f"write --set {part}=VALUE",
+            )
+    inner[last] = _parsed(text, where=f"the value of --set {key}")
+
+
+def _checked(fields: dict[str, Any], *, where: str) -> Recipe:
+    try:
+        return Recipe.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        message, hint = _explained(first)
+        raise RecipeError(f"{where}: {message}", hint=hint) from error
+
+
+def _explained(error: Any) -> tuple[str, str]:
+    """Return in words what is wrong with one field, and what is allowed."""
+    location = [str(part) for part in error["loc"]]
+    name = ".".join(location)
+    if error["type"] == "extra_forbidden":
+        allowed = _fields_of(location[:-1])
+        near = get_close_matches(location[-1], allowed, n=1)
+        meant = f"did you mean {'.'.join([*location[:-1], near[0]])}? " if near else ""
+        return f"no field {name!r}", f"{meant}there are: {', '.join(allowed)}"
+    said = error["msg"].removeprefix("Value error, ")
+    if not name:
+        return said, "change one of the two"
+    said = said[0].lower() + said[1:]
+    return f"{name}: {said}, got {error['input']!r}", f"change it with --set {name}=VALUE"
+
+
+def _fields_of(location: Sequence[str]) -> list[str]:
+    """Return the names of the fields of a part."""
+    part: Any = Recipe
+    for name in location:
+        part = part.model_fields[name].annotation
+    return list(part.model_fields)
