@@ -7,7 +7,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from unmask.datasets.layouts.dfdc import label_of
-from unmask.datasets.layouts.layout import Expected, Found, Layout, Placed, Unknown, place_files
+from unmask.datasets.layouts.layout import (
+    Expected,
+    Found,
+    Layout,
+    Placed,
+    Unknown,
+    place_files,
+    require_folder,
+)
 from unmask.datasets.layouts.lists import HINT, find_list, read_json, text_of
 from unmask.datasets.manifest import Label, Split, VideoRecord
 from unmask.errors import ManifestError
@@ -18,6 +26,7 @@ _REAL = re.compile(r"(\d+_\w+)_(\d+)")
 
 def index(root: Path) -> Found:
     """Find the videos that `dataset.json` names."""
+    require_folder(root)
     path = find_list(root, "dataset.json")
     if path is None:
         raise ManifestError(

@@ -112,6 +112,18 @@ def manifest_of(layout: Layout, root: Path, found: Found, **settings: Any) -> Ma
     return Manifest(info, tuple(sorted(found.records, key=lambda record: record.id)))
 
 
+def require_folder(root: Path) -> None:
+    """Refuse a folder that is absent.
+
+    Raises:
+        InputNotFound: it is.
+    """
+    if not root.is_dir():
+        raise InputNotFound(
+            f"no folder {str(root)!r}", hint="name the folder that the data set was unpacked to"
+        )
+
+
 def files_below(root: Path, suffixes: Iterable[str]) -> list[Path]:
     """Return all files below a folder with one of the suffixes, sorted, hidden ones left out.
 
@@ -120,8 +132,7 @@ def files_below(root: Path, suffixes: Iterable[str]) -> list[Path]:
     Raises:
         InputNotFound: the folder is absent.
     """
-    if not root.is_dir():
-        raise _no_folder(root)
+    require_folder(root)
     wanted = frozenset(suffixes)
     return sorted(path for path in _walk(root) if path.suffix.lower() in wanted and path.is_file())
 
@@ -146,19 +157,12 @@ def picture_folders(root: Path) -> dict[str, list[str]]:
     Raises:
         InputNotFound: the folder is absent.
     """
-    if not root.is_dir():
-        raise _no_folder(root)
+    require_folder(root)
     found: dict[str, list[str]] = {}
     for path in _walk(root):
         if path.suffix.lower() in PICTURE_SUFFIXES:
             found.setdefault(path.parent.relative_to(root).as_posix(), []).append(path.name)
     return {folder: sorted(found[folder]) for folder in sorted(found)}
-
-
-def _no_folder(root: Path) -> InputNotFound:
-    return InputNotFound(
-        f"no folder {str(root)!r}", hint="name the folder that the data set was unpacked to"
-    )
 
 
 Placed = VideoRecord | Unknown | None
