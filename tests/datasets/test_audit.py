@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -9,6 +10,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -110,6 +113,15 @@ def test_two_versions_of_a_real_are_a_shared_video_and_no_fake() -> None:
 def test_equal_paths_with_different_files_are_not_the_same_row() -> None:
     report = compare([row("real/1.mp4", sha256="a")], [row("real/1.mp4", sha256="b")])
     assert the("same-row", report).count == 0
+
+
+def test_fakes_in_two_folders_of_ones_own_are_told_apart_by_their_place() -> None:
+    records = [fake("fake/1.mp4", target=None)]  # type: ignore[arg-type]
+    here, there = manifest(records, "/here"), manifest(records, "/there")
+    apart = audit({"train": here, "test": there}, frames_per_row=0)
+    assert the("same-row", apart).count == 0
+    again = audit({"train": here, "test": here}, frames_per_row=0)
+    assert the("same-row", again).count == 1
 
 
 def test_examples_are_few_and_figures_are_of_all() -> None:
@@ -268,6 +280,25 @@ def test_pictures_and_folders_of_frames_are_compared_too(tmp_path: Path) -> None
     assert report.frames.frames_compared == 4
 
 
+def test_crops_in_parquet_files_are_compared_too(tmp_path: Path) -> None:
+    stored = []
+    for seed in (5, 6, 7):
+        encoded = io.BytesIO()
+        Image.fromarray(blobs(seed, 0, (128, 96))).save(encoded, "JPEG")
+        stored.append(encoded.getvalue())
+    for name, images in (("a", [*stored[:2], b"torn"]), ("b", stored[1:])):
+        table = pa.table({"name": [f"c{place}" for place in range(len(images))], "image": images})
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    sides = {
+        name: manifest([row(f"{name}.parquet/c{n}", kind="crop") for n in range(count)], tmp_path)
+        for name, count in (("a", 3), ("b", 3))
+    }
+    report = audit(sides)
+    pairs = [(each.first, each.second) for each in the("near-duplicate", report).examples]
+    assert pairs == [("a.parquet/c1", "b.parquet/c0")]
+    assert {bad.id for bad in report.unreadable} == {"a.parquet/c2", "b.parquet/c2"}
+
+
 def test_black_frames_are_left_out_and_counted(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         Image.new("RGB", (64, 64)).save(tmp_path / name)
@@ -321,8 +352,8 @@ def test_a_container_without_times_of_showing_gives_frames_close_by(tmp_path: Pa
 
 
 def test_a_clip_shorter_than_asked_gives_each_frame_once(tmp_path: Path) -> None:
-    path = clip(tmp_path, "x.mp4", 1, frames=2)
-    found = fingerprints([("x.mp4", path, "video")], frames=5, limits=LIMITS)
+    clip(tmp_path, "x.mp4", 1, frames=2)
+    found = fingerprints([row("x.mp4")], tmp_path, frames=5, limits=LIMITS)
     assert found.rows.tolist() == [0, 0]
 
 

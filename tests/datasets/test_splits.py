@@ -236,6 +236,18 @@ def test_a_split_by_video_says_how_many_persons_are_on_several_sides() -> None:
     assert not any("several sides" in w for w in split(manifest(records), "identity").info.warnings)
 
 
+def test_fakes_that_do_not_tell_what_they_were_made_from_are_warned_of() -> None:
+    records = [real("a"), fake("f", "a"), *(fake(f"g{i}", "") for i in range(3))]
+    made = split(manifest(records), "video")
+    assert any("3 of 4 fakes do not tell what they were made" in w for w in made.info.warnings)
+
+
+def test_a_side_without_fakes_is_warned_of() -> None:
+    records = [*(fake(f"f{i}", "a") for i in range(20)), *(real(f"r{i}") for i in range(20))]
+    made = split(manifest(records), "video")
+    assert "test has no fake rows: nothing can be measured on it" in made.info.warnings
+
+
 def test_rows_that_tell_no_person_are_warned_of() -> None:
     records = [real("a", identities=("p",)), real("b"), real("c")]
     made = split(manifest(records), "identity")

@@ -22,6 +22,7 @@ from unmask.datasets.leaks import (
     Finding,
     NotChecked,
     Side,
+    row_key,
     shared_keys,
     unchecked,
 )
@@ -119,7 +120,7 @@ def audit(
     findings = [_by_design(name, made) for name, made in manifests.items() if made.info.leaks]
     findings += _several_splits(manifests)
     for one, other in combinations(range(len(sides)), 2):
-        first, second = sides[one].side, sides[other].side
+        first, second = sides[one], sides[other]
         findings += [shared_keys(kind, first, second) for kind in KEY_CHECKS]
         if prints:
             findings.append(
@@ -128,7 +129,7 @@ def audit(
         else:
             findings.append(Finding(NEAR_DUPLICATE, first.name, second.name, None, None, None))
     return AuditReport(
-        sides=tuple((each.side.name, len(each.side.records)) for each in sides),
+        sides=tuple((each.name, len(each.records)) for each in sides),
         findings=tuple(findings),
         not_checked=(*_gaps(sides, prints), *_without_side(manifests)),
         unreadable=tuple(row for found in prints for row in found.unreadable),
@@ -139,21 +140,13 @@ def audit(
     )
 
 
-@dataclass(frozen=True)
-class _Located:
-    """A side and the manifest that knows where its files lie."""
-
-    side: Side
-    manifest: Manifest
-
-
-def _sides(manifests: Mapping[str, Manifest]) -> list[_Located]:
+def _sides(manifests: Mapping[str, Manifest]) -> list[Side]:
     """Return one side for each of several manifests, or for each split or fold of a single one."""
     if len(manifests) > 1:
-        sides = [_Located(Side(name, made.records), made) for name, made in manifests.items()]
+        sides = [Side(name, made.records, made.info.root) for name, made in manifests.items()]
     else:
         sides = [each for made in manifests.values() for each in _sides_of_one(made)]
-    empty = [each.side.name for each in sides if not each.side.records]
+    empty = [each.name for each in sides if not each.records]
     if empty:
         raise ManifestError(f"{empty[0]!r} has no rows", hint="compare manifests that have rows")
     by_design = any(made.info.leaks for made in manifests.values())
@@ -166,13 +159,13 @@ def _sides(manifests: Mapping[str, Manifest]) -> list[_Located]:
     return sides
 
 
-def _sides_of_one(manifest: Manifest) -> list[_Located]:
+def _sides_of_one(manifest: Manifest) -> list[Side]:
     rows: dict[str, list[VideoRecord]] = defaultdict(list)
     for record in manifest.records:
         if (side := side_of(record)) is not None:
             rows[side].append(record)
     names = [*(name for name in SPLITS if name in rows), *sorted(rows.keys() - set(SPLITS))]
-    return [_Located(Side(name, tuple(rows[name])), manifest) for name in names]
+    return [Side(name, tuple(rows[name]), manifest.info.root) for name in names]
 
 
 def _by_design(name: str, manifest: Manifest) -> Finding:
@@ -183,7 +176,7 @@ def _by_design(name: str, manifest: Manifest) -> Finding:
 def _several_splits(manifests: Mapping[str, Manifest]) -> Iterator[Finding]:
     """Yield, for each two manifests, the rows that are in one split here and another there."""
     named = [
-        (name, {(row.dataset, row.id): row for row in made.records})
+        (name, {row_key(row, made.info.root): row for row in made.records})
         for name, made in manifests.items()
     ]
     for (first, ours), (second, theirs) in combinations(named, 2):
@@ -198,14 +191,14 @@ def _several_splits(manifests: Mapping[str, Manifest]) -> Iterator[Finding]:
 
 
 def _all_fingerprints(
-    sides: Sequence[_Located],
+    sides: Sequence[Side],
     frames_per_row: int,
     root: str | Path | None,
     limits: Limits,
     progress: Callable[[int, int], None] | None,
 ) -> list[Fingerprints]:
     """Read the frames of all sides."""
-    total = sum(len(each.side.records) for each in sides)
+    total = sum(len(each.records) for each in sides)
     number = count(1)
 
     def done() -> None:
@@ -214,7 +207,8 @@ def _all_fingerprints(
 
     return [
         fingerprints(
-            [(r.id, each.manifest.path_of(r, root=root), r.kind) for r in each.side.records],
+            each.records,
+            Path(root or each.root),
             frames=frames_per_row,
             limits=limits,
             done=done,
@@ -246,10 +240,10 @@ def _near_duplicates(
     return Finding(NEAR_DUPLICATE, first.name, second.name, len(alike), len(best), share, examples)
 
 
-def _gaps(sides: Sequence[_Located], prints: Sequence[Fingerprints]) -> Iterator[NotChecked]:
+def _gaps(sides: Sequence[Side], prints: Sequence[Fingerprints]) -> Iterator[NotChecked]:
     """Yield what could not be checked on each side."""
-    for place, each in enumerate(sides):
-        side, total = each.side, len(each.side.records)
+    for place, side in enumerate(sides):
+        total = len(side.records)
         for kind in KEY_CHECKS:
             yield from unchecked(kind, side)
         if not prints:

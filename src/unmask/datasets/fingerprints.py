@@ -6,21 +6,26 @@ ever taken for different from everything.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from PIL import Image
 
 from unmask.datasets.layouts.layout import PICTURE_SUFFIXES, files_below
-from unmask.datasets.manifest import Kind
+from unmask.datasets.manifest import Kind, VideoRecord
 from unmask.datasets.phash import is_flat, phash, small_luma
 from unmask.errors import InputNotFound, NotMedia, UnmaskError
 from unmask.settings import Limits
 from unmask.values import VideoInfo
 from unmask.video import FrameStamp, probe, read_frames
 from unmask.video.source import open_container, picture_stream
+from unmask.video.still import FORMATS
 
 _STILL = FrameStamp(0, 0, 0.0)
 
@@ -59,16 +64,18 @@ class Fingerprints:
 
 
 def fingerprints(
-    files: Sequence[tuple[str, Path, Kind]],
+    records: Sequence[VideoRecord],
+    root: Path,
     *,
     frames: int,
     limits: Limits,
     done: Callable[[], None] = lambda: None,
 ) -> Fingerprints:
-    """Hash a few frames of each file.
+    """Hash a few frames of each row.
 
     Args:
-        files: id, path and kind of each row.
+        records: rows.
+        root: folder that their ids are paths below.
         frames: most frames of each, spread evenly over its length.
         limits: what is refused.
         done: called after each row.
@@ -77,11 +84,16 @@ def fingerprints(
     rows: list[int] = []
     unreadable: list[Unreadable] = []
     flat_frames = flat_rows = 0
-    for row, (name, path, kind) in enumerate(files):
+    readers: dict[Kind, Callable[[Path, int, Limits], list[NDArray[np.float64]]]] = {
+        "video": _of_video,
+        "frames": _of_folder,
+        "crop": _CropReader(),
+    }
+    for row, record in enumerate(records):
         try:
-            small = _READERS[kind](path, frames, limits)
+            small = readers[record.kind](root / record.id, frames, limits)
         except UnmaskError as error:
-            unreadable.append(Unreadable(name, error.message))
+            unreadable.append(Unreadable(record.id, error.message))
             small = []
         found = [phash(luma) for luma in small if not is_flat(luma)]
         flat_frames += len(small) - len(found)
@@ -137,9 +149,33 @@ def _of_folder(path: Path, frames: int, limits: Limits) -> list[NDArray[np.float
     return [luma for place in places for luma in _of_video(pictures[place], 1, limits)]
 
 
-_READERS: dict[Kind, Callable[[Path, int, Limits], list[NDArray[np.float64]]]] = {
-    "video": _of_video,
-    "frames": _of_folder,
-    "crop": _of_video,
-}
-"""How the frames of each kind of row are read."""
+class _CropReader:
+    """Reads crops from picture files and from Parquet files, whose pictures it keeps by turns."""
+
+    def __init__(self) -> None:
+        self._file = Path()
+        self._pictures: dict[str, bytes] = {}
+
+    def __call__(self, path: Path, frames: int, limits: Limits) -> list[NDArray[np.float64]]:
+        """Return the reduced picture of one crop."""
+        file, slash, name = str(path).partition(".parquet/")
+        if not slash:
+            return _of_video(path, frames, limits)
+        if self._file != Path(f"{file}.parquet"):
+            self._file = Path(f"{file}.parquet")
+            self._pictures = _pictures_in(self._file)
+        try:
+            with Image.open(io.BytesIO(self._pictures[name]), formats=FORMATS) as picture:
+                return [small_luma(np.asarray(picture.convert("RGB")))]
+        except (KeyError, OSError, ValueError, SyntaxError) as error:
+            raise NotMedia(f"no picture {name!r} in {file}.parquet", hint="index again") from error
+
+
+def _pictures_in(file: Path) -> dict[str, bytes]:
+    """Return the encoded pictures of a Parquet file by name; see `layouts.crops`."""
+    try:
+        key = "crop_id" if "crop_id" in pq.read_schema(file).names else "name"
+        table = pq.read_table(file, columns=[key, "image"])
+    except (pa.ArrowException, OSError) as error:
+        raise InputNotFound(f"cannot read crops from {str(file)!r}", hint="index again") from error
+    return dict(zip(table[key].to_pylist(), table["image"].to_pylist(), strict=True))

@@ -75,6 +75,8 @@ class Side:
     """Name of a split, a fold or a manifest."""
     records: tuple[VideoRecord, ...]
     """Its rows."""
+    root: str
+    """Folder that they were indexed in."""
 
     def __repr__(self) -> str:
         """Show the count."""
@@ -85,8 +87,8 @@ class Side:
 class KeyCheck:
     """How one kind of leak is read off the rows."""
 
-    keys: Callable[[VideoRecord], Iterable[str]]
-    """Keys of a row."""
+    keys: Callable[[VideoRecord, str], Iterable[str]]
+    """Keys of a row that was indexed in a folder."""
     counts: Callable[[VideoRecord, VideoRecord, str], bool]
     """Whether two rows with this same key are a leak of this kind."""
     lacking: Callable[[VideoRecord], bool]
@@ -108,32 +110,31 @@ def _footage_of_fake(one: VideoRecord, other: VideoRecord, key: str) -> bool:
 
 KEY_CHECKS: dict[str, KeyCheck] = {
     "same-row": KeyCheck(
-        keys=lambda record: [f"{record.dataset}:{record.id}"],
-        # two folders of one's own may both have a real/1.mp4
+        keys=lambda record, root: [row_key(record, root)],
         counts=lambda one, other, _: not _known_to_differ(one, other),
         lacking=lambda _: False,
         reason="",
     ),
     "same-file": KeyCheck(
-        keys=lambda record: [record.sha256] if record.sha256 else [],
+        keys=lambda record, _: [record.sha256] if record.sha256 else [],
         counts=lambda one, other, _: (one.dataset, one.id) != (other.dataset, other.id),
         lacking=lambda record: record.sha256 is None,
         reason="no SHA-256 in the manifest (`unmask data verify --hash -o` adds it)",
     ),
     "shared-video": KeyCheck(
-        keys=lambda record: [record.target] if record.target else [],
+        keys=lambda record, _: [record.target] if record.target else [],
         counts=_always,
         lacking=lambda record: record.target is None,
         reason="the manifest does not tell the footage",
     ),
     "fake-of-footage": KeyCheck(
-        keys=lambda record: record.footage,
+        keys=lambda record, _: record.footage,
         counts=_footage_of_fake,
         lacking=lambda record: record.label == "fake" and None in {record.target, record.source},
         reason="fakes whose target or source footage is not told",
     ),
     "shared-person": KeyCheck(
-        keys=lambda record: record.identities,
+        keys=lambda record, _: record.identities,
         counts=_always,
         lacking=lambda record: not record.identities,
         reason="the manifest does not tell the persons",
@@ -142,20 +143,34 @@ KEY_CHECKS: dict[str, KeyCheck] = {
 """Kinds of leak that need no files."""
 
 
+def row_key(record: VideoRecord, root: str) -> str:
+    """Return what a row is known by: its data set and path, else its path on disk.
+
+    Of rows without footage, such as fakes in folders of one's own, only the place on disk tells
+    them apart: two folders may both have a fake/1.mp4.
+    """
+    return f"{record.dataset}:{record.id}" if record.target else f"{root}/{record.id}"
+
+
 def _known_to_differ(one: VideoRecord, other: VideoRecord) -> bool:
-    return None not in {one.sha256, other.sha256} and one.sha256 != other.sha256
+    return any(
+        None not in told and len(told) > 1
+        for told in ({one.sha256, other.sha256}, {one.target, other.target})
+    )
 
 
 def shared_keys(kind: str, first: Side, second: Side) -> Finding:
     """Look for one kind of leak between two sides."""
     check = KEY_CHECKS[kind]
-    if not all(any(any(check.keys(r)) for r in side.records) for side in (first, second)):
+    if not all(
+        any(any(check.keys(row, side.root)) for row in side.records) for side in (first, second)
+    ):
         return Finding(kind, first.name, second.name, None, None, None)
-    on_first = _by_key(first.records, check)
+    on_first = _by_key(first, check)
     touched: set[str] = set()
     examples: list[Example] = []
     count = 0
-    for key, theirs in sorted(_by_key(second.records, check).items()):
+    for key, theirs in sorted(_by_key(second, check).items()):
         pairs = list(_pairs(check, on_first.get(key, ()), theirs, key))
         touched.update(other.id for _, other in pairs)
         count += bool(pairs)
@@ -165,10 +180,10 @@ def shared_keys(kind: str, first: Side, second: Side) -> Finding:
     return Finding(kind, first.name, second.name, count, len(touched), share, tuple(examples))
 
 
-def _by_key(records: Sequence[VideoRecord], check: KeyCheck) -> dict[str, list[VideoRecord]]:
+def _by_key(side: Side, check: KeyCheck) -> dict[str, list[VideoRecord]]:
     found: dict[str, list[VideoRecord]] = defaultdict(list)
-    for record in records:
-        for key in check.keys(record):
+    for record in side.records:
+        for key in check.keys(record, side.root):
             found[key].append(record)
     return found
 
@@ -189,6 +204,6 @@ def unchecked(kind: str, side: Side) -> list[NotChecked]:
     lacking = [record for record in side.records if check.lacking(record)]
     if not lacking:
         return []
-    wholly = not any(any(check.keys(record)) for record in lacking)
+    wholly = not any(any(check.keys(record, side.root)) for record in lacking)
     total = len(side.records)
     return [NotChecked(kind, side.name, len(lacking), total, check.reason, wholly)]

@@ -70,3 +70,31 @@ def swallowed(grouping: Grouping, bearable_share: float) -> list[str]:
         f"({grouping.largest_share:.0%}) and cannot be divided: the ratios are met only around it"
     )
     return [text]
+
+
+def footageless_fakes(records: Sequence[VideoRecord]) -> list[str]:
+    """Say how many fakes cannot be kept with what they were made from."""
+    fakes = [record for record in records if record.label == "fake"]
+    lost = sum(not record.footage for record in fakes)
+    if not lost:
+        return []
+    text = (
+        f"{lost} of {len(fakes)} fakes do not tell what they were made from: they are placed "
+        "each by itself, and may be apart from their originals (`unmask data audit` compares "
+        "frames)"
+    )
+    return [text]
+
+
+def one_sided(records: Sequence[VideoRecord]) -> list[str]:
+    """Say which sides lack reals or fakes: nothing can be measured there."""
+    labels: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        if (side := side_of(record)) is not None:
+            labels[side].add(record.label)
+    everywhere = {record.label for record in records}
+    return [
+        f"{side} has no {lacking} rows: nothing can be measured on it"
+        for side, found in sorted(labels.items())
+        for lacking in sorted(everywhere - found)
+    ]

@@ -29,7 +29,14 @@ from unmask.datasets.grouping import (
     place_rows,
 )
 from unmask.datasets.manifest import Manifest, Split, VideoRecord
-from unmask.datasets.sides import SPLITS, nameless_rows, shared_between_sides, swallowed
+from unmask.datasets.sides import (
+    SPLITS,
+    footageless_fakes,
+    nameless_rows,
+    one_sided,
+    shared_between_sides,
+    swallowed,
+)
 from unmask.errors import ManifestError
 
 DEFAULT_RATIOS = (0.72, 0.14, 0.14)
@@ -136,7 +143,7 @@ def split(
         leaks=made.leak_reason is not None,
         leak_reason=made.leak_reason,
         seed=seed,
-        warnings=tuple(dict.fromkeys((*found_at_index, *made.warnings))),
+        warnings=tuple(dict.fromkeys((*found_at_index, *made.warnings, *one_sided(made.records)))),
         settings=manifest.info.settings
         | _written(settings, made.grouping)
         | {_INDEX_WARNINGS: list(found_at_index)},
@@ -270,7 +277,7 @@ def _k_fold(manifest: Manifest, settings: SplitSettings) -> Splitting:
     )
     nameless = nameless_rows(records) if settings.group_by == "identity" else []
     huge = swallowed(grouping, max(SWALLOWED_SHARE, 1 / folds))
-    warnings = (*huge, *nameless, *shared_between_sides(made))
+    warnings = (*huge, *nameless, *footageless_fakes(made), *shared_between_sides(made))
     return Splitting(made, warnings, grouping=grouping)
 
 
@@ -298,7 +305,7 @@ def _grouped(
         if ratio > 0 and not (placed == part).any()
     ]
     huge = swallowed(grouping, SWALLOWED_SHARE)
-    warnings = (*huge, *empty, *shared_between_sides(made))
+    warnings = (*huge, *empty, *footageless_fakes(made), *shared_between_sides(made))
     return Splitting(made, warnings, grouping=grouping)
 
 
