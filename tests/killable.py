@@ -1,0 +1,44 @@
+"""A run of the crop store in a process of its own that notes each attempt at a video in the
+file that the environment variable ATTEMPTS names.
+
+    python killable.py MANIFEST STORE WORKERS
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from unmask.datasets.cropping import crop_videos
+from unmask.datasets.extraction import Cropper, CropSettings
+from unmask.datasets.manifest import VideoRecord, read_manifest
+from unmask.datasets.rows import VideoCrops
+from unmask.settings import ScanSettings
+
+SETTINGS = CropSettings(scan=ScanSettings(budget=2), size_px=64)
+SHARD_BYTES = 60_000
+_CROP = Cropper.crop
+
+
+def noted(self: Cropper, record: VideoRecord) -> VideoCrops:
+    """Note the attempt, here and in worker processes, which run this module too."""
+    with Path(os.environ["ATTEMPTS"]).open("a") as log:
+        log.write(f"{record.id}\n")
+    return _CROP(self, record)
+
+
+def main(manifest: str, store: str, workers: str) -> None:
+    crop_videos(
+        read_manifest(manifest),
+        store,
+        SETTINGS,
+        workers=int(workers),
+        shard_bytes=SHARD_BYTES,
+    )
+
+
+if "ATTEMPTS" in os.environ:
+    Cropper.crop = noted
+if __name__ == "__main__":
+    main(*sys.argv[1:])
