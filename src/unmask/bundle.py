@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unmask.errors import BundleError
 
@@ -53,18 +56,87 @@ class Preprocessing(Strict):
 
 
 class Calibration(Strict):
-    """Platt scaling: P(fake) = sigmoid(slope * logit + intercept), at even prior odds."""
+    """P(fake) = sigmoid(slope * curve(logit) + intercept), at even prior odds."""
 
-    method: Literal["platt"] = "platt"
+    method: Literal["platt", "temperature", "isotonic"] = "platt"
     """Name of the method."""
     slope: float
-    """Factor of the logit."""
+    """Factor of the curve's value."""
     intercept: float
     """Offset."""
+    knots: tuple[tuple[float, float], ...] = ()
+    """The curve: logits, ascending, with the value at each, straight between them and level beyond;
+    empty where the curve is the logit itself."""
     covariance: tuple[tuple[float, float], tuple[float, float]]
     """Covariance of slope and intercept, by bootstrap over source videos."""
+    level: Literal["crop", "track", "video"] = "crop"
+    """What one logit was when it was fitted."""
+    aggregation: str | None = None
+    """How the logits of a track or video became one; None at the level of crops."""
     data: str
-    """The crops it was fitted on, and how many."""
+    """What it was fitted on, and how much of it."""
+
+    @model_validator(mode="after")
+    def _check_knots(self) -> Calibration:
+        """Refuse a curve that falls or goes back."""
+        if any(x1 <= x0 or y1 < y0 for (x0, y0), (x1, y1) in pairwise(self.knots)):
+            raise ValueError("the knots of a calibration must ascend")
+        return self
+
+    def curve(self, logits: Any) -> NDArray[np.float64]:
+        """Return the curve's value at logits of any shape."""
+        values = np.asarray(logits, dtype=np.float64)
+        if not self.knots:
+            return values
+        at, value = zip(*self.knots, strict=True)
+        return np.asarray(np.interp(values, at, value))
+
+    def log_odds(self, logits: Any) -> NDArray[np.float64]:
+        """Return calibrated natural log odds of fake for logits of any shape."""
+        return np.asarray(self.slope * self.curve(logits) + self.intercept)
+
+
+class LikelihoodRatio(Strict):
+    """How far likelihood ratios may go: the calibrated odds, cut off where the data end."""
+
+    log10_lower: Annotated[float, Field(le=0)]
+    """Smallest log10 likelihood ratio of fake to real that the data support (ELUB)."""
+    log10_upper: Annotated[float, Field(ge=0)]
+    """Largest."""
+    cllr: float
+    """Log-likelihood-ratio cost, cross-validated; 1 is no information."""
+    min_cllr: float
+    """What is left of it when calibration is perfect."""
+    data: str
+    """What it was measured on, and how much of it."""
+
+
+class Abstention(Strict):
+    """Conformal abstention: a class is ruled out only where it rarely scores like this."""
+
+    error_rate: Annotated[float, Field(gt=0, lt=0.5)]
+    """Most often that the true class is ruled out, for reals and for fakes alike."""
+    fake_excluded_below: float | None
+    """Below this logit `fake` is ruled out; None: never, there were too few fakes."""
+    real_excluded_above: float | None
+    """Above this logit `real` is ruled out; None: never, there were too few reals."""
+    abstained: float
+    """Share of the calibration data with both classes or neither left: `cannot judge`."""
+    guarantee: str
+    """What is promised, and under which condition."""
+    data: str
+    """What it was fitted on, and how much of it."""
+
+
+class CalibratedRange(Strict):
+    """What the calibration data looked like; outside of it nothing is promised."""
+
+    face_px: tuple[float, float] | None
+    """Smallest and largest face, 1 % and 99 % quantile; None: not measured."""
+    sharpness: tuple[float, float] | None
+    """Least and greatest sharpness, likewise."""
+    compressions: tuple[str, ...]
+    """Compression versions."""
 
 
 class OperatingPoint(Strict):
@@ -78,6 +150,8 @@ class OperatingPoint(Strict):
     """Share of reals called fake, on the calibration data."""
     true_positive_rate: float
     """Share of fakes called fake, on the calibration data."""
+    data: str | None = None
+    """What it was chosen on; None: on what the calibration was fitted on."""
 
 
 class Judgeable(Strict):
@@ -121,6 +195,12 @@ class BundleManifest(Strict):
     """From logits to probabilities."""
     operating_points: tuple[OperatingPoint, ...]
     """Thresholds by name; `balanced` and `few-false-alarms` are always there."""
+    likelihood: LikelihoodRatio | None = None
+    """Bounds of likelihood ratios; None: not measured."""
+    abstention: Abstention | None = None
+    """When not to judge; None: not measured."""
+    calibrated_range: CalibratedRange | None = None
+    """What the calibration data looked like; None: not measured."""
     judgeable: Judgeable
     """What a face must be."""
     training_data: str

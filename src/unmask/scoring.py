@@ -55,7 +55,7 @@ def sigmoid(x: Values) -> Values:
 
 def calibrate(logits: Values, calibration: Calibration) -> Values:
     """Return calibrated P(fake) at even prior odds."""
-    return sigmoid(calibration.slope * np.asarray(logits) + calibration.intercept)
+    return sigmoid(calibration.log_odds(logits))
 
 
 def interval(logits: Values, calibration: Calibration, *, seed: int = 0) -> tuple[float, float]:
@@ -76,7 +76,7 @@ def interval(logits: Values, calibration: Calibration, *, seed: int = 0) -> tupl
     parameters = rng.multivariate_normal(
         (calibration.slope, calibration.intercept), calibration.covariance, size=_REPLICATES
     )
-    means = values[draws].mean(axis=1)
+    means = calibration.curve(values[draws].mean(axis=1))
     low, high = np.quantile(sigmoid(parameters[:, 0] * means + parameters[:, 1]), (0.025, 0.975))
     point = float(calibrate(np.array([values.mean()]), calibration)[0])
     return min(float(low), point), max(float(high), point)
