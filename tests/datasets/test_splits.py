@@ -384,6 +384,7 @@ def test_frames_of_a_split_with_ratio_0_are_never_drawn() -> None:
         ({"ratios": (0, 1, 1)}, "ratios are three numbers"),
         ({"ratios": (1, -1, 1)}, "ratios are three numbers"),
         ({"ratios": (1, float("nan"), 1)}, "ratios are three numbers"),
+        ({"test_parts": ["p1"]}, "lists of parts go with the protocol 'part' only, got 'video'"),
         ({"folds": 1}, "folds must be at least 2, got 1"),
         ({"group_by": "name"}, "group_by must be one of video, identity, got 'name'"),
     ],

@@ -133,6 +133,8 @@ def split(
         validation_parts=tuple(validation_parts),
         test_parts=tuple(test_parts),
     )
+    if protocol != "part" and (validation_parts or test_parts):
+        raise ValueError(f"lists of parts go with the protocol 'part' only, got {protocol!r}")
     if not manifest.records:
         raise ManifestError("the manifest has no rows", hint="index the data set again")
     made = PROTOCOLS[protocol](manifest.with_records(manifest.records), settings)
