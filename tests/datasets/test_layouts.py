@@ -1,0 +1,205 @@
+"""What holds for every layout: one suite over all of them, on the toy data set of each."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from trees import found_in, touch
+from unmask.datasets.layouts import LAYOUTS, layout
+from unmask.datasets.layouts.layout import PICTURE_SUFFIXES, Expected, files_below, manifest_of
+from unmask.datasets.manifest import Manifest, VideoRecord, read_manifest, write_manifest
+from unmask.datasets.synth import SYNTH
+from unmask.datasets.verify import verify
+from unmask.errors import InputNotFound, ManifestError
+
+every_layout = pytest.mark.parametrize("name", list(LAYOUTS))
+NAMED_BY_A_TABLE = ("table", "crops")
+"""Layouts whose rows come from a table's lines and not from files on disk."""
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that makes the toy data set of a layout, each once."""
+    made: dict[str, Path] = {}
+
+    def make(name: str) -> Path:
+        if name not in made:
+            root = tmp_path_factory.mktemp(name)
+            SYNTH[name](root, 0)
+            made[name] = root
+        return made[name]
+
+    return make
+
+
+def manifest_in(name: str, root: Path) -> Manifest:
+    return manifest_of(layout(name), root, found_in(name, root))
+
+
+def test_every_layout_has_a_toy_data_set() -> None:
+    assert set(SYNTH) == set(LAYOUTS)
+
+
+@every_layout
+def test_a_layout_describes_itself(name: str) -> None:
+    described = layout(name)
+    assert described.name == name
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
+    for text in (described.title, described.tree, described.where, described.licence):
+        assert text.strip() == text != ""
+    assert described.facts
+    assert all(fact.endswith((".", "`")) for fact in described.facts)
+    assert all(each.count > 0 for each in described.expected)
+    assert len(set(described.expected)) == len(described.expected)
+
+
+@every_layout
+def test_the_toy_data_set_is_placed_to_the_last_file(name: str, toy: Callable[[str], Path]) -> None:
+    found = found_in(name, toy(name))
+    assert found.unknown == ()
+    assert {row.label for row in found.records} == {"real", "fake"}
+    assert {row.dataset for row in found.records} == {name}
+
+
+@every_layout
+def test_ids_are_unique_paths_to_what_the_row_says_it_is(
+    name: str, toy: Callable[[str], Path]
+) -> None:
+    root = toy(name)
+    manifest = manifest_in(name, root)
+    assert len({row.id for row in manifest.records}) == len(manifest) > 0
+    for row in manifest.records:
+        path = manifest.path_of(row)
+        match row.kind:
+            case "frames":
+                assert any(p.suffix in PICTURE_SUFFIXES for p in path.iterdir()), row.id
+            case "crop" if ".parquet/" in row.id:
+                assert Path(str(path).partition(".parquet/")[0] + ".parquet").is_file()
+            case _:
+                assert path.is_file(), row.id
+
+
+@every_layout
+def test_a_real_is_its_own_target_and_has_neither_source_nor_method(
+    name: str, toy: Callable[[str], Path]
+) -> None:
+    reals = [row for row in found_in(name, toy(name)).records if row.label == "real"]
+    for row in reals:
+        assert (row.source, row.method) == (None, None), row.id
+        assert row.target is not None, row.id
+
+
+@every_layout
+def test_footage_and_persons_are_named_below_a_data_set(
+    name: str, toy: Callable[[str], Path]
+) -> None:
+    for row in found_in(name, toy(name)).records:
+        for key in (*row.footage, *row.identities):
+            assert re.fullmatch(r"[^/\s][^\n]*/[^\n]*[^/\s]|[^/\s]+", key), key
+        assert len(set(row.identities)) == len(row.identities)
+
+
+@every_layout
+def test_masks_that_rows_name_are_there(name: str, toy: Callable[[str], Path]) -> None:
+    root = toy(name)
+    masks = [row.mask for row in found_in(name, root).records if row.mask]
+    assert all((root / mask).exists() for mask in masks)
+
+
+@every_layout
+def test_the_versions_of_a_clip_do_not_lie_in_two_official_splits(
+    name: str, toy: Callable[[str], Path]
+) -> None:
+    placed: dict[str, set[str]] = {}
+    for row in found_in(name, toy(name)).records:
+        for key in row.footage if row.split else ():
+            placed.setdefault(key, set()).add(row.split or "")
+    mixed = [key for key, splits in placed.items() if len(splits) > 1]
+    assert mixed == []
+
+
+@every_layout
+def test_indexing_again_gives_the_same_manifest(
+    name: str, toy: Callable[[str], Path], tmp_path: Path
+) -> None:
+    manifest = manifest_in(name, toy(name))
+    assert manifest_in(name, toy(name)) == manifest
+    write_manifest(manifest, tmp_path / "m.parquet")
+    assert read_manifest(tmp_path / "m.parquet") == manifest
+
+
+@every_layout
+def test_the_toy_data_set_verifies(name: str, toy: Callable[[str], Path]) -> None:
+    manifest = manifest_in(name, toy(name))
+    found = verify(manifest, layout(name), opened=False, hashed=True, counted=False)
+    assert found.problems == ()
+    assert found.extra == ()
+    assert all(row.size_bytes and row.sha256 for row in found.manifest.records)
+
+
+@every_layout
+def test_a_stray_video_is_reported_or_left_alone_but_never_a_row(
+    name: str, toy: Callable[[str], Path], tmp_path: Path
+) -> None:
+    before = found_in(name, toy(name))
+    root = Path(shutil.copytree(toy(name), tmp_path / toy(name).name))
+    touch(root, "my holiday/beach.mp4", "my holiday/0001.png", ".cache/000.mp4", "._real.mp4")
+    after = found_in(name, root)
+    assert {row.id for row in after.records} == {row.id for row in before.records}
+    strays = {each.path.partition("/")[0] for each in after.unknown}
+    assert strays == (set() if name in NAMED_BY_A_TABLE else {"my holiday"})
+
+
+@every_layout
+def test_an_absent_folder_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputNotFound, match="no "):
+        found_in(name, tmp_path / "absent")
+
+
+@every_layout
+def test_a_folder_with_nothing_that_fits_is_refused_with_a_hint(name: str, tmp_path: Path) -> None:
+    touch(tmp_path, "holiday/beach.txt", "holiday/sea.mp4")
+    with pytest.raises(ManifestError, match=re.escape(str(tmp_path))) as caught:
+        found_in(name, tmp_path)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", [name for name in LAYOUTS if layout(name).expected])
+def test_the_counts_of_the_complete_data_set_are_of_rows_that_there_are(
+    name: str, toy: Callable[[str], Path]
+) -> None:
+    expected = layout(name).expected
+    counted = [
+        row for row in found_in(name, toy(name)).records if any(e.matches(row) for e in expected)
+    ]
+    assert {row.label for row in counted} == {"real", "fake"}
+
+
+def test_an_unknown_layout_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match="unknown layout 'nope'; known: ffpp, celebdf-v1"):
+        layout("nope")
+
+
+def test_expected_counts_match_by_every_field_that_they_name() -> None:
+    row = VideoRecord(id="a", dataset="x", label="fake", method="m", part="p", split="test")
+    assert Expected(1).matches(row)
+    for name in ("label", "method", "part", "split"):
+        assert name in {field.name for field in fields(Expected)}
+        assert Expected(1, **{name: getattr(row, name)}).matches(row)
+        assert not Expected(1, **{name: "other"}).matches(row)
+
+
+def test_linked_folders_are_entered_once_and_circles_end(tmp_path: Path) -> None:
+    touch(tmp_path, "a/x.mp4", "a/deep/y.MP4", "a/z.txt")
+    (tmp_path / "a/circle").symlink_to(tmp_path / "a")
+    (tmp_path / "b").symlink_to(tmp_path / "a/deep")
+    outside = touch(tmp_path.parent / f"{tmp_path.name}-elsewhere", "w.mp4")
+    (tmp_path / "linked").symlink_to(outside)
+    found = [PurePosixPath(path.relative_to(tmp_path)) for path in files_below(tmp_path, {".mp4"})]
+    assert [str(path) for path in found] == ["a/deep/y.MP4", "a/x.mp4", "linked/w.mp4"]
