@@ -8,39 +8,48 @@ from unmask.datasets.synth.footage import face_crops, forge, talk, write_frames,
 from unmask.datasets.synth.talking import Frames
 
 CROP_PX = 96
-PAIRS = (("001", "870"), ("870", "001"))
-"""Clips of FaceForensics++, persons 0 and 1."""
-CELEBRITIES = ("id0_id1_0000", "id1_id0_0000")
+FFPP = ("001", "870", "033", "097")
+"""Clips of FaceForensics++, of persons 0 to 3: a pair of its training, a pair of its test list."""
+CELEBS = ("id0_0000", "id1_0000")
+"""Clips of Celeb-DF, of persons 4 and 5."""
 _SECONDS = 0.4
 
 
 def make(root: Path, seed: int) -> None:
     """Fill an empty folder."""
     _originals(root, seed)
-    for person in range(2):
-        pair = "_".join(PAIRS[person])
-        swap, soft = (_forged(person, seed, way) for way in ("swap", "soft"))
-        write_frames(root / "DF40_train/simswap/frames" / pair, swap)
+    for first in range(2):
+        training, testing, celebrity = first, first + 2, first + 4
+        pair = f"{FFPP[training]}_{FFPP[training ^ 1]}"
+        swapped = _forged(training, seed, "swap")
+        write_frames(root / "DF40_train/simswap/frames" / pair, swapped)
+        pair = f"{FFPP[testing]}_{FFPP[testing ^ 1]}"
+        soft = _forged(testing, seed, "soft")
         write_frames(root / "DF40/inswap/ff/frames" / pair, soft)
-        celebrity = _forged(person + 2, seed, "swap")
-        write_frames(root / "DF40/inswap/cdf/frames" / CELEBRITIES[person], celebrity)
-        synthesis = face_crops(talk(person + 12, take=seed, seconds=_SECONDS), CROP_PX)
-        write_frames(root / "DF40/StyleGAN2/ff" / f"{person:03d}", synthesis)
-        for label, frames in (
-            ("real", face_crops(talk(person + 4, take=seed, seconds=_SECONDS), CROP_PX)),
-            ("fake", _forged(person + 4, seed, "sharp")),
-        ):
-            write_frames(root / "DF40/deepfacelab" / label / "frames" / f"{person:04d}", frames)
-            write_picture(root / "DF40/MidJourney" / label / f"{person:04d}.png", frames[-1])
+        pair = f"id{first}_id{first ^ 1}_0000"
+        swapped = _forged(celebrity, seed, "swap")
+        write_frames(root / "DF40/inswap/cdf/frames" / pair, swapped)
+        synthesis = face_crops(_clip(first + 12, seed), CROP_PX)
+        write_frames(root / "DF40/StyleGAN2/ff" / f"{first:03d}", synthesis)
+        _with_reals(root / "DF40", first + 6, seed)
+
+
+def _with_reals(folder: Path, person: int, seed: int) -> None:
+    """Make a clip and a single picture of methods that have reals of their own."""
+    for label, frames in (
+        ("real", face_crops(_clip(person, seed), CROP_PX)),
+        ("fake", _forged(person, seed, "sharp")),
+    ):
+        write_frames(folder / "deepfacelab" / label / "frames" / f"{person:04d}", frames)
+        write_picture(folder / "MidJourney" / label / f"{person:04d}.png", frames[-1])
 
 
 def _originals(root: Path, seed: int) -> None:
     youtube = root / "FaceForensics++/original_sequences/youtube/c23/frames"
-    for person, name in enumerate(("001", "870")):
-        write_frames(youtube / name, face_crops(_clip(person, seed), CROP_PX))
-    for person, name in enumerate(("id0_0000", "id1_0000")):
-        crops = face_crops(_clip(person + 2, seed), CROP_PX)
-        write_frames(root / "Celeb-DF-v2/Celeb-real/frames" / name, crops)
+    celebrities = root / "Celeb-DF-v2/Celeb-real/frames"
+    folders = [*(youtube / name for name in FFPP), *(celebrities / name for name in CELEBS)]
+    for person, folder in enumerate(folders):
+        write_frames(folder, face_crops(_clip(person, seed), CROP_PX))
 
 
 def _clip(person: int, seed: int) -> Frames:

@@ -40,7 +40,7 @@ def make_folder(root: Path, seed: int) -> None:
 def make_table(root: Path, seed: int) -> None:
     """Fill an empty folder with videos, masks and a table of them."""
     rows: list[tuple[str, ...]] = []
-    splits = ("train", "train", "val", "test")
+    splits = ("train", "train", "train", "val", "test", "test")
     for person, split in enumerate(splits):
         frames = talk(person, take=seed, seconds=1.2)
         real, fake, mask = (
@@ -50,10 +50,10 @@ def make_table(root: Path, seed: int) -> None:
         )
         write_video(root / real, frames)
         rows.append((real, "real", "", "", "", f"person{person}", split, ""))
-        forged, masks = forge(frames, person + 4, method="swap")
+        forged, masks = forge(frames, person + 6, method="swap")
         write_video(root / fake, forged)
         write_mask_video(root / mask, masks)
-        persons = f"person{person};person{person + 4}"
+        persons = f"person{person};person{person + 6}"
         rows.append((fake, "fake", "swap", real, "", persons, split, mask))
     with (root / "clips.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([_CSV_COLUMNS, *rows])
