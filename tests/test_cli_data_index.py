@@ -143,6 +143,7 @@ def test_a_part_of_a_data_set_is_not_the_whole_of_it(indexed: Path) -> None:
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["real", "youtube", "c23", "2", "1000", "short"] in lines
     assert ["FaceShifter", "-", "0", "1000", "absent"] in lines
+    assert done.stderr == "hint: is only a part of the data set wanted? then add --no-counts\n"
     assert done.returncode == 1
 
 

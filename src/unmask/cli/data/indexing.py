@@ -218,6 +218,8 @@ def _print_verification(found: Verification) -> None:
     print_some("fakes without a mask, though their method has masks", found.maskless)
     print_some("files that no row names", found.extra)
     print_some("the same bytes", [" = ".join(ids) for ids in found.duplicates])
+    if any(count.state in {"short", "over"} for count in found.counts):
+        typer.echo("hint: is only a part of the data set wanted? then add --no-counts", err=True)
     verdict = "all as it should be" if exit_code(found) == 0 else "not as it should be, see above"
     typer.echo(f"{len(found.manifest)} rows, {_extent(found)}: {verdict}")
 
