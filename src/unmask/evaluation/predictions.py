@@ -1,0 +1,294 @@
+"""The predictions file: a row per scored crop, the only thing that figures are computed from.
+
+A video without a crop has one row too, with its status, its reason and no logit, so that a failure
+can never fall out of a figure unseen. What holds for all rows stands in the file's metadata: the
+detector and its hash, the manifest's hash, the protocol and whether it leaks, the terms.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+from unmask.bundle import Calibration, OperatingPoint, Strict
+from unmask.datasets.manifest import Label, Split
+from unmask.datasets.rows import Status
+from unmask.errors import InputNotFound, ManifestError
+
+PREDICTIONS_VERSION = 1
+"""Version of the columns and of the metadata."""
+_METADATA_KEY = b"unmask-predictions"
+_HINT = "make one with `unmask predict`, or from another program's scores with `unmask scores`"
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRow:
+    """One scored crop, or a video without one; the fields are the columns, in this order."""
+
+    video_id: str
+    """The manifest's id."""
+    dataset: str
+    """Name of the layout that the video came from."""
+    label: Label
+    """`real` or `fake`."""
+    method: str | None = None
+    """Manipulation method; None for reals."""
+    target: str | None = None
+    """Footage key of the clip that was changed; a real's own."""
+    source: str | None = None
+    """Footage key of the clip that was put in."""
+    identities: tuple[str, ...] = ()
+    """Keys of the persons involved, the one in the video first."""
+    split: Split | None = None
+    """Split."""
+    compression: str | None = None
+    """Compression version."""
+    track: int | None = None
+    """Number of the face track in its video, from 1."""
+    frame_index: int | None = None
+    """Position among all decoded frames."""
+    pts_seconds: float | None = None
+    """Time stamp."""
+    face_px: float | None = None
+    """Shorter side of the face box, pixels of the frame."""
+    sharpness: float | None = None
+    """Variance of the Laplacian at 128 px."""
+    logit: float | None = None
+    """What the detector said: the higher, the likelier fake. None where the video has no crop."""
+    status: Status = "done"
+    """`done`, or how a video without a crop ended: `empty` or `failed`."""
+    reason: str | None = None
+    """Why there is no crop."""
+
+    def __post_init__(self) -> None:
+        """Check that there is a finite logit exactly where there is a crop."""
+        if self.label not in {"real", "fake"}:
+            raise ValueError(f"label must be 'real' or 'fake', got {self.label!r}")
+        if (self.logit is None) == (self.status == "done"):
+            raise ValueError(f"{self.video_id}: status {self.status} with the logit {self.logit}")
+        if self.logit is not None and not math.isfinite(self.logit):
+            raise ValueError(f"{self.video_id}: the logit must be finite, got {self.logit}")
+
+
+class PredictionsInfo(Strict):
+    """What holds for all rows of a predictions file."""
+
+    detector: str
+    """Name of the detector or program."""
+    detector_sha256: str | None = None
+    """SHA-256 of the detector's `detector.json`; None for other programs."""
+    model_sha256: str | None = None
+    """SHA-256 of its network, which stays when it is calibrated anew."""
+    calibration: Calibration | None = None
+    """The detector's calibration; None: the logit is taken as it is."""
+    operating_points: tuple[OperatingPoint, ...] = ()
+    """The detector's thresholds by name."""
+    data: str
+    """What was scored."""
+    licence: str
+    """Terms of the data."""
+    protocol: str | None = None
+    """How the splits were made; None: not split."""
+    leaks: bool = False
+    """Whether that protocol lets footage or persons into several splits by design."""
+    leak_reason: str | None = None
+    """Why it leaks."""
+    manifest_sha256: str | None = None
+    """SHA-256 of the manifest's rows; None where there was no manifest."""
+    videos_expected: int | None = None
+    """Videos that were to be scored; None: those that have rows."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """All that the scores depend on, resolved."""
+    versions: dict[str, str] = Field(default_factory=dict)
+    """Versions of the program and of what it computes with."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """A predictions file as columns; row i of all of them is one crop, or a video without one."""
+
+    info: PredictionsInfo
+    """What holds for all rows."""
+    video_id: NDArray[np.object_]
+    """`(N,)` manifest ids."""
+    is_fake: NDArray[np.bool_]
+    """`(N,)` labels."""
+    logit: NDArray[np.float64]
+    """`(N,)`, NaN where there is no crop."""
+    track: NDArray[np.int64]
+    """`(N,)`, 0 where there is none."""
+    face_px: NDArray[np.float64]
+    """`(N,)`, NaN where it was not measured."""
+    sharpness: NDArray[np.float64]
+    """`(N,)`, NaN where it was not measured."""
+    identities: NDArray[np.object_]
+    """`(N,)` tuples of keys."""
+    words: dict[str, NDArray[np.object_]]
+    """`(N,)` each, None where absent: dataset, method, target, source, split, compression, status,
+    reason."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.logit)
+
+    def __repr__(self) -> str:
+        """Show the counts."""
+        return f"Predictions({self.info.detector!r} on {self.info.data!r}, {len(self)} rows)"
+
+    def where(self, keep: NDArray[np.bool_]) -> Predictions:
+        """Return the rows for which `keep` (N,) holds."""
+        columns = {
+            f.name: getattr(self, f.name)[keep]
+            for f in fields(self)
+            if f.name not in {"info", "words"}
+        }
+        words = {name: column[keep] for name, column in self.words.items()}
+        return Predictions(info=self.info, words=words, **columns)
+
+
+WORDS = ("dataset", "method", "target", "source", "split", "compression", "status", "reason")
+"""Columns of text beside the id and the label."""
+_TYPES: dict[str, pa.DataType] = {
+    "identities": pa.list_(pa.string()),
+    "track": pa.int32(),
+    "frame_index": pa.int64(),
+    "pts_seconds": pa.float64(),
+    "face_px": pa.float32(),
+    "sharpness": pa.float32(),
+    "logit": pa.float64(),
+}
+COLUMNS: pa.Schema = pa.schema(
+    [(column.name, _TYPES.get(column.name, pa.string())) for column in fields(PredictionRow)]
+)
+"""Columns of the Parquet file, in the order of `PredictionRow`."""
+
+
+def table_of(rows: Sequence[PredictionRow]) -> pa.Table:
+    """Return rows as a table, in order of video, track and frame."""
+    ordered = sorted(rows, key=lambda r: (r.video_id, r.track or 0, r.frame_index or 0))
+    return pa.table(
+        {name: [getattr(row, name) for row in ordered] for name in COLUMNS.names}, schema=COLUMNS
+    )
+
+
+def write_predictions(info: PredictionsInfo, table: pa.Table, path: str | Path) -> None:
+    """Write a predictions file atomically: it is there whole or not at all.
+
+    Args:
+        info: what holds for all rows.
+        table: of `table_of`.
+        path: where to.
+    """
+    target = Path(path)
+    check_folder_of(target)
+    described = f'{{"version": {PREDICTIONS_VERSION}, "info": {info.model_dump_json()}}}'
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        pq.write_table(
+            table.replace_schema_metadata({_METADATA_KEY: described}), partial, compression="zstd"
+        )
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def check_folder_of(path: Path) -> None:
+    """Refuse an output whose folder does not exist.
+
+    Raises:
+        InputNotFound: it does not.
+    """
+    if not path.absolute().parent.is_dir():
+        raise InputNotFound(f"no folder {str(path.parent)!r}", hint="make the folder first")
+
+
+def read_predictions(path: str | Path) -> Predictions:
+    """Read a predictions file.
+
+    Raises:
+        InputNotFound: no such file.
+        ManifestError: not a predictions file, damaged, or of another version.
+    """
+    if not Path(path).is_file():
+        raise InputNotFound(f"no predictions file {str(path)!r}", hint=_HINT)
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ManifestError(f"{str(path)!r} is not a Parquet file", hint=_HINT) from error
+    return predictions_of(_info(table, path), table, name=str(path))
+
+
+def _info(table: pa.Table, path: str | Path) -> PredictionsInfo:
+    class Described(Strict):
+        version: Literal[1]
+        info: PredictionsInfo
+
+    raw = (table.schema.metadata or {}).get(_METADATA_KEY)
+    if raw is None or not set(COLUMNS.names) <= set(table.column_names):
+        raise ManifestError(f"{str(path)!r} is a table, but no predictions file", hint=_HINT)
+    try:
+        return Described.model_validate_json(raw).info
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ManifestError(f"{str(path)!r}: {where}: {first['msg']}", hint=_HINT) from error
+
+
+def predictions_of(info: PredictionsInfo, table: pa.Table, *, name: str) -> Predictions:
+    """Return a table of predictions as columns, checked.
+
+    Args:
+        info: what holds for all rows.
+        table: with the columns of `PredictionRow`.
+        name: what to call it in a message.
+
+    Raises:
+        ManifestError: it has no rows, or they contradict themselves.
+    """
+    words = {word: _objects(table, word) for word in WORDS}
+    label = _objects(table, "label")
+    logit = _floats(table, "logit")
+    done = words["status"] == "done"
+    if not len(table):
+        raise ManifestError(f"{name!r} has no rows", hint=_HINT)
+    if bad := sorted({str(value) for value in label} - {"real", "fake"}):
+        raise ManifestError(f"{name!r}: the label {bad[0]!r} is neither real nor fake", hint=_HINT)
+    if not np.array_equal(np.isfinite(logit), done):
+        raise ManifestError(f"{name!r}: a logit is missing, or stands at a failure", hint=_HINT)
+    return Predictions(
+        info=info,
+        video_id=_objects(table, "video_id"),
+        is_fake=np.asarray(label == "fake", dtype=np.bool_),
+        logit=logit,
+        track=table.column("track").fill_null(0).to_numpy().astype(np.int64),
+        face_px=_floats(table, "face_px"),
+        sharpness=_floats(table, "sharpness"),
+        identities=_tuples(table.column("identities").to_pylist()),
+        words=words,
+    )
+
+
+def _objects(table: pa.Table, name: str) -> NDArray[np.object_]:
+    column: NDArray[np.object_] = table.column(name).to_numpy().astype(object)
+    return column
+
+
+def _floats(table: pa.Table, name: str) -> NDArray[np.float64]:
+    return np.asarray(table.column(name).cast(pa.float64()).to_numpy(), dtype=np.float64)
+
+
+def _tuples(lists: Sequence[list[str] | None]) -> NDArray[np.object_]:
+    made = np.empty(len(lists), dtype=object)
+    for position, each in enumerate(lists):
+        made[position] = tuple(each or ())
+    return made
