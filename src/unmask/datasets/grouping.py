@@ -108,9 +108,10 @@ def place(
 ) -> NDArray[np.int64]:
     """Hand groups out to parts so that each part gets its ratio of every stratum.
 
-    Each group in turn goes to the part that is least full afterwards, measured in the strata that
-    the group has, rare strata counting as much as common ones. At the end groups are moved for as
-    long as that brings the totals closer to the ratios; no part's total is then further from its
+    Each group in turn goes to the part that is least full with half of the group added (so that
+    neither large nor small parts are favoured, as in Sainte-Laguë's method), measured in the strata
+    that the group has, rare strata counting as much as common ones. At the end groups are moved for
+    as long as that brings the totals closer to the ratios; no part's total is then further from its
     target than the size of the largest group.
 
     Args:
@@ -129,7 +130,7 @@ def place(
     chosen = np.zeros(len(counts), dtype=np.int64)
     for group in order:
         rows = counts[group]
-        part = int(np.argmin(((filled + rows) / capacity) @ (rows / totals)))
+        part = int(np.argmin(((filled + rows / 2) / capacity) @ (rows / totals)))
         filled[part] += rows
         chosen[group] = part
     return open_parts[_settled(chosen, counts.sum(axis=1), shares[open_parts], order)]

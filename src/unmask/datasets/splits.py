@@ -204,7 +204,7 @@ def _official(manifest: Manifest, settings: SplitSettings) -> Splitting:
 def _where_lists_are(dataset: str) -> str:
     known = layouts.LAYOUTS.get(dataset)
     elsewhere = "or split with --protocol video"
-    if known is None:
+    if known is None or not known.expected:  # a layout for material of one's own
         return f"give each row a split in your table and index again, {elsewhere}"
     return f"put the official lists in the folder and index again, {elsewhere}. {known.where}"
 
