@@ -167,7 +167,7 @@ class Recipe(_Part):
     """Epochs without a better one after which the run ends; null never ends it early."""
     validation_ratio: Annotated[float, Field(gt=0, lt=0.9)] = 0.14
     """Share of crops carved for validation, by footage, where none are given."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     """Everything random follows from it and the step."""
     workers: Annotated[int, Field(ge=0)] = 2
     """Processes that read and augment crops on each device; 0 does it in the training process."""

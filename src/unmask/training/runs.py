@@ -118,6 +118,10 @@ class RunRecord(_Strict):
     """From a face box to the network's input."""
     data: RunData
     """What it learned from and was chosen on."""
+    training_paths: tuple[str, ...]
+    """Crop stores and files that were given to learn from."""
+    validation_paths: tuple[str, ...]
+    """The same for validation; empty where none were."""
     seed: int
     """Seed of whatever is random."""
     selection: str

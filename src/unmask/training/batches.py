@@ -1,0 +1,167 @@
+"""Batches of crops: which crops, and what they go through, follow from seed and step alone.
+
+So a run that is killed goes on with the batches that it would have had. A batch is bytes, HWC RGB;
+the network's edge normalises it on the device. Needs no torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from unmask.errors import RecipeError
+from unmask.training.augment import degrade, random_window
+from unmask.training.crops import Crops
+from unmask.training.recipe import Recipe
+from unmask.training.sampling import Classes, Order, Positions
+from unmask.training.selfblend import self_blend
+
+Pixels = NDArray[np.uint8]
+Batch = tuple[Pixels, NDArray[np.float32]]
+Augmentation = Callable[[Image.Image, np.random.Generator, int], Image.Image]
+_EPOCHS, _STEPS = 0, 1
+"""Second word of a seed, so that the streams of epochs and of steps are apart."""
+
+_BLEND_SCALE = 1.25
+"""Blends are made larger than the network sees them, as a forger's are."""
+
+
+def resized(image: Image.Image, size_px: int) -> Image.Image:
+    """Return a crop in the network's size, as scoring resizes it."""
+    if image.width == size_px:
+        return image
+    return image.resize((size_px, size_px), Image.Resampling.BILINEAR)
+
+
+def _plain(image: Image.Image, _: np.random.Generator, size_px: int) -> Image.Image:
+    return resized(image, size_px)
+
+
+def _standard(image: Image.Image, rng: np.random.Generator, size_px: int) -> Image.Image:
+    return degrade(random_window(image, rng, size_px), rng)
+
+
+AUGMENTATIONS: dict[str, Augmentation] = {"none": _plain, "standard": _standard}
+"""What a training crop goes through, by name."""
+
+
+def classes_of(crops: Crops) -> Classes:
+    """Return where each class is, and for each fake the nearest real crop of the same footage."""
+    is_fake = crops.is_fake
+    reals: dict[str, list[int]] = defaultdict(list)
+    for index in np.flatnonzero(~is_fake):
+        reals[crops.keys[index].target].append(int(index))
+    original = np.full(len(crops), -1, dtype=np.int64)
+    for index in np.flatnonzero(is_fake):
+        key = crops.keys[index]
+        if candidates := reals.get(key.target):
+            distance = [abs(crops.keys[other].frame - key.frame) for other in candidates]
+            original[index] = candidates[int(np.argmin(distance))]
+    return Classes(np.flatnonzero(~is_fake), np.flatnonzero(is_fake), original)
+
+
+def blended_pairs(recipe: Recipe) -> int:
+    """Return how many pairs of a real crop and its self-blended fake a batch holds."""
+    return round(recipe.batch_size * recipe.augmentation.self_blended_ratio / 2)
+
+
+class TrainingBatches:
+    """Map-style data set whose item is a whole batch, counted over the whole run.
+
+    Args:
+        crops: to learn from.
+        order: of the crops in an epoch.
+        recipe: batch size, augmentation, input size and seed.
+        devices: devices that share a step; each takes its slice of the order.
+
+    Raises:
+        RecipeError: there are too few crops for one step.
+    """
+
+    def __init__(self, crops: Crops, order: Order, recipe: Recipe, *, devices: int = 1) -> None:
+        self._crops, self._order, self._recipe = crops, order, recipe
+        self._classes = classes_of(crops)
+        self._blends = blended_pairs(recipe)
+        self._drawn = recipe.batch_size - 2 * self._blends
+        self._devices = devices
+        self._epoch: tuple[int, Positions] = (-1, np.empty(0, dtype=np.int64))
+        per_step = self._drawn * devices * recipe.accumulate
+        crops_of_epoch = len(self._order_of(0))
+        self.per_epoch = crops_of_epoch // per_step * recipe.accumulate
+        """Batches of an epoch on each device; crops that do not fill a step wait for the next."""
+        if not self.per_epoch:
+            raise RecipeError(
+                f"an epoch has {crops_of_epoch} crops, a step needs {per_step}",
+                hint="lower batch_size or accumulate, or give more crops",
+            )
+
+    def __len__(self) -> int:
+        """Return the number of batches of the whole run, all devices together."""
+        return self.per_epoch * self._recipe.epochs * self._devices
+
+    def __getitem__(self, number: int) -> Batch:
+        """Return pixels `(B, S, S, 3)` and labels `(B,)`, 1 for fake.
+
+        Args:
+            number: batches done by all devices together; device r of d takes number % d == r.
+        """
+        rng = np.random.default_rng((self._recipe.seed, _STEPS, number))
+        epoch, inside = divmod(number, self.per_epoch * self._devices)
+        chosen = self._order_of(epoch)[inside * self._drawn : (inside + 1) * self._drawn]
+        augment = AUGMENTATIONS[self._recipe.augmentation.name]
+        size = self._recipe.network.size_px
+        images = [augment(self._crops.picture(int(index)), rng, size) for index in chosen]
+        labels = [float(self._crops.keys[index].is_fake) for index in chosen]
+        for real in rng.choice(self._classes.real, self._blends):
+            images += self._blend(self._crops.picture(int(real)), rng)
+            labels += [0.0, 1.0]
+        return np.stack([np.asarray(image) for image in images]), np.array(labels, np.float32)
+
+    def _order_of(self, epoch: int) -> Positions:
+        """Return the positions of an epoch; the last one asked for is kept."""
+        if self._epoch[0] != epoch:
+            rng = np.random.default_rng((self._recipe.seed, _EPOCHS, epoch))
+            self._epoch = (epoch, self._order(self._classes, rng))
+        return self._epoch[1]
+
+    def _blend(self, face: Image.Image, rng: np.random.Generator) -> list[Image.Image]:
+        """Return a real crop and its self-blended fake, both augmented in the same way."""
+        size = self._recipe.network.size_px
+        if self._recipe.augmentation.name == "none":
+            return list(self_blend(resized(face, size), rng))
+        pair = self_blend(random_window(face, rng, round(_BLEND_SCALE * size)), rng)
+        state = rng.bit_generator.state
+        images = []
+        for image in pair:
+            rng.bit_generator.state = state
+            images.append(degrade(resized(image, size), rng))
+        return images
+
+
+class ValidationBatches:
+    """Map-style data set of validation crops as they are, in slices.
+
+    Args:
+        crops: to choose by.
+        size_px: side of the network's input.
+        batch_size: crops in a slice.
+    """
+
+    def __init__(self, crops: Crops, *, size_px: int, batch_size: int) -> None:
+        self._crops, self._size_px, self._batch_size = crops, size_px, batch_size
+
+    def __len__(self) -> int:
+        """Return the number of slices."""
+        return math.ceil(len(self._crops) / self._batch_size)
+
+    def __getitem__(self, number: int) -> tuple[NDArray[np.int64], Pixels]:
+        """Return positions `(B,)` and pixels `(B, S, S, 3)`."""
+        first = number * self._batch_size
+        positions = np.arange(first, min(first + self._batch_size, len(self._crops)))
+        images = [resized(self._crops.picture(int(index)), self._size_px) for index in positions]
+        return positions, np.stack([np.asarray(image) for image in images])

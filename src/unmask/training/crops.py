@@ -1,0 +1,238 @@
+"""Face crops to train with, from crop stores and from plain Parquet files, as one table.
+
+A crop store (`unmask data crops`) knows its splits, footage and licence. A plain Parquet file has
+the columns `name`, `label` (`real` or `fake`) and `image` (an encoded picture), and may have
+`original` (the name of the real video that a fake was made from; itself for a real) and `video`
+(where several crops are of one video; without it each name is a video). Needs no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from unmask.bundle import file_sha256
+from unmask.datasets.loading import CropDataset
+from unmask.datasets.store import CropStore
+from unmask.errors import InputNotFound, ManifestError
+from unmask.training.runs import DataSource
+
+_STORE_COLUMNS = ("video_id", "dataset", "label", "target", "source", "split", "frame_index")
+_REQUIRED = ("name", "label", "image")
+_OPTIONAL = ("original", "video")
+
+
+class Pictures(Protocol):
+    """Encoded pictures by position; can be pickled."""
+
+    def encoded(self, position: int) -> bytes:
+        """Return a picture as it is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class CropKey:
+    """What training must know of a crop besides its picture."""
+
+    is_fake: bool
+    """Whether it is manipulated."""
+    video: str
+    """The video it was cut from."""
+    target: str
+    """Key of the footage that was changed; a real's own."""
+    source: str | None
+    """Key of the footage that was put in."""
+    split: str | None
+    """Split that the store gives it."""
+    frame: int
+    """Position in its video."""
+    origin: int
+    """Number of the file or store it comes from."""
+    position: int
+    """Position there."""
+
+    @property
+    def footage(self) -> tuple[str, ...]:
+        """Keys of all footage in it: crops that share one belong on one side."""
+        return (self.target,) if self.source is None else (self.target, self.source)
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """A file or store that crops come from."""
+
+    described: DataSource
+    """Path, hash and licence."""
+    pictures: Pictures
+    """Its pictures."""
+    leak: str | None = None
+    """Why its own split leaks; None where it does not."""
+    margin_ratio: float | None = None
+    """Side of its crops over the face box; None where it does not tell."""
+
+
+@dataclass(frozen=True, eq=False)
+class Crops:
+    """Crops of one or several origins."""
+
+    origins: tuple[Origin, ...]
+    """Where the pictures are."""
+    keys: tuple[CropKey, ...]
+    """The crops in order."""
+
+    def __len__(self) -> int:
+        """Return the number of crops."""
+        return len(self.keys)
+
+    def __repr__(self) -> str:
+        """Show the counts."""
+        fake = int(self.is_fake.sum())
+        return f"Crops({len(self) - fake} real, {fake} fake)"
+
+    @property
+    def is_fake(self) -> NDArray[np.bool_]:
+        """`(N,)` whether each is manipulated."""
+        return np.array([key.is_fake for key in self.keys], dtype=np.bool_)
+
+    @property
+    def videos(self) -> list[str]:
+        """The video of each crop."""
+        return [key.video for key in self.keys]
+
+    def take(self, chosen: Sequence[bool] | NDArray[np.bool_]) -> Crops:
+        """Return the crops for which `chosen` `(N,)` holds."""
+        return Crops(
+            self.origins, tuple(k for k, kept in zip(self.keys, chosen, strict=True) if kept)
+        )
+
+    def picture(self, index: int) -> Image.Image:
+        """Return a crop, RGB.
+
+        Raises:
+            ManifestError: it is no picture, or not square.
+        """
+        key = self.keys[index]
+        origin = self.origins[key.origin]
+        try:
+            image = Image.open(io.BytesIO(origin.pictures.encoded(key.position))).convert("RGB")
+        except (UnidentifiedImageError, OSError) as error:
+            raise ManifestError(
+                f"the crop of {key.video!r} in {origin.described.path} is no picture",
+                hint="write the file again",
+            ) from error
+        if image.width != image.height:
+            raise ManifestError(
+                f"the crop of {key.video!r} in {origin.described.path} is {image.width} x "
+                f"{image.height}; crops are square",
+                hint="cut square crops, for instance with `unmask data crops`",
+            )
+        return image
+
+
+def read_crops(paths: Sequence[str | Path]) -> Crops:
+    """Read the tables of crop stores and Parquet files; pictures are read when they are needed.
+
+    Raises:
+        InputNotFound: there is no such file or folder.
+        ManifestError: it is neither a crop store nor a file with the columns that are needed.
+    """
+    origins: list[Origin] = []
+    keys: list[CropKey] = []
+    for number, path in enumerate(map(Path, paths)):
+        read = _read_store if path.is_dir() else _read_file
+        origin, found = read(path, number)
+        origins.append(origin)
+        keys += found
+    return Crops(tuple(origins), tuple(keys))
+
+
+def _read_store(folder: Path, number: int) -> tuple[Origin, list[CropKey]]:
+    store = CropStore(folder)
+    rows = store.rows(_STORE_COLUMNS).to_pylist()
+    keys = [
+        CropKey(
+            is_fake=row["label"] == "fake",
+            video=f"{row['dataset']}/{row['video_id']}",
+            target=row["target"] or f"{row['dataset']}/{row['video_id']}",
+            source=row["source"],
+            split=row["split"],
+            frame=row["frame_index"],
+            origin=number,
+            position=position,
+        )
+        for position, row in enumerate(rows)
+    ]
+    info = store.info
+    leak = f"{info.protocol}: {info.leak_reason}" if info.leaks else None
+    described = DataSource(
+        path=str(folder.absolute()), sha256=_store_sha256(store), licence=info.licence
+    )
+    margin: float | None = info.settings.get("margin_ratio")
+    return Origin(described, CropDataset(folder), leak, margin), keys
+
+
+def _store_sha256(store: CropStore) -> str:
+    """Hash a store by the names of its shards, which hold the hashes of their content."""
+    names = "\n".join([store.info.manifest_sha256, *(path.name for path in store.shards())])
+    return hashlib.sha256(names.encode()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class _Column:
+    """Pictures of a Parquet file, in memory."""
+
+    values: Any
+    """A `pyarrow.LargeBinaryArray`."""
+
+    def encoded(self, position: int) -> bytes:
+        found: bytes = self.values[position].as_py()
+        return found
+
+
+def _read_file(path: Path, number: int) -> tuple[Origin, list[CropKey]]:
+    table = _opened(path)
+    columns = {name: table[name].to_pylist() for name in table.column_names if name != "image"}
+    names, labels = columns["name"], columns["label"]
+    if strange := set(labels) - {"real", "fake"}:
+        raise ManifestError(
+            f"{path}: labels are 'real' or 'fake', got {min(map(str, strange))!r}",
+            hint="rewrite the column `label`",
+        )
+    originals, videos = columns.get("original", names), columns.get("video", names)
+    keys = [
+        CropKey(label == "fake", str(video), str(original or name), None, None, 0, number, position)
+        for position, (name, label, original, video) in enumerate(
+            zip(names, labels, originals, videos, strict=True)
+        )
+    ]
+    pictures = table["image"].cast(pa.large_binary()).combine_chunks()
+    described = DataSource(path=str(path.absolute()), sha256=file_sha256(path), licence=None)
+    return Origin(described, _Column(pictures)), keys
+
+
+def _opened(path: Path) -> pa.Table:
+    """Read the columns that are used, or say what is wrong with the file."""
+    if not path.is_file():
+        raise InputNotFound(
+            f"no crops {str(path)!r}", hint="give a crop store's folder or a Parquet file"
+        )
+    hint = f"a file of crops has the columns {', '.join(_REQUIRED)} and may have original, video"
+    try:
+        names = pq.read_schema(path).names
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ManifestError(f"{str(path)!r} is no Parquet file", hint=hint) from error
+    if missing := [name for name in _REQUIRED if name not in names]:
+        raise ManifestError(f"{path} has no column {missing[0]!r}", hint=hint)
+    table = pq.read_table(path, columns=[n for n in (*_REQUIRED, *_OPTIONAL) if n in names])
+    if not len(table):
+        raise ManifestError(f"{path} holds no crop", hint=hint)
+    return table

@@ -1,0 +1,308 @@
+"""Training from a recipe to a run folder, on Lightning; and going on with a run that was stopped.
+
+Lightning brings the step to the device: precision, several devices, accumulation, clipping. What is
+learned from and in which order, the learning rate and the dropout of each step follow from the seed
+and the number of the step; the checkpoint holds the rest. So a run that was killed goes on to the
+weights of an unbroken one, bit for bit on a CPU.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, cast
+
+import lightning
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from unmask.errors import InputError, RecipeError
+from unmask.models.network import DEFAULT_MARGIN_RATIO, FaceNetwork, preprocessing_of
+from unmask.provenance import versions
+from unmask.training.batches import TrainingBatches, ValidationBatches, blended_pairs
+from unmask.training.hardware import Hardware, lightning_precision, resolve_precision
+from unmask.training.holdout import Sides, read_sides
+from unmask.training.imbalance import Counts, Strategy, strategy_of
+from unmask.training.keeping import RunKeeper, Truth, Watcher, read_checkpoint
+from unmask.training.learning import Learning
+from unmask.training.recipe import Recipe, load_recipe, to_yaml
+from unmask.training.runs import RECIPE, RECORD, Run, RunRecord, read_run, write_record, write_whole
+
+_VERSIONED = ("torch", "timm", "lightning")
+_VALIDATION_BATCH = 64
+
+
+class _Numbers(Sampler[int]):
+    """Numbers in order, for one of several devices."""
+
+    def __init__(self, numbers: range) -> None:
+        self._numbers = numbers
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+
+class Loaders(lightning.LightningDataModule):
+    """Batches from where the run stands to the end of the epoch, and the validation crops.
+
+    Args:
+        batches: of the whole run.
+        validation: slices of the validation crops.
+        learning: knows how far the run is.
+        workers: processes that make batches.
+    """
+
+    def __init__(
+        self,
+        batches: TrainingBatches,
+        validation: ValidationBatches,
+        learning: Learning,
+        *,
+        workers: int,
+    ) -> None:
+        super().__init__()
+        self._batches, self._validation = batches, validation
+        self._learning, self._workers = learning, workers
+
+    def train_dataloader(self) -> DataLoader:
+        """Return what is left of the epoch."""
+        devices, rank = self._learning.trainer.world_size, self._learning.trainer.global_rank
+        done, per_epoch = self._learning.batches_done, self._batches.per_epoch
+        end = (done // per_epoch + 1) * per_epoch
+        return self._loader(self._batches, range(done * devices + rank, end * devices, devices))
+
+    def val_dataloader(self) -> DataLoader:
+        """Return the slices of this device."""
+        devices, rank = self._learning.trainer.world_size, self._learning.trainer.global_rank
+        return self._loader(self._validation, range(rank, len(self._validation), devices))
+
+    def _loader(self, items: TrainingBatches | ValidationBatches, numbers: range) -> DataLoader:
+        return DataLoader(
+            items,  # type: ignore[arg-type]  # map-style by its methods; it needs no torch
+            batch_size=None,
+            sampler=_Numbers(numbers),
+            num_workers=self._workers,
+            pin_memory=self._learning.device.type == "cuda",
+        )
+
+
+def train(
+    recipe: Recipe,
+    training: Sequence[str | Path],
+    validation: Sequence[str | Path],
+    folder: str | Path,
+    *,
+    hardware: Hardware,
+    watcher: Watcher,
+    command: str = "",
+) -> Run:
+    """Train by a recipe and return the finished run.
+
+    Args:
+        recipe: every setting.
+        training: crop stores or Parquet files.
+        validation: the same; empty to take what the stores mark, or else to carve.
+        folder: of the run, made here.
+        hardware: what to train on.
+        watcher: shown how far it is.
+        command: noted in the run.
+
+    Raises:
+        InputError: the recipe, the crops or the folder cannot be used.
+        TrainingStopped: the loss is no longer a number.
+    """
+    folder = Path(folder)
+    if (folder / RECORD).exists():
+        raise InputError(
+            f"{str(folder)!r} already holds a run",
+            hint=f"go on with it: unmask train --resume {folder}; or name another folder with -o",
+        )
+    sides = _read(recipe, training, validation)
+    network = _network(recipe)
+    precision = resolve_precision(
+        recipe.precision, network, size_px=recipe.network.size_px, hardware=hardware
+    )
+    recipe = recipe.model_copy(update={"precision": precision})
+    record = _record(
+        recipe,
+        network,
+        sides,
+        training=training,
+        validation=validation,
+        hardware=hardware,
+        command=command,
+    )
+    _check_steps(recipe, sides, hardware)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / RECIPE, lambda partial: partial.write_text(to_yaml(recipe)))
+    write_record(folder, record)
+    return _fit(recipe, network, sides, Run(folder, record), hardware=hardware, watcher=watcher)
+
+
+def resume(folder: str | Path, *, hardware: Hardware, watcher: Watcher) -> Run:
+    """Go on with a run at its last checkpoint; one that is finished is returned as it is.
+
+    Raises:
+        InputError: there is no such run, it is damaged, or its crops have changed.
+        TrainingStopped: the loss is no longer a number.
+    """
+    run = read_run(folder)
+    if run.record.finished:
+        return run
+    recipe = load_recipe(run.recipe_path)
+    sides = _read(recipe, run.record.training_paths, run.record.validation_paths)
+    if sides.data != run.data:
+        raise RecipeError(
+            f"the crops of {str(folder)!r} are not those that it began with",
+            hint="put the old files back, or begin a new run",
+        )
+    return _fit(recipe, _network(recipe), sides, run, hardware=hardware, watcher=watcher)
+
+
+def _read(
+    recipe: Recipe, training: Sequence[str | Path], validation: Sequence[str | Path]
+) -> Sides:
+    return read_sides(training, validation, ratio=recipe.validation_ratio, seed=recipe.seed)
+
+
+def _network(recipe: Recipe) -> FaceNetwork:
+    """Make the network; random weights follow from the seed."""
+    part = recipe.network
+    torch.manual_seed(recipe.seed)
+    weights: Literal["imagenet"] | Path | None = None
+    if part.weights is not None:
+        weights = "imagenet" if part.weights == "imagenet" else Path(part.weights)
+    return FaceNetwork(
+        part.backbone, weights=weights, head_width=part.head_width, dropout=part.dropout
+    )
+
+
+def _record(
+    recipe: Recipe,
+    network: FaceNetwork,
+    sides: Sides,
+    *,
+    training: Sequence[str | Path],
+    validation: Sequence[str | Path],
+    hardware: Hardware,
+    command: str,
+) -> RunRecord:
+    part = recipe.network
+    margin = part.margin_ratio or sides.margin_ratio or DEFAULT_MARGIN_RATIO
+    return RunRecord(
+        name=recipe.name,
+        backbone=part.backbone,
+        head_width=part.head_width,
+        dropout=part.dropout,
+        preprocessing=preprocessing_of(
+            network, part.size_px, margin_ratio=margin, shift_y_ratio=part.shift_y_ratio
+        ),
+        data=sides.data,
+        training_paths=tuple(str(Path(path).absolute()) for path in training),
+        validation_paths=tuple(str(Path(path).absolute()) for path in validation),
+        seed=recipe.seed,
+        selection=recipe.selection,
+        versions=versions() | {name: version(name) for name in _VERSIONED},
+        command=command,
+        device=str(hardware),
+    )
+
+
+def strategy_for(recipe: Recipe, sides: Sides) -> Strategy:
+    """Return the strategy against imbalance, for the crops as the loss will see them."""
+    counts = Counts(sides.data.training.real, sides.data.training.fake)
+    ratio = 2 * blended_pairs(recipe) / recipe.batch_size
+    return strategy_of(recipe.imbalance, counts.with_blends(ratio))
+
+
+def _batches(recipe: Recipe, sides: Sides, hardware: Hardware) -> TrainingBatches:
+    order = strategy_for(recipe, sides).order
+    return TrainingBatches(sides.training, order, recipe, devices=hardware.devices)
+
+
+def _check_steps(recipe: Recipe, sides: Sides, hardware: Hardware) -> None:
+    """Refuse before anything is written what cannot make one step."""
+    _batches(recipe, sides, hardware)
+
+
+def _fit(
+    recipe: Recipe,
+    network: FaceNetwork,
+    sides: Sides,
+    run: Run,
+    *,
+    hardware: Hardware,
+    watcher: Watcher,
+) -> Run:
+    batches = _batches(recipe, sides, hardware)
+    truth = Truth(sides.validation.is_fake, sides.validation.videos)
+    keeper = RunKeeper(
+        run.folder, run.record, recipe, truth, per_epoch=batches.per_epoch, watcher=watcher
+    )
+    learning = Learning(
+        network,
+        recipe,
+        strategy_for(recipe, sides),
+        run.preprocessing,
+        total_batches=batches.per_epoch * recipe.epochs,
+        validation_size=len(sides.validation),
+        keeper=keeper,
+    )
+    if (state := read_checkpoint(run.checkpoint)) is not None:
+        learning.load(state["learning"])
+        keeper.load(state["progress"])
+    slices = ValidationBatches(
+        sides.validation, size_px=recipe.network.size_px, batch_size=_VALIDATION_BATCH
+    )
+    loaders = Loaders(batches, slices, learning, workers=recipe.workers)
+    with _quiet():
+        epochs_left = recipe.epochs - learning.batches_done // batches.per_epoch
+        _trainer(recipe, hardware, epochs=epochs_left).fit(learning, datamodule=loaders)
+    return read_run(run.folder)
+
+
+def _trainer(recipe: Recipe, hardware: Hardware, *, epochs: int) -> lightning.Trainer:
+    several = hardware.devices > 1
+    return lightning.Trainer(
+        accelerator=hardware.kind,
+        devices=hardware.devices,
+        strategy="ddp_spawn" if several else "auto",
+        precision=cast("Literal['32-true']", lightning_precision(recipe.precision)),
+        max_epochs=epochs,
+        accumulate_grad_batches=recipe.accumulate,
+        gradient_clip_val=recipe.optimiser.gradient_clip,
+        sync_batchnorm=several,
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's remarks off the terminal; hand on an interruption as one."""
+    log = logging.getLogger("lightning.pytorch")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            yield
+    except SystemExit as error:
+        # Lightning turns an interruption into an exit
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        log.setLevel(level)

@@ -1,0 +1,101 @@
+"""What a run is trained on, and in which arithmetic."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from unmask.errors import InputError, RecipeError
+from unmask.training.recipe import Precision
+
+Device = Literal["auto", "cpu", "cuda"]
+_LIGHTNING_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+_TIMED_CROPS = 4
+_TIMED_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Devices of a run."""
+
+    device: Device = "auto"
+    """`auto` takes a GPU where there is one."""
+    devices: int = 1
+    """Devices that share each step."""
+
+    def __post_init__(self) -> None:
+        """Refuse devices that are not there."""
+        if self.device not in {"auto", "cpu", "cuda"} or self.devices < 1:
+            raise ValueError(f"device must be auto, cpu or cuda, devices at least 1, got {self}")
+        found = torch.cuda.device_count()
+        if self.device == "cuda" and found < self.devices:
+            raise InputError(
+                f"{self.devices} GPUs were asked for, {found} are there",
+                hint="train with --device cpu, or on fewer --devices",
+            )
+
+    @property
+    def kind(self) -> Literal["cpu", "cuda"]:
+        """The kind of device that is used."""
+        if self.device == "auto":
+            return "cuda" if torch.cuda.device_count() >= self.devices else "cpu"
+        return self.device
+
+    def __str__(self) -> str:
+        """Name the devices."""
+        name = torch.cuda.get_device_name() if self.kind == "cuda" else "cpu"
+        return f"{self.devices} x {name}, {torch.get_num_threads()} threads"
+
+
+def lightning_precision(precision: Precision) -> str:
+    """Return Lightning's word for a resolved precision."""
+    return _LIGHTNING_PRECISION[precision]
+
+
+def resolve_precision(
+    precision: Precision, network: nn.Module, *, size_px: int, hardware: Hardware
+) -> Precision:
+    """Return the precision to train in: for `auto` the one that is faster here.
+
+    On a CPU a few steps are timed in both. The result is written into the run's recipe, so that a
+    resumed run does not time again.
+
+    Raises:
+        RecipeError: fp16 on a CPU.
+    """
+    if precision == "fp16" and hardware.kind == "cpu":
+        raise RecipeError(
+            "precision fp16 needs a GPU", hint="train with --set precision=bf16 or precision=32"
+        )
+    if precision != "auto":
+        return precision
+    if hardware.kind == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    seconds = {dtype: step_seconds(network, size_px, bf16=dtype) for dtype in (False, True)}
+    return "bf16" if seconds[True] < seconds[False] else "32"
+
+
+def step_seconds(network: nn.Module, size_px: int, *, bf16: bool) -> float:
+    """Return the median time of a forward and backward pass of a few crops on the CPU.
+
+    The network is left as it was: batch statistics are put back, gradients removed.
+    """
+    before = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    crops = torch.zeros(_TIMED_CROPS, 3, size_px, size_px)
+    crops = crops.to(memory_format=torch.channels_last)
+    times = []
+    for _ in range(_TIMED_STEPS + 1):
+        start = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            logits = network(crops)
+        logits.float().mean().backward()
+        times.append(time.perf_counter() - start)
+    network.zero_grad(set_to_none=True)
+    for name, buffer in network.named_buffers():
+        buffer.copy_(before[name])
+    return statistics.median(times[1:])

@@ -1,0 +1,134 @@
+"""Which crops train and which validate, and what a reader must know of that choice.
+
+Validation crops are those that were given, or those that the crop store marks so, or a share of the
+training crops carved by footage: a fake never stands on another side than the video it was made
+from. Crops that a store marks as test are never read. Needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from unmask.datasets.grouping import connected, place, seeded_order
+from unmask.errors import RecipeError
+from unmask.training.crops import Crops, read_crops
+from unmask.training.runs import CropSummary, RunData
+
+_From = Literal["given", "store", "carved"]
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Crops to learn from and crops to choose by."""
+
+    training: Crops
+    """Crops to learn from."""
+    validation: Crops
+    """Crops to choose by; both classes."""
+    data: RunData
+    """Both, described."""
+
+    @property
+    def margin_ratio(self) -> float | None:
+        """Side of the crops over the face box, where the origins tell and agree."""
+        told = {origin.margin_ratio for origin in self.training.origins}
+        return told.pop() if len(told) == 1 else None
+
+
+def read_sides(
+    training: Sequence[str | Path],
+    validation: Sequence[str | Path] = (),
+    *,
+    ratio: float,
+    seed: int,
+) -> Sides:
+    """Read crops and put them on two sides.
+
+    Args:
+        training: crop stores or Parquet files; of a store with splits its training part is used.
+        validation: the same; of a store with splits its validation part is used.
+        ratio: share to carve for validation where none is given or marked.
+        seed: of the carving.
+
+    Raises:
+        RecipeError: a side or a class on it is empty.
+    """
+    crops = read_crops(training)
+    if validation:
+        return _sides(
+            _marked(crops, "train"), _marked(read_crops(validation), "validation"), "given"
+        )
+    held_out = crops.take([key.split == "validation" for key in crops.keys])
+    if len(held_out):
+        return _sides(_marked(crops, "train"), held_out, "store")
+    chosen = _carved(_marked(crops, "train"), ratio, seed)
+    return _sides(*chosen, "carved")
+
+
+def _marked(crops: Crops, split: str) -> Crops:
+    """Return the crops of a split, and those of origins that mark none."""
+    marking = {key.origin for key in crops.keys if key.split is not None}
+    found = crops.take([key.origin not in marking or key.split == split for key in crops.keys])
+    if not len(found):
+        paths = ", ".join(origin.described.path for origin in crops.origins)
+        raise RecipeError(
+            f"no crop of {paths} is marked as {split}",
+            hint="split with `unmask data split` and cut again, or give other crops",
+        )
+    return found
+
+
+def _carved(crops: Crops, ratio: float, seed: int) -> tuple[Crops, Crops]:
+    """Hold out a share of the crops, whole groups of linked footage, balanced over the classes."""
+    grouping = connected([key.footage for key in crops.keys])
+    counts = np.zeros((len(grouping), 2), dtype=np.int64)
+    np.add.at(counts, (grouping.of_row, crops.is_fake.astype(np.int64)), 1)
+    firsts = np.unique(grouping.of_row, return_index=True)[1]
+    order = seeded_order([crops.keys[row].target for row in firsts], grouping.sizes, seed=seed)
+    held_out = place(counts, (1 - ratio, ratio), order)[grouping.of_row] == 1
+    return crops.take(~held_out), crops.take(held_out)
+
+
+def _sides(training: Crops, validation: Crops, validation_from: _From) -> Sides:
+    for name, crops in (("training", training), ("validation", validation)):
+        if not 0 < crops.is_fake.sum() < len(crops):
+            raise RecipeError(
+                f"{name} needs crops of both classes, got {crops!r}",
+                hint="give more crops, or name others with --validation",
+            )
+    data = RunData(
+        training=_summary(training),
+        validation=_summary(validation),
+        validation_from=validation_from,
+        leaks=tuple(_leaks(training, validation)),
+    )
+    return Sides(training, validation, data)
+
+
+def _summary(crops: Crops) -> CropSummary:
+    used = sorted({key.origin for key in crops.keys})
+    fake = int(crops.is_fake.sum())
+    return CropSummary(
+        sources=tuple(crops.origins[number].described for number in used),
+        real=len(crops) - fake,
+        fake=fake,
+        videos=len(set(crops.videos)),
+    )
+
+
+def _leaks(training: Crops, validation: Crops) -> list[str]:
+    """Say why validation figures are too good: leaky protocols, and footage on both sides."""
+    origins = (*training.origins, *validation.origins)
+    reasons = [origin.leak for origin in origins if origin.leak]
+    known = {footage for key in training.keys for footage in key.footage}
+    seen = {footage for key in validation.keys for footage in key.footage}
+    if shared := known & seen:
+        reasons.append(
+            f"{len(shared)} of {len(seen)} pieces of footage in validation are in training too"
+        )
+    return list(dict.fromkeys(reasons))
