@@ -8,7 +8,7 @@ Whoever reads faces out of videos goes through here: the scan, the contact sheet
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,8 @@ class FirstPass:
     """The file."""
     tracks: tuple[FaceTrack, ...]
     """Faces over time."""
+    doubtful: tuple[FaceTrack, ...]
+    """What may not be faces: never found with the detector's `sure_confidence`."""
     stamps: dict[int, FrameStamp]
     """Stamps of the sampled frames by index."""
     codec_keys: frozenset[int]
@@ -77,10 +79,8 @@ def first_pass(
         long_side_px=settings.detect_long_side_px,
         limits=settings.limits,
     )
-    tracker = Tracker(
-        create(settings.face_detector, threads=DETECTOR_THREADS),
-        every_seconds=settings.detect_every_seconds,
-    )
+    detector = create(settings.face_detector, threads=DETECTOR_THREADS)
+    tracker = Tracker(detector, every_seconds=settings.detect_every_seconds)
     stamps: dict[int, FrameStamp] = {}
     codec_keys: set[int] = set()
     for frame in passing:
@@ -90,7 +90,16 @@ def first_pass(
         tracker.add(frame)
         if progress and info.duration_seconds:
             progress("reading", min(1.0, frame.pts_seconds / info.duration_seconds))
-    return FirstPass(info, tuple(tracker.finish()), stamps, frozenset(codec_keys), passing)
+    found = tracker.finish()
+    sure = [track for track in found if track.confidence >= detector.sure_confidence]
+    return FirstPass(
+        info,
+        tracks=tuple(replace(track, id=number) for number, track in enumerate(sure, start=1)),
+        doubtful=tuple(t for t in found if t.confidence < detector.sure_confidence),
+        stamps=stamps,
+        codec_keys=frozenset(codec_keys),
+        coverage=passing,
+    )
 
 
 def choose(first: FirstPass, track: FaceTrack, settings: ScanSettings) -> ChosenFrames:

@@ -187,7 +187,8 @@ class Scanner:
         manifest = self.bundle.manifest
         verdict = judge_video(
             [t.verdict for t in tracks],
-            why_none=f"no face was found in {first.coverage.frames_sampled} sampled frames",
+            why_none=f"no {'clear ' if first.doubtful else ''}face was found in "
+            f"{first.coverage.frames_sampled} sampled frames",
         )
         return ScanResult(
             schema_version=SCHEMA_VERSION,
@@ -254,6 +255,11 @@ def coverage(first: FirstPass, tracks: tuple[TrackResult, ...], settings: ScanSe
         passing=tuple(
             f"face {t.id}, {t.start_seconds:.1f}-{t.end_seconds:.1f} s: {t.verdict.reason}"
             for t in passed
+        ),
+        doubtful=tuple(
+            f"{t.pts_seconds[0]:.1f}-{t.pts_seconds[-1]:.1f} s, {np.median(face_px(t.boxes)):.0f} "
+            f"px: the face detector's confidence is {t.confidence:.2f} at most"
+            for t in first.doubtful
         ),
     )
 

@@ -80,6 +80,8 @@ class FaceTrack:
     differences: NDArray[np.float32]
     """`(N,)` mean absolute luma difference to the face crop before, grey levels in [0, 255];
     the first is NaN (not measured)."""
+    confidence: float
+    """The face detector's best score of it in [0, 1]; scales differ between detectors."""
 
     def __post_init__(self) -> None:
         """Check that the arrays belong together."""
@@ -263,6 +265,8 @@ class Coverage:
     """What was left out, a reason each."""
     passing: tuple[str, ...] = ()
     """Faces that were seen too briefly to be judged beside others that were, a line each."""
+    doubtful: tuple[str, ...] = ()
+    """What the face detector was never sure of, a line each: hardly faces, and not judged."""
 
 
 @dataclass(frozen=True)

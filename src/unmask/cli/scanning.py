@@ -132,6 +132,7 @@ def summary(scan: Scan) -> str:
         lines.append(f"  face {track.id}, {span}: {_words(track.verdict)}")
     lines += [f"  not analysed: {visible(reason)}" for reason in result.coverage.not_analysed]
     lines += [f"  passing face, not judged: {visible(each)}" for each in result.coverage.passing]
+    lines += [f"  hardly a face, not judged: {visible(each)}" for each in result.coverage.doubtful]
     lines += [f"  note: {visible(warning)}" for warning in result.warnings]
     return "\n".join(lines)
 

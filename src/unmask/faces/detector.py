@@ -23,6 +23,9 @@ class FaceDetector(Protocol):
 
     name: str
     """Name in `create`."""
+    sure_confidence: float
+    """What is never found with at least this confidence in a video is hardly a face: hands, folds
+    and shadows pass the detector's own threshold now and then."""
 
     def detect(
         self,

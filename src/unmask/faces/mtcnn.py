@@ -37,9 +37,6 @@ NEAR_SCALES = (0.8, 1.0, 1.25)
 NEAR_SHIFTS = (-0.25, 0.0, 0.25)
 """Shifts of those windows in x and y, relative to their size."""
 
-NEAR_SHARED = 0.4
-"""Around a known face most windows show the same face: O-Net need not see it that often."""
-
 Array = NDArray[np.float32]
 
 
@@ -52,6 +49,7 @@ class MtcnnDetector:
     """
 
     name = "mtcnn"
+    sure_confidence = 0.96
 
     def __init__(self, *, threads: int = 2, min_face_px: int = 24) -> None:
         if min_face_px < CELL_PX:
@@ -75,7 +73,7 @@ class MtcnnDetector:
         if not near:
             table = AreaTable(image)
             proposed = self._propose(table, max(self.min_face_px, smallest_px or 0))
-            return self._judge(table, proposed, origin=(0, 0), shared=0.7)
+            return self._judge(table, proposed, origin=(0, 0))
         boxes = around(np.asarray(near, dtype=np.float32).reshape(-1, 4))
         windows, seen = _windows(boxes, width, height)
         if not seen.any():
@@ -87,10 +85,7 @@ class MtcnnDetector:
         x0, y0 = max(0, x0 - margin), max(0, y0 - margin)
         region = image[y0 : y1 + margin, x0 : x1 + margin]
         shift = np.array([x0, y0, x0, y0], dtype=np.float32)
-        origin = (int(x0), int(y0))
-        return self._judge(
-            AreaTable(region), boxes[seen] - shift, origin=origin, shared=NEAR_SHARED
-        )
+        return self._judge(AreaTable(region), boxes[seen] - shift, origin=(int(x0), int(y0)))
 
     def _propose(self, table: AreaTable, smallest_px: int) -> Array:
         """Run P-Net over the pyramid and return `(N, 4)` square candidates."""
@@ -105,15 +100,10 @@ class MtcnnDetector:
         sides = np.tile(cells[:, 2:4] - cells[:, :2], 2)
         return _square(cells[:, :4] + cells[:, 5:9] * sides)
 
-    def _judge(
-        self, table: AreaTable, boxes: Array, *, origin: tuple[int, int], shared: float
-    ) -> list[Face]:
-        """Run R-Net and O-Net over square candidates and return the faces.
-
-        Of R-Net's boxes that share more than `shared`, O-Net sees the best one.
-        """
+    def _judge(self, table: AreaTable, boxes: Array, *, origin: tuple[int, int]) -> list[Face]:
+        """Run R-Net and O-Net over square candidates and return the faces."""
         boxes, score, regression = self._refine(table, boxes)
-        keep = suppress(boxes, score, shared)
+        keep = suppress(boxes, score, 0.7)
         boxes = _square(_regress(boxes[keep], regression[keep]))
         boxes, score, regression, points = self._finish(table, boxes)
         boxes = _regress(boxes, regression)

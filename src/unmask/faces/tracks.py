@@ -82,6 +82,8 @@ class _OpenTrack:
     anchor_seconds: float
     velocity: NDArray[np.float64]
     """Change of the box per second."""
+    confidence: float
+    """Best score of a detection."""
     misses: int = 0
     previous: NDArray[np.int16] | None = None
     """Luma crop of the latest placed frame."""
@@ -188,6 +190,7 @@ class Tracker:
         pairs = link(guesses, [f[:4] for f in found])
         for t, d in pairs:
             self._extend(self._open[t], found[d], frame.pts_seconds)
+            self._open[t].confidence = max(self._open[t].confidence, faces[d].confidence)
         linked_tracks = {t for t, _ in pairs}
         for number, track in enumerate(self._open):
             track.misses = 0 if number in linked_tracks else track.misses + 1
@@ -196,7 +199,7 @@ class Tracker:
         linked_faces = {d for _, d in pairs}
         for number, face in enumerate(found):
             if number not in linked_faces:
-                track = _OpenTrack(face, frame.pts_seconds, np.zeros(4))
+                track = _OpenTrack(face, frame.pts_seconds, np.zeros(4), faces[number].confidence)
                 self._place(track, self._held[-1], face)
                 self._open.append(track)
         self._forget()
@@ -263,6 +266,7 @@ class Tracker:
             boxes=geometry[:, :4],
             landmarks=geometry[:, 4:_GEOMETRY].reshape(-1, 5, 2),
             differences=np.asarray(each.differences, dtype=np.float32),
+            confidence=each.confidence,
         )
 
 

@@ -1,0 +1,61 @@
+"""The first pass sorts out what its face detector was never sure of."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from unmask import passes
+from unmask.settings import ScanSettings
+from unmask.values import Face
+
+CLIP = Path(__file__).parents[1] / "examples" / "original.mp4"
+LEFT, RIGHT = (40.0, 40.0, 140.0, 160.0), (300.0, 40.0, 400.0, 160.0)
+
+
+def face(box, confidence):
+    x0, y0, x1, y1 = box
+    points = ((x0 + 20, y0 + 30), (x1 - 20, y0 + 30), (x0 + 50, y0 + 60), (x0, y1), (x1, y1))
+    return Face(box, points, confidence)
+
+
+@dataclass
+class Detector:
+    """Sees two still faces with given confidences, the right one sure once in a while."""
+
+    left: float
+    right: tuple[float, ...]
+    name: str = "told"
+    sure_confidence: float = 0.9
+    calls: int = 0
+
+    def detect(self, image, near=None, *, smallest_px=None):
+        self.calls += 1
+        return [face(LEFT, self.left), face(RIGHT, self.right[self.calls % len(self.right)])]
+
+
+@pytest.fixture
+def first_pass_with(monkeypatch):
+    def run(detector):
+        monkeypatch.setattr(passes, "create", lambda *_, **__: detector)
+        return passes.first_pass(CLIP, ScanSettings())
+
+    return run
+
+
+def test_a_face_that_is_sure_once_is_a_face(first_pass_with):
+    first = first_pass_with(Detector(left=0.85, right=(0.5, 0.95, 0.6)))
+    (track,) = first.tracks
+    assert (track.id, track.confidence) == (1, 0.95)
+    assert track.boxes[0].tolist() == list(RIGHT)
+
+
+def test_what_is_never_sure_is_kept_apart(first_pass_with):
+    (doubtful,) = first_pass_with(Detector(left=0.85, right=(0.95,))).doubtful
+    assert doubtful.confidence == 0.85
+    assert doubtful.boxes[0].tolist() == list(LEFT)
+
+
+def test_nothing_sure_leaves_no_face(first_pass_with):
+    first = first_pass_with(Detector(left=0.85, right=(0.89,)))
+    assert (len(first.tracks), len(first.doubtful)) == (0, 2)
