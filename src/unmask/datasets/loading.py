@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
+from unmask.datasets.columns import column_of
 from unmask.datasets.manifest import Label, Split
 from unmask.datasets.rows import COLUMNS, PICTURES, ForgedFace, StoreInfo
 from unmask.datasets.store import CropStore
@@ -155,7 +156,7 @@ class CropDataset:
         if unsealed := len(store.pending()):
             _log.warning("%d videos of %s are in no shard yet: cropping goes on, or was stopped; "
                          "run `unmask data crops` again", unsealed, folder)  # fmt: skip
-        self._columns = {name: _compact(index.column(name)) for name in _KEPT}
+        self._columns = {name: column_of(name, index.column(name)) for name in _KEPT}
         self._shard = _numbers(index, "shard")
         self._places = {name: (_numbers(index, f"{name}_at"), _numbers(index, f"{name}_size_bytes"))
                         for name in PICTURES}  # fmt: skip
@@ -171,13 +172,12 @@ class CropDataset:
     @property
     def is_fake(self) -> NDArray[np.bool_]:
         """`(N,)` whether each crop is of a fake, for samplers and class weights."""
-        return np.asarray(pc.equal(self._columns["label"].cast(pa.string()), "fake"))
+        return np.array([self._columns["label"].at(i) == "fake" for i in range(len(self))])
 
     @property
     def video_ids(self) -> list[str]:
         """The video of each crop, to keep a video's crops together."""
-        ids: list[str] = self._columns["video_id"].to_pylist()
-        return ids
+        return [self._columns["video_id"].at(position) for position in range(len(self))]
 
     def __getitem__(self, position: int) -> Any:
         """Return a `Crop`, or what the transform makes of it."""
@@ -188,7 +188,7 @@ class CropDataset:
         crop = Crop(
             pixels=_decoded(self.encoded(at), "RGB"),
             mask=self._mask(at),
-            **{name: _value(column[at]) for name, column in self._columns.items()},
+            **{name: column.at(at) for name, column in self._columns.items()},
         )
         return crop if self._transform is None else self._transform(crop)
 
@@ -260,21 +260,9 @@ def _condition(
     return condition if where is None else condition & where
 
 
-def _compact(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column in one piece, strings by their number."""
-    if pa.types.is_string(column.type):
-        return column.combine_chunks().dictionary_encode()
-    return column.combine_chunks()
-
-
 def _numbers(table: pa.Table, name: str) -> NDArray[Any]:
     numbers: NDArray[Any] = table.column(name).fill_null(0).to_numpy()
     return numbers
-
-
-def _value(scalar: pa.Scalar) -> Any:
-    value = scalar.as_py()
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _decoded(encoded: bytes, mode: str) -> NDArray[np.uint8]:
