@@ -1,0 +1,79 @@
+"""From crops to tracks and videos: aggregations, clusters, failures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from predicted import drawn, predictions, row
+from unmask.evaluation.units import AGGREGATIONS, units_of
+
+CROPS = [
+    row("a", "fake", 1.0, track=1, target="t", identities=("p",)),
+    row("a", "fake", 3.0, track=1, target="t", identities=("p",)),
+    row("a", "fake", -1.0, track=2, target="t", identities=("p",)),
+    row("a", "fake", -6.0, track=2, target="t", identities=("p",)),
+    row("b", "real", 0.5, track=1, target="t", identities=("q",)),
+    row("c", "real", None, target="u", identities=("q",)),
+]
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "expected"),
+    [
+        ("mean", -0.75),
+        ("median", 0.0),
+        ("max-track", 2.0),
+        ("confident-mean", (1 + 9 - 1 - 36) / 11),
+        ("top-3", 1.0),
+    ],
+)
+def test_a_videos_crops_become_one_score(aggregation: str, expected: float) -> None:
+    units = units_of(predictions(CROPS), level="video", aggregation=aggregation)
+    np.testing.assert_allclose(units.logit, [expected, 0.5, np.nan])
+
+
+def test_tracks_and_crops_are_units_of_their_own() -> None:
+    tracks = units_of(predictions(CROPS), level="track")
+    np.testing.assert_allclose(tracks.logit, [2.0, -3.5, 0.5, np.nan])
+    assert list(tracks.name) == ["a#1", "a#2", "b#1", "c#0"]
+    assert len(units_of(predictions(CROPS), level="crop")) == 6
+
+
+@pytest.mark.parametrize(
+    ("cluster_by", "together"),
+    [("source-video", [0, 0, 1]), ("identity", [0, 1, 1]), ("video", [0, 1, 2])],
+)
+def test_units_are_clustered_by_what_they_share(cluster_by: str, together: list[int]) -> None:
+    units = units_of(predictions(CROPS), cluster_by=cluster_by)  # type: ignore[arg-type]
+    assert units.cluster.tolist() == together
+
+
+def test_rows_without_footage_are_clusters_of_their_own() -> None:
+    rows = [row("a", "real", 0.0), row("b", "real", 0.0), row("c", "fake", 0.0, target="a")]
+    assert units_of(predictions(rows)).cluster.tolist() == [0, 1, 0]
+
+
+def test_failures_are_wrong_at_every_threshold() -> None:
+    rows = [*CROPS, row("d", "fake", None), row("e", "real", -2.0)]
+    counted = units_of(predictions(rows)).failures_against()
+    by_name = dict(zip(counted.name, counted.logit, strict=True))
+    assert by_name["c"] > max(by_name["a"], by_name["b"], by_name["e"])
+    assert by_name["d"] < min(by_name["a"], by_name["b"], by_name["e"])
+    assert np.isfinite(counted.logit).all()
+
+
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+@pytest.mark.parametrize("level", ["track", "video"])
+def test_every_aggregation_keeps_within_the_crops_scores(aggregation: str, level: str) -> None:
+    given = predictions(drawn())
+    units = units_of(given, level=level, aggregation=aggregation)  # type: ignore[arg-type]
+    for name, logit in zip(units.name, units.logit, strict=True):
+        of_video = given.logit[given.video_id == name.partition("#")[0]]
+        assert of_video.min() <= logit <= of_video.max()
+
+
+@pytest.mark.parametrize("wrong", [{"level": "face"}, {"aggregation": "sum"}, {"cluster_by": "x"}])
+def test_unknown_names_are_refused(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="must be one of"):
+        units_of(predictions(CROPS), **wrong)  # type: ignore[arg-type]
