@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from unmask.cli import training
 from unmask.cli.data import data_app
 from unmask.errors import UnmaskError
 from unmask.settings import ScanSettings
@@ -179,6 +180,9 @@ def models_get(
     if name not in MODELS:
         raise ValueError(f"no model {name!r}; there are: {', '.join(MODELS)}")
     typer.echo(get(MODELS[name], url=url))
+
+
+training.register(app)
 
 
 def complain(error: Exception) -> None:

@@ -262,6 +262,7 @@ def _fit(
         sides.validation, size_px=recipe.network.size_px, batch_size=_VALIDATION_BATCH
     )
     loaders = Loaders(batches, slices, learning, workers=recipe.workers)
+    watcher.begins(run.record)
     with _quiet():
         epochs_left = recipe.epochs - learning.batches_done // batches.per_epoch
         _trainer(recipe, hardware, epochs=epochs_left).fit(learning, datamodule=loaders)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from unmask.bundle import file_sha256
 from unmask.errors import InputError
@@ -38,6 +38,9 @@ from unmask.training.runs import (
 
 class Watcher(Protocol):
     """Who shows how far a run is; can be pickled."""
+
+    def begins(self, record: RunRecord) -> None:
+        """Show what a run learns from."""
 
     def batch(self, done: int, total: int, *, loss: float) -> None:
         """Show a batch."""
@@ -71,7 +74,9 @@ class Progress:
     seconds: float = 0.0
     """Time spent in all parts of the run."""
     epoch_seconds: float = 0.0
-    """Time spent in this epoch."""
+    """Time spent in this epoch, validation included."""
+    learning_seconds: float = 0.0
+    """Time spent in this epoch on batches and on waiting for them."""
     waited_seconds: float = 0.0
     """Time in which it waited for crops."""
     crops: int = 0
@@ -107,11 +112,13 @@ class RunKeeper:
 
     def batch_begins(self) -> None:
         """Count the time that the batch was waited for."""
-        self.progress.waited_seconds += self._elapsed()
+        waited = self._elapsed()
+        self.progress.waited_seconds += waited
+        self.progress.learning_seconds += waited
 
     def batch_done(self, learning: Learning, *, crops: int) -> None:
         """Count, show, and write a checkpoint where one is due."""
-        self._elapsed()
+        self.progress.learning_seconds += self._elapsed()
         self.progress.crops += crops * learning.trainer.world_size
         done = learning.batches_done
         inside = done % self._per_epoch
@@ -161,6 +168,7 @@ class RunKeeper:
 
     def _row(self, learning: Learning, found: dict[str, float]) -> Row:
         progress = self.progress
+        learning_seconds = max(progress.learning_seconds, 1e-9)
         return {
             "epoch": len(progress.rows) + 1,
             "batches": learning.batches_done,
@@ -168,8 +176,8 @@ class RunKeeper:
             "training_loss": learning.loss_sum / self._per_epoch,
             **found,
             "seconds": round(progress.epoch_seconds, 3),
-            "crops_per_second": round(progress.crops / max(progress.epoch_seconds, 1e-9), 2),
-            "waited_ratio": round(progress.waited_seconds / max(progress.epoch_seconds, 1e-9), 4),
+            "crops_per_second": round(progress.crops / learning_seconds, 2),
+            "waited_ratio": round(progress.waited_seconds / learning_seconds, 4),
             "peak_device_mib": round(torch.cuda.max_memory_allocated() / 2**20)
             if learning.device.type == "cuda"
             else float("nan"),
@@ -178,7 +186,8 @@ class RunKeeper:
     def _next_epoch(self, learning: Learning) -> None:
         progress = self.progress
         progress.seconds += progress.epoch_seconds
-        progress.epoch_seconds, progress.waited_seconds, progress.crops = 0.0, 0.0, 0
+        progress.epoch_seconds, progress.learning_seconds = 0.0, 0.0
+        progress.waited_seconds, progress.crops = 0.0, 0
         learning.loss_sum = 0.0
 
     def _write(
@@ -266,7 +275,7 @@ def _save_weights(learning: Learning, path: Path) -> None:
         name: tensor.detach().cpu().contiguous()
         for name, tensor in learning.judge.state_dict().items()
     }
-    write_whole(path, lambda partial: save_file(state, partial))
+    write_whole(path, lambda partial: partial.write_bytes(save(state)))
 
 
 def _decision(

@@ -1,0 +1,280 @@
+"""`unmask train`: a recipe and crops in, a run folder out; progress on stderr, result on stdout.
+
+The only module of the command line, beside the exporter's, that leads to torch; it imports it when
+the command runs.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import typer
+from typer.core import TyperCommand
+
+from unmask.errors import InputError
+
+if TYPE_CHECKING:
+    from unmask.training.runs import Run, RunRecord
+
+_NEEDED = ("torch", "lightning", "timm", "yaml", "safetensors", "sklearn", "pyarrow")
+_MANY = ("--data", "--validation", "--set")
+_SHOWN = ("training_loss", "loss", "accuracy", "auc", "video_auc")
+TRAIN_CODES = "Exit codes: 0 trained to the end; 2 wrong use or bad input; 130 stopped."
+
+
+class _ManyValues(TyperCommand):
+    """Lets `--data a b` stand for `--data a --data b`, as a shell writes `--data *.parquet`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, repeated(args))
+
+
+def repeated(words: list[str]) -> list[str]:
+    """Return the words with the option before each value of an option that takes many.
+
+    >>> repeated(["r", "--data", "a", "b", "-o", "run"])
+    ['r', '--data', 'a', '--data', 'b', '-o', 'run']
+    """
+    spread: list[str] = []
+    option = None
+    for word in words:
+        if word.startswith("-"):
+            option = word if word in _MANY else None
+        elif option is not None and spread[-1] != option:
+            spread.append(option)
+        spread.append(word)
+    return spread
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(cls=_ManyValues, epilog=TRAIN_CODES)(train)
+
+
+def train(  # noqa: PLR0917 - the parameters are the options
+    recipe: Annotated[
+        str | None,
+        typer.Argument(help="Name of a recipe, such as paper-xception, or a YAML file."),
+    ] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="Crop stores or Parquet files of crops to learn from."),
+    ] = None,
+    validation: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="The same to choose the best epoch by.",
+            show_default="what the stores mark, else a share carved by footage",
+        ),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a field of the recipe: epochs=5, network.size_px=96."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Folder of the run.", show_default="runs/NAME-TIME"),
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with the run in this folder.", show_default=False)
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="Devices that share each step.")] = 1,
+) -> None:
+    """Train a detector by a recipe, or go on with a stopped run."""
+    if (resume is None) == (recipe is None):
+        raise ValueError("give a recipe, or --resume FOLDER, and not both")
+    if resume is not None and (data or validation or changes or output):
+        raise ValueError("--resume goes on with the run's own recipe and crops; give no others")
+    if resume is None and not data:
+        raise ValueError("no crops to learn from: give --data PATH")
+    check_installed()
+    with _Shown() as shown:
+        if resume is not None:
+            run = _go_on(resume, Devices(device, devices), shown)
+        else:
+            asked = Asked(str(recipe), data or [], validation or [], changes or [], output)
+            run = _begin(asked, Devices(device, devices), shown)
+    typer.echo(summary(run))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A new run, as the command line words it."""
+
+    recipe: str
+    """Name or file."""
+    data: list[Path]
+    """Crops to learn from."""
+    validation: list[Path]
+    """Crops to choose by."""
+    changes: list[str]
+    """Fields of the recipe, `name=value`."""
+    output: Path | None
+    """Folder of the run; None names it after recipe and time."""
+
+
+@dataclass(frozen=True)
+class Devices:
+    """What to train on."""
+
+    kind: str
+    """`auto`, `cpu` or `cuda`."""
+    count: int
+    """How many share each step."""
+
+
+def check_installed() -> None:
+    """Refuse if what training needs is not installed.
+
+    Raises:
+        InputError: naming what is missing.
+    """
+    if missing := [name for name in _NEEDED if find_spec(name) is None]:
+        raise InputError(
+            f"training needs {', '.join(missing)}: not installed",
+            hint="pip install 'unmask[train]'",
+        )
+
+
+def _begin(asked: Asked, devices: Devices, shown: _Shown) -> Run:
+    from unmask.training.recipe import load_recipe
+
+    recipe = load_recipe(asked.recipe, asked.changes)
+    folder = asked.output or Path("runs", f"{recipe.name}-{datetime.now():%Y%m%d-%H%M%S}")  # noqa: DTZ005 - a folder's name, in the user's time
+    shown.folder = folder
+
+    from unmask.training.engine import train as train_by
+    from unmask.training.hardware import Hardware
+
+    return train_by(
+        recipe,
+        asked.data,
+        asked.validation,
+        folder,
+        hardware=Hardware(devices.kind, devices.count),  # type: ignore[arg-type]  # checked there
+        watcher=shown,
+        command=shlex.join(["unmask", *sys.argv[1:]]),
+    )
+
+
+def _go_on(folder: Path, devices: Devices, shown: _Shown) -> Run:
+    from unmask.training.runs import read_run
+
+    shown.folder = folder
+    if (run := read_run(folder)).record.finished:
+        sys.stderr.write(f"{folder} is finished; nothing is left to train\n")
+        return run
+
+    from unmask.training.engine import resume
+    from unmask.training.hardware import Hardware
+
+    hardware = Hardware(devices.kind, devices.count)  # type: ignore[arg-type]  # checked there
+    return resume(folder, hardware=hardware, watcher=shown)
+
+
+class _Shown:
+    """Shows on standard error how far a run is: a bar on a terminal, and a line per epoch."""
+
+    def __init__(self) -> None:
+        self.folder: Path | None = None
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close the bar, and say how to go on where a run was stopped."""
+        if self._bar is not None:
+            self._bar.stop()
+        begun = self.folder is not None and (self.folder / "run.json").is_file()
+        if kind is KeyboardInterrupt and begun:
+            sys.stderr.write(f"go on with: unmask train --resume {self.folder}\n")
+
+    def begins(self, record: RunRecord) -> None:
+        """Say what a run learns from, and what to know of it."""
+        for line in described(record):
+            sys.stderr.write(f"{line}\n")
+
+    def batch(self, done: int, total: int, *, loss: float) -> None:
+        """Move the bar."""
+        if self._bar is None:
+            self._bar = _bar(total)
+        self._bar.update(self._bar.task_ids[0], completed=done, loss=loss)
+
+    def epoch(self, row: dict[str, float], *, best: bool) -> None:
+        """Print a line."""
+        figures = "  ".join(f"{name.replace('_', ' ')} {row[name]:.4f}" for name in _SHOWN)
+        speed = f"{row['crops_per_second']:.0f} crops/s"
+        self._print(f"epoch {row['epoch']:.0f}  {figures}  {speed}{'  best' if best else ''}")
+
+    def _print(self, line: str) -> None:
+        if self._bar is None:
+            sys.stderr.write(f"{line}\n")
+        else:
+            self._bar.console.print(line, highlight=False, soft_wrap=True)
+
+
+def _bar(total: int) -> Any:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    bar = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("batches  loss {task.fields[loss]:.4f}"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    bar.add_task("training", total=total, loss=float("nan"))
+    bar.start()
+    return bar
+
+
+def described(record: RunRecord) -> list[str]:
+    """Return in lines what a run learns from, and what to know of it."""
+    lines = []
+    for name, side in (("training", record.data.training), ("validation", record.data.validation)):
+        crops = f"{side.real} real and {side.fake} fake crops of {side.videos} videos"
+        lines.append(f"{name}: {crops}")
+    how = {
+        "given": "as given",
+        "store": "as the crop store marks them",
+        "carved": "carved from the training crops, whole footage at a time (none were given)",
+    }
+    lines[-1] += f", {how[record.data.validation_from]}"
+    return lines + [f"leaky: {reason}" for reason in record.data.leaks]
+
+
+def summary(run: Run) -> str:
+    """Return the result in lines: folder, best epoch, its validation figures, threshold."""
+    record = run.record
+    figures = ", ".join(f"{name.replace('_', ' ')} {v:.4f}" for name, v in record.metrics.items())
+    chosen_by = record.selection.replace("_", " ")
+    lines = [
+        str(run.folder),
+        f"  best epoch {record.best_epoch} of {record.epochs_done}, by validation {chosen_by}",
+        f"  validation: {figures}",
+    ]
+    if record.decision is not None:
+        lines.append(
+            f"  called fake from logit {record.decision.logit:.3f} "
+            f"(costs {record.decision.costs}, {record.decision.prior_fake:.0%} fakes in use)"
+        )
+    lines += [f"  leaky, figures are too good: {reason}" for reason in record.data.leaks]
+    return "\n".join([*lines, f"  next: unmask export {run.folder} -o DETECTOR"])
