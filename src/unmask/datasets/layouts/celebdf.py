@@ -157,8 +157,9 @@ def _warnings(records: list[VideoRecord], absent: list[str]) -> tuple[str, ...]:
     shared = len(train & test)
     warnings = [
         (
-            "there is no official validation list: `unmask data split MANIFEST --protocol official` "
-            "carves one out of the training rows by person; never use the test list for it"
+            "there is no official validation list: `unmask data split MANIFEST --protocol "
+            "official` carves one out of the training rows by person; never use the test list "
+            "for it"
         ),
     ]
     if shared:
