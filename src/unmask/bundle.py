@@ -20,6 +20,12 @@ from unmask.errors import BundleError
 
 BUNDLE_VERSION = "1"
 MANIFEST = "detector.json"
+MODEL = "model.onnx"
+GRADIENT = "gradient.onnx"
+WEIGHTS = "model.safetensors"
+CARD = "README.md"
+FILES = (MANIFEST, MODEL, GRADIENT, WEIGHTS, CARD)
+"""Every file that a bundle may have; the first two are always there."""
 _MAX_MANIFEST_BYTES = 2**20
 _MAX_FILE_BYTES = 2 * 2**30
 
@@ -178,6 +184,32 @@ class Metric(Strict):
     """Data, split, unit, n, and how the interval was made."""
 
 
+class Parity(Strict):
+    """How far ONNX Runtime is from PyTorch: largest difference over the largest value."""
+
+    logit: float
+    """Of the logit; at most 1e-4."""
+    features: float
+    """Of the last feature map; at most 1e-4."""
+    gradient: float
+    """Of the logit's gradient with respect to that map; at most 1e-3."""
+    input_gradient: float | None
+    """Of the logit's gradient with respect to the input; at most 1e-3. None without that file."""
+    crops: str
+    """The crops that both ran on."""
+
+
+class Quantised(Strict):
+    """What int8 convolutions cost; gradients at the input stay those of the float32 network."""
+
+    auc_float32: float
+    """AUC per crop before."""
+    auc_int8: float
+    """AUC per crop after; at most 0.005 lower."""
+    crops: str
+    """The validation crops."""
+
+
 class BundleManifest(Strict):
     """The content of `detector.json`."""
 
@@ -211,6 +243,10 @@ class BundleManifest(Strict):
     """What it cannot do."""
     metrics: tuple[Metric, ...]
     """Measured figures."""
+    parity: Parity | None = None
+    """How well the exported network agrees with the trained one; None where it was not noted."""
+    quantised: Quantised | None = None
+    """Set where `model.onnx` computes in int8; None for float32."""
     files: dict[str, Sha256]
     """SHA-256 of every other file of the bundle."""
 
@@ -242,7 +278,20 @@ class Bundle(Strict):
     @property
     def model_path(self) -> Path:
         """The ONNX file that scores."""
-        return self.folder / "model.onnx"
+        return self.folder / MODEL
+
+    @property
+    def gradient_path(self) -> Path | None:
+        """The ONNX file of the gradient at the input, where the bundle has one."""
+        return self._optional(GRADIENT)
+
+    @property
+    def weights_path(self) -> Path | None:
+        """The weights to fine-tune from, where the bundle has them."""
+        return self._optional(WEIGHTS)
+
+    def _optional(self, name: str) -> Path | None:
+        return self.folder / name if name in self.manifest.files else None
 
 
 def file_sha256(path: Path) -> str:
@@ -292,7 +341,7 @@ def load_bundle(folder: str | Path) -> Bundle:
 
 def _check_files(folder: Path, manifest: BundleManifest) -> None:
     """Compare every file of the bundle with its hash."""
-    if "model.onnx" not in manifest.files:
+    if MODEL not in manifest.files:
         raise BundleError("the bundle names no model.onnx", hint="export it again")
     for name, expected in manifest.files.items():
         path = folder / name

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +13,12 @@ from unmask.bundle import Bundle, Preprocessing
 from unmask.errors import BundleError
 
 Float = NDArray[np.float32]
+INPUT = "image"
+"""The input of every exported network."""
 OUTPUTS = ("logit", "features", "gradient")
+"""What `model.onnx` gives."""
+GRADIENT_OUTPUTS = ("input_gradient",)
+"""What `gradient.onnx` gives: d logit / d input, of the input's shape."""
 DEFAULT_BATCH = 16
 
 
@@ -51,22 +58,7 @@ class Network:
     """
 
     def __init__(self, bundle: Bundle, *, threads: int = 2) -> None:
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            self._session = ort.InferenceSession(
-                str(bundle.model_path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:
-            raise BundleError(
-                f"{bundle.model_path} cannot be run: {str(error).splitlines()[0]}",
-                hint="export the detector again",
-            ) from error
+        self._session = _open(bundle.model_path, threads)
         self._spec = bundle.manifest.preprocessing
         names = tuple(output.name for output in self._session.get_outputs())
         inputs = self._session.get_inputs()
@@ -104,3 +96,66 @@ class Network:
             features=columns[1] if evidence else None,
             gradients=columns[2] if evidence else None,
         )
+
+
+class InputGradient:
+    """An ONNX Runtime session over a bundle's `gradient.onnx`: what SmoothGrad averages.
+
+    Args:
+        bundle: a checked bundle.
+        threads: threads of the session.
+
+    Raises:
+        BundleError: the bundle has no such file, or it is not the contract's.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int = 2) -> None:
+        path = bundle.gradient_path
+        if path is None:
+            raise BundleError(
+                f"the detector {bundle.manifest.name!r} has no gradient.onnx",
+                hint="export it again with `unmask export`, or use GradCAM, which needs none",
+            )
+        self._session = _open(path, threads)
+        size = bundle.manifest.preprocessing.size_px
+        given = [tensor.name for tensor in self._session.get_outputs()]
+        shapes = [tensor.shape[1:] for tensor in self._session.get_inputs()]
+        if given != list(GRADIENT_OUTPUTS) or shapes != [[3, size, size]]:
+            raise BundleError(
+                f"{path} takes {shapes} and gives {given}; "
+                f"the contract is [3, {size}, {size}] and {list(GRADIENT_OUTPUTS)}",
+                hint="export the detector again",
+            )
+
+    def run(self, images: Float, *, batch: int = DEFAULT_BATCH) -> Float:
+        """Return d logit / d input, `(N, 3, S, S)`, for normalised images of that shape.
+
+        Args:
+            images: as `preprocess` makes them, noise added or not.
+            batch: most images in one pass.
+        """
+        if not len(images):
+            return np.empty_like(images)
+        parts = [
+            self._session.run(GRADIENT_OUTPUTS, {INPUT: images[start : start + batch]})[0]
+            for start in range(0, len(images), batch)
+        ]
+        return np.concatenate(parts)
+
+
+def _open(path: Path, threads: int) -> Any:
+    """Return an ONNX Runtime session that leaves the processor to others while it waits."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise BundleError(
+            f"{path} cannot be run: {str(error).splitlines()[0]}",
+            hint="export the detector again",
+        ) from error
