@@ -120,6 +120,11 @@ class FaceNetwork(nn.Module):
         """Return the logit of P(fake), `(N,)`, for normalised images `(N, 3, H, W)`."""
         return self.head(self.features(x))
 
+    def forward_with_gradient(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logit `(N,)`, feature map `(N, C, h, w)`, and the gradient of the one at it."""
+        features = self.features(x)
+        return self.head(features), features, self.head.gradient(features)
+
     def _load(self, path: Path) -> None:
         """Load weights of the backbone alone, or of all if they are there."""
         state = read_weights(path)

@@ -1,0 +1,79 @@
+"""Whether an exported network says what the trained one says: ONNX Runtime against PyTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unmask.bundle import Parity
+from unmask.errors import BundleError
+from unmask.models.network import FaceNetwork
+from unmask.runtime import GRADIENT_OUTPUTS, INPUT, OUTPUTS
+
+Float = NDArray[np.float32]
+
+LIMITS = {"logit": 1e-4, "features": 1e-4, "gradient": 1e-3, "input_gradient": 1e-3}
+"""Largest difference over the largest value that is taken for the same."""
+
+
+def measure_parity(
+    network: FaceNetwork, scoring: Path, gradient: Path | None, images: Float, *, crops: str
+) -> Parity:
+    """Run both on the same pictures; PyTorch's gradients come from its autograd.
+
+    Args:
+        network: the trained network.
+        scoring: its `model.onnx`.
+        gradient: its `gradient.onnx`, where there is one.
+        images: `(N, 3, S, S)`, normalised.
+        crops: what the pictures are, in words.
+    """
+    network.eval()
+    leaf = torch.from_numpy(images).requires_grad_()
+    features = network.features(leaf)
+    logits = network.head(features)
+    at_features, at_leaf = torch.autograd.grad(logits.sum(), [features, leaf])
+    found = _run(scoring, OUTPUTS, images)
+    at_input = _run(gradient, GRADIENT_OUTPUTS, images)[0] if gradient else None
+    return Parity(
+        logit=_relative(found[0], logits),
+        features=_relative(found[1], features),
+        gradient=_relative(found[2], at_features),
+        input_gradient=None if at_input is None else _relative(at_input, at_leaf),
+        crops=crops,
+    )
+
+
+def require_parity(parity: Parity) -> None:
+    """Refuse a difference beyond `LIMITS`.
+
+    Raises:
+        BundleError: one is larger, or no number.
+    """
+    found = parity.model_dump(include=set(LIMITS), exclude_none=True)
+    wrong = {name: value for name, value in found.items() if not value <= LIMITS[name]}
+    if wrong:
+        said = ", ".join(
+            f"{name} {value:.1e} (at most {LIMITS[name]:g})" for name, value in wrong.items()
+        )
+        raise BundleError(
+            f"the exported network differs from the trained one: {said}",
+            hint="no bundle was written; export with the versions in constraints.txt",
+        )
+
+
+def _run(path: Path, outputs: tuple[str, ...], images: Float) -> list[Float]:
+    import onnxruntime as ort
+
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    results: list[Float] = session.run(outputs, {INPUT: images})
+    return results
+
+
+def _relative(got: Float, expected: Any) -> float:
+    wanted = expected.detach().numpy()
+    return float(np.abs(got - wanted).max() / np.abs(wanted).max())

@@ -1,0 +1,188 @@
+"""From a network to ONNX files that need no torch: scores, and the gradient at the input.
+
+`model.onnx` is a plain forward pass. `gradient.onnx` is the backward pass too: it is recorded as a
+graph of tensor operations (`make_fx` over `autograd.grad`), and the operations that ONNX lacks are
+replaced on the way. A convolution's backward pass with respect to its input is a transposed
+convolution; a maximum pool's scatters the gradient to where the maxima were; an average pool's
+spreads it evenly. Weights are constants here, so nothing else of the backward pass is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor, nn
+from torch._subclasses import FakeTensorMode
+from torch.fx import GraphModule
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
+
+from unmask.models.network import FaceNetwork
+from unmask.runtime import GRADIENT_OUTPUTS, INPUT, OUTPUTS
+
+_aten = torch.ops.aten
+_EXAMPLES = 2
+"""Pictures in the batch that is recorded; a batch of one would be taken for a constant."""
+
+
+class _Scoring(nn.Module):
+    """Logit, feature map, and the gradient of the one with respect to the other."""
+
+    def __init__(self, network: FaceNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.network.forward_with_gradient(image)
+
+
+def export_scoring(network: FaceNetwork, path: Path, *, size_px: int) -> None:
+    """Write `model.onnx`: logit, feature map, gradient of the logit with respect to that map.
+
+    Args:
+        network: the trained network; it is put into evaluation mode.
+        path: the file to write.
+        size_px: side of the square input.
+    """
+    _write(_Scoring(network.eval()), path, size_px=size_px, outputs=OUTPUTS)
+
+
+def export_gradient(network: FaceNetwork, path: Path, *, size_px: int) -> None:
+    """Write `gradient.onnx`: the gradient of the logit with respect to the input picture.
+
+    Args: as of `export_scoring`.
+    """
+    graph = trace_gradient(network, size_px=size_px)
+    _write(graph, path, size_px=size_px, outputs=GRADIENT_OUTPUTS)
+
+
+def trace_gradient(network: FaceNetwork, *, size_px: int) -> GraphModule:
+    """Record the gradient of the logit with respect to the input as a forward graph.
+
+    Args: as of `export_scoring`.
+
+    Returns:
+        A module from `(N, 3, S, S)` to the same shape, for any N.
+    """
+    network.eval().requires_grad_(requires_grad=False)
+
+    def gradient(image: Tensor) -> Tensor:
+        leaf = image.detach().requires_grad_()
+        return torch.autograd.grad(network(leaf).sum(), leaf)[0]
+
+    # the pictures are stand-ins without values, whose number is a symbol: it stays free
+    mode = FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True)
+    sizes = [DimDynamic.DYNAMIC, *[DimDynamic.STATIC] * 3]
+    example = mode.from_tensor(
+        torch.zeros(_EXAMPLES, 3, size_px, size_px),
+        symbolic_context=StatelessSymbolicContext(dynamic_sizes=sizes),
+    )
+    trace = make_fx(
+        gradient,
+        decomposition_table=_REPLACED,
+        tracing_mode="symbolic",
+        _allow_non_fake_inputs=True,
+    )
+    return trace(example)
+
+
+def _write(module: nn.Module, path: Path, *, size_px: int, outputs: Sequence[str]) -> None:
+    """Export a module over pictures with a free batch size."""
+    torch.onnx.export(
+        module,
+        (torch.zeros(_EXAMPLES, 3, size_px, size_px),),
+        str(path),
+        input_names=[INPUT],
+        output_names=list(outputs),
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+
+
+def _convolution_backward(  # noqa: PLR0917 - the signature is the operation's
+    gradient: Tensor,
+    image: Tensor,
+    weight: Tensor,
+    bias_sizes: list[int] | None,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    transposed: bool,
+    output_padding: list[int],
+    groups: int,
+    wanted: list[bool],
+) -> tuple[Tensor | None, None, None]:
+    """Replace a convolution's backward pass by a transposed convolution with the same weights."""
+    del bias_sizes, output_padding
+    if transposed or wanted[1] or wanted[2]:
+        raise NotImplementedError("only the input's gradient of a plain convolution is exported")
+    if not wanted[0]:
+        return None, None, None
+    spans = [d * (k - 1) + 1 for d, k in zip(dilation, weight.shape[2:], strict=True)]
+    # pixels at the far edge that no stride reached
+    left_over = [
+        size - ((out - 1) * step - 2 * pad + span)
+        for size, out, step, pad, span in zip(
+            image.shape[2:], gradient.shape[2:], stride, padding, spans, strict=True
+        )
+    ]
+    spread = F.conv_transpose2d(
+        gradient, weight, None, stride, padding, left_over, groups, dilation
+    )
+    return spread, None, None
+
+
+def _max_pool_backward(  # noqa: PLR0917 - the signature is the operation's
+    gradient: Tensor,
+    image: Tensor,
+    kernel: list[int],
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    ceil_mode: bool,
+    indices: Tensor,
+) -> Tensor:
+    """Add each gradient to the pixel that was its window's maximum."""
+    del kernel, stride, padding, dilation, ceil_mode
+    batch, channels, height, width = image.shape
+    flat = torch.zeros_like(image).reshape(batch, channels, height * width)
+    return flat.scatter_add(2, indices.flatten(2), gradient.flatten(2)).reshape(image.shape)
+
+
+def _average_pool_backward(  # noqa: PLR0917 - the signature is the operation's
+    gradient: Tensor,
+    image: Tensor,
+    kernel: list[int],
+    stride: list[int],
+    padding: list[int],
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+) -> Tensor:
+    """Spread each gradient evenly over its window."""
+    channels, height, width = image.shape[1:]
+    step = stride or kernel
+    ones = torch.ones(1, 1, height, width)
+    window = (kernel, step, padding, ceil_mode, count_include_pad)
+    shares = F.avg_pool2d(ones, *window, divisor_override)
+    pixels = F.avg_pool2d(ones, *window, 1)  # of the picture in each window, the border left out
+    weights = torch.ones(channels, 1, *kernel)
+    spread = F.conv_transpose2d(gradient * (shares / pixels), weights, None, step, groups=channels)
+    beyond = [
+        size + pad - full
+        for size, pad, full in zip((height, width), padding, spread.shape[2:], strict=True)
+    ]
+    return F.pad(spread, (-padding[1], beyond[1], -padding[0], beyond[0]))
+
+
+_REPLACED: dict[Any, Callable[..., Any]] = {
+    _aten.convolution_backward.default: _convolution_backward,
+    _aten.max_pool2d_with_indices_backward.default: _max_pool_backward,
+    _aten.avg_pool2d_backward.default: _average_pool_backward,
+}
