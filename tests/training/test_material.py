@@ -26,9 +26,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return write_crops(folder / "dfdc.parquet"), write_celeba(folder / "celeba.parquet")
 
 
-def batches(files: tuple[Path, Path], *, seed: int = 7, steps: int = 3) -> TrainingBatches:
+def batches(files: tuple[Path, Path], *, seed: int = 7, count: int = 3) -> TrainingBatches:
     dfdc, celeba = files
-    return TrainingBatches([dfdc], celeba, plan=PLAN, size_px=SIZE, steps=steps, seed=seed)
+    return TrainingBatches([dfdc], celeba, plan=PLAN, size_px=SIZE, batches=count, seed=seed)
 
 
 def test_normalised_pictures_have_imagenets_mean_and_deviation() -> None:
@@ -52,7 +52,7 @@ def test_a_batch_follows_from_seed_and_step(files: tuple[Path, Path]) -> None:
     for step in (2, 0, 1):  # whatever was asked for before
         for one, again in zip(first[step], other[step], strict=True):
             np.testing.assert_array_equal(one, again)
-    np.testing.assert_array_equal(first[1][0], batches(files, steps=100)[1][0])
+    np.testing.assert_array_equal(first[1][0], batches(files, count=100)[1][0])
 
 
 def test_other_steps_and_seeds_give_other_batches(files: tuple[Path, Path]) -> None:
@@ -86,7 +86,7 @@ def test_a_triple_is_of_one_family(
         for row in range(FAMILIES * (1 + FAKES_PER_REAL))
     }
     for step in range(5):
-        images, _ = batches(files, steps=5)[step]
+        images, _ = batches(files, count=5)[step]
         for start in range(0, 3 * PLAN.triples, 3):
             (a, real), (b, fake), (c, other) = (
                 known[i.tobytes()] for i in images[start : start + 3]
@@ -99,7 +99,7 @@ def test_a_real_and_its_blend_take_the_same_degradation(
     files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With blending switched off, the two are one picture."""
-    monkeypatch.setattr(material, "self_blend", lambda image, _: image)
+    monkeypatch.setattr(material, "self_blend", lambda image, _: (image, image))
     images, labels = batches(files)[0]
     pairs = images[3 * PLAN.triples :]
     assert labels[3 * PLAN.triples :].tolist() == [0, 1] * (len(pairs) // 2)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unmask.bundle import Calibration, Metric, OperatingPoint
-from unmask.models.squeezenet import SqueezeNet
+from unmask.models.head import HeadedNetwork
 from unmask.runtime import OUTPUTS
 
 Values = NDArray[np.float64]
@@ -25,7 +25,7 @@ _PLATT_STEPS = 60
 class _WithGradient(nn.Module):
     """The network as its bundle runs it: logit, feature map, gradient."""
 
-    def __init__(self, model: SqueezeNet) -> None:
+    def __init__(self, model: HeadedNetwork) -> None:
         super().__init__()
         self.model = model
 
@@ -45,7 +45,7 @@ class Scored:
     """`(N,)` number of the source video: what a bootstrap draws."""
 
 
-def export_onnx(model: SqueezeNet, path: Path, *, size_px: int) -> None:
+def export_onnx(model: HeadedNetwork, path: Path, *, size_px: int) -> None:
     """Write `model.onnx` with a free batch size."""
     torch.onnx.export(
         _WithGradient(model).eval(),
@@ -60,7 +60,7 @@ def export_onnx(model: SqueezeNet, path: Path, *, size_px: int) -> None:
     )
 
 
-def check_parity(model: SqueezeNet, path: Path, images: NDArray[np.float32]) -> dict[str, float]:
+def check_parity(model: HeadedNetwork, path: Path, images: NDArray[np.float32]) -> dict[str, float]:
     """Compare ONNX Runtime with PyTorch; gradients with autograd.
 
     Args:

@@ -1,9 +1,6 @@
-"""SqueezeNet 1.1 with the paper's head: the small network behind the shipped detector.
+"""SqueezeNet 1.1 with the paper's head: the smaller and faster of the backbones.
 
-The backbone follows Iandola et al. 2016 (version 1.1). The head is the paper's: global average
-pooling, Dense 128 ReLU, Dropout 0.5, and one logit for P(fake). One sigmoid logit is the paper's
-two-way softmax written with one number, since softmax over two outputs depends on their difference
-only: softmax(a, b)[0] = sigmoid(a - b).
+The backbone follows Iandola et al. 2016 (version 1.1).
 """
 
 from __future__ import annotations
@@ -14,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from unmask.models.head import HeadedNetwork
 from unmask.models.imagenet import IMAGENET_STD
 
 # in channels, squeeze channels, expand channels (each of the two branches)
@@ -48,7 +46,7 @@ class Fire(nn.Module):
         )
 
 
-class SqueezeNet(nn.Module):
+class SqueezeNet(HeadedNetwork):
     """SqueezeNet 1.1 features and the paper's head.
 
     Args:
@@ -57,13 +55,10 @@ class SqueezeNet(nn.Module):
     """
 
     def __init__(self, *, hidden: int = 128, dropout: float = 0.5) -> None:
-        super().__init__()
+        super().__init__(FEATURE_CHANNELS, hidden=hidden, dropout=dropout)
         self.stem = nn.Conv2d(3, 64, 3, stride=2)
         self.fires = nn.ModuleList(Fire(*widths) for widths in _FIRES)
         self.pool = nn.MaxPool2d(3, stride=2)
-        self.hidden = nn.Linear(FEATURE_CHANNELS, hidden)
-        self.dropout = nn.Dropout(dropout)
-        self.logit = nn.Linear(hidden, 1)
 
     def features(self, x: Tensor) -> Tensor:
         """Return the last convolutional feature map, `(N, 512, h, w)`."""
@@ -73,26 +68,6 @@ class SqueezeNet(nn.Module):
                 x = self.pool(x)
             x = fire(x)
         return x
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logit of P(fake), `(N,)`, for normalised images `(N, 3, H, W)`."""
-        hidden = torch.relu(self.hidden(self.features(x).mean(dim=(2, 3))))
-        return self.logit(self.dropout(hidden)).squeeze(1)
-
-    def forward_with_gradient(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return logit `(N,)`, feature map `(N, C, h, w)` and d logit / d feature map, same shape.
-
-        The gradient is written out by hand so that it can be exported as part of a plain forward
-        graph: through mean pooling, the dense layer and its ReLU.
-        """
-        features = self.features(x)
-        before_relu = self.hidden(features.mean(dim=(2, 3)))
-        logit = self.logit(torch.relu(before_relu)).squeeze(1)
-        open_units = (before_relu > 0).to(features.dtype)
-        by_channel = (open_units * self.logit.weight[0]) @ self.hidden.weight
-        cells = features.shape[2] * features.shape[3]
-        gradient = (by_channel / cells)[:, :, None, None].expand_as(features)
-        return logit, features, gradient
 
 
 def load_imagenet(model: SqueezeNet, path: Path) -> None:

@@ -32,7 +32,7 @@ def random_window(image: Image.Image, rng: np.random.Generator, size_px: int) ->
         size_px: side of the result in pixels.
     """
     side = image.width
-    window = side * rng.uniform(0.82, 1.0)
+    window = side * rng.uniform(0.78, 1.0)
     left, top = rng.uniform(0, side - window, size=2)
     if rng.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -65,7 +65,7 @@ def recolour(image: Image.Image, rng: np.random.Generator, strength: float) -> I
     )
 
 
-def rescale(image: Image.Image, rng: np.random.Generator, smallest: float = 0.4) -> Image.Image:
+def rescale(image: Image.Image, rng: np.random.Generator, smallest: float = 0.35) -> Image.Image:
     """Shrink by a random factor down to `smallest` and enlarge again, as a small face would be."""
     size = image.size
     factor = rng.uniform(smallest, 0.95)
@@ -80,14 +80,14 @@ def degrade(image: Image.Image, rng: np.random.Generator) -> Image.Image:
         image = recolour(image, rng, 0.25)
     if rng.random() < 0.45:
         image = rescale(image, rng)
-    if rng.random() < 0.15:
-        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2)))
+    if rng.random() < 0.2:
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.4)))
     if rng.random() < 0.2:
         noise = rng.normal(0, rng.uniform(1, 8), size=(image.height, image.width, 3))
         noisy = np.asarray(image, dtype=np.float32) + noise
         image = Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
-    if rng.random() < 0.6:
-        image = jpeg(image, int(rng.integers(35, 96)))
+    if rng.random() < 0.65:
+        image = jpeg(image, int(rng.integers(30, 96)))
     if rng.random() < 0.05:
         image = image.convert("L").convert("RGB")
     return image

@@ -1,7 +1,7 @@
 """Crop files on disk as training batches and as a validation set.
 
-Batches are a function of (seed, step) alone, so a run that is stopped goes on at its step with the
-batches it would have had. One batch holds DFDC triples (a real crop and two fakes made from it),
+Batches are a function of (seed, number) alone, so a run that is stopped goes on with the batches
+that it would have had. One batch holds DFDC triples (a real crop and two fakes made from it),
 real crops with their self-blended fakes, from DFDC and from CelebA.
 """
 
@@ -27,17 +27,19 @@ Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 _CELEBA_WINDOW = (29, 60, 149, 180)
 """Square of an aligned 178 x 218 CelebA picture that frames the face as the DFDC crops do, px."""
 _WINDOW_JITTER_PX = 8
+_BLEND_SCALE = 1.25
+"""Blends are made larger than the network sees them, as a forger's are."""
 
 
 @dataclass(frozen=True)
 class BatchPlan:
     """How many crops of each kind make one batch."""
 
-    triples: int = 12
+    triples: int = 6
     """DFDC triples: one real and two of its fakes each."""
-    dfdc_blends: int = 7
+    dfdc_blends: int = 4
     """DFDC reals, each with its self-blended fake."""
-    celeba_blends: int = 7
+    celeba_blends: int = 3
     """CelebA reals, each with its self-blended fake."""
 
     @property
@@ -56,15 +58,15 @@ def _decode(data: bytes) -> Image.Image:
 
 
 class TrainingBatches:
-    """Map-style data set whose item `step` is a whole training batch.
+    """Map-style data set whose items are whole training batches.
 
     Args:
         dfdc: Parquet files with columns `name`, `label`, `original`, `image`.
         celeba: Parquet file with column `image`, aligned CelebA pictures.
         plan: composition of a batch.
         size_px: side of the network's input.
-        steps: number of batches.
-        seed: everything random follows from it and the step.
+        batches: number of batches.
+        seed: everything random follows from it and the batch's number.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class TrainingBatches:
         *,
         plan: BatchPlan,
         size_px: int,
-        steps: int,
+        batches: int,
         seed: int,
     ) -> None:
         table = pa.concat_tables([pq.read_table(path) for path in dfdc])
@@ -91,7 +93,7 @@ class TrainingBatches:
         self._families = [
             (row, np.asarray(fakes[name])) for name, row in reals.items() if fakes.get(name)
         ]
-        self._plan, self._size_px, self._steps, self._seed = plan, size_px, steps, seed
+        self._plan, self._size_px, self._batches, self._seed = plan, size_px, batches, seed
         self.counts = {
             "dfdc_real": len(reals),
             "dfdc_fake": len(labels) - len(reals),
@@ -101,11 +103,11 @@ class TrainingBatches:
 
     def __len__(self) -> int:
         """Return the number of batches."""
-        return self._steps
+        return self._batches
 
-    def __getitem__(self, step: int) -> Batch:
-        """Return images `(N, 3, H, W)` and labels `(N,)`, 1 for fake, of one step."""
-        rng = np.random.default_rng((self._seed, step))
+    def __getitem__(self, number: int) -> Batch:
+        """Return images `(N, 3, H, W)` and labels `(N,)`, 1 for fake, of one batch."""
+        rng = np.random.default_rng((self._seed, number))
         images: list[Image.Image] = []
         labels: list[float] = []
         families = rng.choice(len(self._families), self._plan.triples + self._plan.dfdc_blends)
@@ -132,12 +134,12 @@ class TrainingBatches:
         labels: list[float],
     ) -> None:
         """Append a real crop and its self-blended fake, both degraded in the same way."""
-        crop = random_window(face, rng, self._size_px)
-        fake = self_blend(crop, rng)
+        size = (self._size_px, self._size_px)
+        pair = self_blend(random_window(face, rng, round(_BLEND_SCALE * self._size_px)), rng)
         state = rng.bit_generator.state
-        images.append(degrade(crop, rng))
-        rng.bit_generator.state = state
-        images.append(degrade(fake, rng))
+        for image in pair:
+            rng.bit_generator.state = state
+            images.append(degrade(image.resize(size, Image.Resampling.BILINEAR), rng))
         labels.extend((0.0, 1.0))
 
 

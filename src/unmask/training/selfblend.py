@@ -5,8 +5,10 @@ sharpnesses) and no trace of one particular generator, so that a detector traine
 to unseen methods.
 
 Source: Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022. The
-landmark hull of the paper is replaced by a random star-shaped region around the face centre, since
-the crops come without dense landmarks.
+landmark hull of the paper is replaced by outlines of the face and of its parts where an upright
+face crop has them, strongly deformed, since the crops come without dense landmarks. Unlike the
+paper's, the real of a pair is the picture that was blended into, restyled or not, so that nothing
+but the blend tells the two apart.
 """
 
 from __future__ import annotations
@@ -21,13 +23,21 @@ Weights = NDArray[np.float32]
 
 _BLEND_RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
 
-# centre x, centre y, radius x, radius y in shares of the crop side: whole face, lower face, eyes
-_REGIONS = ((0.5, 0.54, 0.34, 0.42), (0.5, 0.74, 0.25, 0.2), (0.5, 0.4, 0.36, 0.17))
-_REGION_SHARES = (0.65, 0.23, 0.12)
+# centre x, centre y, half width, height above and below the centre, in shares of the crop's side;
+# then how often the region is taken
+_REGIONS = (
+    (0.5, 0.52, 0.36, 0.30, 0.44, 0.42),  # brows to chin, cheek to cheek
+    (0.5, 0.50, 0.38, 0.46, 0.46, 0.12),  # with the forehead
+    (0.5, 0.74, 0.27, 0.22, 0.22, 0.14),  # nose to chin
+    (0.5, 0.77, 0.18, 0.09, 0.10, 0.18),  # mouth
+    (0.5, 0.40, 0.36, 0.13, 0.12, 0.08),  # eyes and brows
+    (0.5, 0.55, 0.13, 0.20, 0.12, 0.06),  # nose
+)
+_SHARES = np.array([region[-1] for region in _REGIONS])
 
 
 def blend_mask(side_px: int, rng: np.random.Generator) -> Weights:
-    """Draw a soft, irregular region of the face.
+    """Draw the face or a part of it: deformed, eroded or grown, softened, at a blend ratio.
 
     Args:
         side_px: side of the square crop.
@@ -36,52 +46,75 @@ def blend_mask(side_px: int, rng: np.random.Generator) -> Weights:
     Returns:
         float32 `(side_px, side_px)` in [0, 1].
     """
-    centre_x, centre_y, radius_x, radius_y = _REGIONS[rng.choice(len(_REGIONS), p=_REGION_SHARES)]
-    angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-    wobble = np.ones_like(angles)
-    for harmonic in (1, 2, 3, 4):
-        phase, size = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.11 / harmonic)
-        wobble += size * np.cos(harmonic * angles + phase)
-    scale = rng.uniform(0.8, 1.12)
-    shift = rng.normal(0, 0.02, size=2)
-    x = (centre_x + shift[0] + scale * radius_x * wobble * np.cos(angles)) * side_px
-    y = (centre_y + shift[1] + scale * radius_y * wobble * np.sin(angles)) * side_px
+    x, y = _outline(rng)
     canvas = Image.new("L", (side_px, side_px))
-    ImageDraw.Draw(canvas).polygon(list(zip(x.tolist(), y.tolist(), strict=True)), fill=255)
-    soft = canvas.filter(ImageFilter.GaussianBlur(rng.uniform(0.004, 0.06) * side_px))
+    points = list(zip((x * side_px).tolist(), (y * side_px).tolist(), strict=True))
+    ImageDraw.Draw(canvas).polygon(points, fill=255)
+    blurred = canvas.filter(ImageFilter.GaussianBlur(rng.uniform(0.004, 0.03) * side_px))
+    level = rng.uniform(40, 245)  # above 128 the region shrinks, below it grows
+    resized = blurred.point([255 * (value > level) for value in range(256)])
+    soft = resized.filter(ImageFilter.GaussianBlur(rng.uniform(0.004, 0.05) * side_px))
     mask = np.asarray(soft, dtype=np.float32) / 255.0
     return mask * np.float32(rng.choice(_BLEND_RATIOS))
 
 
+def _outline(rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return x and y, `(48,)` in shares of the crop's side, of a deformed region's outline."""
+    chosen = _REGIONS[rng.choice(len(_REGIONS), p=_SHARES)]
+    centre_x, centre_y, half_width, above, below, _ = chosen
+    angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    wobble = np.ones_like(angles)
+    for harmonic in (1, 2, 3, 4, 5):
+        phase, size = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.1 / harmonic)
+        wobble += size * np.cos(harmonic * angles + phase)
+    wobble *= rng.uniform(0.85, 1.12)
+    shift = rng.normal(0, 0.02, size=2)
+    height = np.where(np.sin(angles) < 0, above, below)
+    # a superellipse: a jaw is squarer than an ellipse
+    power = rng.uniform(0.7, 1.0)
+    across, down = (np.sign(v) * np.abs(v) ** power for v in (np.cos(angles), np.sin(angles)))
+    x = centre_x + shift[0] + half_width * wobble * across
+    y = centre_y + shift[1] + height * wobble * down
+    return x, y
+
+
 def _restyle(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Change colour and either sharpness or resolution: the second half of a blend's two styles."""
-    shift = rng.integers(-14, 15, size=3)
-    shifted = np.asarray(image, dtype=np.int16) + shift.astype(np.int16)
+    """Change colour and sharpness, each from hardly to clearly."""
+    strength = rng.uniform(0, 1)
+    shift = np.round(strength * rng.uniform(-20, 20, size=3))
+    shifted = np.asarray(image, dtype=np.float32) + shift.astype(np.float32)
     image = Image.fromarray(shifted.clip(0, 255).astype(np.uint8))
-    image = recolour(image, rng, 0.15)
-    if rng.random() < 0.5:
-        return rescale(image, rng, smallest=0.3)
+    image = recolour(image, rng, 0.2 * strength)
+    kind = rng.random()
+    if kind < 0.5:
+        return rescale(image, rng, smallest=0.25)
+    if kind < 0.65:
+        return image.filter(ImageFilter.GaussianBlur(rng.uniform(0.4, 1.6)))
     return ImageEnhance.Sharpness(image).enhance(rng.uniform(1.3, 3.0))
 
 
 def _displace(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Move and scale by a few per cent, so that the blended face does not fit its surroundings."""
     side = image.width
-    scale = rng.uniform(0.95, 1.05)
-    offset = rng.uniform(-0.03, 0.03, size=2) * side + (1 - scale) * side / 2
-    return image.transform(
+    border = side // 8
+    scale = rng.uniform(0.95, 1.05, size=2)
+    offset = rng.uniform(-0.03, 0.03, size=2) * side + (1 - scale) * side / 2 + border
+    # mirrored beyond its edges: nothing black may come in
+    widths = ((border, border), (border, border), (0, 0))
+    wide = Image.fromarray(np.pad(np.asarray(image), widths, mode="reflect"))
+    return wide.transform(
         image.size,
         Image.Transform.AFFINE,
-        (scale, 0, offset[0], 0, scale, offset[1]),
-        Image.Resampling.BILINEAR,
+        (scale[0], 0, offset[0], 0, scale[1], offset[1]),
+        Image.Resampling.BICUBIC,
     )
 
 
-def self_blend(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Return a fake made from one real, square face crop.
+def self_blend(image: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, Image.Image]:
+    """Return a real and the fake made from it; they differ where the fake was blended in.
 
     Args:
-        image: RGB crop, face centred.
+        image: RGB crop of a real face, square, face centred.
         rng: source of randomness.
     """
     restyled = _restyle(image, rng)
@@ -90,4 +123,4 @@ def self_blend(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     moved = np.asarray(_displace(source, rng), dtype=np.float32)
     base = np.asarray(target, dtype=np.float32)
     blended = base + mask * (moved - base)
-    return Image.fromarray(blended.round().clip(0, 255).astype(np.uint8))
+    return target, Image.fromarray(blended.round().clip(0, 255).astype(np.uint8))

@@ -1,7 +1,7 @@
-"""Turn the weights of `first_detector` into the bundle that the package ships.
+"""Turn the weights of a training run into the bundle that the package ships.
 
-    python -m unmask.training.first_bundle --weights model.pt --calibration more.parquet \
-        --test dfdc-validation.parquet --out src/unmask/detectors/default
+    python -m unmask.training.default_bundle --run RUN --calibration more.parquet \
+        --test dfdc-validation.parquet --name unmask-second --out src/unmask/detectors/default
 
 Calibration and operating points come from validation crops whose source videos are not among the
 test crops; the test crops only measure.
@@ -10,6 +10,7 @@ test crops; the test crops only measure.
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from unmask.bundle import (
     load_bundle,
     write_manifest,
 )
+from unmask.models.backbones import BACKBONES
 from unmask.models.export import (
     Scored,
     calibration,
@@ -32,21 +34,21 @@ from unmask.models.export import (
     metric,
     operating_points,
 )
+from unmask.models.head import HeadedNetwork
 from unmask.models.imagenet import IMAGENET_MEAN, IMAGENET_STD
-from unmask.models.squeezenet import SqueezeNet
-from unmask.training.first_detector import Recipe, predict
+from unmask.training.default_detector import predict
 from unmask.training.material import ValidationSet, read_validation
 
 TRAINING_DATA = (
     "79,695 face crops of the DFDC training set (parts 05-34), one frame per video; fakes of other "
-    "methods by self-blending of DFDC and 3,600 CelebA real faces; ImageNet start (SqueezeNet 1.1)"
+    "methods by self-blending of DFDC and 3,600 CelebA real faces; ImageNet start"
 )
 LICENCE = (
     "Weights Apache-2.0 as far as ours; trained on DFDC (research terms of its publishers) and "
     "CelebA (non-commercial research), so use for research and check these terms for anything else"
 )
 LIMITS = (
-    "A first, small detector: it is wrong often; see its figures. It is no proof on its own.",
+    "A small detector: it is wrong often; see its figures. It is no proof on its own.",
     (
         "It knows face swaps like those of DFDC, and blended faces; lip-sync, subtle expression "
         "transfer and wholly generated faces are mostly unseen."
@@ -63,23 +65,37 @@ MARGIN_RATIO = 0.85
 SHIFT_Y_RATIO = 0.06
 
 
-def scored(model: SqueezeNet, data: ValidationSet) -> Scored:
+def scored(model: HeadedNetwork, data: ValidationSet) -> Scored:
     """Score a validation set."""
     numbers = {name: number for number, name in enumerate(dict.fromkeys(data.originals))}
     clusters = np.array([numbers[name] for name in data.originals])
     return Scored(predict(model, data), data.labels, clusters)
 
 
-def build(model: SqueezeNet, *, calibrate_on: Path, test: Path, out: Path) -> BundleManifest:
+def trained(run: Path) -> tuple[HeadedNetwork, str, int]:
+    """Return a finished run's network, its backbone's title and the side of its input.
+
+    Args:
+        run: folder that `default_detector` wrote.
+    """
+    recipe = json.loads((run / "recipe.json").read_text())["recipe"]
+    backbone = BACKBONES[recipe["backbone"]]
+    model = backbone.build()
+    model.load_state_dict(torch.load(run / "model.pt", weights_only=True))
+    return model, backbone.title, recipe["size_px"]
+
+
+def build(run: Path, *, name: str, calibrate_on: Path, test: Path, out: Path) -> BundleManifest:
     """Export, calibrate, measure and write a bundle.
 
     Args:
-        model: the trained network.
+        run: folder of the training run.
+        name: the bundle's name.
         calibrate_on: crops for calibration; those whose source is in `test` are left out.
         test: crops to measure on.
         out: folder of the bundle.
     """
-    size = Recipe.size_px
+    model, backbone, size = trained(run)
     rng = np.random.default_rng(0)
     out.mkdir(parents=True, exist_ok=True)
     tested = read_validation(test, size_px=size)
@@ -94,8 +110,8 @@ def build(model: SqueezeNet, *, calibrate_on: Path, test: Path, out: Path) -> Bu
     )
     manifest = BundleManifest(
         bundle_version="1",
-        name="unmask-first",
-        backbone="squeezenet1_1 + paper head",
+        name=name,
+        backbone=backbone,
         preprocessing=Preprocessing(
             size_px=size,
             mean=IMAGENET_MEAN,
@@ -179,12 +195,17 @@ def card(manifest: BundleManifest, parity: dict[str, float]) -> str:
 def main() -> None:
     """Read the command line and build the bundle."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("weights", "calibration", "test", "out"):
+    for name in ("run", "calibration", "test", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--name", required=True)
     options = parser.parse_args()
-    model = SqueezeNet()
-    model.load_state_dict(torch.load(options.weights, weights_only=True))
-    build(model, calibrate_on=options.calibration, test=options.test, out=options.out)
+    build(
+        options.run,
+        name=options.name,
+        calibrate_on=options.calibration,
+        test=options.test,
+        out=options.out,
+    )
 
 
 if __name__ == "__main__":
