@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -21,7 +23,7 @@ from unmask.scan import Scanner
 from unmask.settings import ScanSettings
 from unmask.video.still import pixels_as_shown
 
-SETTINGS = CropSettings(scan=ScanSettings(selector="uniform", budget=3), size_px=96)
+SETTINGS = CropSettings(scan=ScanSettings(selector="uniform", budget=3, explain=False), size_px=96)
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +167,15 @@ def test_a_cropped_picture_is_taken_whole(toy: Manifest) -> None:
         (0, -20, 160, 140),
     )
     assert row.forged_face == "only-face"
+
+
+def test_a_crop_in_a_parquet_file_is_read_by_its_name(toy: Manifest) -> None:
+    whole = Path(toy.info.root, "crop.png").read_bytes()
+    table = pa.table({"name": ["a", "b"], "label": ["real"] * 2, "image": [b"none", whole]})
+    pq.write_table(table, Path(toy.info.root, "own.parquet"))
+    good = crop(toy, record("own.parquet/b", kind="crop"))
+    assert good.rows[0].image == crop(toy, named(toy, "crop.png")).rows[0].image
+    assert crop(toy, record("own.parquet/a", kind="crop")).coverage.status == "failed"
 
 
 def test_a_video_without_a_face_is_empty(toy: Manifest) -> None:

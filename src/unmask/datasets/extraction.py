@@ -20,7 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.datasets.footage import Footage, mask_frames, read_folder, read_video
+from unmask.datasets.footage import (
+    Footage,
+    mask_frames,
+    read_crop,
+    read_folder,
+    read_video,
+)
 from unmask.datasets.forged import forged_faces
 from unmask.datasets.manifest import ManifestInfo, Split, VideoRecord
 from unmask.datasets.rows import CropRow, ForgedFace, VideoCoverage, VideoCrops
@@ -32,7 +38,6 @@ from unmask.provenance import settings_table
 from unmask.scoring import sharpness
 from unmask.settings import ScanSettings
 from unmask.values import Box, Frame, KeyFrame
-from unmask.video.still import pixels_as_shown
 
 Picture = NDArray[np.uint8]
 
@@ -162,7 +167,7 @@ class Cropper:
 
     def _of_crop(self, record: VideoRecord) -> VideoCrops:
         """Take a picture that is a face crop already, whole."""
-        picture = pixels_as_shown(Path(self.root, record.id), limits=self.settings.scan.limits)
+        picture = read_crop(Path(self.root), record.id, self.settings.scan.limits)
         height, width = picture.shape[:2]
         side = max(width, height)
         left, top = (width - side) / 2, (height - side) / 2

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.datasets.layouts.layout import PICTURE_SUFFIXES
+from unmask.datasets.layouts.crops import picture
+from unmask.datasets.layouts.layout import PICTURE_SUFFIXES, files_below
 from unmask.errors import DecodeError, NotMedia
 from unmask.faces.detector import create
 from unmask.faces.tracks import Tracker
@@ -115,19 +117,33 @@ def _as_frame(path: Path, index: int, settings: ScanSettings) -> LumaFrame:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """Return the pictures that lie in a folder, in order of name.
+    """Return the pictures below a folder, in order of name.
 
     Raises:
         NotMedia: there is none.
     """
-    found = (path for path in folder.glob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
-    paths = sorted(path for path in found if not path.name.startswith("."))
+    paths = files_below(folder, PICTURE_SUFFIXES)
     if not paths:
         raise NotMedia(
             f"there is no picture in the folder {str(folder)!r}",
             hint=f"pictures end in {', '.join(sorted(PICTURE_SUFFIXES))}",
         )
     return paths
+
+
+def read_crop(root: Path, crop: str, limits: Limits) -> NDArray[np.uint8]:
+    """Return a picture that is a crop already, a file or a row of a Parquet file, by its id.
+
+    Raises:
+        InputNotFound: there is no such row.
+        DecodeError: it is damaged, or no picture.
+    """
+    if ".parquet/" not in crop:
+        return pixels_as_shown(root / crop, limits=limits)
+    with NamedTemporaryFile() as file:
+        file.write(picture(root, crop))
+        file.flush()
+        return pixels_as_shown(file.name, limits=limits)
 
 
 def mask_frames(
