@@ -55,7 +55,8 @@ def test_what_the_list_leaves_out_is_training_and_nothing_is_validation(tmp_path
     other = "Celeb-real/id1_0000.mp4"
     found = found_in("celebdf-v2", with_list(tmp_path, f"1 {REAL}\n", REAL, other))
     assert {row.id: row.split for row in found.records} == {REAL: "test", other: "train"}
-    assert "no official validation list: carve one by identity" in found.warnings[0]
+    assert "no official validation list" in found.warnings[0]
+    assert "--protocol official" in found.warnings[0]
 
 
 def test_identities_on_both_sides_are_counted_in_a_warning(tmp_path: Path) -> None:
