@@ -1,0 +1,102 @@
+"""Batches: a function of seed and number, with the composition that the strategy asks for."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from toy_crops import write_toy_crops
+from unmask.errors import RecipeError
+from unmask.training.batches import TrainingBatches, ValidationBatches, classes_of
+from unmask.training.crops import CropKey, Crops, read_crops
+from unmask.training.recipe import Recipe
+from unmask.training.sampling import alternating, paired, shuffled
+
+
+def recipe(**fields: object) -> Recipe:
+    return Recipe.model_validate(
+        {"batch_size": 8, "epochs": 3, "network": {"size_px": 32}} | fields
+    )
+
+
+AUGMENTED = {"name": "standard", "self_blended_ratio": 0.5}
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory: pytest.TempPathFactory) -> Crops:
+    path = tmp_path_factory.mktemp("crops") / "crops.parquet"
+    return read_crops([write_toy_crops(path, families=11)])
+
+
+def test_a_batch_follows_from_seed_and_number_alone(crops: Crops) -> None:
+    made = [TrainingBatches(crops, shuffled, recipe(augmentation=AUGMENTED)) for _ in range(2)]
+    list(map(made[0].__getitem__, range(5)))  # one has been used before, one is fresh
+    for whole, fresh in zip(made[0][7], pickle.loads(pickle.dumps(made[1]))[7], strict=True):  # noqa: S301
+        np.testing.assert_array_equal(whole, fresh)
+    other = TrainingBatches(crops, shuffled, recipe(augmentation=AUGMENTED, seed=1))
+    assert (other[7][0] != made[0][7][0]).any()
+    assert (made[0][6][0] != made[0][7][0]).any()
+
+
+def test_an_epoch_takes_each_crop_at_most_once(crops: Crops) -> None:
+    batches = TrainingBatches(crops, shuffled, recipe())
+    assert batches.per_epoch == 33 // 8
+    seen = [image.tobytes() for n in range(4) for image in batches[n][0]]
+    # the two fakes of a family are equal pictures
+    assert len(set(seen)) >= 20
+    assert max(seen.count(each) for each in seen) <= 2
+
+
+def test_epochs_have_different_orders(crops: Crops) -> None:
+    batches = TrainingBatches(crops, shuffled, recipe())
+    assert (batches[0][0] != batches[4][0]).any()
+
+
+def test_devices_share_an_epoch(crops: Crops) -> None:
+    alone = TrainingBatches(crops, shuffled, recipe())
+    shared = TrainingBatches(crops, shuffled, recipe(batch_size=4), devices=2)
+    assert shared.per_epoch == alone.per_epoch
+    both = np.concatenate([shared[2][0], shared[3][0]])
+    np.testing.assert_array_equal(both, alone[1][0])
+
+
+def test_steps_are_whole_under_accumulation(crops: Crops) -> None:
+    assert TrainingBatches(crops, shuffled, recipe(batch_size=4, accumulate=3)).per_epoch == 6
+
+
+@pytest.mark.parametrize("order", [alternating, paired])
+def test_even_batches_are_half_fake(crops: Crops, order: object) -> None:
+    batches = TrainingBatches(crops, order, recipe())
+    assert all(batches[n][1].sum() == 4 for n in range(batches.per_epoch))
+
+
+def test_blends_are_pairs_of_a_real_and_its_fake(crops: Crops) -> None:
+    asked = recipe(augmentation={"name": "none", "self_blended_ratio": 0.5})
+    batches = TrainingBatches(crops, shuffled, asked)
+    pixels, labels = batches[0]
+    assert labels[4:].tolist() == [0, 1, 0, 1]
+    assert (pixels[4] != pixels[5]).any()
+    apart, pair = (np.abs(pixels[4].astype(int) - pixels[n]).mean() for n in (6, 5))
+    assert pair < apart
+
+
+def test_too_few_crops_for_a_step_are_refused(crops: Crops) -> None:
+    with pytest.raises(RecipeError, match="an epoch has 33 crops, a step needs 64"):
+        TrainingBatches(crops, shuffled, recipe(batch_size=16), devices=4)
+
+
+def test_a_fakes_original_is_the_nearest_frame_of_its_footage() -> None:
+    def key(video: str, target: str, frame: int) -> CropKey:
+        return CropKey(video.startswith("f"), video, target, None, None, frame, 0, 0)
+
+    keys = (key("r", "a", 0), key("r", "a", 30), key("f", "a", 20), key("f2", "b", 0))
+    assert classes_of(Crops((), keys)).original.tolist() == [-1, -1, 1, -1]
+
+
+def test_validation_crops_come_once_and_in_order(crops: Crops) -> None:
+    slices = ValidationBatches(crops, size_px=32, batch_size=10)
+    positions = np.concatenate([slices[n][0] for n in range(len(slices))])
+    assert positions.tolist() == list(range(33))
+    assert slices[3][1].shape == (3, 32, 32, 3)

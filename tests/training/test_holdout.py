@@ -1,0 +1,225 @@
+"""Which crops train and which validate: nothing shared, nothing of the test split, leaks said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from toy_crops import picture, write_toy_crops
+from unmask.datasets.rows import CropRow, StoreInfo, VideoCoverage, VideoCrops
+from unmask.datasets.store import writing
+from unmask.errors import InputNotFound, ManifestError, RecipeError
+from unmask.training.crops import Crops, read_crops
+from unmask.training.holdout import Sides, read_sides
+
+
+def sides(*paths: Path, validation: tuple[Path, ...] = ()) -> Sides:
+    return read_sides(paths, validation, ratio=0.25, seed=0)
+
+
+def footage(crops: Crops) -> set[str]:
+    return {key for crop in crops.keys for key in crop.footage}
+
+
+def test_carved_crops_share_no_footage(tmp_path: Path) -> None:
+    made = sides(write_toy_crops(tmp_path / "crops.parquet", families=20))
+    assert not footage(made.training) & footage(made.validation)
+    assert len(made.training) + len(made.validation) == 60
+    assert (len(made.validation), int(made.validation.is_fake.sum())) == (15, 10)
+    assert (made.data.validation_from, made.data.leaks) == ("carved", ())
+
+
+def test_carving_follows_from_the_seed(tmp_path: Path) -> None:
+    path = write_toy_crops(tmp_path / "crops.parquet", families=20)
+    chosen = [read_sides([path], ratio=0.25, seed=seed).validation.videos for seed in (0, 0, 1)]
+    assert chosen[0] == chosen[1] != chosen[2]
+
+
+def test_given_validation_crops_are_taken_whole(tmp_path: Path) -> None:
+    made = sides(
+        write_toy_crops(tmp_path / "a.parquet"),
+        write_toy_crops(tmp_path / "b.parquet", prefix="other"),
+        validation=(write_toy_crops(tmp_path / "c.parquet", families=2, prefix="held"),),
+    )
+    assert (len(made.training), len(made.validation)) == (48, 6)
+    assert (made.data.validation_from, made.data.leaky) == ("given", False)
+    assert [Path(s.path).name for s in made.data.training.sources] == ["a.parquet", "b.parquet"]
+
+
+def test_footage_on_both_sides_is_a_leak(tmp_path: Path) -> None:
+    made = sides(
+        write_toy_crops(tmp_path / "a.parquet"),
+        validation=(write_toy_crops(tmp_path / "b.parquet", families=3),),
+    )
+    assert made.data.leaks == ("3 of 3 pieces of footage in validation are in training too",)
+
+
+def test_one_class_alone_is_refused(tmp_path: Path) -> None:
+    path = write_toy_crops(tmp_path / "crops.parquet", fakes=0)
+    with pytest.raises(RecipeError, match="training needs crops of both classes"):
+        sides(path)
+
+
+def row(number: int, copy: int, split: str | None, *, leaks: bool) -> CropRow:
+    """Return a crop of clip `number`: the real one, or a fake made from it."""
+    label = "fake" if copy else "real"
+    name = f"{label}/{number}-{copy}.mp4"
+    encoded = picture(number, fake=copy > 0)
+    return CropRow(
+        crop_id=f"{name}#t1f0",
+        video_id=name,
+        dataset="toy",
+        label=label,
+        method="board" if copy else None,
+        target=f"toy/{number}",
+        source=None,
+        identities=(),
+        part=None,
+        split=split,
+        fold=None,
+        compression=None,
+        protocol="paper-frame-split" if leaks else "video",
+        leaks=leaks,
+        kind="video",
+        track=1,
+        frame_index=0,
+        pts_seconds=0.0,
+        square=(0.0, 0.0, 40.0, 40.0),
+        box=None,
+        landmarks=None,
+        face_px=None,
+        difference=None,
+        sharpness=1.0,
+        forged_face="only-face" if copy else None,
+        image_size_bytes=len(encoded),
+        mask_size_bytes=None,
+        image=encoded,
+        mask=None,
+        **({"track_frames": 1} if "track_frames" in CropRow.__slots__ else {}),
+    )
+
+
+def write_store(folder: Path, splits: list[str | None], *, leaks: bool = False) -> Path:
+    """Write a crop store with a real and two fakes for each split named."""
+    info = StoreInfo(
+        dataset="toy",
+        licence="free",
+        protocol="paper-frame-split" if leaks else "video",
+        leaks=leaks,
+        leak_reason="frames were drawn at random" if leaks else None,
+        manifest_sha256="0" * 64,
+        manifest_rows=3 * len(splits),
+        settings={"margin_ratio": 1.7},
+        versions={},
+    )
+    with writing(folder, info) as store:
+        for number, split in enumerate(splits):
+            for copy in range(3):
+                crop = row(number, copy, split, leaks=leaks)
+                coverage = VideoCoverage(
+                    crop.video_id, crop.label, crop.method, crop.split, None, "done", None, None,
+                    crops=1, tracks_found=1, tracks_kept=1, seconds_analysed=1.0, work_seconds=0.0,
+                )  # fmt: skip
+                store.add(VideoCrops(coverage, (crop,)))
+    return folder
+
+
+def test_a_store_is_used_as_it_is_split_and_its_test_crops_never(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "crops", ["train", "train", "validation", "test"])
+    made = sides(store)
+    assert footage(made.training) == {"toy/0", "toy/1"}
+    assert footage(made.validation) == {"toy/2"}
+    assert (made.data.validation_from, made.margin_ratio) == ("store", 1.7)
+    assert made.data.training.sources[0].licence == "free"
+
+
+def test_a_stores_pictures_belong_to_its_rows(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "crops", ["train", "validation"])
+    made = sides(store)
+    for crops in (made.training, made.validation):
+        for index, key in enumerate(crops.keys):
+            is_real = key.video.startswith("toy/real")
+            # a checkerboard is rough, blotches are smooth
+            grey = np.asarray(crops.picture(index).convert("L"), dtype=float)
+            assert (np.abs(np.diff(grey, axis=1)).mean() < 8) == is_real
+            assert key.is_fake != is_real
+
+
+def test_a_store_without_splits_is_carved(tmp_path: Path) -> None:
+    made = sides(write_store(tmp_path / "crops", [None] * 8))
+    assert not footage(made.training) & footage(made.validation)
+    assert made.data.validation_from == "carved"
+
+
+def test_a_leaky_protocol_is_carried_into_the_run(tmp_path: Path) -> None:
+    made = sides(write_store(tmp_path / "crops", ["train", "train", "validation"], leaks=True))
+    assert made.data.leaks == ("paper-frame-split: frames were drawn at random",)
+
+
+def test_test_crops_are_refused_for_validation(tmp_path: Path) -> None:
+    training = write_toy_crops(tmp_path / "crops.parquet")
+    store = write_store(tmp_path / "store", ["test", "test"])
+    with pytest.raises(RecipeError, match=r"no crop of .*store is marked as validation"):
+        sides(training, validation=(store,))
+
+
+def rewritten(path: Path, **columns: list[object] | None) -> Path:
+    table = pq.read_table(path).to_pydict()
+    for name, values in columns.items():
+        if values is None:
+            del table[name]
+        else:
+            table[name] = values
+    pq.write_table(pa.table(table), path)
+    return path
+
+
+def test_a_file_without_originals_takes_each_name_as_footage(tmp_path: Path) -> None:
+    path = rewritten(write_toy_crops(tmp_path / "crops.parquet"), original=None)
+    assert len(footage(read_crops([path]))) == 24
+
+
+def test_a_column_of_videos_keeps_crops_together(tmp_path: Path) -> None:
+    path = write_toy_crops(tmp_path / "crops.parquet", families=2)
+    videos = ["a", "b", "b", "c", "d", "d"]
+    assert read_crops([rewritten(path, video=videos)]).videos == videos
+
+
+@pytest.mark.parametrize("column", ["name", "label", "image"])
+def test_a_file_without_a_needed_column_is_refused(column: str, tmp_path: Path) -> None:
+    path = rewritten(write_toy_crops(tmp_path / "crops.parquet"), **{column: None})
+    with pytest.raises(ManifestError, match=f"has no column '{column}'"):
+        read_crops([path])
+
+
+def test_strange_labels_and_files_are_refused(tmp_path: Path) -> None:
+    path = write_toy_crops(tmp_path / "crops.parquet", families=1)
+    with pytest.raises(ManifestError, match="labels are 'real' or 'fake', got 'forged'"):
+        read_crops([rewritten(path, label=["real", "forged", "fake"])])
+    (tmp_path / "words.parquet").write_text("words")
+    with pytest.raises(ManifestError, match="is no Parquet file"):
+        read_crops([tmp_path / "words.parquet"])
+    with pytest.raises(InputNotFound, match="no crops"):
+        read_crops([tmp_path / "absent.parquet"])
+
+
+def test_a_picture_that_is_none_or_not_square_is_named(tmp_path: Path) -> None:
+    path = write_toy_crops(tmp_path / "crops.parquet", families=1)
+    crops = read_crops([rewritten(path, image=[b"none", *[picture(0, fake=True)] * 2])])
+    with pytest.raises(ManifestError, match=r"the crop of 'clip0' in .* is no picture"):
+        crops.picture(0)
+    wide = tmp_path / "wide.png"
+    crops.picture(1).resize((40, 30)).save(wide)
+    path = rewritten(path, image=[wide.read_bytes()] * 3)
+    with pytest.raises(ManifestError, match="is 40 x 30; crops are square"):
+        read_crops([path]).picture(0)
+
+
+def test_what_is_known_of_the_data_can_be_written(tmp_path: Path) -> None:
+    data = sides(write_toy_crops(tmp_path / "crops.parquet")).data
+    assert json.loads(data.model_dump_json())["training"]["real"] == data.training.real
