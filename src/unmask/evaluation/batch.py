@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 
+BINS = 15
+"""Bins of the calibration error and of the reliability diagram."""
+
 
 @dataclass(frozen=True, eq=False)
 class Sorted:
@@ -50,6 +53,33 @@ class Sorted:
     def ends(self) -> NDArray[np.int64]:
         """`(K,)` last position of each run of equal logits."""
         return np.append(np.flatnonzero(np.diff(self.logit)), len(self.logit) - 1)
+
+    @cached_property
+    def probability(self) -> Values:
+        """`(N,)` calibrated P(fake)."""
+        return np.asarray(0.5 * (1 + np.tanh(self.log_odds / 2)))
+
+    @cached_property
+    def squared_error(self) -> Values:
+        """`(N,)` squared distance of the probability from the truth."""
+        return np.asarray((self.probability - self.is_fake) ** 2)
+
+    @cached_property
+    def surprise_of_fake(self) -> Values:
+        """`(N,)` negative log probability of fake, nats."""
+        return np.logaddexp(0, -self.log_odds)
+
+    @cached_property
+    def surprise_of_real(self) -> Values:
+        """`(N,)` negative log probability of real, nats."""
+        return np.logaddexp(0, self.log_odds)
+
+    @cached_property
+    def gap_in_bins(self) -> Values:
+        """`(N, BINS)` truth minus probability, in the column of the unit's bin."""
+        place = np.minimum((self.probability * BINS).astype(np.int64), BINS - 1)
+        gap = self.is_fake - self.probability
+        return np.asarray(gap[:, None] * (place[:, None] == np.arange(BINS)))
 
     def plain(self) -> Batch:
         """Return the batch of one weighting, each unit counted once."""
@@ -120,11 +150,19 @@ class Batch:
     def roc(self) -> Roc:
         """The ROC curve; NaN where a class has no weight."""
         fakes, reals = self._split
-        tp, fp = (
-            _with_zero(np.cumsum(part, axis=1)[:, self.units.ends]) for part in (fakes, reals)
-        )
+        tp, fp = self._summed(fakes), self._summed(reals)
         with np.errstate(invalid="ignore", divide="ignore"):
             return Roc(fpr=fp / self.reals[:, None], tpr=tp / self.fakes[:, None], fp=fp, tp=tp)
+
+    def _summed(self, part: Values) -> Values:
+        """Return cumulative sums at the distinct scores, from zero on."""
+        ends = self.units.ends
+        summed = np.zeros((len(part), len(ends) + 1))
+        if len(ends) == part.shape[1]:
+            np.cumsum(part, axis=1, out=summed[:, 1:])
+        else:
+            summed[:, 1:] = np.cumsum(part, axis=1)[:, ends]
+        return summed
 
     def mean(self, losses: Values) -> Values:
         """Return the weighted mean of a value per unit, `(B,)`."""
@@ -136,7 +174,3 @@ class Batch:
         with np.errstate(invalid="ignore", divide="ignore"):
             both = fakes @ of_fakes / self.fakes + reals @ of_reals / self.reals
         return np.asarray(both / 2)
-
-
-def _with_zero(columns: Values) -> Values:
-    return np.concatenate([np.zeros((len(columns), 1)), columns], axis=1)

@@ -21,8 +21,8 @@ LEVEL = 0.95
 """How often an interval should hold the truth."""
 CLUSTERS_NEEDED = 5
 """Fewest clusters that an interval is made from."""
-_BATCH_VALUES = 2_000_000
-"""Weights held at a time."""
+_BATCH_VALUES = 100_000
+"""Weights held at a time: few enough to stay in the processor's cache."""
 _STEPS = 20_000_000
 """Most units times replicates that a figure computed step by step is worth."""
 

@@ -20,8 +20,6 @@ from unmask.evaluation.batch import Batch, Confusion, Roc, Values
 
 PARTIAL_FPR = 0.1
 """The partial AUC looks at false positive rates up to this."""
-BINS = 15
-"""Bins of the calibration error and of the reliability diagram."""
 ALARMS_NEEDED = 3
 """A rate of false alarms is measured where it means at least this many reals."""
 
@@ -173,37 +171,28 @@ CURVED: dict[str, Callable[[Roc], Values]] = {
 """Figures of the ROC curve, without a threshold."""
 
 
-def _probability(log_odds: Values) -> Values:
-    return 0.5 * (1 + np.tanh(log_odds / 2))
-
-
 def brier(batch: Batch) -> Values:
     """Mean squared distance of the probability from the truth."""
-    units = batch.units
-    return batch.mean((_probability(units.log_odds) - units.is_fake) ** 2)
+    return batch.mean(batch.units.squared_error)
 
 
 def log_loss(batch: Batch) -> Values:
     """Mean negative log probability of the truth, in nats."""
     units = batch.units
-    return batch.mean(np.logaddexp(0, np.where(units.is_fake, -units.log_odds, units.log_odds)))
+    return batch.mean(np.where(units.is_fake, units.surprise_of_fake, units.surprise_of_real))
 
 
 def calibration_error(batch: Batch) -> Values:
     """Mean distance of the probability from the share of fakes, over bins of equal width (ECE)."""
-    units = batch.units
-    probability = _probability(units.log_odds)
-    gap = units.is_fake - probability
-    bins = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
-    per_bin = batch.weights @ (gap[:, None] * (bins[:, None] == np.arange(BINS)))
+    per_bin = batch.weights @ batch.units.gap_in_bins
     return np.asarray(np.abs(per_bin).sum(axis=1) / batch.weights.sum(axis=1))
 
 
 def cllr(batch: Batch) -> Values:
     """Log-likelihood-ratio cost in bits: 0 is perfect, 1 is what no information costs."""
-    odds = batch.units.log_odds
-    bits = np.log(2)
-    return batch.mean_of_classes(np.logaddexp(0, -odds) / bits, np.logaddexp(0, odds) / bits)
+    units = batch.units
+    nats = batch.mean_of_classes(units.surprise_of_fake, units.surprise_of_real)
+    return np.asarray(nats / np.log(2))
 
 
 def min_cllr(batch: Batch) -> Values:

@@ -1,0 +1,411 @@
+"""What a detector is run on: a crop store, a table of pictures, or the videos of a manifest.
+
+Each source yields the rows of whole videos, one list after the other, and skips those that were
+scored before; so a run that was stopped goes on. Crops of a store are cut again as the detector
+wants them; videos go through the two passes of a scan, in worker processes, and a face that a scan
+could not judge gives no row.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from PIL import Image
+
+from unmask.bundle import Bundle, Preprocessing
+from unmask.datasets.footage import read_folder, read_video
+from unmask.datasets.layouts import crops as crops_layout
+from unmask.datasets.loading import Crop, CropDataset
+from unmask.datasets.manifest import Manifest, ManifestInfo, Split, VideoRecord
+from unmask.datasets.rows import VideoCoverage, manifest_sha256
+from unmask.datasets.store import CropStore
+from unmask.errors import InputNotFound, ManifestError, UnmaskError
+from unmask.evaluation.predictions import PredictionRow
+from unmask.faces.crops import cut_square, square_around
+from unmask.passes import choose_in, heaviest, key_frame
+from unmask.provenance import settings_table
+from unmask.runtime import DEFAULT_BATCH, Network
+from unmask.scoring import judge_track, sharpness, unusable_reason
+from unmask.settings import ScanSettings
+from unmask.values import KeyFrame
+from unmask.video.still import pixels_as_shown
+from unmask.workers import Crashed, run_all
+
+Pixels = NDArray[np.uint8]
+Rows = list[PredictionRow]
+
+_SLACK = 0.02
+"""How far the wanted square may reach over a stored crop, in sides of that crop."""
+_PICTURES_AT_A_TIME = 8 * DEFAULT_BATCH
+
+
+class Source(Protocol):
+    """Something that a detector can be run on."""
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What the predictions file says of the data: fields of `PredictionsInfo`."""
+
+    def score(self, skip: AbstractSet[str]) -> Iterator[Rows]:
+        """Yield rows of whole videos but those whose ids are to be skipped."""
+
+
+@dataclass(frozen=True)
+class StoreSource:
+    """A crop store."""
+
+    bundle: Bundle
+    """The detector."""
+    folder: Path
+    """Of the store."""
+    split: Split | None = None
+    """Only crops of this split."""
+    threads: int = 2
+    """Of the network."""
+
+    @cached_property
+    def _videos(self) -> dict[str, VideoCoverage]:
+        lines = CropStore(self.folder).coverage()
+        if self.split is None or CropStore(self.folder).info.protocol == "paper-frame-split":
+            return lines
+        return {name: line for name, line in lines.items() if line.split == self.split}
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What is known of the store."""
+        info = CropStore(self.folder).info
+        return {
+            "data": info.dataset,
+            "licence": info.licence,
+            "protocol": info.protocol,
+            "leaks": info.leaks,
+            "leak_reason": info.leak_reason,
+            "manifest_sha256": info.manifest_sha256,
+            "videos_expected": info.manifest_rows if self.split is None else len(self._videos),
+            "settings": {**info.settings, "split": self.split},
+        }
+
+    def score(self, skip: AbstractSet[str]) -> Iterator[Rows]:
+        """Yield failures first, then videos with crops in order of id."""
+        dataset = CropStore(self.folder).info.dataset
+        for name, line in self._videos.items():
+            if line.status != "done" and name not in skip:
+                yield [_failure(line, dataset)]
+        crops = CropDataset(self.folder, split=self.split)
+        places: dict[str, list[int]] = defaultdict(list)
+        for position, name in enumerate(crops.video_ids):
+            places[name].append(position)
+        network = Network(self.bundle, threads=self.threads)
+        for name in sorted(places.keys() - skip):
+            yield self._scored(network, [crops[position] for position in places[name]])
+
+    def _scored(self, network: Network, crops: Sequence[Crop]) -> Rows:
+        spec = self.bundle.manifest.preprocessing
+        pixels = np.stack([recut(crop, spec) for crop in crops])
+        logits = network.run(pixels).logits
+        return [
+            PredictionRow(
+                **{name: getattr(crop, name) for name in _OF_CROP},
+                sharpness=sharpness(cut),
+                logit=float(logit),
+            )
+            for crop, cut, logit in zip(crops, pixels, logits, strict=True)
+        ]
+
+
+_OF_CROP = (
+    "video_id", "dataset", "label", "method", "target", "source", "split", "compression", "track",
+    "frame_index", "pts_seconds", "face_px",
+)  # fmt: skip
+"""Fields that are a stored crop's."""
+
+
+def recut(crop: Crop, spec: Preprocessing) -> Pixels:
+    """Cut a stored crop as a detector wants its input; a crop without a face box is taken whole.
+
+    Raises:
+        ManifestError: the detector looks at more than was stored.
+    """
+    side = crop.pixels.shape[0]
+    if crop.box is None:
+        return cut_square(crop.pixels, (0, 0, side, side), size_px=spec.size_px)
+    wanted = square_around(
+        crop.box, margin_ratio=spec.margin_ratio, shift_y_ratio=spec.shift_y_ratio
+    )
+    inside = crop.in_crop(wanted)
+    if min(inside) < -_SLACK * side or max(inside) > (1 + _SLACK) * side:
+        stored = (crop.square[2] - crop.square[0]) / max(
+            crop.box[2] - crop.box[0], crop.box[3] - crop.box[1]
+        )
+        raise ManifestError(
+            f"{crop.video_id!r}: the detector looks at {spec.margin_ratio:g} times the face, "
+            f"shifted by {spec.shift_y_ratio:g}; the crop holds {stored:.2f} times",
+            hint="cut the crops anew with a larger --margin-ratio",
+        )
+    return cut_square(crop.pixels, inside, size_px=spec.size_px)  # type: ignore[arg-type]  # four
+
+
+def _failure(line: VideoCoverage, dataset: str) -> PredictionRow:
+    return PredictionRow(
+        line.video_id,
+        dataset,
+        line.label,
+        method=line.method,
+        split=line.split,
+        compression=line.compression,
+        status=line.status,
+        reason=line.reason,
+    )
+
+
+@dataclass(frozen=True)
+class PictureSource:
+    """A Parquet file of encoded face crops, each a video of its own: name, label, image, ..."""
+
+    bundle: Bundle
+    """The detector."""
+    path: Path
+    """The file."""
+    threads: int = 2
+    """Of the network."""
+
+    @cached_property
+    def _records(self) -> dict[str, VideoRecord]:
+        found = crops_layout.index(self.path).records
+        return {record.id.partition("/")[2]: record for record in found}
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What is known of the file."""
+        records = tuple(sorted(self._records.values(), key=lambda record: record.id))
+        licence = crops_layout.CROPS.licence
+        info = ManifestInfo("crops", str(self.path.parent), licence)
+        return {
+            "data": self.path.name,
+            "licence": licence,
+            "manifest_sha256": manifest_sha256(Manifest(info, records)),
+            "videos_expected": len(records),
+        }
+
+    def score(self, skip: AbstractSet[str]) -> Iterator[Rows]:
+        """Yield rows in the order of the file."""
+        network = Network(self.bundle, threads=self.threads)
+        with pq.ParquetFile(self.path) as file:
+            wanted = [n for n in ("name", "image", "face_px") if n in file.schema_arrow.names]
+            for batch in file.iter_batches(batch_size=_PICTURES_AT_A_TIME, columns=wanted):
+                rows = [r for r in batch.to_pylist() if self._records[r["name"]].id not in skip]
+                if rows:
+                    yield self._scored(network, rows)
+
+    def _scored(self, network: Network, rows: Sequence[dict[str, Any]]) -> Rows:
+        decoded = [(row, _decoded(row["image"], self._size)) for row in rows]
+        readable = [pixels for _, pixels in decoded if pixels is not None]
+        logits = iter(network.run(np.stack(readable)).logits if readable else ())
+        return [
+            _picture_row(self._records[row["name"]], row, pixels, logits) for row, pixels in decoded
+        ]
+
+    @property
+    def _size(self) -> int:
+        return self.bundle.manifest.preprocessing.size_px
+
+
+def _picture_row(
+    record: VideoRecord, row: dict[str, Any], pixels: Pixels | None, logits: Iterator[np.float32]
+) -> PredictionRow:
+    if pixels is None:
+        return row_of(record, status="failed", reason="the picture cannot be decoded")
+    face_px = row.get("face_px")
+    return row_of(
+        record,
+        face_px=None if face_px is None else float(face_px),
+        sharpness=sharpness(pixels),
+        logit=float(next(logits)),
+    )
+
+
+def _decoded(encoded: bytes, size_px: int) -> Pixels | None:
+    """Return a picture at the network's size; None where it cannot be decoded."""
+    try:
+        picture = Image.open(io.BytesIO(encoded)).convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+    return np.asarray(picture.resize((size_px, size_px), Image.Resampling.BILINEAR))
+
+
+def row_of(record: VideoRecord, **found: Any) -> PredictionRow:
+    """Return a row of a manifest's video with what was found."""
+    return PredictionRow(
+        video_id=record.id, **{name: getattr(record, name) for name in _OF_RECORD}, **found
+    )
+
+
+_OF_RECORD = (
+    "dataset", "label", "method", "target", "source", "identities", "split", "compression",
+)  # fmt: skip
+"""Fields that are a manifest row's."""
+
+
+@dataclass(frozen=True)
+class VideoSource:
+    """The videos of a manifest."""
+
+    bundle: Bundle
+    """The detector."""
+    manifest: Manifest
+    """The rows."""
+    settings: ScanSettings = field(default_factory=ScanSettings)
+    """How videos are looked at."""
+    root: Path | None = None
+    """The data set's folder, where it is not where it was indexed."""
+    split: Split | None = None
+    """Only videos of this split."""
+    workers: int = 1
+    """Processes."""
+
+    @cached_property
+    def _records(self) -> list[VideoRecord]:
+        found = [r for r in self.manifest.records if self.split in {None, r.split}]
+        if not found:
+            raise ManifestError(
+                f"no row of the manifest is in the split {self.split!r}",
+                hint="see `unmask data split`; leave --split away for all rows",
+            )
+        return found
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What the manifest says."""
+        info = self.manifest.info
+        return {
+            "data": info.dataset,
+            "licence": info.licence,
+            "protocol": info.protocol,
+            "leaks": info.leaks,
+            "leak_reason": info.leak_reason,
+            "manifest_sha256": manifest_sha256(self.manifest),
+            "videos_expected": len(self._records),
+            "settings": {**settings_table(self.settings), "split": self.split},
+        }
+
+    def score(self, skip: AbstractSet[str]) -> Iterator[Rows]:
+        """Yield videos as they are finished."""
+        place = Path(self.root or self.manifest.info.root)
+        if not place.is_dir():
+            raise InputNotFound(
+                f"no folder {str(place)!r}, where the data set should lie", hint="give --root"
+            )
+        tasks = [record for record in self._records if record.id not in skip]
+        start = partial(VideoScorer, self.bundle, self.settings, place)
+        for position, found in run_all(tasks, start, VideoScorer.score, workers=self.workers):
+            if isinstance(found, Crashed):
+                reason = f"the process that read it died ({found})"
+                yield [row_of(tasks[position], status="failed", reason=reason)]
+            else:
+                yield found
+
+
+class VideoScorer:
+    """Scores one video of a manifest after the other; lives in a worker process.
+
+    Args:
+        bundle: the detector.
+        settings: how videos are looked at.
+        root: the data set's folder.
+    """
+
+    def __init__(self, bundle: Bundle, settings: ScanSettings, root: Path) -> None:
+        self._manifest = bundle.manifest
+        self._settings = settings
+        self._root = root
+        self._network = Network(bundle, threads=1)
+
+    def score(self, record: VideoRecord) -> Rows:
+        """Return a video's rows; a failure is a row too."""
+        try:
+            read = self._of_crop if record.kind == "crop" else self._of_footage
+            return read(record)
+        except UnmaskError as error:
+            return [row_of(record, status="failed", reason=error.message)]
+        except Exception as error:  # noqa: BLE001 - one video's failure must not touch another's
+            reason = f"{type(error).__name__}: {error}"
+            return [row_of(record, status="failed", reason=reason)]
+
+    def _of_crop(self, record: VideoRecord) -> Rows:
+        """Score a picture that is a face crop already, whole."""
+        pixels = pixels_as_shown(Path(self._root, record.id), limits=self._settings.limits)
+        size = self._manifest.preprocessing.size_px
+        scaled = Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR)
+        cut = np.asarray(scaled)
+        logit = float(self._network.run(cut[None]).logits[0])
+        return [row_of(record, track=1, frame_index=0, sharpness=sharpness(cut), logit=logit)]
+
+    def _of_footage(self, record: VideoRecord) -> Rows:
+        read = read_folder if record.kind == "frames" else read_video
+        footage = read(Path(self._root, record.id), self._settings)
+        tracks = heaviest(footage.tracks, self._settings.limits.max_tracks)
+        if not tracks:
+            reason = f"no face was found in {footage.frames_sampled} frames"
+            return [row_of(record, status="empty", reason=reason)]
+        chosen = [choose_in(track, footage.codec_keys, self._settings) for track in tracks]
+        spec = self._manifest.preprocessing
+        frames: list[tuple[int, KeyFrame]] = []
+        cuts: list[Pixels] = []
+        for frame, each, position in footage.frames(chosen):
+            asked = key_frame(each, position)
+            square = square_around(
+                asked.box, margin_ratio=spec.margin_ratio, shift_y_ratio=spec.shift_y_ratio
+            )
+            cuts.append(cut_square(frame.image, square, size_px=spec.size_px))
+            frames.append((each.track.id, asked))
+        return self._judged(record, self._scored(frames, cuts), timed=footage.seconds is not None)
+
+    def _scored(
+        self, frames: Sequence[tuple[int, KeyFrame]], cuts: Sequence[Pixels]
+    ) -> dict[int, list[KeyFrame]]:
+        """Return key frames with their scores by track."""
+        tracks: dict[int, list[KeyFrame]] = defaultdict(list)
+        logits = self._network.run(np.stack(cuts)).logits
+        for (track, asked), cut, logit in zip(frames, cuts, logits, strict=True):
+            sharp = sharpness(cut)
+            unusable = unusable_reason(asked.face_px, sharp, self._manifest.judgeable)
+            found = replace(asked, sharpness=sharp, logit=float(logit), unusable=unusable)
+            tracks[track].append(found)
+        return tracks
+
+    def _judged(
+        self, record: VideoRecord, tracks: dict[int, list[KeyFrame]], *, timed: bool
+    ) -> Rows:
+        """Return the rows of the tracks that a scan would judge."""
+        verdicts = {
+            track: judge_track(frames, self._manifest, still=False)
+            for track, frames in tracks.items()
+        }
+        judged = [track for track, verdict in verdicts.items() if verdict.logit is not None]
+        if not judged:
+            reasons = "; ".join(f"face {t}: {v.reason}" for t, v in sorted(verdicts.items()))
+            return [row_of(record, status="failed", reason=f"cannot judge: {reasons}")]
+        return [
+            row_of(
+                record,
+                track=track,
+                frame_index=frame.frame_index,
+                pts_seconds=frame.pts_seconds if timed else None,
+                face_px=frame.face_px,
+                sharpness=frame.sharpness,
+                logit=frame.logit,
+            )
+            for track in sorted(judged)
+            for frame in tracks[track]
+            if frame.unusable is None
+        ]
