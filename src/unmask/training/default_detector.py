@@ -34,7 +34,7 @@ CHECKPOINT_STEPS = 100
 """Steps between two checkpoints, each with a line in the log."""
 SCORE_STEPS = 500
 """Steps between two scorings of the validation crops."""
-NORM_BATCHES = 12
+NORM_BATCHES = 20
 """Batches that a backbone's normalisation is measured on before the first step."""
 
 
@@ -43,7 +43,7 @@ class Recipe:
     """Every number of the run."""
 
     backbone: str = "mobilenet"
-    steps: int = 4_000
+    steps: int = 6_000
     warmup_steps: int = 200
     decay_share: float = 0.4
     """Share of the steps, at the end, in which the learning rate falls to zero."""
