@@ -19,11 +19,11 @@ from unmask.datasets.rows import CropRow, VideoCrops
 from unmask.datasets.splits import frame_split
 from unmask.datasets.synth.footage import talk, write_mask_video, write_picture, write_video
 from unmask.faces.crops import cut_square
-from unmask.scan import Scanner
+from unmask.passes import choose, first_pass, key_frame
 from unmask.settings import ScanSettings
 from unmask.video.still import pixels_as_shown
 
-SETTINGS = CropSettings(scan=ScanSettings(selector="uniform", budget=3, explain=False), size_px=96)
+SETTINGS = CropSettings(scan=ScanSettings(selector="uniform", budget=3), size_px=96)
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +45,11 @@ def pixels(encoded: bytes) -> np.ndarray:
 
 def test_a_video_gives_the_faces_and_key_frames_that_a_scan_finds(toy: Manifest) -> None:
     found = crop(toy, named(toy, "real/a.mp4"))
-    scanned = Scanner(settings=SETTINGS.scan).scan(Path(toy.info.root, "real/a.mp4")).result
-    (track,) = scanned.tracks
+    first = first_pass(Path(toy.info.root, "real/a.mp4"), SETTINGS.scan)
+    chosen = choose(first, *first.tracks, SETTINGS.scan)
+    scanned = [key_frame(chosen, position) for position in chosen.positions]
     assert [(r.track, r.frame_index, r.pts_seconds, r.box) for r in found.rows] == [
-        (1, k.frame_index, k.pts_seconds, k.box) for k in track.key_frames
+        (1, k.frame_index, k.pts_seconds, k.box) for k in scanned
     ]
     assert (found.coverage.status, found.coverage.crops) == ("done", 3)
 

@@ -54,9 +54,7 @@ def crops(  # noqa: PLR0917 - the parameters are the options
             "zoom in training. The shipped detector looks at 0.85."
         ),
     ] = 1.3,
-    image_format: Annotated[
-        str, typer.Option(help="jpeg (quality 95, 4:4:4) or png.")
-    ] = "jpeg",
+    image_format: Annotated[str, typer.Option(help="jpeg (quality 95, 4:4:4) or png.")] = "jpeg",
     face_detector: Annotated[
         str, typer.Option(help="Face detector: mtcnn or yunet.")
     ] = _DEFAULT.face_detector,
