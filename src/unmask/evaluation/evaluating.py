@@ -1,0 +1,273 @@
+"""From a predictions file to an evaluation: the one composer of this room.
+
+    Predictions -> units -> coverage -> figures with intervals, for all and for each group -> curves
+
+Each figure is given over what was analysed and, where something was not, with failures counted
+against the detector too. A figure that the data cannot carry is there without a value, with the
+reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.errors import ManifestError
+from unmask.evaluation.batch import Sorted
+from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, Interval, intervals
+from unmask.evaluation.curves import curves_of
+from unmask.evaluation.metrics import Metric, metrics
+from unmask.evaluation.predictions import Predictions, PredictionsInfo
+from unmask.evaluation.results import (
+    EVALUATION_VERSION,
+    Confusions,
+    Counting,
+    Evaluation,
+    EvaluationSettings,
+    Figure,
+    Group,
+    VideoCount,
+)
+from unmask.evaluation.units import Units, units_of
+
+FACE_SIZES = (0, 64, 96, 128, 192, 256)
+"""Lower ends of the groups by face size, pixels."""
+
+
+def evaluate(predictions: Predictions, settings: EvaluationSettings | None = None) -> Evaluation:
+    """Compute everything.
+
+    Args:
+        predictions: of one detector.
+        settings: how.
+
+    Raises:
+        ManifestError: nothing was analysed.
+        ValueError: the settings name something that there is not.
+    """
+    settings = settings or EvaluationSettings()
+    info = predictions.info
+    threshold = threshold_of(info, settings.threshold)
+    units = units_of(
+        predictions,
+        level=settings.level,
+        aggregation=settings.aggregation,
+        cluster_by=settings.cluster_by,
+    )
+    analysed = units.where(units.scored)
+    if not len(analysed):
+        raise ManifestError(
+            "no video was analysed, so there is nothing to evaluate",
+            hint="read the column `reason` of the predictions file",
+        )
+    ordered = sorted_units(analysed, info, threshold)
+    counts = ordered.plain().confusion
+    both = analysed.reals > 0 and analysed.fakes > 0
+    coverage = coverage_of(predictions)
+    return Evaluation(
+        version=EVALUATION_VERSION,
+        info=info,
+        settings=settings,
+        threshold_logit=threshold,
+        coverage=coverage,
+        groups=tuple(_groups(units, info, threshold, settings)),
+        confusion=Confusions(*(int(n[0]) for n in (counts.tp, counts.fn, counts.fp, counts.tn))),
+        curves=curves_of(ordered, kinds_of(analysed)[ordered.order].tolist()) if both else None,
+        warnings=tuple(_warnings(predictions, coverage, settings)),
+    )
+
+
+def threshold_of(info: PredictionsInfo, asked: str | float) -> float:
+    """Return a threshold by the name of an operating point, or as it is given.
+
+    `balanced` is logit 0 of the calibrated odds where the detector has no operating points.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if not isinstance(asked, str):
+        return asked
+    known = {point.name: point.logit for point in info.operating_points}
+    if not known and asked == "balanced":
+        return 0.0
+    if asked not in known:
+        raise ValueError(
+            f"the detector has no operating point {asked!r}; it has: {', '.join(known) or 'none'}"
+        )
+    return known[asked]
+
+
+def sorted_units(units: Units, info: PredictionsInfo, threshold: float) -> Sorted:
+    """Return scored units in order, with the detector's calibrated odds."""
+    calibration = info.calibration
+    log_odds = units.logit if calibration is None else calibration.log_odds(units.logit)
+    return Sorted.of(units.logit, units.is_fake, log_odds=log_odds, threshold=threshold)
+
+
+def kinds_of(units: Units) -> NDArray[np.object_]:
+    """Return `real`, or the method of each fake, `(N,)`."""
+    methods = units.words["method"]
+    named = np.where(methods == None, "fake, method not known", methods)  # noqa: E711 - elementwise
+    kinds: NDArray[np.object_] = np.where(units.is_fake, named, "real").astype(object)
+    return kinds
+
+
+def coverage_of(predictions: Predictions) -> VideoCount:
+    """Count how the videos ended."""
+    status = dict(zip(predictions.video_id, predictions.words["status"], strict=True))
+    ended = Counter(status.values())
+    reasons = {
+        video: reason or "no reason given"
+        for video, reason in zip(predictions.video_id, predictions.words["reason"], strict=True)
+        if status[video] != "done"
+    }
+    return VideoCount(
+        expected=max(len(status), predictions.info.videos_expected or 0),
+        done=ended["done"],
+        empty=ended["empty"],
+        failed=ended["failed"],
+        reasons=tuple(Counter(reasons.values()).most_common()),
+    )
+
+
+def _groups(
+    units: Units, info: PredictionsInfo, threshold: float, settings: EvaluationSettings
+) -> Iterator[Group]:
+    """Yield figures of all units, then of each group, analysed first."""
+    for by, value, keep in _subsets(units):
+        subset = units.where(keep)
+        analysed = subset.where(subset.scored)
+        counted: list[tuple[Counting, Units]] = [("analysed", analysed)]
+        if len(analysed) < len(subset):
+            counted.append(("failures count against it", subset.failures_against()))
+        for counting, each in counted:
+            yield _group(
+                each,
+                by=by,
+                value=value,
+                counting=counting,
+                info=info,
+                threshold=threshold,
+                settings=settings,
+            )
+
+
+def _subsets(units: Units) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """Yield what units are grouped by; a group of one kind only is left out."""
+    yield "all", "all", np.ones(len(units), dtype=np.bool_)
+    for by, values in _GROUPINGS.items():
+        found = values(units)
+        names = sorted({str(name) for name in found if name is not None})
+        if len(names) < 2 and by != "method":
+            continue
+        for name in names:
+            reals = ~units.is_fake if by == "method" else np.zeros(len(units), dtype=np.bool_)
+            yield by, name, (found == name) | reals
+
+
+def _by_method(units: Units) -> NDArray[np.object_]:
+    kinds = kinds_of(units)
+    kinds[~units.is_fake] = None
+    return kinds
+
+
+def _by_face_size(units: Units) -> NDArray[np.object_]:
+    names = np.empty(len(units), dtype=object)
+    ends = [*FACE_SIZES[1:], np.inf]
+    for low, high in zip(FACE_SIZES, ends, strict=True):
+        inside = (units.face_px >= low) & (units.face_px < high)
+        names[inside] = f"{low:3d} px and more" if high == np.inf else f"{low:3d} to {high} px"
+    return names
+
+
+_GROUPINGS: dict[str, Callable[[Units], NDArray[np.object_]]] = {
+    "method": _by_method,
+    "data set": lambda units: units.words["dataset"],
+    "compression": lambda units: units.words["compression"],
+    "face size": _by_face_size,
+}
+"""Groups of units; those by method hold one method's fakes and all reals."""
+
+
+def _group(
+    units: Units,
+    *,
+    by: str,
+    value: str,
+    counting: Counting,
+    info: PredictionsInfo,
+    threshold: float,
+    settings: EvaluationSettings,
+) -> Group:
+    figures = metrics(settings.costs)
+    refusals = {f.name: f.refusal(reals=units.reals, fakes=units.fakes) for f in figures}
+    given = [figure for figure in figures if refusals[figure.name] is None]
+    found: dict[str, tuple[float, Interval | None]] = {}
+    if given:
+        ordered = sorted_units(units, info, threshold)
+        plain = ordered.plain()
+        made = intervals(
+            ordered, units.cluster, given, replicates=settings.replicates, seed=settings.seed
+        )
+        found = {f.name: (float(f.compute(plain)[0]), made[f.name]) for f in given}
+    return Group(
+        by=by,
+        value=value.strip(),
+        counting=counting,
+        reals=units.reals,
+        fakes=units.fakes,
+        clusters=units.clusters,
+        figures=tuple(
+            _figure(f, refusals[f.name], found.get(f.name), units.clusters) for f in figures
+        ),
+    )
+
+
+def _figure(
+    metric: Metric,
+    refusal: str | None,
+    found: tuple[float, Interval | None] | None,
+    clusters: int,
+) -> Figure:
+    if found is None:
+        return Figure(metric.name, None, None, refusal, metric.better)
+    value, interval = found
+    reason = None
+    if not np.isfinite(value):
+        return Figure(metric.name, None, None, "not defined for these decisions", metric.better)
+    if interval is None:
+        few = clusters < CLUSTERS_NEEDED
+        reason = (
+            f"no interval: {clusters} clusters, at least {CLUSTERS_NEEDED} needed"
+            if few
+            else "no interval: not defined in most draws, or too long to compute"
+        )
+    return Figure(metric.name, value, interval, reason, metric.better)
+
+
+def _warnings(
+    predictions: Predictions, coverage: VideoCount, settings: EvaluationSettings
+) -> Iterator[str]:
+    info = predictions.info
+    if info.leaks:
+        why = info.leak_reason or "see its name"
+        yield f"the protocol {info.protocol!r} leaks by design: {why}"
+    if coverage.share < settings.min_coverage:
+        yield (
+            f"{coverage.done} of {coverage.expected} videos were analysed "
+            f"({coverage.share:.1%}); at least {settings.min_coverage:.0%} are asked for"
+        )
+    splits = set(predictions.words["split"])
+    if "train" in splits:
+        yield "rows of the split train are among these: figures of them say nothing of new videos"
+    calibration = info.calibration
+    if calibration is None:
+        yield "no calibration is known: logits are taken for log odds as they are"
+    elif calibration.level != settings.level:
+        yield (
+            f"the calibration was fitted on {calibration.level}s and is applied to "
+            f"{settings.level}s: Brier score, log loss, ECE and Cllr show what that costs"
+        )

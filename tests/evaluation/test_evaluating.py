@@ -1,0 +1,145 @@
+"""The evaluation of a predictions file: coverage, groups, refusals, warnings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from predicted import drawn, predictions, row
+from unmask.bundle import Calibration, OperatingPoint
+from unmask.errors import ManifestError
+from unmask.evaluation.evaluating import evaluate
+from unmask.evaluation.results import EvaluationSettings
+
+FAST = EvaluationSettings(replicates=40)
+
+
+def test_figures_are_given_for_all_and_for_each_group() -> None:
+    found = evaluate(predictions(drawn()), FAST)
+    groups = [(g.by, g.value, g.reals, g.fakes) for g in found.groups]
+    assert groups[:5] == [
+        ("all", "all", 30, 30),
+        ("method", "mimic", 30, 15),
+        ("method", "swap", 30, 15),
+        ("compression", "c23", 16, 16),
+        ("compression", "c40", 14, 14),
+    ]
+    assert {g.by for g in found.groups[5:]} == {"face size"}
+    assert found.overall.clusters == 30
+
+
+def test_the_auc_is_that_of_the_means_of_the_videos() -> None:
+    given = predictions(drawn())
+    found = evaluate(given, FAST)
+    names = np.unique(given.video_id)
+    means = [given.logit[given.video_id == name].mean() for name in names]
+    labels = [given.is_fake[given.video_id == name][0] for name in names]
+    auc = found.overall.figure("AUC")
+    assert auc.value == pytest.approx(roc_auc_score(labels, means))
+    assert auc.interval is not None
+    assert auc.interval.low < auc.value < auc.interval.high
+
+
+def test_failures_are_counted_against_the_detector() -> None:
+    rows = [row(f"r{n}", "real", -2.0) for n in range(8)]
+    rows += [row(f"f{n}", "fake", 2.0) for n in range(6)]
+    rows += [row("x", "fake", None, reason="broken"), row("y", "real", None, status="empty")]
+    found = evaluate(predictions(rows), FAST)
+    one, other = found.groups[:2]
+    assert (one.counting, other.counting) == ("analysed", "failures count against it")
+    assert (one.figure("accuracy").value, other.figure("accuracy").value) == (1.0, 14 / 16)
+    # of 9 x 7 pairs: 8 x 6 right; the failed real above all, the failed fake below all
+    assert other.figure("AUC").value == pytest.approx(48 / 63)
+    count = found.coverage
+    assert (count.expected, count.done, count.empty, count.failed) == (16, 14, 1, 1)
+    assert count.reasons == (("broken", 1), ("no reason given", 1))
+    assert not found.enough
+    assert "14 of 16 videos were analysed (87.5%)" in found.warnings[0]
+
+
+def test_videos_without_a_row_lower_the_coverage() -> None:
+    found = evaluate(predictions(drawn(20), videos_expected=25), FAST)
+    assert found.coverage.missing == 5
+    assert found.coverage.share == 0.8
+    assert not found.enough
+
+
+def test_a_figure_that_the_data_cannot_carry_is_refused_with_its_reason() -> None:
+    found = evaluate(predictions(drawn()), FAST).overall
+    refused = found.figure("TPR at 0.1\u00a0% FPR")
+    assert (refused.value, refused.reason) == (None, "30 reals, at least 3000 needed")
+
+
+def test_one_label_alone_gives_no_curve_and_no_figures_that_need_both() -> None:
+    found = evaluate(predictions([row(f"r{n}", "real", -1.0) for n in range(9)]), FAST)
+    assert found.curves is None
+    assert found.overall.figure("AUC").reason == "0 fakes, at least 1 needed"
+
+
+def test_few_clusters_have_a_value_and_the_reason_why_no_interval() -> None:
+    rows = [row(f"v{n}", ("real", "fake")[n % 2], float(n), target="t") for n in range(9)]
+    auc = evaluate(predictions(rows), FAST).overall.figure("AUC")
+    assert auc.value is not None
+    assert auc.reason == "no interval: 1 clusters, at least 5 needed"
+
+
+def test_the_threshold_is_the_detectors_or_a_number() -> None:
+    points = [
+        OperatingPoint(name="balanced", logit=0.7, false_positive_rate=0.1, true_positive_rate=0.9)
+    ]
+    given = predictions(drawn(), operating_points=points)
+    assert evaluate(given, FAST).threshold_logit == 0.7
+    asked = EvaluationSettings(replicates=5, threshold=-0.25)
+    assert evaluate(given, asked).threshold_logit == -0.25
+    with pytest.raises(ValueError, match="no operating point 'strict'; it has: balanced"):
+        evaluate(given, EvaluationSettings(threshold="strict"))
+
+
+def test_figures_of_probabilities_use_the_calibration() -> None:
+    zero = ((0.0, 0.0), (0.0, 0.0))
+    useless = Calibration(slope=0.0, intercept=0.0, covariance=zero, data="none", level="video")
+    found = evaluate(predictions(drawn(), calibration=useless), FAST)
+    assert found.overall.figure("Cllr").value == pytest.approx(1)
+    assert found.overall.figure("Brier score").value == 0.25
+    assert found.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("info", "said"),
+    [
+        ({"leaks": True, "protocol": "paper-frame-split"}, "leaks by design"),
+        ({}, "no calibration is known"),
+    ],
+)
+def test_a_reader_is_warned(info: dict[str, object], said: str) -> None:
+    assert said in " ".join(evaluate(predictions(drawn(), **info), FAST).warnings)
+
+
+def test_a_reader_is_warned_of_rows_that_were_trained_on() -> None:
+    rows = [*drawn(), row("t", "real", 0.0, split="train")]
+    assert "split train" in " ".join(evaluate(predictions(rows), FAST).warnings)
+
+
+def test_nothing_analysed_is_nothing_to_evaluate() -> None:
+    with pytest.raises(ManifestError, match="no video was analysed"):
+        evaluate(predictions([row("a", "real", None), row("b", "fake", None)]), FAST)
+
+
+@pytest.mark.parametrize("wrong", [{"replicates": 0}, {"min_coverage": 1.5}])
+def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must"):
+        EvaluationSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_curves_end_where_they_must() -> None:
+    curves = evaluate(predictions(drawn()), FAST).curves
+    assert curves is not None
+    assert (curves.roc[0], curves.roc[-1]) == ((0, 0), (1, 1))
+    assert curves.cost[0][1] == curves.cost[-1][1] == 0
+    assert all(least <= min(w, 1 - w) + 1e-9 for w, least in curves.cost)
+    assert sum(sum(h.counts) for h in curves.histograms) == 60
+    assert [h.name for h in curves.histograms] == ["real", "mimic", "swap"]
+    assert sum(b.count for b in curves.reliability) == 60
+    found = evaluate(predictions(drawn()), FAST)
+    assert curves.risk_coverage[-1][1] == pytest.approx(1 - found.overall.figure("accuracy").value)
