@@ -4,7 +4,7 @@
               same clips and doing nothing else, in as many processes: the decode limit
     reading   random access through `CropDataset` against Pillow decoding the same bytes from memory
 
-Ratios are taken pair by pair. The table replaces its own section of benchmarks/RESULTS.md.
+Ratios are taken pair by pair. The table goes to benchmarks/results/crops.md.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.measure import Spread, run
-from benchmarks.scan_speed import MIB, NOISE, ROOT, machine
+from benchmarks.scan_speed import MIB, NOISE, RESULTS, ROOT, machine
 from unmask.datasets.cropping import crop_videos
 from unmask.datasets.extraction import CropSettings
 from unmask.datasets.loading import CropDataset
@@ -67,7 +67,7 @@ def arguments() -> argparse.Namespace:
     add("--seconds", type=float, default=20.0, help="length of a clip")
     add("--repeats", type=int, default=3)
     add("--note", default="", help="a line on the circumstances")
-    add("--out", type=Path, default=ROOT / "benchmarks" / "RESULTS.md")
+    add("--out", type=Path, default=RESULTS / "crops.md")
     options = parser.parse_args()
     if min(options.repeats, options.clips) < 1 or options.seconds <= 0:
         parser.error("--repeats, --clips and --seconds must be above zero")
@@ -187,15 +187,6 @@ def section(lines: list[str], rows: list[str]) -> str:
     return "\n".join([*head, *lines, "", *table]) + "\n"
 
 
-def with_section(document: str, text: str) -> str:
-    """Replace the section of this benchmark in a document, or add it at the end."""
-    before, found, rest = document.partition(f"{TITLE}\n")
-    if not found:
-        return f"{document.rstrip()}\n\n{text}" if document else text
-    _, following, after = rest.partition("\n# ")
-    return f"{before}{text}" + (f"\n# {after}" if following else "")
-
-
 def measure(options: argparse.Namespace, folder: Path, load: float) -> str:
     """Do all runs and return the section."""
     manifest = clips_in(folder, options)
@@ -224,8 +215,7 @@ def main() -> None:
         raise SystemExit(f"no source clip {str(options.source)!r}: give one with --source")
     with tempfile.TemporaryDirectory(prefix="unmask-bench-") as folder:
         text = measure(options, Path(folder), load)
-    before = options.out.read_text(encoding="utf-8") if options.out.exists() else ""
-    options.out.write_text(with_section(before, text), encoding="utf-8")
+    options.out.write_text(text, encoding="utf-8")
     print(text)
 
 

@@ -6,7 +6,7 @@ For a 720p and a 1080p clip, each as a whole process, in turn a b c a b c ...:
     b  unmask scan CLIP --report --json
     c  the usual way (see `benchmarks.usual_way`), where its packages are installed
 
-Ratios are taken pair by pair. The table goes to benchmarks/RESULTS.md.
+Ratios are taken pair by pair. The table goes to benchmarks/results/scan-speed.md.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pathlib import Path
 from benchmarks.measure import Run, Spread, run
 
 ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080)}
 SCANNED = (0, 1, 3)
 GOAL_SCAN_PER_DECODE = 2.0
@@ -66,7 +67,7 @@ def arguments() -> argparse.Namespace:
     add("--seconds", type=float, default=60.0, help="length of the clips")
     add("--long", action="store_true", help="also scan a clip ten times as long, for its memory")
     add("--install", action="store_true", help="also install into a fresh environment")
-    add("--out", type=Path, default=ROOT / "benchmarks" / "RESULTS.md")
+    add("--out", type=Path, default=RESULTS / "scan-speed.md")
     options = parser.parse_args()
     if options.repeats < 1 or options.seconds <= 0:
         parser.error("--repeats and --seconds must be above zero")

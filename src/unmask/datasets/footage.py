@@ -7,6 +7,7 @@ between two. Stands between the manifest and `extraction`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ from unmask.settings import Limits, ScanSettings
 from unmask.values import FaceTrack, Frame
 from unmask.video import FrameStamp, LumaFrame, LumaPass, probe, read_frames
 from unmask.video.still import pixels_as_shown
+
+_NUMBER = re.compile(r"(\d+)")
 
 ChosenPictures = Iterator[tuple[Frame, ChosenFrames, int]]
 """A frame in full, the choice that asked for it, and its position in that track."""
@@ -117,7 +120,7 @@ def _as_frame(path: Path, index: int, settings: ScanSettings) -> LumaFrame:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """Return the pictures below a folder, in order of name.
+    """Return the pictures below a folder, in order of name, numbers by their value.
 
     Raises:
         NotMedia: there is none.
@@ -128,7 +131,14 @@ def pictures_in(folder: Path) -> list[Path]:
             f"there is no picture in the folder {str(folder)!r}",
             hint=f"pictures end in {', '.join(sorted(PICTURE_SUFFIXES))}",
         )
-    return paths
+    return sorted(paths, key=_natural)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Order `2.png` before `10.png`: frames are often numbered without leading zeros."""
+    return [
+        (int(part), "") if part.isdecimal() else (-1, part) for part in _NUMBER.split(str(path))
+    ]
 
 
 def read_crop(root: Path, crop: str, limits: Limits) -> NDArray[np.uint8]:
