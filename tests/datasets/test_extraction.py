@@ -14,6 +14,7 @@ from PIL import Image
 
 from toy_set import record, toy_set
 from unmask.datasets.extraction import Cropper, CropSettings
+from unmask.datasets.footage import pictures_in
 from unmask.datasets.manifest import Manifest, VideoRecord
 from unmask.datasets.rows import CropRow, VideoCrops
 from unmask.datasets.splits import frame_split
@@ -242,3 +243,9 @@ def test_a_face_at_the_edge_is_mirrored_not_lost(toy: Manifest) -> None:
 def test_settings_that_make_no_sense_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         CropSettings(**change)
+
+
+def test_frames_without_leading_zeros_come_in_order_of_their_numbers(tmp_path: Path) -> None:
+    for number in (10, 9, 2, 100):
+        write_picture(tmp_path / f"{number}.png", np.zeros((8, 8, 3), np.uint8))
+    assert [path.stem for path in pictures_in(tmp_path)] == ["2", "9", "10", "100"]
