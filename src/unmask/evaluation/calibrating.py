@@ -1,0 +1,215 @@
+"""From validation predictions to all that a bundle says beyond the logit.
+
+    validation rows -> units -> calibrator, likelihood-ratio bounds, abstention, operating points,
+    range of the data -> the bundle's manifest
+
+Nothing is fitted on test rows: the rows must be those of the split `validation`, or the caller says
+that all of them are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from unmask.bundle import (
+    Bundle,
+    BundleManifest,
+    CalibratedRange,
+    LikelihoodRatio,
+    OperatingPoint,
+)
+from unmask.errors import BundleError, ManifestError
+from unmask.evaluation.batch import Sorted, Values
+from unmask.evaluation.calibrators import choose, covariance_of
+from unmask.evaluation.conformal import fit_abstention
+from unmask.evaluation.metrics import CostMatrix, cllr, min_cllr
+from unmask.evaluation.predictions import Predictions
+from unmask.evaluation.units import ClusterBy, Level, Units, units_of
+
+REALS_NEEDED = 100
+"""Fewest reals: one of them is the 1 % of `few-false-alarms`."""
+FAKES_NEEDED = 20
+FEW_FALSE_ALARMS = 0.01
+_SEEN = (0.01, 0.99)
+
+
+def validation_rows(predictions: Predictions, *, all_rows: bool = False) -> Predictions:
+    """Return the rows that may be fitted on.
+
+    Args:
+        predictions: rows of any split.
+        all_rows: whether the caller vouches that all rows are validation data.
+
+    Raises:
+        ManifestError: there are none.
+    """
+    keep = predictions.words["split"] == "validation"
+    if all_rows:
+        keep = np.ones(len(predictions), dtype=np.bool_)
+    if not keep.any():
+        raise ManifestError(
+            "no row is of the split validation, and calibration may use no other",
+            hint="score validation data; if all rows are that, say so with --all-rows",
+        )
+    return predictions.where(keep)
+
+
+def calibrated(
+    bundle: Bundle,
+    predictions: Predictions,
+    *,
+    level: Level = "video",
+    aggregation: str = "mean",
+    cluster_by: ClusterBy = "source-video",
+    costs: Sequence[CostMatrix] = (),
+    error_rate: float = 0.05,
+    seed: int = 0,
+) -> BundleManifest:
+    """Fit everything and return the bundle's manifest with it.
+
+    Args:
+        bundle: the detector that made the predictions.
+        predictions: of `validation_rows`.
+        level: what is calibrated.
+        aggregation: how crops become one score.
+        cluster_by: what units share.
+        costs: an operating point `cost a:b` is made for each.
+        error_rate: of the abstention.
+        seed: of folds and draws.
+
+    Raises:
+        BundleError: the predictions are of another detector.
+        ManifestError: there are too few rows.
+    """
+    check_same_model(bundle.manifest, predictions)
+    units = units_of(predictions, level=level, aggregation=aggregation, cluster_by=cluster_by)
+    units = units.where(units.scored)
+    _check_enough(units, level)
+    data = described(predictions, units, level)
+    chosen = choose(units.logit, units.is_fake, units.cluster, seed=seed)
+    covariance = covariance_of(chosen, units.logit, units.is_fake, units.cluster, seed=seed)
+    told = {"level": level, "aggregation": None if level == "crop" else aggregation, "data": data}
+    return bundle.manifest.model_copy(
+        update={
+            "calibration": chosen.fit.calibration(chosen.method, covariance, **told),
+            "likelihood": likelihood_bounds(chosen.held_out, units, data),
+            "abstention": fit_abstention(
+                units.logit,
+                units.is_fake,
+                units.cluster,
+                level=level,
+                data=data,
+                error_rate=error_rate,
+                seed=seed,
+            ),
+            "operating_points": operating_points(units, costs, data),
+            "calibrated_range": seen_range(predictions),
+        }
+    )
+
+
+def check_same_model(manifest: BundleManifest, predictions: Predictions) -> None:
+    """Refuse predictions of another network.
+
+    Raises:
+        BundleError: they are.
+    """
+    if predictions.info.model_sha256 != manifest.files["model.onnx"]:
+        raise BundleError(
+            f"these predictions are of {predictions.info.detector!r}, not of the network of "
+            f"{manifest.name!r}",
+            hint="run `unmask predict` with this detector",
+        )
+
+
+def _check_enough(units: Units, level: Level) -> None:
+    for have, needed, what in (
+        (units.reals, REALS_NEEDED, "real"),
+        (units.fakes, FAKES_NEEDED, "fake"),
+    ):
+        if have < needed:
+            raise ManifestError(
+                f"{have} {what} {level}s were scored, at least {needed} are needed to calibrate",
+                hint="score more validation data, or calibrate a lower --level",
+            )
+
+
+def described(predictions: Predictions, units: Units, level: Level) -> str:
+    """Say what was fitted on."""
+    info = predictions.info
+    made = f"protocol {info.protocol}" if info.protocol else "not split"
+    leak = " (LEAKS by design)" if info.leaks else ""
+    manifest = f", manifest {info.manifest_sha256[:12]}" if info.manifest_sha256 else ""
+    return (
+        f"{len(units)} {level}s of {info.data} ({units.reals} real, {units.clusters} clusters; "
+        f"{made}{leak}{manifest})"
+    )
+
+
+def likelihood_bounds(held_out: Values, units: Units, data: str) -> LikelihoodRatio:
+    """Find how far likelihood ratios may go (ELUB), from log odds of clusters not fitted on.
+
+    Source: Vergeer et al., Science & Justice 56 (2016) 482-491, as `lir` computes it.
+    """
+    from lir.algorithms.bayeserror import elub
+
+    low, high = elub((held_out / np.log(10)).copy(), units.is_fake.astype(np.int64))
+    batch = Sorted.of(held_out, units.is_fake, log_odds=held_out, threshold=0.0).plain()
+    return LikelihoodRatio(
+        log10_lower=float(low),
+        log10_upper=float(high),
+        cllr=float(cllr(batch)[0]),
+        min_cllr=float(min_cllr(batch)[0]),
+        data=data,
+    )
+
+
+def operating_points(
+    units: Units, costs: Sequence[CostMatrix], data: str
+) -> tuple[OperatingPoint, ...]:
+    """Choose thresholds by name: equal errors, 1 % false alarms, least cost."""
+    ordered = Sorted.of(units.logit, units.is_fake, log_odds=units.logit, threshold=0.0)
+    roc = ordered.plain().roc
+    fpr, tpr = roc.fpr[0, 1:], roc.tpr[0, 1:]
+    logit = ordered.logit[ordered.ends]
+    few = int(np.flatnonzero(fpr <= FEW_FALSE_ALARMS).max(initial=0))
+    places = {
+        "balanced": int(np.argmin(np.abs(fpr - (1 - tpr)))),
+        "few-false-alarms": few,
+        **{
+            f"cost {c.miss:g}:{c.false_alarm:g}": int(
+                np.argmin(c.miss * c.prior * (1 - tpr) + c.false_alarm * (1 - c.prior) * fpr)
+            )
+            for c in costs
+        },
+    }
+    return tuple(
+        OperatingPoint(
+            name=name,
+            logit=float(logit[at]),
+            false_positive_rate=float(fpr[at]),
+            true_positive_rate=float(tpr[at]),
+            data=data,
+        )
+        for name, at in places.items()
+    )
+
+
+def seen_range(predictions: Predictions) -> CalibratedRange:
+    """Return what the rows looked like."""
+    compressions = {word for word in predictions.words["compression"] if word is not None}
+    return CalibratedRange(
+        face_px=_inner(predictions.face_px),
+        sharpness=_inner(predictions.sharpness),
+        compressions=tuple(sorted(compressions)),
+    )
+
+
+def _inner(values: Values) -> tuple[float, float] | None:
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return None
+    low, high = np.quantile(known, _SEEN)
+    return float(low), float(high)
