@@ -16,6 +16,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
+from torch._decomp import core_aten_decompositions
 from torch._subclasses import FakeTensorMode
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -93,7 +94,7 @@ def trace_gradient(network: FaceNetwork, *, size_px: int) -> GraphModule:
 def _write(module: nn.Module, path: Path, *, size_px: int, outputs: Sequence[str]) -> None:
     """Export a module over pictures with a free batch size."""
     torch.onnx.export(
-        module,
+        module.eval(),
         (torch.zeros(_EXAMPLES, 3, size_px, size_px),),
         str(path),
         input_names=[INPUT],
@@ -174,14 +175,20 @@ def _average_pool_backward(  # noqa: PLR0917 - the signature is the operation's
     pixels = F.avg_pool2d(ones, *window, 1)  # of the picture in each window, the border left out
     weights = torch.ones(channels, 1, *kernel)
     spread = F.conv_transpose2d(gradient * (shares / pixels), weights, None, step, groups=channels)
-    beyond = [
-        size + pad - full
+    missing = [
+        max(0, size + pad - full)
         for size, pad, full in zip((height, width), padding, spread.shape[2:], strict=True)
     ]
-    return F.pad(spread, (-padding[1], beyond[1], -padding[0], beyond[0]))
+    whole = F.pad(spread, (0, missing[1], 0, missing[0]))
+    return whole[:, :, padding[0] : padding[0] + height, padding[1] : padding[1] + width]
 
 
 _REPLACED: dict[Any, Callable[..., Any]] = {
+    **{
+        operation: replacement
+        for operation, replacement in core_aten_decompositions().items()
+        if "backward" in str(operation)
+    },
     _aten.convolution_backward.default: _convolution_backward,
     _aten.max_pool2d_with_indices_backward.default: _max_pool_backward,
     _aten.avg_pool2d_backward.default: _average_pool_backward,

@@ -1,0 +1,160 @@
+"""Networks of timm with the paper's head, their weights and their preprocessing."""
+
+# ruff: noqa: E402 - imports wait for the check that torch is there
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+for package in ("torch", "timm", "safetensors"):
+    pytest.importorskip(package, reason=f"networks need {package} (extra `train`)")
+
+import timm
+import torch
+from safetensors.torch import save_file
+from torch.nn import functional as F  # noqa: N812
+
+from unmask.errors import InputError, InputNotFound
+from unmask.models.network import FaceNetwork, PaperHead, preprocessing_of
+
+SMALL = "resnet10t"
+
+
+def small(seed: int = 0, **options: object) -> FaceNetwork:
+    torch.manual_seed(seed)
+    return FaceNetwork(SMALL, **options).eval()
+
+
+def test_a_network_gives_one_logit_a_picture_through_its_feature_map() -> None:
+    network, images = small(), torch.randn(2, 3, 64, 64)
+    features = network.features(images)
+    assert features.shape == (2, network.channels, 2, 2)
+    assert network(images).shape == (2,)
+    torch.testing.assert_close(network.head(features), network(images))
+
+
+def test_the_written_gradient_is_autograds() -> None:
+    network = small()
+    logit, features, gradient = network.forward_with_gradient(torch.randn(3, 3, 64, 64))
+    leaf = features.detach().requires_grad_()
+    (expected,) = torch.autograd.grad(network.head(leaf).sum(), leaf)
+    torch.testing.assert_close(gradient, expected)
+    torch.testing.assert_close(logit, network.head(features))
+
+
+def test_one_logit_with_class_weights_is_the_weighted_two_way_softmax() -> None:
+    torch.manual_seed(0)
+    two = torch.randn(8, 2, dtype=torch.float64)
+    labels = torch.tensor([0, 1, 1, 1, 0, 1, 1, 1])
+    weights = torch.tensor([2.3873, 0.6325], dtype=torch.float64)
+    softmax = F.cross_entropy(two, labels, weight=weights, reduction="none")
+    sigmoid = F.binary_cross_entropy_with_logits(
+        two[:, 1] - two[:, 0], labels.double(), weight=weights[labels], reduction="none"
+    )
+    torch.testing.assert_close(sigmoid, softmax)
+
+
+def test_the_head_is_the_papers() -> None:
+    head = PaperHead(7, width=128, dropout=0.5)
+    assert [tuple(p.shape) for p in head.parameters()] == [(128, 7), (128,), (1, 128), (1,)]
+    assert head.dropout.p == 0.5
+
+
+def test_preprocessing_takes_mean_and_deviation_of_the_imagenet_weights() -> None:
+    spec = preprocessing_of(small(), 96, margin_ratio=1.1, shift_y_ratio=0.05)
+    config = timm.create_model(SMALL).pretrained_cfg
+    assert (spec.mean, spec.std) == (config["mean"], config["std"])
+    assert (spec.size_px, spec.margin_ratio, spec.shift_y_ratio) == (96, 1.1, 0.05)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_a_whole_network_is_read_back_from_a_file(tmp_path: Path, suffix: str) -> None:
+    network, path = small(), tmp_path / f"weights{suffix}"
+    (save_file if suffix == ".safetensors" else torch.save)(network.state_dict(), path)
+    images = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(small(1, weights=path)(images), network(images))
+
+
+def test_weights_of_the_backbone_alone_leave_the_classifier_out(tmp_path: Path) -> None:
+    donor = timm.create_model(SMALL).eval()
+    torch.save({"state_dict": donor.state_dict()}, tmp_path / "imagenet.pth")
+    images = torch.randn(1, 3, 64, 64)
+    found = small(weights=tmp_path / "imagenet.pth").features(images)
+    torch.testing.assert_close(found, donor.forward_features(images))
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    save_file(timm.create_model("resnet14t").state_dict(), tmp_path / "w.safetensors")
+    with pytest.raises(InputError, match=r"does not fit resnet10t: \d+ tensors are not"):
+        small(weights=tmp_path / "w.safetensors")
+    save_file(small().state_dict(), tmp_path / "s.safetensors")
+    with pytest.raises(InputError, match=r"does not fit resnet14t: \d+ tensors are missing"):
+        FaceNetwork("resnet14t", weights=tmp_path / "s.safetensors")
+    with pytest.raises(InputError, match=r"does not fit resnet10t: size mismatch"):
+        small(weights=tmp_path / "s.safetensors", head_width=64)
+
+
+class Trap:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_a_file_is_read_without_running_what_is_in_it(tmp_path: Path) -> None:
+    torch.save({"state_dict": Trap(tmp_path / "sprung")}, tmp_path / "trap.pt")
+    with pytest.raises(InputError, match="no weights that can be read safely"):
+        small(weights=tmp_path / "trap.pt")
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 64])
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes, suffix: str) -> None:
+    path = tmp_path / f"w{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="no weights that can be read safely"):
+        small(weights=path)
+
+
+def test_other_files_and_missing_ones_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "w.h5").touch()
+    with pytest.raises(InputError, match=r"weights are read from \.safetensors, \.pt, \.pth"):
+        small(weights=tmp_path / "w.h5")
+    with pytest.raises(InputNotFound, match="no weights file"):
+        small(weights=tmp_path / "w.pt")
+
+
+def test_an_unknown_network_is_refused_with_near_names() -> None:
+    with pytest.raises(InputError, match="timm has no network 'exception'") as caught:
+        FaceNetwork("exception")
+    assert "legacy_xception" in caught.value.hint
+
+
+def test_a_transformer_is_refused() -> None:
+    network = FaceNetwork("vit_tiny_patch16_224")
+    with pytest.raises(ValueError, match="a convolutional feature map"):
+        network(torch.zeros(1, 3, 224, 224))
+
+
+def test_without_internet_imagenet_weights_are_an_error_with_a_hint(tmp_path: Path) -> None:
+    code = (
+        "from unmask.models.network import FaceNetwork\n"
+        "from unmask.errors import DownloadError\n"
+        "try: FaceNetwork('resnet10t', weights='imagenet')\n"
+        "except DownloadError as error: print(error, '|', error.hint)\n"
+    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "ImageNet weights of resnet10t could not be fetched" in run.stdout
+    assert "give a local file" in run.stdout
