@@ -63,7 +63,7 @@ def test_the_verdicts_logit_is_the_mean_over_usable_key_frames(scan: Scan) -> No
 def test_every_key_frame_has_its_crop_and_map(scan: Scan) -> None:
     shown = {(p.track_id, p.frame_index) for p in scan.pictures}
     assert shown == {(t.id, k.frame_index) for t in scan.result.tracks for k in t.key_frames}
-    assert all(p.crop.shape == (*p.saliency.shape, 3) for p in scan.pictures)
+    assert all(p.crop.shape == (*p.maps[0].values.shape, 3) for p in scan.pictures)
 
 
 def test_scanning_twice_gives_the_same_result(scanner: Scanner, scan: Scan) -> None:
@@ -129,7 +129,7 @@ def test_unknown_names_are_refused_before_any_file_is_opened(
 
 
 def test_the_command_repeats_the_settings() -> None:
-    settings = dataclasses.replace(ScanSettings(), selector="uniform", explain=False)
+    settings = dataclasses.replace(ScanSettings(), selector="uniform", explain=())
     words = repeat_command("a b.mp4", settings, None)
     assert words == "unmask scan --selector uniform --no-explain -- 'a b.mp4'"
 

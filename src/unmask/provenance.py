@@ -14,6 +14,7 @@ from unmask.settings import Limits, ScanSettings
 def settings_table(settings: ScanSettings) -> dict[str, str | int | float | bool | None]:
     """Return all settings, limits included, as one flat table."""
     table = {f.name: getattr(settings, f.name) for f in fields(ScanSettings) if f.name != "limits"}
+    table["explain"] = ",".join(settings.explain) or None
     return table | {f.name: getattr(settings.limits, f.name) for f in fields(Limits)}
 
 
@@ -33,8 +34,12 @@ def repeat_command(path: str, settings: ScanSettings, detector: str | Path | Non
         value = getattr(settings, name)
         if value != getattr(default, name):
             option = name.replace("_", "-")
-            words += [f"--no-{option}"] if value is False else [f"--{option}", str(value)]
+            words += [f"--no-{option}"] if value == () else [f"--{option}", _word(value)]
     return shlex.join([*words, "--", path])
+
+
+def _word(value: object) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 SETTABLE = (

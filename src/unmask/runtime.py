@@ -82,8 +82,13 @@ class Network:
             evidence: whether to return the feature map and its gradient too.
             batch: most crops in one pass.
         """
+        return self.run_images(preprocess(crops, self._spec), evidence=evidence, batch=batch)
+
+    def run_images(
+        self, images: Float, *, evidence: bool = False, batch: int = DEFAULT_BATCH
+    ) -> Output:
+        """Score normalised images `(N, 3, S, S)`, as `preprocess` makes them; see `run`."""
         wanted = OUTPUTS if evidence else OUTPUTS[:1]
-        images = preprocess(crops, self._spec)
         parts = [
             self._session.run(wanted, {self._input: images[start : start + batch]})
             for start in range(0, len(images), batch)

@@ -1,7 +1,7 @@
 """From a file to an explained verdict: the one composer of the rooms below.
 
     probe -> first pass (luma, faces, tracks, differences) -> key frames -> second pass (RGB crops)
-          -> network -> calibration, verdict -> GradCAM -> Scan
+          -> network -> calibration, verdict -> saliency maps -> Scan
 
 A `Scanner` holds what is loaded once (detector bundle, network, face detector) and scans files one
 by one. It writes nothing and prints nothing.
@@ -18,7 +18,11 @@ from numpy.typing import NDArray
 
 from unmask import keyframes
 from unmask.bundle import Bundle, load_bundle, shipped_folder
-from unmask.explain import gradcam
+from unmask.explain import BundleNetwork, Evidence, check_methods, explain
+from unmask.explain.agreement import mean_agreement
+from unmask.explain.network import methods_of
+from unmask.explain.regions import shares
+from unmask.explain.stated import stated_faithfulness
 from unmask.faces.crops import cut_square, square_around
 from unmask.faces.detector import create
 from unmask.passes import (
@@ -33,16 +37,18 @@ from unmask.passes import (
     key_frame,
 )
 from unmask.provenance import repeat_command, settings_table, versions
-from unmask.runtime import Network
+from unmask.runtime import Network, Output, preprocess
 from unmask.scoring import calibrate, judge_track, judge_video, sharpness, unusable_reason
 from unmask.settings import ScanSettings
 from unmask.values import (
     SCHEMA_VERSION,
+    Box,
     Coverage,
     Curve,
     DetectorInfo,
     KeyFrame,
     KeyFramePicture,
+    SaliencyMap,
     Scan,
     ScanResult,
     TrackResult,
@@ -59,6 +65,14 @@ class _Crop:
     track_id: int
     key_frame: KeyFrame
     pixels: NDArray[np.uint8]
+    square: Box
+
+    def landmarks(self) -> NDArray[np.float64]:
+        """Return the landmarks in pixels of the crop, `(5, 2)`."""
+        scale = self.pixels.shape[0] / (self.square[2] - self.square[0])
+        points: NDArray[np.float64] = np.array(self.key_frame.landmarks) - self.square[:2]
+        scaled: NDArray[np.float64] = points * scale
+        return scaled
 
 
 class Scanner:
@@ -70,8 +84,8 @@ class Scanner:
         threads: threads of the detector's network.
 
     Raises:
-        BundleError: the bundle cannot be used.
-        ValueError: the settings name an unknown selector or face detector.
+        BundleError: the bundle cannot be used, or lacks what a method of explaining needs.
+        ValueError: the settings name an unknown selector, face detector or method of explaining.
         ModelNotFound: the face detector's model is not installed.
     """
 
@@ -84,10 +98,13 @@ class Scanner:
     ) -> None:
         self.settings = settings or ScanSettings()
         keyframes.selector(self.settings.selector)
+        check_methods(self.settings.explain)
         create(self.settings.face_detector)
         self.bundle: Bundle = load_bundle(detector or shipped_folder())
         self._given_detector = detector
+        methods_of(self.bundle, self.settings.explain)
         self._network = Network(self.bundle, threads=threads)
+        self._explained = BundleNetwork(self.bundle, network=self._network, threads=threads)
 
     def scan(self, path: str | Path, *, progress: Progress | None = None) -> Scan:
         """Scan one file.
@@ -100,23 +117,21 @@ class Scanner:
             InputError: the file cannot be used.
             DecodeError: nothing in it could be decoded.
         """
-        first = first_pass(path, self.settings, progress=progress)
+        return self.scan_first(first_pass(path, self.settings, progress=progress), progress)
+
+    def scan_first(self, first: FirstPass, progress: Progress | None = None) -> Scan:
+        """Scan a file whose first pass is done, as `scan` does."""
         judged = heaviest(first.tracks, self.settings.limits.max_tracks)
         chosen = [choose(first, track, self.settings) for track in judged]
         crops = self._cut(first, chosen, progress)
-        crops, maps = self._score(crops)
-        if progress:
-            progress("scoring", 1.0)
+        crops, pictures = self._score(crops, progress)
         by_track: dict[int, list[KeyFrame]] = {c.track.id: [] for c in chosen}
         for crop in crops:
             by_track[crop.track_id].append(crop.key_frame)
         still = first.info.kind == "image"
         tracks = tuple(self._track(c, tuple(by_track[c.track.id]), still) for c in chosen)
-        pictures = tuple(
-            KeyFramePicture(crop.track_id, crop.key_frame.frame_index, crop.pixels, saliency)
-            for crop, saliency in zip(crops, maps, strict=True)
-        )
-        return Scan(self._result(first, tracks), pictures)
+        stated = stated_faithfulness(self.bundle.manifest, self.settings.explain)
+        return Scan(self._result(first, tracks), tuple(pictures), stated)
 
     def _cut(
         self, first: FirstPass, chosen: Sequence[ChosenFrames], progress: Progress | None
@@ -131,18 +146,20 @@ class Scanner:
                 asked.box, margin_ratio=spec.margin_ratio, shift_y_ratio=spec.shift_y_ratio
             )
             pixels = cut_square(frame.image, square, size_px=spec.size_px)
-            crops.append(_Crop(each.track.id, asked, pixels))
+            crops.append(_Crop(each.track.id, asked, pixels, square))
             if progress:
                 progress("key frames", len(crops) / total)
         return sorted(crops, key=lambda c: (c.track_id, c.key_frame.frame_index))
 
-    def _score(self, crops: list[_Crop]) -> tuple[list[_Crop], list[NDArray[np.float32] | None]]:
+    def _score(
+        self, crops: list[_Crop], progress: Progress | None
+    ) -> tuple[list[_Crop], list[KeyFramePicture]]:
         """Run the network over all crops; note scores, sharpness and what cannot be used."""
         if not crops:
             return [], []
         manifest = self.bundle.manifest
         pixels = np.stack([crop.pixels for crop in crops])
-        output = self._network.run(pixels, evidence=self.settings.explain)
+        output = self._network.run(pixels, evidence=bool(self.settings.explain))
         probabilities = calibrate(output.logits.astype(np.float64), manifest.calibration)
         scored = []
         for crop, logit, probability in zip(crops, output.logits, probabilities, strict=True):
@@ -155,10 +172,29 @@ class Scanner:
                 unusable=unusable_reason(crop.key_frame.face_px, measured, manifest.judgeable),
             )
             scored.append(replace(crop, key_frame=scored_frame))
+        pictures = []
+        for number, crop in enumerate(scored):
+            pictures.append(self._picture(crop, output, number))
+            if progress:
+                progress("scoring", (number + 1) / len(scored))
+        return scored, pictures
+
+    def _picture(self, crop: _Crop, output: Output, number: int) -> KeyFramePicture:
+        """Explain one crop; maps do not depend on the others."""
+        index = crop.key_frame.frame_index
         if output.features is None or output.gradients is None:
-            return scored, [None] * len(scored)
-        size = manifest.preprocessing.size_px
-        return scored, list(gradcam(output.features, output.gradients, size_px=size))
+            return KeyFramePicture(crop.track_id, index, crop.pixels, ())
+        one = slice(number, number + 1)
+        evidence = Evidence(output.logits[one], output.features[one], output.gradients[one])
+        image = preprocess(crop.pixels[None], self.bundle.manifest.preprocessing)
+        methods, seed = self.settings.explain, self.settings.seed
+        made = explain(self._explained, image, methods, seed=seed, evidence=evidence)
+        maps = tuple(
+            SaliencyMap(name, m.scaled[0], m.empty[0], shares(m.scaled[0], crop.landmarks()))
+            for name, m in made.items()
+        )
+        agreement = mean_agreement([each.values for each in maps])
+        return KeyFramePicture(crop.track_id, index, crop.pixels, maps, agreement)
 
     def _track(
         self, chosen: ChosenFrames, key_frames: tuple[KeyFrame, ...], still: bool

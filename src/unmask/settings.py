@@ -52,8 +52,8 @@ class ScanSettings:
     """Length of the Hann window over the difference signal, in sampled frames."""
     seed: int = 0
     """Seed of whatever is random."""
-    explain: bool = True
-    """Whether key frames get a GradCAM map."""
+    explain: tuple[str, ...] = ("gradcam",)
+    """Methods that make maps of the key frames; empty for none."""
     limits: Limits = field(default_factory=Limits)
     """What is refused."""
 

@@ -334,6 +334,20 @@ class ScanDocument:
 
 
 @dataclass(frozen=True, eq=False)
+class SaliencyMap:
+    """Where the network looked, by one method."""
+
+    method: str
+    """Name of the method, such as `gradcam`."""
+    values: NDArray[np.float32]
+    """`(S, S)` in [0, 1], scaled by its own maximum."""
+    empty: str | None
+    """Why it is all zero; None where it is not."""
+    regions: tuple[tuple[str, float], ...] | None
+    """Share of the map in each region of the face, the largest first; None where it is empty."""
+
+
+@dataclass(frozen=True, eq=False)
 class KeyFramePicture:
     """What a report shows of one key frame; pictures do not go into the JSON."""
 
@@ -343,8 +357,10 @@ class KeyFramePicture:
     """The key frame."""
     crop: NDArray[np.uint8]
     """`(S, S, 3)` RGB, what the network saw."""
-    saliency: NDArray[np.float32] | None
-    """`(S, S)` in [0, 1], where the network looked; None where there is no map."""
+    maps: tuple[SaliencyMap, ...]
+    """Where the network looked, a map for each method that was asked for."""
+    agreement: float | None = None
+    """Mean rank correlation of these maps; None for fewer than two that say anything."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -355,3 +371,5 @@ class Scan:
     """The result."""
     pictures: tuple[KeyFramePicture, ...]
     """One for each key frame that was scored."""
+    faithfulness: tuple[tuple[str, str], ...] = ()
+    """Methods with what was measured of their maps for this detector, in words."""

@@ -16,6 +16,7 @@ from unmask.values import (
     KeyFrame,
     KeyFramePicture,
     Landmarks,
+    SaliencyMap,
     Scan,
     ScanResult,
     StreamInfo,
@@ -26,6 +27,15 @@ from unmask.values import (
 
 SIDE = 224
 LANDMARKS: Landmarks = ((30.0, 40.0), (70.0, 40.0), (50.0, 60.0), (35.0, 80.0), (65.0, 80.0))
+
+
+METHODS = (("gradcam", 1), ("smoothgrad", 6))
+
+
+def made_map(method: str, values: np.ndarray) -> SaliencyMap:
+    """Make a map that lies on the mouth."""
+    regions = (("mouth", 0.62), ("nose", 0.33), ("background", 0.05))
+    return SaliencyMap(method, values.astype(np.float32), None, regions)
 
 
 def make_picture(track: int, frame: int, *, mapped: bool = True) -> KeyFramePicture:
@@ -49,7 +59,8 @@ def make_picture(track: int, frame: int, *, mapped: bool = True) -> KeyFramePict
         track_id=track,
         frame_index=frame,
         crop=np.clip(image + noise, 0, 255).astype(np.uint8),
-        saliency=saliency.astype(np.float32) if mapped else None,
+        maps=tuple(made_map(name, saliency**power) for name, power in METHODS) if mapped else (),
+        agreement=0.71 if mapped else None,
     )
 
 
@@ -125,7 +136,12 @@ def make_scan() -> Scan:
             calibration="held-out part of the training material, 1 200 videos",
             limits=("Wholly synthetic faces were not in its training material.",),
         ),
-        settings={"sample_fps": 30.0, "budget": 32, "explain": True, "limits.max_tracks": None},
+        settings={
+            "sample_fps": 30.0,
+            "budget": 32,
+            "explain": "gradcam,smoothgrad",
+            "limits.max_tracks": None,
+        },
         versions={"unmask": "0.1.0", "numpy": "2.4.6", "onnxruntime": "1.32.0"},
         command="unmask scan 'clips/interview final.mp4' --budget 32 --seed 0",
     )
@@ -135,7 +151,8 @@ def make_scan() -> Scan:
         for n, k in enumerate(t.key_frames)
         if k.probability is not None
     )
-    return Scan(result, pictures)
+    faithfulness = tuple((name, f"they are no better than a blob ({name})") for name, _ in METHODS)
+    return Scan(result, pictures, faithfulness)
 
 
 def make_video() -> VideoInfo:
@@ -165,7 +182,7 @@ def make_video() -> VideoInfo:
 def with_file(scan: Scan, path: str, metadata: dict[str, str]) -> Scan:
     """Return the scan as if it were of another file."""
     video = replace(scan.result.video, path=path, metadata=metadata)
-    return Scan(replace(scan.result, video=video), scan.pictures)
+    return replace(scan, result=replace(scan.result, video=video))
 
 
 @pytest.fixture(scope="session")

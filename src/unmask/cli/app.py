@@ -27,6 +27,13 @@ models_app = typer.Typer(no_args_is_help=True, help="Model files that are not in
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
 
+
+def methods_named(text: str) -> tuple[str, ...]:
+    """Return the methods of explaining that an option names; `none` stands for none."""
+    named = tuple(part.strip() for part in text.split(",") if part.strip())
+    return () if named == ("none",) else named
+
+
 EXIT_CODES = (
     "Exit codes: 0 all analysed, nothing found; 1 some or substantial evidence of manipulation "
     "found; 2 wrong use, or no input could be opened; 3 nothing found, but something could not be "
@@ -76,7 +83,14 @@ def scan(  # noqa: PLR0917 - the parameters are the options
     smoothing_frames: Smoothing = _DEFAULT.smoothing_frames,
     detect_every_seconds: DetectEvery = _DEFAULT.detect_every_seconds,
     detect_long_side_px: DetectSide = _DEFAULT.detect_long_side_px,
-    explain: Annotated[bool, typer.Option(help="Make GradCAM maps.")] = _DEFAULT.explain,
+    explain: Annotated[
+        str,
+        typer.Option(
+            help="Maps of where the model looked, separated by commas: gradcam, gradcam++, "
+            "faster-scorecam, smoothgrad, occlusion; or none."
+        ),
+    ] = ",".join(_DEFAULT.explain),
+    no_explain: Annotated[bool, typer.Option("--no-explain", help="Make no maps.")] = False,
     seed: Seed = _DEFAULT.seed,
     threads: Threads = 2,
     workers: Annotated[int, typer.Option(min=1, help="Files at a time.")] = 1,
@@ -95,7 +109,7 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         smoothing_frames=smoothing_frames,
         detect_every_seconds=detect_every_seconds,
         detect_long_side_px=detect_long_side_px,
-        explain=explain,
+        explain=() if no_explain else methods_named(explain),
         seed=seed,
     )
     raise typer.Exit(

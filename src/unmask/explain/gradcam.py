@@ -1,45 +1,42 @@
-"""GradCAM: the feature map's channels weighted by how much each moves the logit.
+"""GradCAM and GradCAM++: the feature map's channels weighted by how they move the logit.
 
-Source: Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
-Localization", ICCV 2017, equations 1 and 2.
+Both come from one scoring pass. Sources: Selvaraju et al., "Grad-CAM", ICCV 2017, equations 1 and
+2; Chattopadhyay et al., "Grad-CAM++", WACV 2018, equation 19.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
-Float = NDArray[np.float32]
+from unmask.explain.differentiable import Evidence, Float
+
+_EPSILON = 1e-6
+"""Added to GradCAM++'s denominator, as pytorch-grad-cam does, so that maps equal its maps."""
 
 
-def gradcam(features: Float, gradients: Float, *, size_px: int) -> Float:
-    """Return GradCAM maps.
+def gradcam(evidence: Evidence) -> Float:
+    """Return raw GradCAM maps `(N, h, w)`: negative where a place speaks against `fake`."""
+    weights = evidence.gradients.mean(axis=(2, 3), dtype=np.float64)
+    return _weighted(weights, evidence.features)
 
-    Args:
-        features: `(N, C, h, w)` last convolutional feature map.
-        gradients: `(N, C, h, w)` gradient of the logit with respect to it.
-        size_px: side of the returned maps.
 
-    Returns:
-        `(N, size_px, size_px)` float32 in [0, 1]. Each map is scaled by its own maximum; where
-        nothing speaks for the class (no positive value) or a value is not finite it is all zero.
+def gradcam_plus_plus(evidence: Evidence) -> Float:
+    """Return raw GradCAM++ maps `(N, h, w)`.
+
+    Under a head that pools by the mean, as the paper's, a channel's gradient is the same at every
+    place; the method then differs from GradCAM by how it weighs channels, and by leaving out those
+    that speak against `fake`.
     """
-    if features.shape != gradients.shape or features.ndim != 4:
-        raise ValueError(f"shapes differ: {features.shape} and {gradients.shape}")
-    weights = gradients.mean(axis=(2, 3), dtype=np.float64)
-    raw = np.einsum("nc,nchw->nhw", weights, features)
-    return np.stack([_enlarge(_scale(each), size_px) for each in raw])
+    gradients = evidence.gradients.astype(np.float64)
+    totals = evidence.features.sum(axis=(2, 3), dtype=np.float64)[:, :, None, None]
+    denominator = 2 * gradients**2 + totals * gradients**3 + _EPSILON
+    shares = np.divide(
+        gradients**2, denominator, out=np.zeros_like(gradients), where=denominator != 0
+    )
+    weights = (np.maximum(gradients, 0.0) * shares).sum(axis=(2, 3))
+    return _weighted(weights, evidence.features)
 
 
-def _scale(raw: NDArray[np.float64]) -> Float:
-    top = raw.max()
-    if not np.isfinite(raw).all() or top <= 0:
-        return np.zeros(raw.shape, np.float32)
-    scaled: Float = (np.maximum(raw, 0.0) / top).astype(np.float32)
-    return scaled
-
-
-def _enlarge(small: Float, size_px: int) -> Float:
-    resized = Image.fromarray(small).resize((size_px, size_px), Image.Resampling.BILINEAR)
-    return np.asarray(resized, dtype=np.float32).clip(0.0, 1.0)
+def _weighted(weights: np.ndarray, features: Float) -> Float:
+    raw: Float = np.einsum("nc,nchw->nhw", weights, features).astype(np.float32)
+    return raw

@@ -21,6 +21,8 @@ from pathlib import PurePath
 import jinja2
 from markupsafe import Markup
 
+from unmask.explain.methods import TITLES
+from unmask.explain.regions import in_words
 from unmask.report import wording
 from unmask.report.charts import (
     LINE_WIDTH,
@@ -33,9 +35,37 @@ from unmask.report.charts import (
     timeline,
 )
 from unmask.report.pictures import jpeg_uri, overlay_uri
-from unmask.values import KeyFrame, KeyFramePicture, Scan, ScanResult, TrackResult
+from unmask.values import KeyFrame, KeyFramePicture, SaliencyMap, Scan, ScanResult, TrackResult
 
 _THUMB_PX = 160
+
+
+@dataclass(frozen=True)
+class MapView:
+    """One map of a key frame as the page shows it."""
+
+    place: int
+    """Position of the method in the report's list, from 1: its part of the class name."""
+    title: str
+    """The method's name."""
+    overlay: str | None
+    """Data URI of the map; None where it is empty."""
+    words: str
+    """Where it lies, or why it is empty."""
+
+
+@dataclass(frozen=True)
+class MethodView:
+    """One method of explaining, as a reader can choose it."""
+
+    place: int
+    """Position in the report's list, from 1."""
+    name: str
+    """The method's name in settings."""
+    title: str
+    """The method's name as printed."""
+    faithfulness: str | None
+    """What is known of its maps for this detector; None where nothing was recorded."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +80,10 @@ class FrameView:
     """Its place on the timeline."""
     crop: str | None
     """Data URI of the crop."""
-    overlay: str | None
-    """Data URI of the map."""
+    maps: tuple[MapView, ...]
+    """Its maps, by method."""
+    agreement: float | None
+    """Mean rank correlation of these maps."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +100,8 @@ class FaceView:
     """Anchor of the frame that is open at first."""
     thumb: str | None
     """Data URI of a small representative crop."""
-    has_overlay: bool
-    """Whether any frame has a map."""
+    methods: tuple[MethodView, ...]
+    """Methods of which some frame has a map."""
     timeline: Timeline
     """Scores over time."""
     curve: CurveChart | None
@@ -190,11 +222,22 @@ def _report(scan: Scan, anchor: str) -> ReportView:
     lengths = (result.video.duration_seconds, coverage.seconds_analysed)
     duration = None if still else max((s for s in lengths if s is not None), default=None)
     pictures = {(p.track_id, p.frame_index): p for p in scan.pictures}
+    methods = _methods(scan)
     return ReportView(
         anchor=anchor,
         name=PurePath(result.video.path).name or result.video.path,
         result=result,
-        faces=tuple(_face(t, pictures, anchor, duration) for t in result.tracks),
+        faces=tuple(_face(t, pictures, anchor, duration, methods) for t in result.tracks),
+    )
+
+
+def _methods(scan: Scan) -> tuple[MethodView, ...]:
+    """List the methods that made maps, in the order in which they were asked for."""
+    names = dict.fromkeys(each.method for p in scan.pictures for each in p.maps)
+    stated = dict(scan.faithfulness)
+    return tuple(
+        MethodView(place, name, TITLES.get(name, name), stated.get(name))
+        for place, name in enumerate(names, 1)
     )
 
 
@@ -203,11 +246,12 @@ def _face(
     pictures: dict[tuple[int, int], KeyFramePicture],
     report: str,
     duration: float | None,
+    methods: tuple[MethodView, ...],
 ) -> FaceView:
     anchor = f"{report}-face{track.id}"
     drawn = timeline(track, duration)
     frames = tuple(
-        _frame(key, dot, pictures.get((track.id, key.frame_index)), f"{anchor}-frame{n}")
+        _frame(key, dot, pictures.get((track.id, key.frame_index)), f"{anchor}-frame{n}", methods)
         for n, (key, dot) in enumerate(zip(track.key_frames, drawn.dots, strict=True), 1)
     )
     best = _representative(track.key_frames, {i for t, i in pictures if t == track.id})
@@ -218,18 +262,37 @@ def _face(
         frames=frames,
         shown=None if best is None else frames[best].anchor,
         thumb=None if picture is None else jpeg_uri(picture.crop, side_px=_THUMB_PX),
-        has_overlay=any(f.overlay is not None for f in frames),
+        methods=methods if any(f.maps for f in frames) else (),
         timeline=drawn,
         curve=curve_chart(track.curve, track.key_frames),
     )
 
 
-def _frame(key: KeyFrame, dot: Dot, picture: KeyFramePicture | None, anchor: str) -> FrameView:
-    crop = overlay = None
-    if picture is not None:
-        crop = jpeg_uri(picture.crop)
-        overlay = None if picture.saliency is None else overlay_uri(picture.saliency)
-    return FrameView(anchor=anchor, key=key, dot=dot, crop=crop, overlay=overlay)
+def _frame(
+    key: KeyFrame,
+    dot: Dot,
+    picture: KeyFramePicture | None,
+    anchor: str,
+    methods: tuple[MethodView, ...],
+) -> FrameView:
+    if picture is None:
+        return FrameView(anchor, key, dot, crop=None, maps=(), agreement=None)
+    by_name = {method.name: method for method in methods}
+    return FrameView(
+        anchor=anchor,
+        key=key,
+        dot=dot,
+        crop=jpeg_uri(picture.crop),
+        maps=tuple(_map(each, by_name[each.method]) for each in picture.maps),
+        agreement=picture.agreement,
+    )
+
+
+def _map(saliency: SaliencyMap, method: MethodView) -> MapView:
+    if saliency.empty is not None:
+        return MapView(method.place, method.title, None, f"empty: {saliency.empty}")
+    words = "regions not measured" if saliency.regions is None else in_words(saliency.regions)
+    return MapView(method.place, method.title, overlay_uri(saliency.values), words)
 
 
 def _representative(keys: Sequence[KeyFrame], pictured: set[int]) -> int | None:

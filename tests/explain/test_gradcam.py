@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from unmask.explain.gradcam import gradcam
+from unmask.explain import Evidence
+from unmask.explain.gradcam import gradcam as raw_gradcam
+from unmask.explain.maps import finish
+
+
+def gradcam(features, gradients, *, size_px):
+    evidence = Evidence(np.zeros(len(features), np.float32), features, gradients)
+    return finish("gradcam", raw_gradcam(evidence), size_px=size_px).scaled
 
 
 @pytest.fixture

@@ -1,0 +1,54 @@
+"""A PyTorch network behind the `Differentiable` protocol: numpy in, numpy out."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unmask.explain.differentiable import Evidence, Float
+from unmask.models.network import FaceNetwork
+
+
+class TorchNetwork:
+    """A network of this package that can be explained, as it is while it is being built.
+
+    Args:
+        network: put into evaluation mode.
+        batch: most pictures in one pass.
+    """
+
+    def __init__(self, network: FaceNetwork, *, batch: int = 16) -> None:
+        self.network = network.eval()
+        self._batch = batch
+
+    def logits(self, images: Float) -> Float:
+        """Return logits `(N,)` of pictures `(N, 3, S, S)`."""
+        with torch.no_grad():
+            return np.concatenate([self.network(part).numpy() for part in self._parts(images)])
+
+    def evidence(self, images: Float) -> Evidence:
+        """Return logits, feature map and its gradient by autograd."""
+        columns = zip(*(self._evidence(part) for part in self._parts(images)), strict=True)
+        logits, features, gradients = (np.concatenate(column) for column in columns)
+        return Evidence(logits, features, gradients)
+
+    def input_gradients(self, images: Float) -> Float:
+        """Return d logit / d picture, `(N, 3, S, S)`."""
+        return np.concatenate([self._input_gradient(part) for part in self._parts(images)])
+
+    def _parts(self, images: Float) -> tuple[Tensor, ...]:
+        return torch.from_numpy(np.ascontiguousarray(images)).split(self._batch)
+
+    def _evidence(self, images: Tensor) -> tuple[Float, Float, Float]:
+        with torch.no_grad():
+            features = self.network.features(images)
+        leaf = features.detach().requires_grad_()
+        logits = self.network.head(leaf)
+        (gradients,) = torch.autograd.grad(logits.sum(), leaf)
+        return logits.detach().numpy(), features.numpy(), gradients.numpy()
+
+    def _input_gradient(self, images: Tensor) -> Float:
+        leaf = images.clone().requires_grad_()
+        (gradients,) = torch.autograd.grad(self.network(leaf).sum(), leaf)
+        return gradients.numpy()
