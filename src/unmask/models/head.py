@@ -49,3 +49,24 @@ class HeadedNetwork(nn.Module):
         cells = features.shape[2] * features.shape[3]
         gradient = (by_channel / cells)[:, :, None, None].expand_as(features)
         return logit, features, gradient
+
+
+class Mirrored(HeadedNetwork):
+    """A trained network that sees each picture and its mirror image, and judges their mean map.
+
+    The two maps are laid over one another and averaged. Pooling is linear, so this is what the
+    head would make of the mean of both pooled maps; one map still explains the logit.
+
+    Args:
+        network: the trained network; its weights are shared, not copied.
+    """
+
+    def __init__(self, network: HeadedNetwork) -> None:
+        super().__init__(network.hidden.in_features)
+        self.network = network
+        self.hidden, self.dropout, self.logit = network.hidden, network.dropout, network.logit
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the mean of the picture's map and of its mirror image's, mirrored back."""
+        mirrored = self.network.features(x.flip(3)).flip(3)
+        return (self.network.features(x) + mirrored) / 2

@@ -34,7 +34,7 @@ from unmask.models.export import (
     metric,
     operating_points,
 )
-from unmask.models.head import HeadedNetwork
+from unmask.models.head import HeadedNetwork, Mirrored
 from unmask.models.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from unmask.training.default_detector import predict
 from unmask.training.material import ValidationSet, read_validation
@@ -82,7 +82,7 @@ def trained(run: Path) -> tuple[HeadedNetwork, str, int]:
     backbone = BACKBONES[recipe["backbone"]]
     model = backbone.build()
     model.load_state_dict(torch.load(run / "model.pt", weights_only=True))
-    return model, backbone.title, recipe["size_px"]
+    return Mirrored(model), f"{backbone.title}, mean of picture and mirror image", recipe["size_px"]
 
 
 def build(run: Path, *, name: str, calibrate_on: Path, test: Path, out: Path) -> BundleManifest:

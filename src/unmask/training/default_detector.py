@@ -1,8 +1,8 @@
 """Train the detector that the package ships: `python -m unmask.training.default_detector`.
 
-A backbone from ImageNet weights, cost-sensitive ('balanced' class weights over the batch's real
-and fake counts), on DFDC crops and self-blended fakes. The last averaged weights are taken: the
-validation crops choose nothing, so their AUC is not a selected maximum.
+A backbone from ImageNet weights or from an earlier run's, cost-sensitive ('balanced' class weights
+over the batch's real and fake counts), on DFDC crops and self-blended fakes. The last averaged
+weights are taken: the validation crops choose nothing, so their AUC is not a selected maximum.
 
 The work is shared by processes of one thread each, which meet once a step: threads within a network
 meet hundreds of times, and stand still whenever one of them has to wait for a core.
@@ -14,7 +14,7 @@ import argparse
 import json
 import logging
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +30,9 @@ from unmask.training.material import BatchPlan, TrainingBatches, ValidationSet, 
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT_STEPS = 100
+CHECKPOINT_STEPS = 50
 """Steps between two checkpoints, each with a line in the log."""
-SCORE_STEPS = 500
+SCORE_STEPS = 250
 """Steps between two scorings of the validation crops."""
 NORM_BATCHES = 20
 """Batches that a backbone's normalisation is measured on before the first step."""
@@ -58,6 +58,21 @@ class Recipe:
     plan: BatchPlan = field(default_factory=BatchPlan)
 
 
+RECIPES = {
+    "from-imagenet": Recipe(),
+    "finer": Recipe(
+        backbone="squeezenet",
+        steps=1_000,
+        warmup_steps=50,
+        decay_share=0.5,
+        learning_rate=2e-4,
+        ema_decay=0.995,
+        size_px=160,
+    ),
+}
+"""Recipes by name; `finer` goes on from a SqueezeNet trained at 128 px."""
+
+
 @dataclass(frozen=True)
 class Files:
     """What a run reads and where it writes."""
@@ -67,7 +82,7 @@ class Files:
     celeba: Path
     """Real crops for self-blending."""
     weights: Path
-    """ImageNet weights of the backbone."""
+    """ImageNet weights of the backbone, or `model.pt` of an earlier run."""
     validation: Path
     """Crops scored on the way, for the log only."""
     out: Path
@@ -108,7 +123,7 @@ class Run:
 
     Args:
         recipe: the run's numbers.
-        weights: ImageNet weights of the backbone.
+        weights: ImageNet weights of the backbone, or `model.pt` of an earlier run.
         images: normalised training crops `(N, 3, H, W)`, for the backbone's start.
         out: folder of the checkpoint.
     """
@@ -119,7 +134,10 @@ class Run:
         self.recipe, self.out, self.done = recipe, out, 0
         backbone = BACKBONES[recipe.backbone]
         self.model = backbone.build()
-        backbone.start(self.model, weights, images)
+        if weights.suffix == ".pt":
+            self.model.load_state_dict(torch.load(weights, weights_only=True))
+        else:
+            backbone.start(self.model, weights, images)
         self.model.to(memory_format=torch.channels_last)
         self.average = torch.optim.swa_utils.AveragedModel(
             self.model,
@@ -265,10 +283,11 @@ def main() -> None:
     parser.add_argument("--dfdc", type=Path, nargs="+", required=True)
     for name in ("celeba", "weights", "validation", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--backbone", choices=BACKBONES, default=Recipe.backbone)
-    parser.add_argument("--steps", type=int, default=Recipe.steps)
+    parser.add_argument("--recipe", choices=RECIPES, required=True)
+    parser.add_argument("--steps", type=int, help="instead of the recipe's")
     options = vars(parser.parse_args())
-    recipe = Recipe(backbone=options.pop("backbone"), steps=options.pop("steps"))
+    recipe, steps = RECIPES[options.pop("recipe")], options.pop("steps")
+    recipe = replace(recipe, steps=steps or recipe.steps)
     files = Files(dfdc=tuple(options.pop("dfdc")), **options)
     files.out.mkdir(parents=True, exist_ok=True)
     (files.out / "meeting").unlink(missing_ok=True)

@@ -35,11 +35,11 @@ _BLEND_SCALE = 1.25
 class BatchPlan:
     """How many crops of each kind make one batch."""
 
-    triples: int = 3
+    triples: int = 6
     """DFDC triples: one real and two of its fakes each."""
-    dfdc_blends: int = 2
+    dfdc_blends: int = 4
     """DFDC reals, each with its self-blended fake."""
-    celeba_blends: int = 2
+    celeba_blends: int = 3
     """CelebA reals, each with its self-blended fake."""
 
     @property

@@ -1,0 +1,49 @@
+"""The head on mirrored pictures: one judgement for a picture and its mirror image."""
+
+# ruff: noqa: E402 - imports wait for the check that torch is there
+
+from __future__ import annotations
+
+import pytest
+
+from toy_material import drawn_face
+
+torch = pytest.importorskip("torch", reason="networks need torch (extra `train`)")
+
+from unmask.models.head import Mirrored
+from unmask.models.imagenet import normalise
+from unmask.models.squeezenet import SqueezeNet
+
+
+@pytest.fixture(scope="module")
+def network() -> SqueezeNet:
+    torch.manual_seed(0)
+    return SqueezeNet().eval()
+
+
+def pictures() -> torch.Tensor:
+    return torch.from_numpy(normalise([drawn_face(n) for n in range(3)]))
+
+
+def test_a_picture_and_its_mirror_image_score_alike(network: SqueezeNet) -> None:
+    both, images = Mirrored(network).eval(), pictures()
+    torch.testing.assert_close(both(images), both(images.flip(3)))
+    torch.testing.assert_close(both.features(images), both.features(images.flip(3)).flip(3))
+    assert not torch.allclose(network.features(images), network.features(images.flip(3)).flip(3))
+
+
+def test_the_head_sees_the_mean_of_both_pooled_maps(network: SqueezeNet) -> None:
+    images = pictures()
+    pooled = [network.features(x).mean(dim=(2, 3)) for x in (images, images.flip(3))]
+    expected = network.logit(torch.relu(network.hidden(sum(pooled) / 2))).squeeze(1)
+    torch.testing.assert_close(Mirrored(network).eval()(images), expected)
+
+
+def test_its_written_out_gradient_is_autograds(network: SqueezeNet) -> None:
+    both = Mirrored(network).eval()
+    logit, features, gradient = both.forward_with_gradient(pictures())
+    leaf = features.detach().requires_grad_()
+    again = both.logit(torch.relu(both.hidden(leaf.mean(dim=(2, 3))))).squeeze(1)
+    torch.testing.assert_close(logit, again)
+    (expected,) = torch.autograd.grad(again.sum(), leaf)
+    torch.testing.assert_close(gradient, expected)
