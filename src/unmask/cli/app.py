@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from unmask.cli import training
+from unmask.cli import building, evaluating, training
 from unmask.cli.data import data_app
 from unmask.errors import UnmaskError
 from unmask.settings import ScanSettings
@@ -26,6 +26,7 @@ app = typer.Typer(
 models_app = typer.Typer(no_args_is_help=True, help="Model files that are not in the package.")
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
+evaluating.register(app)
 
 
 def methods_named(text: str) -> tuple[str, ...]:
@@ -197,6 +198,7 @@ def models_get(
 
 
 training.register(app)
+building.register(app)
 
 
 def complain(error: Exception) -> None:

@@ -110,8 +110,8 @@ class Units:
         """`(N,)` whether there is a score."""
         return np.isfinite(self.logit)
 
-    def where(self, keep: NDArray[np.bool_]) -> Units:
-        """Return the units for which `keep` (N,) holds."""
+    def where(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Units:
+        """Return the units for which `keep` (N,) holds, or those at positions."""
         words = {name: column[keep] for name, column in self.words.items()}
         columns = {f.name: getattr(self, f.name)[keep] for f in fields(self) if f.name != "words"}
         return Units(words=words, **columns)

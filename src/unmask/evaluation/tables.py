@@ -1,0 +1,171 @@
+"""An evaluation as tables: for the page, for Markdown and for LaTeX, all from the same rows.
+
+Each row carries what its numbers were measured on, and one of a leaking protocol says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from unmask.evaluation.results import Evaluation, Figure, Group
+
+SHOWN = ("AUC", "EER", "TPR at 1\u00a0% FPR", "balanced accuracy", "F1, macro", "Cllr")
+"""Figures of the table over groups."""
+HASH_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Number:
+    """A figure as it is printed."""
+
+    value: str
+    """The number, or a dash."""
+    interval: str | None
+    """Its interval."""
+    reason: str | None
+    """Why the value or the interval is missing."""
+    leaks: bool
+    """Whether its protocol leaks by design."""
+
+    @property
+    def text(self) -> str:
+        """Number and interval in one line."""
+        return self.value if self.interval is None else f"{self.value} [{self.interval}]"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table."""
+
+    head: tuple[str, ...]
+    """What it is about."""
+    numbers: tuple[Number, ...]
+    """Its numbers."""
+    measured_on: str
+    """Protocol, hashes and n."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table."""
+
+    title: str
+    """What it shows."""
+    columns: tuple[str, ...]
+    """Names of all columns but the last, which is what was measured on."""
+    rows: tuple[Row, ...]
+    """Its lines."""
+
+
+def number(figure: Figure, evaluation: Evaluation) -> Number:
+    """Return a figure as it is printed."""
+    leaks = evaluation.info.leaks
+    if figure.value is None:
+        return Number("-", None, figure.reason, leaks)
+    interval = figure.interval
+    ends = None if interval is None else f"{interval.low:.3f}, {interval.high:.3f}"
+    return Number(f"{figure.value:.3f}", ends, figure.reason, leaks)
+
+
+def provenance(evaluation: Evaluation) -> str:
+    """Say in a line what all numbers were measured on."""
+    info = evaluation.info
+    leak = ", LEAKS" if info.leaks else ""
+    return (
+        f"protocol {info.protocol or 'not split'}{leak}; manifest {short(info.manifest_sha256)}; "
+        f"detector {short(info.detector_sha256)}"
+    )
+
+
+def short(digest: str | None) -> str:
+    """Return the beginning of a hash."""
+    return "not known" if digest is None else digest[:HASH_DIGITS]
+
+
+def _measured_on(group: Group, evaluation: Evaluation) -> str:
+    level = evaluation.settings.level
+    return (
+        f"{provenance(evaluation)}; n = {group.reals} real + {group.fakes} fake {level}s, "
+        f"{group.clusters} clusters"
+    )
+
+
+def overall_table(evaluation: Evaluation) -> Table:
+    """Return every figure of all units, failures left out and counted."""
+    groups = [group for group in evaluation.groups if group.by == "all"]
+    rows = tuple(
+        Row(
+            (figure.name,),
+            tuple(number(group.figure(figure.name), evaluation) for group in groups),
+            _measured_on(groups[-1], evaluation),
+        )
+        for figure in groups[0].figures
+    )
+    return Table("All figures", ("figure", *(group.counting for group in groups)), rows)
+
+
+def group_table(evaluation: Evaluation) -> Table:
+    """Return the main figures of each group."""
+    rows = tuple(
+        Row(
+            (group.by, group.value, group.counting),
+            tuple(number(group.figure(name), evaluation) for name in SHOWN),
+            _measured_on(group, evaluation),
+        )
+        for group in evaluation.groups
+    )
+    return Table("By group", ("by", "group", "counting", *SHOWN), rows)
+
+
+def markdown(table: Table) -> str:
+    """Write a table for Markdown."""
+    head = [*table.columns, "measured on"]
+    lines = [head, ["---"] * len(head), *(_cells(row, _plain) for row in table.rows)]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "≤": r"$\le$", "\u00a0": "~",
+}  # fmt: skip
+
+
+def latex(table: Table) -> str:
+    """Write a table for LaTeX (packages booktabs and xcolor)."""
+    columns = [*table.columns, "measured on"]
+    body = [" & ".join(_cells(row, _latex_number, escape)) + r" \\" for row in table.rows]
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{{'l' * len(columns)}}}",
+            r"\toprule",
+            " & ".join(map(escape, columns)) + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+    )
+
+
+def escape(text: str) -> str:
+    r"""Escape text for LaTeX.
+
+    >>> print(escape("50 % of a_b"))
+    50 \% of a\_b
+    """
+    return "".join(_LATEX.get(char, char) for char in text)
+
+
+def _cells(row: Row, write: Callable[[Number], str], text: Callable[[str], str] = str) -> list[str]:
+    return [*map(text, row.head), *map(write, row.numbers), text(row.measured_on)]
+
+
+def _plain(found: Number) -> str:
+    return f"{found.text} (LEAKS)" if found.leaks else found.text
+
+
+def _latex_number(found: Number) -> str:
+    text = escape(found.text)
+    return rf"{text} \textcolor{{red}}{{leaks}}" if found.leaks else text
