@@ -21,8 +21,9 @@ from PIL import Image
 
 from unmask.bundle import FILES, Bundle, Preprocessing, load_bundle
 from unmask.catalogue import find, installed
+from unmask.errors import BundleError
 from unmask.hub import fetch, is_hub_id, push
-from unmask.runtime import InputGradient, Network, preprocess
+from unmask.runtime import InputGradient, Network, Output, preprocess
 from unmask.scoring import calibrate
 
 Float = NDArray[np.float32]
@@ -98,6 +99,13 @@ class Detector:
         values = np.asarray(logits, dtype=np.float64)
         return Scores(logits, calibrate(values, self.bundle.manifest.calibration))
 
+    def evidence(self, crops: NDArray[np.uint8]) -> Output:
+        """Return logits with the last feature map and the gradient at it, for GradCAM.
+
+        Args: as of `scores`.
+        """
+        return self._network.run(self.resize(crops), evidence=True)
+
     def input_gradients(self, crops: NDArray[np.uint8]) -> Float:
         """Return d logit / d normalised input, `(N, 3, S, S)`.
 
@@ -156,3 +164,31 @@ class Detector:
     @cached_property
     def _gradient(self) -> InputGradient:
         return InputGradient(self.bundle, threads=self._threads)
+
+
+def check_works(detector: Detector) -> None:
+    """Run a detector on drawn noise, evidence and gradient at the input included.
+
+    Raises:
+        BundleError: a result has a wrong shape, or is no number.
+    """
+    size = detector.preprocessing.size_px
+    crops = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
+    found = detector.evidence(crops)
+    _require(found.logits, (2,), "logit")
+    features, gradients = found.features, found.gradients
+    assert features is not None  # noqa: S101 - evidence was asked for
+    assert gradients is not None  # noqa: S101 - evidence was asked for
+    _require(features, (2, *features.shape[1:]), "features")
+    _require(gradients, features.shape, "gradient")
+    if detector.bundle.gradient_path is not None:
+        _require(detector.input_gradients(crops), (2, 3, size, size), "input gradient")
+
+
+def _require(values: Float, shape: tuple[int, ...], name: str) -> None:
+    if values.shape != shape or not np.isfinite(values).all():
+        what = f"shape {values.shape}" if values.shape != shape else "values that are no numbers"
+        raise BundleError(
+            f"the detector gives a {name} of {what}; {shape} finite numbers are the contract",
+            hint="export the detector again",
+        )

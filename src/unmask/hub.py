@@ -45,7 +45,7 @@ def fetch(repo_id: str, *, revision: str | None = None) -> Path:
     except (OSError, ValueError) as error:
         raise DownloadError(
             f"could not fetch the detector {repo_id!r}: {_first_line(error)}",
-            hint="check name, revision and connection; log in with `hf auth login` for a private one",
+            hint="check name, revision and connection; for a private one, `hf auth login`",
         ) from error
     return folder
 

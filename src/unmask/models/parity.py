@@ -76,4 +76,5 @@ def _run(path: Path, outputs: tuple[str, ...], images: Float) -> list[Float]:
 
 def _relative(got: Float, expected: Any) -> float:
     wanted = expected.detach().numpy()
-    return float(np.abs(got - wanted).max() / np.abs(wanted).max())
+    scale, difference = np.abs(wanted).max(), np.abs(got - wanted).max()
+    return float(difference / scale if scale else difference)

@@ -1,0 +1,184 @@
+"""`unmask export` and `unmask detectors`: from a run to a bundle, and what bundles are there."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from unmask.bundle import Bundle, Parity
+
+EXPORT_CODES = (
+    "Exit codes: 0 the bundle was written; 2 it was not: wrong use, ONNX Runtime and PyTorch "
+    "differ, or int8 costs accuracy."
+)
+VERIFY_CODES = "Exit codes: 0 whole and in working order; 1 broken; 2 no such detector."
+Name = Annotated[
+    str, typer.Argument(help="A folder, or a name of `detectors list`.", show_default=False)
+]
+
+detectors_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Detectors on this machine: list, show, verify.",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(epilog=EXPORT_CODES)(export)
+    detectors_app.command("list")(list_detectors)
+    detectors_app.command()(show)
+    detectors_app.command(epilog=VERIFY_CODES)(verify)
+    app.add_typer(detectors_app, name="detectors")
+
+
+def export(  # noqa: PLR0917 - the parameters are the options
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN_OR_CHECKPOINT",
+            help="A folder of `unmask train`, or a .safetensors or .pt file.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the new bundle.")],
+    validation: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Crops with labels (a crop store or Parquet) to calibrate and measure on; again "
+            "for more.",
+            show_default="the run's own",
+        ),
+    ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="int8 convolutions, refused if AUC falls by over 0.005.")
+    ] = False,
+    gradient: Annotated[
+        bool,
+        typer.Option("--gradient/--no-gradient", help="Write gradient.onnx, for SmoothGrad."),
+    ] = True,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the detector.", show_default="the run's")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Terms of use.", show_default="what the run's crops state")
+    ] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="Network of a weights file, by its name in timm.")
+    ] = None,
+    size: Annotated[int, typer.Option(help="Input side of a weights file, px.")] = 224,
+    margin: Annotated[float, typer.Option(help="Crop over face box of a weights file.")] = 1.3,
+    trained_on: Annotated[
+        str | None, typer.Option(help="What a weights file was trained on.")
+    ] = None,
+) -> None:
+    """Turn a training run into a detector bundle, compared with PyTorch on real crops."""
+    from unmask.errors import UnmaskError
+
+    try:
+        from unmask.training.bundling import write_bundle
+        from unmask.training.subjects import Facts, read_subject
+    except ModuleNotFoundError as error:
+        raise UnmaskError(
+            f"export needs the package {error.name}, which is not installed",
+            hint="pip install 'unmask[train]'",
+        ) from error
+    subject = read_subject(
+        source,
+        validation=validation or (),
+        name=name,
+        licence=licence,
+        facts=Facts(backbone=backbone, size_px=size, margin_ratio=margin, training_data=trained_on),
+    )
+    bundle = write_bundle(subject, output, int8=int8, gradient=gradient, say=_say)
+    _print_written(bundle)
+
+
+def list_detectors() -> None:
+    """List the detectors by name: the shipped one, and those in the user's folder."""
+    from unmask.bundle import load_bundle
+    from unmask.catalogue import detectors_folder, installed
+    from unmask.cli.data.tables import print_table
+    from unmask.errors import BundleError
+
+    rows = []
+    for name, folder in installed().items():
+        try:
+            manifest = load_bundle(folder).manifest
+            state = f"{manifest.backbone}, {manifest.preprocessing.size_px} px"
+        except BundleError as error:
+            state = f"broken: {error}"
+        rows.append((name, state, str(folder)))
+    print_table(("name", "network", "folder"), rows)
+    sys.stderr.write(f"bundles in {detectors_folder()} are found by name\n")
+
+
+def show(name: Name) -> None:
+    """Show a detector's card: figures with their protocol, data, terms, limits, files."""
+    from unmask.bundle import load_bundle
+    from unmask.card import card
+    from unmask.catalogue import find
+
+    bundle = load_bundle(find(name))
+    text = card(bundle.manifest) + _files(bundle)
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.markdown import Markdown
+
+        Console().print(Markdown(text))
+    else:
+        typer.echo(text)
+
+
+def verify(name: Name) -> None:
+    """Check hashes, names and shapes of a detector, and run it once."""
+    from unmask.catalogue import find
+    from unmask.cli.app import complain
+    from unmask.detector import Detector, check_works
+    from unmask.errors import BundleError
+
+    folder = find(name)
+    try:
+        detector = Detector.from_pretrained(folder)
+        check_works(detector)
+    except BundleError as error:
+        complain(error)
+        raise typer.Exit(1) from error
+    for file, sha256 in detector.bundle.manifest.files.items():
+        typer.echo(f"{sha256}  {file}")
+    typer.echo(f"{folder}: whole and in working order")
+
+
+def _say(step: str) -> None:
+    sys.stderr.write(f"{step} ...\n")
+
+
+def _print_written(bundle: Bundle) -> None:
+    if bundle.manifest.parity is not None:
+        typer.echo(_parity(bundle.manifest.parity))
+    for metric in bundle.manifest.metrics:
+        low, high = metric.interval
+        typer.echo(
+            f"{metric.name}: {metric.value:.4f} ({low:.4f} to {high:.4f}), {metric.protocol}"
+        )
+    typer.echo(f"bundle written to {bundle.folder}")
+
+
+def _parity(parity: Parity) -> str:
+    found = parity.model_dump(exclude={"crops"}, exclude_none=True)
+    said = ", ".join(f"{name} {value:.1e}" for name, value in found.items())
+    return f"ONNX Runtime against PyTorch on {parity.crops}: {said}"
+
+
+def _files(bundle: Bundle) -> str:
+    """List the files with size and hash, as a section of the card."""
+    rows = [
+        f"| {file} | {(bundle.folder / file).stat().st_size:,} | {sha256} |"
+        for file, sha256 in bundle.manifest.files.items()
+    ]
+    head = ["", "## Files", "", "| file | bytes | SHA-256 |", "|---|---|---|"]
+    return "\n".join([*head, *rows, ""])

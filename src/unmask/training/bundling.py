@@ -1,0 +1,219 @@
+"""From a run, or from weights, to a detector bundle whose every figure was measured here.
+
+The network is exported, compared with PyTorch on validation crops, and scored on them by ONNX
+Runtime; calibration, thresholds and figures come from those logits. The bundle is made in a folder
+beside its place and appears there whole, or not at all.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+
+from unmask.bundle import (
+    CARD,
+    GRADIENT,
+    MODEL,
+    WEIGHTS,
+    Bundle,
+    BundleManifest,
+    Judgeable,
+    Parity,
+    Preprocessing,
+    Quantised,
+    file_sha256,
+    load_bundle,
+    write_manifest,
+)
+from unmask.card import card
+from unmask.errors import InputError
+from unmask.models.export import Scored, calibration, metric, operating_point, operating_points
+from unmask.models.network import FaceNetwork
+from unmask.models.parity import measure_parity, require_parity
+from unmask.models.quantising import quantise, require_accuracy
+from unmask.models.tracing import export_gradient, export_scoring
+from unmask.runtime import INPUT, OUTPUTS, preprocess
+from unmask.training.batches import resized
+from unmask.training.crops import Crops
+
+Logits = NDArray[np.float64]
+Say = Callable[[str], None]
+
+PARITY_CROPS = 8
+"""Crops that ONNX Runtime and PyTorch are compared on."""
+JUDGEABLE = Judgeable(min_face_px=48, min_sharpness=6.0, min_key_frames=3)
+"""What a face must be, until a study of the detector says otherwise."""
+_BATCH = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is exported, and what must be said of it."""
+
+    network: FaceNetwork
+    """The trained network."""
+    preprocessing: Preprocessing
+    """From a face box to its input."""
+    name: str
+    """Name of the detector."""
+    validation: Crops
+    """Crops with known labels: for parity, calibration, thresholds and figures."""
+    validation_described: str
+    """What they are, in words."""
+    training_data: str
+    """What it was trained on."""
+    licence: str
+    """Terms of the weights and of the material."""
+    limits: tuple[str, ...]
+    """What it cannot do."""
+    costs_logit: float | None = None
+    """Threshold that the recipe's costs ask for."""
+
+
+def write_bundle(
+    subject: Subject, folder: Path, *, int8: bool = False, gradient: bool = True, say: Say
+) -> Bundle:
+    """Export, compare, calibrate, measure and write a bundle.
+
+    Args:
+        subject: what is exported.
+        folder: where to; must not be there, or be empty.
+        int8: whether `model.onnx` computes its convolutions in int8.
+        gradient: whether to write `gradient.onnx`.
+        say: told what is being done.
+
+    Raises:
+        ValueError: the folder is not empty.
+        BundleError: ONNX Runtime and PyTorch differ, or int8 costs accuracy.
+        InputError: the validation crops do not suffice for a calibration.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{str(folder)!r} is not empty; a bundle is written into a new folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as made:
+        partial = Path(made) / "bundle"
+        partial.mkdir()
+        _fill(subject, partial, int8=int8, gradient=gradient, say=say)
+        if folder.exists():
+            folder.rmdir()
+        shutil.move(partial, folder)
+    return load_bundle(folder)
+
+
+def _fill(subject: Subject, folder: Path, *, int8: bool, gradient: bool, say: Say) -> None:
+    images = _images(subject)
+    parity = _exported(subject, folder, images[:PARITY_CROPS], gradient=gradient, say=say)
+    say("scoring the validation crops")
+    logits = _score(folder / MODEL, images)
+    quantised = None
+    if int8:
+        say("making int8 convolutions")
+        logits, quantised = _quantised(subject, folder / MODEL, images, logits)
+    say("calibrating")
+    manifest = _manifest(subject, logits, parity, quantised)
+    _save_weights(subject, folder / WEIGHTS)
+    (folder / CARD).write_text(card(manifest))
+    files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+    write_manifest(folder, manifest.model_copy(update={"files": files}))
+    load_bundle(folder)
+
+
+def _images(subject: Subject) -> NDArray[np.float32]:
+    """Return the validation crops as the network takes them, `(N, 3, S, S)`."""
+    size, crops = subject.preprocessing.size_px, subject.validation
+    pixels = [np.asarray(resized(crops.picture(i), size)) for i in range(len(crops))]
+    return preprocess(np.stack(pixels), subject.preprocessing)
+
+
+def _exported(
+    subject: Subject, folder: Path, images: NDArray[np.float32], *, gradient: bool, say: Say
+) -> Parity:
+    size = subject.preprocessing.size_px
+    say(f"exporting {MODEL}")
+    export_scoring(subject.network, folder / MODEL, size_px=size)
+    at_input = None
+    if gradient:
+        say(f"exporting {GRADIENT}")
+        at_input = folder / GRADIENT
+        export_gradient(subject.network, at_input, size_px=size)
+    say("comparing with PyTorch")
+    words = f"{len(images)} of {subject.validation_described}"
+    parity = measure_parity(subject.network, folder / MODEL, at_input, images, crops=words)
+    require_parity(parity)
+    return parity
+
+
+def _score(path: Path, images: NDArray[np.float32]) -> Logits:
+    import onnxruntime as ort
+
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    parts = [
+        session.run(OUTPUTS[:1], {INPUT: images[start : start + _BATCH]})[0].reshape(-1)
+        for start in range(0, len(images), _BATCH)
+    ]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def _quantised(
+    subject: Subject, path: Path, images: NDArray[np.float32], before: Logits
+) -> tuple[Logits, Quantised]:
+    """Replace a float32 file by an int8 one, if that costs no accuracy."""
+    small = path.with_name("int8.onnx")
+    quantise(path, small, images)
+    after = _score(small, images)
+    crops = subject.validation_described
+    found = require_accuracy(before, after, subject.validation.is_fake, crops)
+    small.replace(path)
+    return after, found
+
+
+def _manifest(
+    subject: Subject, logits: Logits, parity: Parity, quantised: Quantised | None
+) -> BundleManifest:
+    crops, described = subject.validation, subject.validation_described
+    numbers = {
+        key: number for number, key in enumerate(dict.fromkeys(k.target for k in crops.keys))
+    }
+    clusters = np.array([numbers[key.target] for key in crops.keys])
+    scored = Scored(logits, crops.is_fake.astype(np.int64), clusters)
+    rng = np.random.default_rng(0)
+    try:
+        with np.errstate(divide="raise", invalid="raise", over="ignore"):
+            fitted = calibration(scored, f"{described}, {len(logits)} crops", rng)
+            auc = metric("AUC per crop", scored, described, rng)
+    except (np.linalg.LinAlgError, FloatingPointError, ValueError) as error:
+        raise InputError(
+            f"no calibration can be fitted on {crops!r} of {len(numbers)} source videos: {error}",
+            hint="give more validation crops of both classes, with --validation",
+        ) from error
+    points = operating_points(scored)
+    if subject.costs_logit is not None:
+        points = (*points, operating_point("costs", subject.costs_logit, scored))
+    return BundleManifest(
+        bundle_version="1",
+        name=subject.name,
+        backbone=subject.network.backbone_name,
+        preprocessing=subject.preprocessing,
+        calibration=fitted,
+        operating_points=points,
+        judgeable=JUDGEABLE,
+        training_data=subject.training_data,
+        licence=subject.licence,
+        limits=subject.limits,
+        metrics=(auc,),
+        parity=parity,
+        quantised=quantised,
+        files={},
+    )
+
+
+def _save_weights(subject: Subject, path: Path) -> None:
+    state = {name: tensor.contiguous() for name, tensor in subject.network.state_dict().items()}
+    save_file(state, path, metadata={"backbone": subject.network.backbone_name})

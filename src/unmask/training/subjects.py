@@ -1,0 +1,148 @@
+"""What an export starts from: a run folder, or weights with the few facts that a run would know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unmask.errors import InputError, InputNotFound
+from unmask.models.network import DEFAULT_MARGIN_RATIO, FaceNetwork, preprocessing_of
+from unmask.training.bundling import Subject
+from unmask.training.crops import Crops, read_crops
+from unmask.training.holdout import read_sides
+from unmask.training.recipe import load_recipe
+from unmask.training.runs import CropSummary, Run, read_run
+
+_CHOSEN_ON = "its figures are from the validation crops that chose epoch and thresholds: too good"
+_UNKNOWN = "not stated: ask whoever made the data and the weights before any use"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of weights that come without a run."""
+
+    backbone: str | None = None
+    """Timm's name of the network."""
+    size_px: int = 224
+    """Side of the square input."""
+    margin_ratio: float = DEFAULT_MARGIN_RATIO
+    """Side of the crop over the face box."""
+    training_data: str | None = None
+    """What it was trained on."""
+
+
+def read_subject(
+    source: Path,
+    *,
+    validation: Sequence[Path] = (),
+    name: str | None = None,
+    licence: str | None = None,
+    facts: Facts | None = None,
+) -> Subject:
+    """Read a run folder, or a file of weights.
+
+    Args:
+        source: a folder that `unmask train` wrote, or a weights file.
+        validation: crop stores or Parquet files; the run's own validation crops if empty.
+        name: name of the detector; of the run or file if None.
+        licence: terms; those that the run's data state if None.
+        facts: of a weights file.
+
+    Raises:
+        InputNotFound: there is no such thing.
+        InputError: something needed is not known.
+    """
+    if source.is_dir():
+        return _of_run(read_run(source), validation, name=name, licence=licence)
+    if not source.is_file():
+        raise InputNotFound(
+            f"no run folder and no weights file {str(source)!r}",
+            hint="give a folder that `unmask train` wrote, or a .safetensors file",
+        )
+    return _of_file(source, validation, name=name, licence=licence, facts=facts or Facts())
+
+
+def _of_run(
+    run: Run, validation: Sequence[Path], *, name: str | None, licence: str | None
+) -> Subject:
+    record, data = run.record, run.data
+    if not run.weights.is_file():
+        raise InputNotFound(
+            f"the run {str(run.folder)!r} has no weights yet",
+            hint="an epoch must be validated first; go on with `unmask train --resume`",
+        )
+    crops = read_crops(validation) if validation else _own_validation(run)
+    given = ", ".join(path.name for path in validation)
+    return Subject(
+        network=FaceNetwork(
+            run.backbone, weights=run.weights, head_width=record.head_width, dropout=record.dropout
+        ),
+        preprocessing=run.preprocessing,
+        name=name or record.name,
+        validation=crops,
+        validation_described=given or f"the run's validation crops ({data.validation_from})",
+        training_data=f"{_counts(data.training)}; recipe {record.name}, seed {record.seed}",
+        licence=licence or _licences(data.training),
+        limits=(*(() if validation else (_CHOSEN_ON,)), *data.leaks, *_unfinished(run)),
+        costs_logit=None if record.decision is None else record.decision.logit,
+    )
+
+
+def _own_validation(run: Run) -> Crops:
+    """Read the crops that validated the run again, and make sure that they are the same."""
+    recipe = load_recipe(run.recipe_path)
+    sides = read_sides(
+        run.record.training_paths,
+        run.record.validation_paths,
+        ratio=recipe.validation_ratio,
+        seed=recipe.seed,
+    )
+    if sides.data != run.data:
+        raise InputError(
+            f"the crops of the run {str(run.folder)!r} are not those that it was trained on",
+            hint="put the old files back, or give others with --validation",
+        )
+    return sides.validation
+
+
+def _of_file(
+    path: Path,
+    validation: Sequence[Path],
+    *,
+    name: str | None,
+    licence: str | None,
+    facts: Facts,
+) -> Subject:
+    if facts.backbone is None or not validation:
+        raise InputError(
+            f"{path.name} holds weights only; an export must know their network and needs crops",
+            hint="give --backbone and --validation, or a run folder",
+        )
+    network = FaceNetwork(facts.backbone, weights=path)
+    return Subject(
+        network=network,
+        preprocessing=preprocessing_of(network, facts.size_px, margin_ratio=facts.margin_ratio),
+        name=name or path.stem,
+        validation=read_crops(validation),
+        validation_described=", ".join(each.name for each in validation),
+        training_data=facts.training_data or "not stated",
+        licence=licence or _UNKNOWN,
+        limits=("Its training is not documented.",),
+    )
+
+
+def _counts(side: CropSummary) -> str:
+    sources = ", ".join(f"{Path(s.path).name} ({s.sha256[:12]})" for s in side.sources)
+    return f"{side.real} real and {side.fake} fake crops of {side.videos} videos: {sources}"
+
+
+def _licences(side: CropSummary) -> str:
+    stated = dict.fromkeys(source.licence for source in side.sources)
+    return "; ".join(terms or _UNKNOWN for terms in stated)
+
+
+def _unfinished(run: Run) -> tuple[str, ...]:
+    if run.record.finished:
+        return ()
+    return (f"Its training was not finished: {run.record.epochs_done} epochs were done.",)
