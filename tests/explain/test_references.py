@@ -35,7 +35,7 @@ def settle(network, images):
     """Let batch norms see the pictures: with random weights activations would grow without end."""
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = None
+            module.momentum, module.eps = None, 0.1
     with torch.no_grad():
         network.train().features(images)
     network.eval()

@@ -1,0 +1,144 @@
+"""The weights inside an ONNX file, found and replaced without any library for it.
+
+Needed to ask what a map looks like when the network knows nothing. Weights are shuffled by value:
+the r-th smallest becomes the one of another rank. That keeps their distribution, and since it does
+not depend on where a weight stands, a tensor that an exporter stored twice, turned or in
+`gradient.onnx`, is changed in the same way everywhere. Field numbers are those of onnx.proto3.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.errors import BundleError
+
+Fields = Iterator[tuple[int, "int | tuple[int, int]"]]
+_GRAPH, _NODE, _INITIALIZER, _NODE_INPUT = 7, 1, 5, 1
+_DIMS, _DATA_TYPE, _NAME, _RAW_DATA = 1, 2, 8, 9
+_FLOAT32 = 1
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One float32 tensor of an ONNX file."""
+
+    name: str
+    """Its name."""
+    start: int
+    """First byte of its values in the file."""
+    stop: int
+    """Byte after the last."""
+
+    def values(self, data: bytes | bytearray) -> NDArray[np.float32]:
+        """Return its values in the order of the file."""
+        return np.frombuffer(data[self.start : self.stop], "<f4")
+
+
+def weights_of(data: bytes) -> list[Weight]:
+    """Return the weights of an ONNX file with two or more dimensions, in the order of their use.
+
+    Raises:
+        BundleError: there are none as float32.
+    """
+    used: dict[str, int] = {}
+    found: list[Weight] = []
+    for number, part in _fields(data, 0, len(data)):
+        if number == _GRAPH and not isinstance(part, int):
+            for kind, inner in _fields(data, *part):
+                if kind == _NODE and not isinstance(inner, int):
+                    for name in _texts(data, inner, _NODE_INPUT):
+                        used.setdefault(name, len(used))
+                elif kind == _INITIALIZER and not isinstance(inner, int):
+                    found += _weight(data, inner)
+    known = [weight for weight in found if weight.name in used]
+    if not known:
+        raise BundleError(
+            "the network holds no float32 weights that could be replaced",
+            hint="check the float32 detector that this one was made from",
+        )
+    return sorted(known, key=lambda weight: used[weight.name])
+
+
+def shuffle_by_key(data: bytes, keys: set[str], *, seed: int) -> bytes:
+    """Return an ONNX file in which tensors with these keys are shuffled by value."""
+    changed = bytearray(data)
+    for weight in weights_of(data):
+        values = weight.values(data)
+        key = key_of(values)
+        if key in keys:
+            unique, place = np.unique(values, return_inverse=True)
+            rng = np.random.default_rng([seed, int(key[:15], 16)])
+            changed[weight.start : weight.stop] = (
+                rng.permutation(unique)[place].astype("<f4").tobytes()
+            )
+    return bytes(changed)
+
+
+def key_of(values: NDArray[np.float32]) -> str:
+    """Return what tells the values of a tensor, in whatever order, from those of others."""
+    return hashlib.sha256(np.unique(values).tobytes()).hexdigest()
+
+
+def _weight(data: bytes, span: tuple[int, int]) -> list[Weight]:
+    """Return the tensor in a span, if it is one to shuffle."""
+    dims = 0
+    kind: int | None = None
+    name, raw = "", (0, 0)
+    for number, part in _fields(data, *span):
+        if number == _DIMS:
+            dims += 1 if isinstance(part, int) else len(list(_varints(data, *part)))
+        elif number == _DATA_TYPE and isinstance(part, int):
+            kind = part
+        elif number == _NAME and not isinstance(part, int):
+            name = data[part[0] : part[1]].decode()
+        elif number == _RAW_DATA and not isinstance(part, int):
+            raw = part
+    plain = kind == _FLOAT32 and dims >= 2 and raw[1] - raw[0] > 4
+    return [Weight(name, *raw)] if plain else []
+
+
+def _texts(data: bytes, span: tuple[int, int], wanted: int) -> Iterator[str]:
+    for number, part in _fields(data, *span):
+        if number == wanted and not isinstance(part, int):
+            yield data[part[0] : part[1]].decode()
+
+
+def _fields(data: bytes, start: int, stop: int) -> Fields:
+    """Yield the fields of a message: a number, or the span of what has a length."""
+    while start < stop:
+        tag, start = _varint(data, start)
+        number, wire = tag >> 3, tag & 7
+        if wire == 0:
+            value, start = _varint(data, start)
+            yield number, value
+        elif wire == 2:
+            length, start = _varint(data, start)
+            yield number, (start, start + length)
+            start += length
+        elif wire in {1, 5}:
+            start += 8 if wire == 1 else 4
+        else:
+            raise BundleError("the ONNX file cannot be read", hint="export the detector again")
+
+
+def _varints(data: bytes, start: int, stop: int) -> Iterator[int]:
+    while start < stop:
+        value, start = _varint(data, start)
+        yield value
+
+
+def _varint(data: bytes, start: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        if start >= len(data):
+            raise BundleError("the ONNX file is cut off", hint="export the detector again")
+        byte = data[start]
+        value |= (byte & 127) << shift
+        start, shift = start + 1, shift + 7
+        if byte < 128:
+            return value, start
