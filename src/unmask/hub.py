@@ -6,9 +6,10 @@ Only the files of a bundle travel, none of them is a program, and they are check
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 from urllib.parse import quote
 
 from unmask.bundle import FILES, Bundle
@@ -36,7 +37,7 @@ def fetch(repo_id: str, *, revision: str | None = None) -> Path:
         UnmaskError: `huggingface_hub` is not installed.
     """
     _check_id(repo_id)
-    hub = _library()
+    hub = _client()
     folder = _folder(repo_id, revision)
     try:
         hub.snapshot_download(
@@ -65,7 +66,7 @@ def push(bundle: Bundle, repo_id: str, *, private: bool = True, revision: str | 
         UnmaskError: `huggingface_hub` is not installed.
     """
     _check_id(repo_id)
-    hub = _library()
+    hub = _client()
     names = [name for name in FILES if (bundle.folder / name).is_file()]
     message = f"Detector {bundle.manifest.name}, {bundle.sha256[:12]}"
     try:
@@ -85,16 +86,16 @@ def push(bundle: Bundle, repo_id: str, *, private: bool = True, revision: str | 
     return str(commit.commit_url)
 
 
-def _library() -> ModuleType:
+def _client() -> Any:
+    """Return a client of the Hub, or of the mirror that `HF_ENDPOINT` names."""
     try:
-        import huggingface_hub
+        from huggingface_hub import HfApi
     except ModuleNotFoundError as error:
         raise UnmaskError(
             "the Hub needs the package huggingface_hub, which is not installed",
             hint="pip install 'unmask[hub]', or give a folder instead",
         ) from error
-    library: ModuleType = huggingface_hub
-    return library
+    return HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
 
 
 def _folder(repo_id: str, revision: str | None) -> Path:
