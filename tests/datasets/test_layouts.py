@@ -23,21 +23,6 @@ NAMED_BY_A_TABLE = ("table", "crops")
 """Layouts whose rows come from a table's lines and not from files on disk."""
 
 
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return a function that makes the toy data set of a layout, each once."""
-    made: dict[str, Path] = {}
-
-    def make(name: str) -> Path:
-        if name not in made:
-            root = tmp_path_factory.mktemp(name)
-            SYNTH[name](root, 0)
-            made[name] = root
-        return made[name]
-
-    return make
-
-
 def manifest_in(name: str, root: Path) -> Manifest:
     return manifest_of(layout(name), root, found_in(name, root))
 
