@@ -161,7 +161,7 @@ def _subsets(units: Units) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
     for by, values in _GROUPINGS.items():
         found = values(units)
         names = sorted({str(name) for name in found if name is not None})
-        if len(names) < 2 and by != "method":
+        if len(names) < 2:
             continue
         for name in names:
             reals = ~units.is_fake if by == "method" else np.zeros(len(units), dtype=np.bool_)

@@ -73,7 +73,7 @@ def provenance(evaluation: Evaluation) -> str:
     info = evaluation.info
     leak = ", LEAKS" if info.leaks else ""
     return (
-        f"protocol {info.protocol or 'not split'}{leak}; manifest {short(info.manifest_sha256)}; "
+        f"protocol: {info.protocol or 'not split'}{leak}; manifest {short(info.manifest_sha256)}; "
         f"detector {short(info.detector_sha256)}"
     )
 

@@ -1,0 +1,142 @@
+"""Scoring one video after the other: what a worker process does.
+
+A video goes through the two passes of a scan, and a face that a scan could not judge gives no row.
+Whatever goes wrong becomes a row with its reason.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from unmask.bundle import Bundle
+from unmask.datasets.footage import read_folder, read_video
+from unmask.datasets.manifest import VideoRecord
+from unmask.errors import UnmaskError
+from unmask.evaluation.predictions import PredictionRow
+from unmask.faces.crops import cut_square, square_around
+from unmask.passes import choose_in, heaviest, key_frame
+from unmask.runtime import Network
+from unmask.scoring import judge_track, sharpness, unusable_reason
+from unmask.settings import ScanSettings
+from unmask.values import KeyFrame
+from unmask.video.still import pixels_as_shown
+
+Pixels = NDArray[np.uint8]
+Rows = list[PredictionRow]
+
+
+def row_of(record: VideoRecord, **found: Any) -> PredictionRow:
+    """Return a row of a manifest's video with what was found."""
+    return PredictionRow(
+        video_id=record.id, **{name: getattr(record, name) for name in _OF_RECORD}, **found
+    )
+
+
+_OF_RECORD = (
+    "dataset", "label", "method", "target", "source", "identities", "split", "compression",
+)  # fmt: skip
+"""Fields that are a manifest row's."""
+
+
+class VideoScorer:
+    """Scores one video of a manifest after the other; lives in a worker process.
+
+    Args:
+        bundle: the detector.
+        settings: how videos are looked at.
+        root: the data set's folder.
+    """
+
+    def __init__(self, bundle: Bundle, settings: ScanSettings, root: Path) -> None:
+        self._manifest = bundle.manifest
+        self._settings = settings
+        self._root = root
+        self._network = Network(bundle, threads=1)
+
+    def score(self, record: VideoRecord) -> Rows:
+        """Return a video's rows; a failure is a row too."""
+        try:
+            read = self._of_crop if record.kind == "crop" else self._of_footage
+            return read(record)
+        except UnmaskError as error:
+            return [row_of(record, status="failed", reason=error.message)]
+        except Exception as error:  # noqa: BLE001 - one video's failure must not touch another's
+            reason = f"{type(error).__name__}: {error}"
+            return [row_of(record, status="failed", reason=reason)]
+
+    def _of_crop(self, record: VideoRecord) -> Rows:
+        """Score a picture that is a face crop already, whole."""
+        pixels = pixels_as_shown(Path(self._root, record.id), limits=self._settings.limits)
+        size = self._manifest.preprocessing.size_px
+        scaled = Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR)
+        cut = np.asarray(scaled)
+        logit = float(self._network.run(cut[None]).logits[0])
+        return [row_of(record, track=1, frame_index=0, sharpness=sharpness(cut), logit=logit)]
+
+    def _of_footage(self, record: VideoRecord) -> Rows:
+        read = read_folder if record.kind == "frames" else read_video
+        footage = read(Path(self._root, record.id), self._settings)
+        tracks = heaviest(footage.tracks, self._settings.limits.max_tracks)
+        if not tracks:
+            reason = f"no face was found in {footage.frames_sampled} frames"
+            return [row_of(record, status="empty", reason=reason)]
+        chosen = [choose_in(track, footage.codec_keys, self._settings) for track in tracks]
+        spec = self._manifest.preprocessing
+        frames: list[tuple[int, KeyFrame]] = []
+        cuts: list[Pixels] = []
+        for frame, each, position in footage.frames(chosen):
+            asked = key_frame(each, position)
+            square = square_around(
+                asked.box, margin_ratio=spec.margin_ratio, shift_y_ratio=spec.shift_y_ratio
+            )
+            cuts.append(cut_square(frame.image, square, size_px=spec.size_px))
+            frames.append((each.track.id, asked))
+        return self._judged(record, self._scored(frames, cuts), timed=footage.seconds is not None)
+
+    def _scored(
+        self, frames: Sequence[tuple[int, KeyFrame]], cuts: Sequence[Pixels]
+    ) -> dict[int, list[KeyFrame]]:
+        """Return key frames with their scores by track."""
+        tracks: dict[int, list[KeyFrame]] = defaultdict(list)
+        logits = self._network.run(np.stack(cuts)).logits
+        for (track, asked), cut, logit in zip(frames, cuts, logits, strict=True):
+            sharp = sharpness(cut)
+            unusable = unusable_reason(asked.face_px, sharp, self._manifest.judgeable)
+            found = replace(asked, sharpness=sharp, logit=float(logit), unusable=unusable)
+            tracks[track].append(found)
+        return tracks
+
+    def _judged(
+        self, record: VideoRecord, tracks: dict[int, list[KeyFrame]], *, timed: bool
+    ) -> Rows:
+        """Return the rows of the tracks that a scan would judge."""
+        verdicts = {
+            track: judge_track(frames, self._manifest, still=False)
+            for track, frames in tracks.items()
+        }
+        judged = [track for track, verdict in verdicts.items() if verdict.logit is not None]
+        if not judged:
+            reasons = "; ".join(f"face {t}: {v.reason}" for t, v in sorted(verdicts.items()))
+            return [row_of(record, status="failed", reason=f"cannot judge: {reasons}")]
+        return [
+            row_of(
+                record,
+                track=track,
+                frame_index=frame.frame_index,
+                pts_seconds=frame.pts_seconds if timed else None,
+                face_px=frame.face_px,
+                sharpness=frame.sharpness,
+                logit=frame.logit,
+            )
+            for track in sorted(judged)
+            for frame in tracks[track]
+            if frame.unusable is None
+        ]

@@ -1,0 +1,217 @@
+"""Scoring crop stores, tables of pictures and videos; going on after a stop."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from bundles import SIZE, write_bundle
+from toy_set import toy_set
+from unmask.bundle import Bundle
+from unmask.datasets.cropping import crop_videos
+from unmask.datasets.extraction import CropSettings
+from unmask.datasets.manifest import Manifest, write_manifest
+from unmask.errors import InputNotFound, ManifestError
+from unmask.evaluation.evaluating import coverage_of
+from unmask.evaluation.predicting import predict, source_at
+from unmask.evaluation.predictions import PredictionRow
+from unmask.evaluation.sources import PictureSource, Rows
+from unmask.runtime import Network
+from unmask.scan import Scanner
+from unmask.settings import ScanSettings
+
+FAST = ScanSettings(detect_long_side_px=160, budget=3)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    limits = {"min_face_px": 10.0, "min_sharpness": 0.0, "min_key_frames": 1}
+    return write_bundle(tmp_path / "detector", judgeable=limits)
+
+
+def picture(grey: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (SIZE * 2, SIZE * 2), (grey, 255 - grey, grey // 2)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def pictures(path: Path, count: int = 6, broken: bool = False) -> Path:
+    rows = {
+        "name": [f"c{n}" for n in range(count)],
+        "label": [("real", "fake")[n % 2] for n in range(count)],
+        "original": [f"c{n - n % 2}" for n in range(count)],
+        "face_px": [100 + n for n in range(count)],
+        "image": [picture(40 * n) for n in range(count)],
+    }
+    if broken:
+        rows["image"][-1] = b"no picture"
+    pq.write_table(pa.table(rows), path)
+    return path
+
+
+def test_a_table_of_pictures_is_scored_as_the_network_scores(
+    tmp_path: Path, bundle: Bundle
+) -> None:
+    source = source_at(bundle, pictures(tmp_path / "p.parquet"))
+    found = predict(bundle, source, tmp_path / "out.parquet")
+    pixels = np.stack(
+        [np.asarray(Image.open(io.BytesIO(picture(40 * n))).resize((SIZE, SIZE))) for n in range(6)]
+    )
+    np.testing.assert_allclose(found.logit, Network(bundle).run(pixels).logits, rtol=1e-5)
+    assert list(found.video_id) == [f"p.parquet/c{n}" for n in range(6)]
+    assert found.face_px.tolist() == [100 + n for n in range(6)]
+    assert found.words["target"][0] == found.words["target"][1] != found.words["target"][2]
+    info = found.info
+    assert info.detector_sha256 == bundle.sha256
+    assert info.model_sha256 == bundle.manifest.files["model.onnx"]
+    assert info.calibration == bundle.manifest.calibration
+    assert info.manifest_sha256 is not None
+    assert not list(tmp_path.glob(".out*"))
+
+
+def test_a_picture_that_cannot_be_decoded_is_a_failure(tmp_path: Path, bundle: Bundle) -> None:
+    source = source_at(bundle, pictures(tmp_path / "p.parquet", broken=True))
+    found = predict(bundle, source, tmp_path / "out.parquet")
+    count = coverage_of(found)
+    assert (count.done, count.failed) == (5, 1)
+    assert count.reasons == (("the picture cannot be decoded", 1),)
+
+
+def test_a_stopped_run_goes_on_where_it_was(
+    tmp_path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = pictures(tmp_path / "p.parquet"), tmp_path / "out.parquet"
+    monkeypatch.setattr("unmask.evaluation.sources._PICTURES_AT_A_TIME", 2)
+    monkeypatch.setattr("unmask.evaluation.predicting._PART_ROWS", 2)
+
+    def stop(finished: int, total: int, rows: list[PredictionRow]) -> None:
+        assert total == 6
+        if finished == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(bundle, source_at(bundle, path), out, progress=stop)
+    assert not out.exists()
+    scored: list[str] = []
+    score = PictureSource.score
+
+    def watched(self: PictureSource, skip: set[str]) -> Iterator[Rows]:
+        for rows in score(self, skip):
+            scored.extend(row.video_id for row in rows)
+            yield rows
+
+    monkeypatch.setattr(PictureSource, "score", watched)
+    found = predict(bundle, source_at(bundle, path), out)
+    assert scored == ["p.parquet/c4", "p.parquet/c5"]
+    whole = predict(bundle, source_at(bundle, path), tmp_path / "whole.parquet")
+    np.testing.assert_array_equal(found.logit, whole.logit)
+
+
+def test_another_run_under_the_same_name_is_refused(tmp_path: Path, bundle: Bundle) -> None:
+    out = tmp_path / "out.parquet"
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(bundle, source_at(bundle, pictures(tmp_path / "a.parquet")), out, progress=stop)
+    with pytest.raises(ManifestError, match="unfinished run of another detector, data or settings"):
+        predict(bundle, source_at(bundle, pictures(tmp_path / "b.parquet")), out)
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    return toy_set(tmp_path_factory.mktemp("toy"))
+
+
+def test_videos_are_scored_as_a_scan_scores_them(
+    tmp_path: Path, bundle: Bundle, toy: Manifest
+) -> None:
+    write_manifest(toy, tmp_path / "m.parquet")
+    source = source_at(bundle, tmp_path / "m.parquet", settings=FAST)
+    found = predict(bundle, source, tmp_path / "out.parquet")
+    ended = dict(zip(found.video_id, found.words["status"], strict=True))
+    assert ended.keys() == {record.id for record in toy.records}
+    assert ended["real/blank.mp4"] == "empty"
+    assert ended["real/broken.mp4"] == "failed"
+    scan = Scanner(tmp_path / "detector", settings=FAST).scan(Path(toy.info.root, "real/a.mp4"))
+    expected = [k.logit for track in scan.result.tracks for k in track.key_frames]
+    np.testing.assert_allclose(found.logit[found.video_id == "real/a.mp4"], expected)
+    assert (found.info.data, found.info.licence) == ("toy", "invented")
+
+
+def test_only_the_split_that_was_asked_for_is_scored(
+    tmp_path: Path, bundle: Bundle, toy: Manifest
+) -> None:
+    write_manifest(toy, tmp_path / "m.parquet")
+    source = source_at(bundle, tmp_path / "m.parquet", split="validation", settings=FAST)
+    found = predict(bundle, source, tmp_path / "out.parquet")
+    assert set(found.words["split"]) == {"validation"}
+    assert found.info.videos_expected == 2
+
+
+def test_faces_that_a_scan_could_not_judge_are_failures(tmp_path: Path, toy: Manifest) -> None:
+    limits = {"min_face_px": 5000.0, "min_sharpness": 0.0, "min_key_frames": 1}
+    strict = write_bundle(tmp_path / "strict", judgeable=limits)
+    only = toy.with_records([r for r in toy.records if r.id == "real/a.mp4"])
+    write_manifest(only, tmp_path / "m.parquet")
+    source = source_at(strict, tmp_path / "m.parquet", settings=FAST)
+    found = predict(strict, source, tmp_path / "out.parquet")
+    assert list(found.words["status"]) == ["failed"]
+    assert "face too small" in found.words["reason"][0]
+
+
+@pytest.fixture(scope="module")
+def store(toy: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("store") / "crops"
+    settings = CropSettings(scan=FAST, size_px=64, margin_ratio=2.0, image_format="png")
+    crop_videos(toy, folder, settings)
+    return folder
+
+
+def test_a_crop_store_is_scored_with_its_failures(
+    tmp_path: Path, bundle: Bundle, store: Path
+) -> None:
+    found = predict(bundle, source_at(bundle, store), tmp_path / "out.parquet")
+    ended = dict(zip(found.video_id, found.words["status"], strict=True))
+    assert ended["real/blank.mp4"] == "empty"
+    assert ended["real/broken.mp4"] == "failed"
+    assert ended["fake/a_c.mp4"] == ended["crop.png"] == "done"
+    assert coverage_of(found).expected == 7
+    assert found.info.settings["margin_ratio"] == 2.0
+
+
+def test_crops_of_a_store_score_near_to_their_videos(
+    tmp_path: Path, bundle: Bundle, store: Path, toy: Manifest
+) -> None:
+    write_manifest(toy, tmp_path / "m.parquet")
+    from_store = predict(bundle, source_at(bundle, store, split="train"), tmp_path / "s.parquet")
+    videos = source_at(bundle, tmp_path / "m.parquet", split="train", settings=FAST)
+    from_video = predict(bundle, videos, tmp_path / "v.parquet")
+    assert list(from_store.video_id) == list(from_video.video_id)
+    spread = np.ptp(from_video.logit)
+    assert np.abs(from_store.logit - from_video.logit).max() < max(0.05, 0.2 * spread)
+
+
+def test_a_store_that_was_cut_too_tightly_is_refused(tmp_path: Path, store: Path) -> None:
+    wide = {"size_px": SIZE, "margin_ratio": 3.0, "mean": (0.5,) * 3, "std": (0.5,) * 3}
+    greedy = write_bundle(tmp_path / "greedy", preprocessing=wide)
+    with pytest.raises(ManifestError, match=r"looks at 3 times the face, .* holds 2\.00 times"):
+        predict(greedy, source_at(greedy, store), tmp_path / "out.parquet")
+
+
+def test_what_is_no_source_is_refused(tmp_path: Path, bundle: Bundle) -> None:
+    with pytest.raises(InputNotFound, match="no file or folder"):
+        source_at(bundle, tmp_path / "none")
+    (tmp_path / "x.mp4").write_bytes(b"video")
+    with pytest.raises(ManifestError, match="not a Parquet file"):
+        source_at(bundle, tmp_path / "x.mp4")
+    with pytest.raises(ValueError, match="has no splits"):
+        source_at(bundle, pictures(tmp_path / "p.parquet"), split="test")
