@@ -79,10 +79,10 @@ def test_a_written_recipe_names_every_field() -> None:
 
 
 def test_set_changes_single_fields() -> None:
-    changes = ["epochs=5", "optimiser.learning_rate=3e-4", "network.weights=null"]
+    changes = ["epochs=5", "optimiser.learning_rate=3e-4", "network.weights=null", "precision=32"]
     recipe = load_recipe("paper-xception", changes)
     assert (recipe.epochs, recipe.optimiser.learning_rate) == (5, 3e-4)
-    assert recipe.network.weights is None
+    assert (recipe.network.weights, recipe.precision) == (None, "32")
     assert recipe.network.backbone == "legacy_xception"
 
 

@@ -39,6 +39,8 @@ def draw_curves(rows: Sequence[Row], path: Path, *, title: str, best_epoch: int 
             axes.axvline(best_epoch, color="grey", linestyle=":", label="kept")
         axes.set(xlabel="epoch", title=name)
         axes.xaxis.get_major_locator().set_params(integer=True)
+        if name == "learning rate":
+            axes.set_ylim(bottom=0)
         axes.legend(fontsize="small")
         axes.grid(alpha=0.3)
     write_whole(path, lambda partial: figure.savefig(partial, format="png", dpi=110))

@@ -18,9 +18,10 @@ from typing import Literal, cast
 
 import lightning
 import torch
+from torch.multiprocessing import ProcessRaisedException
 from torch.utils.data import DataLoader, Sampler
 
-from unmask.errors import InputError, RecipeError
+from unmask.errors import InputError, RecipeError, TrainingStopped
 from unmask.models.network import DEFAULT_MARGIN_RATIO, FaceNetwork, preprocessing_of
 from unmask.provenance import versions
 from unmask.training.batches import TrainingBatches, ValidationBatches, blended_pairs
@@ -279,7 +280,7 @@ def _trainer(recipe: Recipe, hardware: Hardware, *, epochs: int) -> lightning.Tr
         max_epochs=epochs,
         accumulate_grad_batches=recipe.accumulate,
         gradient_clip_val=recipe.optimiser.gradient_clip,
-        sync_batchnorm=several,
+        sync_batchnorm=several and hardware.kind == "cuda",  # PyTorch has none for CPUs
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
@@ -300,6 +301,11 @@ def _quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"lightning\..*")
             yield
+    except ProcessRaisedException as error:
+        raise TrainingStopped(
+            f"one of the devices failed: {str(error).strip().splitlines()[-1]}",
+            hint="train on one device to see more",
+        ) from error
     except SystemExit as error:
         # Lightning turns an interruption into an exit
         if isinstance(error.__context__, KeyboardInterrupt):

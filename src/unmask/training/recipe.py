@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from unmask.errors import InputNotFound, RecipeError
 
@@ -33,6 +33,8 @@ StrategyName = Literal[
 ]
 Metric = Literal["accuracy", "balanced_accuracy", "auc", "video_auc", "loss"]
 Precision = Literal["auto", "32", "bf16", "fp16"]
+_PrecisionField = Annotated[Precision, BeforeValidator(str)]
+"""YAML reads a bare 32 as a number."""
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -159,7 +161,7 @@ class Recipe(_Part):
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Decay of the moving average of the weights that is validated and kept; null keeps the weights
     themselves."""
-    precision: Precision = "32"
+    precision: _PrecisionField = "32"
     """Of the network's arithmetic; `auto` takes bf16 or fp16 where the hardware is faster so."""
     selection: Metric = "accuracy"
     """Validation metric by which the best epoch is chosen."""

@@ -1,0 +1,93 @@
+"""`unmask train` as a user meets it: what is printed where, and what is said of mistakes."""
+
+# ruff: noqa: E402 - imports wait for the check that torch is there
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+for package in ("torch", "lightning", "timm", "yaml", "tensorboard"):
+    pytest.importorskip(package, reason=f"training needs {package} (extra `train`)")
+
+from toy_crops import write_toy_crops
+
+TINY = ["network.backbone=test_resnet", "network.weights=null", "network.size_px=32"]
+TINY += ["epochs=1", "batch_size=8", "workers=0"]
+
+
+def unmask(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from unmask.cli import main; main()", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_toy_crops(tmp_path_factory.mktemp("crops") / "crops.parquet", families=12)
+
+
+def test_training_prints_the_run_and_its_figures(crops: Path, tmp_path: Path) -> None:
+    again = write_toy_crops(tmp_path / "again.parquet", families=3)
+    words = ("train", "paper-xception", "--data", crops, again, "--validation", again)
+    done = unmask(*words, "--set", *TINY, "-o", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == str(tmp_path / "run")
+    assert "best epoch 1 of 1, by validation accuracy" in done.stdout
+    assert "leaky, figures are too good: 3 of 3 pieces of footage" in done.stdout
+    assert "training: 15 real and 30 fake crops of 36 videos" in done.stderr
+    assert "epoch 1  training loss" in done.stderr
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["training_paths"] == [str(crops), str(again)]
+    assert record["command"].startswith("unmask train paper-xception --data")
+    finished = unmask("train", "--resume", tmp_path / "run")
+    assert "is finished; nothing is left to train" in finished.stderr
+    assert (finished.returncode, finished.stdout) == (0, done.stdout)
+
+
+def test_a_run_without_a_folder_is_named_after_recipe_and_time(crops: Path, tmp_path: Path) -> None:
+    done = unmask("train", "paper-xception", "--data", crops, "--set", *TINY, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "carved from the training crops" in done.stderr
+    (made,) = (tmp_path / "runs").iterdir()
+    assert made.name.startswith("paper-xception-20")
+    assert done.stdout.startswith(f"runs/{made.name}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "hint"),
+    [
+        ([], "give a recipe, or --resume FOLDER", "--help"),
+        (["paper-xception"], "no crops to learn from: give --data PATH", "--help"),
+        (["paper-xception", "--resume", "x"], "and not both", "--help"),
+        (["--resume", "x", "--set", "epochs=3"], "the run's own recipe", "--help"),
+        (["--resume", "x"], "no training run in 'x'", "runs/NAME"),
+        (["paper-x", "--data", "x"], "no recipe 'paper-x'", "paper-xception"),
+        (["paper-xception", "--data", "x", "--set", "epoch=3"], "no field 'epoch'", "epochs"),
+        (["paper-xception", "--data", "absent.parquet"], "no crops 'absent.parquet'", "Parquet"),
+        (
+            ["paper-xception", "--data", "absent.parquet", "--device", "tpu"],
+            "device must be auto, cpu or cuda",
+            "--help",
+        ),
+        (
+            ["paper-xception", "--data", "CROPS", "--set", "network.backbone=resnet9"],
+            "timm has no network 'resnet9'",
+            "it has",
+        ),
+    ],
+)
+def test_a_mistake_ends_with_one_line_a_hint_and_code_2(
+    words: list[str], said: str, hint: str, crops: Path, tmp_path: Path
+) -> None:
+    given = [str(crops) if word == "CROPS" else word for word in words]
+    done = unmask("train", *given, cwd=tmp_path)
+    error, advice = done.stderr.splitlines()
+    assert error.startswith("error: ")
+    assert said in error
+    assert hint in advice
+    assert (done.returncode, done.stdout) == (2, "")
+    assert not list(tmp_path.iterdir())
