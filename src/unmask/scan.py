@@ -190,7 +190,9 @@ class Scanner:
         methods, seed = self.settings.explain, self.settings.seed
         made = explain(self._explained, image, methods, seed=seed, evidence=evidence)
         maps = tuple(
-            SaliencyMap(name, m.scaled[0], m.empty[0], shares(m.scaled[0], crop.landmarks()))
+            SaliencyMap(
+                name, m.scaled[0], m.raw[0], m.empty[0], shares(m.scaled[0], crop.landmarks())
+            )
             for name, m in made.items()
         )
         agreement = mean_agreement([each.values for each in maps])

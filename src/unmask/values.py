@@ -341,6 +341,8 @@ class SaliencyMap:
     """Name of the method, such as `gradcam`."""
     values: NDArray[np.float32]
     """`(S, S)` in [0, 1], scaled by its own maximum."""
+    raw: NDArray[np.float32]
+    """`(h, w)` what the method computed, of any sign, on its own grid."""
     empty: str | None
     """Why it is all zero; None where it is not."""
     regions: tuple[tuple[str, float], ...] | None

@@ -35,7 +35,7 @@ METHODS = (("gradcam", 1), ("smoothgrad", 6))
 def made_map(method: str, values: np.ndarray) -> SaliencyMap:
     """Make a map that lies on the mouth."""
     regions = (("mouth", 0.62), ("nose", 0.33), ("background", 0.05))
-    return SaliencyMap(method, values.astype(np.float32), None, regions)
+    return SaliencyMap(method, values.astype(np.float32), values.astype(np.float32), None, regions)
 
 
 def make_picture(track: int, frame: int, *, mapped: bool = True) -> KeyFramePicture:

@@ -73,7 +73,7 @@ def run_scan(
     scans: list[Scan] = []
     failures: list[tuple[str, UnmaskError]] = []
     to_stdout = outputs.json is not None and str(outputs.json) == "-"
-    with _progress(len(paths)) as progress:
+    with progress_bar(len(paths)) as progress:
         for path, outcome in scan_all(paths, job, workers=workers, progress=progress.of_file):
             progress.file_done(path)
             if isinstance(outcome, UnmaskError):
@@ -180,7 +180,8 @@ class _Bar:
 
 
 @contextmanager
-def _progress(files: int) -> Iterator[_Bar]:
+def progress_bar(files: int) -> Iterator[_Bar]:
+    """Show a progress bar on standard error while the block runs."""
     bar = _Bar(files)
     with bar.rich:
         yield bar

@@ -50,9 +50,10 @@ def highest_variance(features: Float, count: int) -> np.ndarray:
     return np.argsort(-variance, kind="stable")[:count]
 
 
-def probability(logits: Float) -> Float:
-    """Return the network's own P(fake), before calibration."""
-    scores: Float = (0.5 * (1.0 + np.tanh(0.5 * logits.astype(np.float64)))).astype(np.float32)
+def probability(logits: Float | float) -> Float:
+    """Return the network's own P(fake), before calibration, of logits of any shape."""
+    values = np.asarray(logits, dtype=np.float64)
+    scores: Float = (0.5 * (1.0 + np.tanh(0.5 * values))).astype(np.float32)
     return scores
 
 

@@ -149,23 +149,24 @@ def to_html_batch(scans: Sequence[Scan], failures: Sequence[tuple[str, str]]) ->
 
 def _render(scans: Sequence[Scan], failures: Sequence[tuple[str, str]], *, batch: bool) -> str:
     reports = [_report(scan, f"r{n}") for n, scan in enumerate(scans, 1)]
-    style, script = _asset("report.css"), _asset("report.js")
-    template = _environment().get_template("report.html.j2")
+    style, script = asset("report.css"), asset("report.js")
+    template = environment().get_template("report.html.j2")
     return template.render(
         reports=reports,
         failures=failures,
         batch=batch,
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
-        policy=_policy(style, script),
+        policy=policy(style, script),
     )
 
 
-def _policy(style: str, script: str) -> str:
+def policy(style: str, script: str | None = None) -> str:
     """Return the content security policy that allows exactly this style and this script."""
+    scripts = "'none'" if script is None else f"'{_source_hash(script)}'"
     return (
         "default-src 'none'; img-src data:; "
-        f"style-src '{_source_hash(style)}'; script-src '{_source_hash(script)}'; "
+        f"style-src '{_source_hash(style)}'; script-src {scripts}; "
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -175,13 +176,15 @@ def _source_hash(text: str) -> str:
     return f"sha256-{base64.b64encode(digest).decode('ascii')}"
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return a style or script of the templates."""
     folder = resources.files("unmask.report") / "templates"
     return (folder / name).read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Return where templates come from, everything escaped."""
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("unmask.report", "templates"),
         autoescape=True,

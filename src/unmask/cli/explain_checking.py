@@ -1,0 +1,161 @@
+"""What `unmask explain-check` does: crops, figures, intervals, tables, the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from unmask.bundle import Bundle, load_bundle, shipped_folder
+from unmask.cli.explain_crops import forged_samples, samples_in
+from unmask.cli.scanning import progress_bar
+from unmask.errors import InputNotFound
+from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, interval_of, replicate
+from unmask.explain import TITLES, BundleNetwork, check_methods
+from unmask.explain.check import Checker, MapRow, PairRow, Sample
+from unmask.explain.network import methods_of
+from unmask.explain.randomisation import cascade
+from unmask.explain.summary import RULE, Figure, Summary, summarise
+from unmask.report.maps_page import MapsPage, maps_page
+from unmask.runtime import preprocess
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be checked, and where the result goes."""
+
+    crops: Path | None
+    """Crop store or folder of pictures."""
+    detector: Path | None
+    """Folder of a bundle; None for the shipped one."""
+    synthetic: int
+    """Forgeries to make."""
+    masks: bool
+    """Whether to read masks."""
+    output: Path
+    """Folder of the result."""
+    methods: tuple[str, ...]
+    """Methods."""
+    limit: int | None
+    """Most crops of the folder."""
+    seed: int
+    """Of whatever is random."""
+    threads: int
+    """Of the network."""
+
+
+def run_explain_check(asked: Asked) -> int:
+    """Check, write, print, and return the exit code."""
+    if not asked.methods:
+        raise ValueError("no method was named: there is nothing to check")
+    check_methods(asked.methods)
+    bundle = load_bundle(asked.detector or shipped_folder())
+    methods_of(bundle, asked.methods)
+    samples = _samples(asked, bundle)
+    spec = bundle.manifest.preprocessing
+    model = BundleNetwork(bundle, threads=asked.threads)
+    checker = Checker(model, lambda crops: preprocess(crops, spec), asked.methods, seed=asked.seed)
+    with progress_bar(1) as bar:
+        shuffled = cascade(bundle, seed=asked.seed, threads=asked.threads)
+        checked = checker.check(samples, shuffled=shuffled, progress=bar.of_file)
+    summary = summarise(
+        checked,
+        threshold=bundle.manifest.point("balanced").logit,
+        interval=partial(mean_interval, seed=asked.seed),
+    )
+    asked.output.mkdir(parents=True, exist_ok=True)
+    _write_table(asked.output / "maps.parquet", checked.rows, MapRow)
+    _write_table(asked.output / "agreement.parquet", checked.pairs, PairRow)
+    page = maps_page(MapsPage(bundle.manifest.name, bundle.sha256, asked.seed, summary, checked))
+    (asked.output / "index.html").write_text(page, encoding="utf-8")
+    _print(summary)
+    typer.echo(f"written: {asked.output / 'index.html'}")
+    return 1 if any(line.verdict == "untrustworthy" for line in summary.methods) else 0
+
+
+def _samples(asked: Asked, bundle: Bundle) -> list[Sample]:
+    """Return the crops to check on.
+
+    Raises:
+        InputNotFound: none were asked for, or there are none.
+    """
+    spec = bundle.manifest.preprocessing
+    found: list[Sample] = []
+    if asked.crops is not None:
+        if not asked.crops.is_dir():
+            raise InputNotFound(
+                f"no folder {str(asked.crops)!r}",
+                hint="give a crop store, or a folder of face crops as pictures",
+            )
+        found += samples_in(asked.crops, spec, masks=asked.masks, limit=asked.limit)
+    found += forged_samples(asked.synthetic, spec)
+    if not found:
+        raise InputNotFound(
+            "there are no crops to check maps on",
+            hint="name a folder of crops, or give --synthetic 24",
+        )
+    return found
+
+
+def mean_interval(
+    values: NDArray[np.float64], cluster: NDArray[np.int64], *, seed: int
+) -> tuple[float, float] | None:
+    """Return the 95 % interval of a mean, by bootstrap over source videos."""
+    if len(np.unique(cluster)) < CLUSTERS_NEEDED:
+        return None
+    drawn = replicate(
+        cluster, lambda weights: {"mean": weights @ values / weights.sum(axis=1)}, seed=seed
+    )
+    interval = interval_of(drawn["mean"])
+    return None if interval is None else (interval.low, interval.high)
+
+
+def _write_table(
+    path: Path, rows: Sequence[MapRow | PairRow], kind: type[MapRow | PairRow]
+) -> None:
+    """Write rows as Parquet, a column per field."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {name: [asdict(row)[name] for row in rows] for name in kind.__dataclass_fields__}
+    pq.write_table(pa.table(columns), path)
+
+
+def _print(summary: Summary) -> None:
+    """Print the table."""
+    from unmask.cli.data.tables import print_table
+
+    header = ("method", "verdict", "gain over centre", "shuffled", "steadiness", "in mask", "empty")
+    rows = [
+        (
+            TITLES.get(line.method, f"({line.method})"),
+            line.verdict or "baseline",
+            _figure(line.gain_centre, sign=True),
+            _figure(line.shuffled[-1] if line.shuffled else None),
+            _figure(line.sensitivity),
+            _figure(line.energy),
+            f"{line.empty * 100:.0f} %",
+        )
+        for line in summary.methods
+    ]
+    print_table(header, rows)
+    typer.echo(
+        f"{summary.crops} crops of {summary.videos} videos, {summary.called_fake} called fake, "
+        f"{summary.masked} with masks"
+    )
+    typer.echo(f"verdict: {RULE}")
+
+
+def _figure(figure: Figure | None, *, sign: bool = False) -> str:
+    if figure is None:
+        return "not measured"
+    form = "+.3f" if sign else ".3f"
+    if figure.interval is None:
+        return f"{figure.mean:{form}}"
+    low, high = figure.interval
+    return f"{figure.mean:{form}} ({low:{form}} to {high:{form}})"

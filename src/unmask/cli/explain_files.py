@@ -1,0 +1,168 @@
+"""What `unmask explain` does: maps of every key frame or crop as files, and the film."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import typer
+
+from unmask.bundle import Bundle, load_bundle, shipped_folder
+from unmask.cli.app import complain
+from unmask.cli.inputs import expand
+from unmask.cli.scanning import progress_bar
+from unmask.errors import InputError, UnmaskError
+from unmask.explain import BundleNetwork, explain
+from unmask.explain.agreement import mean_agreement
+from unmask.explain.network import methods_of
+from unmask.explain.regions import in_words
+from unmask.faces.crops import cut_square
+from unmask.passes import Progress, first_pass
+from unmask.report.film import FilmStyle, draw_film
+from unmask.report.overlays import write_maps
+from unmask.report.wording import visible
+from unmask.runtime import preprocess
+from unmask.scan import Scanner
+from unmask.settings import Limits, ScanSettings
+from unmask.values import KeyFramePicture, SaliencyMap
+from unmask.video.still import pixels_as_shown
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be explained, how, and where it goes."""
+
+    methods: tuple[str, ...]
+    """Methods; the film shows the first."""
+    output: Path | None
+    """Folder for NPZ and PNG."""
+    video: Path | None
+    """File of the film."""
+    crop: bool
+    """Whether inputs are face crops."""
+    detector: Path | None
+    """Folder of a bundle; None for the shipped one."""
+    budget: int
+    """Most key frames of a face."""
+    seed: int
+    """Of whatever is random."""
+    threads: int
+    """Of the networks."""
+
+    def check(self, paths: list[str]) -> None:
+        """Refuse what cannot be done before any file is opened.
+
+        Raises:
+            ValueError: nothing is asked for, or things that exclude each other.
+            InputError: the film cannot be written.
+        """
+        if not self.methods:
+            raise ValueError("no method was named: there is nothing to explain")
+        if self.output is None and self.video is None:
+            raise ValueError("nowhere to write: give -o FOLDER for maps, or --video FILE.mp4")
+        if self.video is None:
+            return
+        if self.crop or len(paths) != 1:
+            raise ValueError(
+                f"--video takes one video, got {len(paths)} inputs (crop: {self.crop})"
+            )
+        if not self.video.absolute().parent.is_dir() or self.video.is_dir():
+            raise InputError(
+                f"{str(self.video)!r} cannot be written", hint="name a file in a folder that exists"
+            )
+        if self.video.resolve() == Path(paths[0]).resolve():
+            raise InputError(
+                f"{str(self.video)!r} is the input itself", hint="name another file for the film"
+            )
+
+
+def run_explain(inputs: list[str], wanted: Wanted) -> int:
+    """Explain everything, print a line per map, and return the exit code."""
+    paths = expand(inputs)
+    wanted.check(paths)
+    bundle = load_bundle(wanted.detector or shipped_folder())
+    methods_of(bundle, wanted.methods)
+    worker = _Crops(bundle, wanted) if wanted.crop else _Scans(wanted)
+    errors: list[UnmaskError] = []
+    made = 0
+    with progress_bar(len(paths)) as bar:
+        for path in paths:
+            try:
+                pictures = worker.pictures(path, bar.of_file)
+            except UnmaskError as error:
+                errors.append(error)
+                complain(error)
+                continue
+            finally:
+                bar.file_done(path)
+            made += len(pictures)
+            for picture in pictures:
+                _tell(path, picture, wanted)
+            if not pictures:
+                typer.echo(f"{visible(path)}\tno face was found (see --crop)")
+    if errors and not made and all(isinstance(error, InputError) for error in errors):
+        return 2
+    return 3 if errors or not made else 0
+
+
+class _Scans:
+    """Explains the key frames of videos and pictures."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        settings = ScanSettings(explain=wanted.methods, budget=wanted.budget, seed=wanted.seed)
+        self._scanner = Scanner(wanted.detector, settings=settings, threads=wanted.threads)
+
+    def pictures(self, path: str, progress: Progress) -> tuple[KeyFramePicture, ...]:
+        """Return the maps of a file; write the film where it was asked for."""
+        settings, target = self._scanner.settings, self._wanted.video
+        first = first_pass(path, settings, progress=progress)
+        if target is not None and first.info.kind == "image":
+            raise InputError(
+                f"{path!r} is a still picture: there is no film of it",
+                hint="use -o FOLDER for its maps",
+            )
+        scan = self._scanner.scan_first(first, progress)
+        if target is not None:
+            spec = self._scanner.bundle.manifest.preprocessing
+            style = FilmStyle(self._wanted.methods[0], spec)
+            draw_film(first, scan, target, style=style, limits=settings.limits, progress=progress)
+        return scan.pictures
+
+
+class _Crops:
+    """Explains pictures that are face crops already."""
+
+    def __init__(self, bundle: Bundle, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._spec = bundle.manifest.preprocessing
+        self._model = BundleNetwork(bundle, threads=wanted.threads)
+
+    def pictures(self, path: str, progress: Progress) -> tuple[KeyFramePicture, ...]:
+        """Return the maps of one crop."""
+        pixels = pixels_as_shown(path, limits=Limits())
+        height, width = pixels.shape[:2]
+        whole = (0.0, 0.0, float(width), float(height))
+        crop = cut_square(pixels, whole, size_px=self._spec.size_px)
+        image = preprocess(crop[None], self._spec)
+        made = explain(self._model, image, self._wanted.methods, seed=self._wanted.seed)
+        maps = tuple(
+            SaliencyMap(name, m.scaled[0], m.raw[0], m.empty[0], None) for name, m in made.items()
+        )
+        progress("crop", 1.0)
+        agreement = mean_agreement([np.asarray(m.values) for m in maps])
+        return (KeyFramePicture(1, 0, crop, maps, agreement),)
+
+
+def _tell(path: str, picture: KeyFramePicture, wanted: Wanted) -> None:
+    """Write the maps of a key frame and print a line for each."""
+    name = f"{Path(path).stem}-face{picture.track_id}-frame{picture.frame_index}"
+    if wanted.output is not None:
+        write_maps(wanted.output, name, picture)
+    for each in picture.maps:
+        said = f"empty: {each.empty}" if each.empty else "made"
+        if each.regions is not None:
+            said = in_words(each.regions)
+        columns = (path, f"face {picture.track_id}", f"frame {picture.frame_index}", each.method)
+        typer.echo("\t".join(visible(column) for column in (*columns, said)))

@@ -1,0 +1,207 @@
+"""A clip with what was found drawn on it: boxes, tracks, scores and the map of where it looked.
+
+Only key frames are scored and explained. Between two of them a face carries the score and the map
+of the nearest one, moved along with its box, and the caption says so. The sound is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from unmask.bundle import Preprocessing
+from unmask.explain.methods import TITLES
+from unmask.faces.crops import square_around
+from unmask.passes import FirstPass, Progress
+from unmask.report.pictures import overlay
+from unmask.report.wording import NOT_MEASURED, percent
+from unmask.settings import Limits
+from unmask.values import Box, FaceTrack, KeyFrame, KeyFramePicture, Scan, TrackResult
+from unmask.video import read_frames
+
+Picture = NDArray[np.uint8]
+_TICKS_PER_SECOND = 90_000
+_CRF = "20"
+_STRENGTH = 0.6
+"""Opacity of the map over the face."""
+_COLOURS = ((255, 214, 64), (96, 205, 255), (170, 255, 140), (255, 150, 210))
+"""Of the boxes, by the number of the face."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """A face track with what is drawn of it."""
+
+    track: FaceTrack
+    result: TrackResult
+    pictures: dict[int, KeyFramePicture]
+
+    def at(self, index: int) -> tuple[Box, KeyFrame] | None:
+        """Return the box in a frame and the nearest scored key frame; None where it is not seen."""
+        place = int(np.searchsorted(self.track.frame_indices, index))
+        if place == len(self.track) or self.track.frame_indices[place] != index:
+            return None
+        keys = self.result.key_frames
+        if not keys:
+            return None
+        nearest = min(keys, key=lambda key: abs(key.frame_index - index))
+        box: Box = tuple(float(v) for v in self.track.boxes[place])  # type: ignore[assignment]
+        return box, nearest
+
+
+@dataclass(frozen=True)
+class FilmStyle:
+    """What a film shows of its faces."""
+
+    method: str
+    """Method of the maps."""
+    crop: Preprocessing
+    """How crops, and so maps, lie around face boxes."""
+
+
+def draw_film(
+    first: FirstPass,
+    scan: Scan,
+    target: Path,
+    *,
+    style: FilmStyle,
+    limits: Limits,
+    progress: Progress | None = None,
+) -> int:
+    """Write a video with the result drawn on its sampled frames.
+
+    Args:
+        first: the first pass that the scan came from.
+        scan: the result, with maps by the style's method.
+        target: file to write, such as `out.mp4`.
+        style: what is shown.
+        limits: of decoding.
+        progress: told how far it is.
+
+    Returns:
+        Frames written.
+    """
+    faces = _faces(first, scan)
+    stamps = [first.stamps[index] for index in sorted(first.stamps)]
+    written = 0
+    with _encoder(target) as write:
+        for frame in read_frames(first.info, stamps, limits=limits):
+            write(draw_frame(frame.image, frame.index, faces, style), frame.pts_seconds)
+            written += 1
+            if progress:
+                progress("drawing", written / len(stamps))
+    return written
+
+
+def _faces(first: FirstPass, scan: Scan) -> list[_Drawn]:
+    tracks = {track.id: track for track in first.tracks}
+    pictures: dict[int, dict[int, KeyFramePicture]] = {}
+    for picture in scan.pictures:
+        pictures.setdefault(picture.track_id, {})[picture.frame_index] = picture
+    return [_Drawn(tracks[t.id], t, pictures.get(t.id, {})) for t in scan.result.tracks]
+
+
+def draw_frame(image: Picture, index: int, faces: list[_Drawn], style: FilmStyle) -> Picture:
+    """Draw the faces of one frame and the caption."""
+    canvas = Image.fromarray(image)
+    for face in faces:
+        seen = face.at(index)
+        if seen is not None:
+            _draw_face(canvas, face, *seen, style)
+    title = TITLES.get(style.method, style.method)
+    _label(
+        canvas,
+        (0, canvas.height),
+        f"Where the model looked ({title}), not proof. Score and map of the nearest key frame.",
+        (255, 255, 255),
+    )
+    return np.asarray(canvas)
+
+
+def _draw_face(
+    canvas: Image.Image, face: _Drawn, box: Box, key: KeyFrame, style: FilmStyle
+) -> None:
+    """Draw one face: its map, its box, its number and score."""
+    picture = face.pictures.get(key.frame_index)
+    found = [m for m in picture.maps if m.method == style.method] if picture else []
+    if found and found[0].empty is None:
+        square = square_around(
+            box, margin_ratio=style.crop.margin_ratio, shift_y_ratio=style.crop.shift_y_ratio
+        )
+        _lay_over(canvas, overlay(found[0].values), square)
+    colour = _COLOURS[(face.track.id - 1) % len(_COLOURS)]
+    thickness = max(2, canvas.height // 240)
+    ImageDraw.Draw(canvas).rectangle(box, outline=colour, width=thickness)
+    score = NOT_MEASURED if key.probability is None else f"{percent(key.probability)} fake"
+    here = " (key frame)" if picture and key.unusable is None else ""
+    reason = f" ({key.unusable.split(' (')[0]})" if key.unusable else here
+    _label(canvas, (box[0], box[1]), f"face {face.track.id}: {score}{reason}", colour)
+
+
+def _lay_over(canvas: Image.Image, coloured: NDArray[np.uint8], square: Box) -> None:
+    """Blend a coloured map into its square."""
+    side = max(1, round(square[2] - square[0]))
+    layer = Image.fromarray(coloured).resize((side, side), Image.Resampling.BILINEAR)
+    alpha = layer.getchannel("A").point(lambda value: round(value * _STRENGTH))
+    canvas.paste(layer.convert("RGB"), (round(square[0]), round(square[1])), alpha)
+
+
+def _label(
+    canvas: Image.Image, place: tuple[float, float], text: str, colour: tuple[int, int, int]
+) -> None:
+    """Write text on a dark ground above a place, within the picture."""
+    font = ImageFont.load_default(size=max(11, canvas.height // 32))
+    draw = ImageDraw.Draw(canvas)
+    left, _, right, bottom = draw.textbbox((0, 0), text, font=font)
+    x = min(max(0.0, place[0]), max(0.0, canvas.width - right - 8))
+    y = min(max(0.0, place[1] - bottom - 6), canvas.height - bottom - 6)
+    draw.rectangle((x, y, x + right - left + 8, y + bottom + 6), fill=(0, 0, 0))
+    draw.text((x + 4, y + 3), text, fill=colour, font=font)
+
+
+@contextmanager
+def _encoder(target: Path) -> Iterator[_Writer]:
+    """Open a file for H.264 pictures with time stamps of their own."""
+    with av.open(str(target), "w") as container:
+        writer = _Writer(container)
+        yield writer
+        writer.finish()
+
+
+class _Writer:
+    """Encodes pictures; the first decides the size."""
+
+    def __init__(self, container: av.container.OutputContainer) -> None:
+        self._container = container
+        self._stream: av.VideoStream | None = None
+
+    def __call__(self, picture: Picture, seconds: float) -> None:
+        """Encode a picture that is shown at a time."""
+        even = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
+        stream = self._stream or self._open(even)
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
+        frame.pts = round(seconds * _TICKS_PER_SECOND)
+        frame.time_base = Fraction(1, _TICKS_PER_SECOND)
+        self._container.mux(stream.encode(frame))
+
+    def finish(self) -> None:
+        """Write what the encoder holds back."""
+        if self._stream is not None:
+            self._container.mux(self._stream.encode(None))
+
+    def _open(self, picture: Picture) -> av.VideoStream:
+        stream = self._container.add_stream("libx264", rate=30, options={"crf": _CRF})
+        assert isinstance(stream, av.VideoStream)  # noqa: S101 - a codec of pictures, for mypy
+        stream.height, stream.width = picture.shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = Fraction(1, _TICKS_PER_SECOND)
+        self._stream = stream
+        return stream
