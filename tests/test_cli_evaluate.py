@@ -1,0 +1,176 @@
+"""`predict`, `scores`, `evaluate`, `compare`, `calibrate`, `card` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pytest
+
+from bundles import write_bundle
+from predicted import drawn, info
+from unmask.bundle import load_bundle
+from unmask.cli import main
+from unmask.evaluation.predictions import read_predictions, table_of, write_predictions
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int | str | None
+    out: str
+    err: str
+
+
+class Command(Protocol):
+    def __call__(self, *words: str | Path) -> Done: ...
+
+
+@pytest.fixture
+def unmask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["unmask", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Done(ended.value.code, *capsys.readouterr())
+
+    return run
+
+
+def write(path: Path, count: int = 60, *, failures: int = 0, seed: int = 0, **told: object) -> None:
+    rows = drawn(count, 2, failures=failures, seed=seed)
+    write_predictions(info(**told), table_of(rows), path)
+
+
+def test_scores_of_another_program_are_evaluated(unmask: Command, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lines = [f"v{n},{n % 2},{rng.normal(n % 2):.3f}" for n in range(80)]
+    (tmp_path / "s.csv").write_text("file,y,z\n" + "\n".join(lines) + "\n")
+    done = unmask(
+        "scores", "s.csv", "--columns", "video_id=file,label=y,logit=z", "--detector", "theirs",
+        "-o", "p.parquet",
+    )  # fmt: skip
+    assert (done.code, done.out) == (
+        0, "p.parquet: 80 rows; videos: 80 done, 0 empty, 0 failed\n",
+    )  # fmt: skip
+    done = unmask("evaluate", "p.parquet", "--replicates", "20", "--report", "e.html")
+    assert done.code == 0
+    assert done.out.startswith("theirs on not named, per video\nprotocol: not split\n")
+    assert "\nAUC " in done.out
+    assert "warning: no calibration is known" in done.err
+    assert (tmp_path / "e.html").read_text().startswith("<!doctype html>")
+
+
+def test_low_coverage_ends_with_code_3(unmask: Command, tmp_path: Path) -> None:
+    write(tmp_path / "p.parquet", failures=6)
+    done = unmask("evaluate", "p.parquet", "--replicates", "5")
+    assert done.code == 3
+    assert "54 of 60 videos were analysed (90.0%)" in done.err
+    assert "failures count against it" in done.out
+    allowed = unmask("evaluate", "p.parquet", "--replicates", "5", "--min-coverage", "0.9")
+    assert allowed.code == 0
+
+
+def test_a_leak_stands_beside_each_number(unmask: Command, tmp_path: Path) -> None:
+    write(tmp_path / "p.parquet", leaks=True, protocol="paper-frame-split", leak_reason="frames")
+    done = unmask("evaluate", "p.parquet", "--replicates", "5")
+    assert "protocol: paper-frame-split LEAKS" in done.out
+    figures = [line for line in done.out.splitlines() if "[" in line]
+    assert len(figures) > 20
+    assert all("LEAKS" in line for line in figures)
+
+
+def test_figures_are_printed_as_json_and_tables(unmask: Command, tmp_path: Path) -> None:
+    write(tmp_path / "p.parquet")
+    done = unmask("evaluate", "p.parquet", "--replicates", "5", "--json", "-")
+    found = json.loads(done.out)
+    assert found["version"] == "1"
+    assert found["groups"][0]["figures"][0]["name"] == "AUC"
+    assert found["coverage"]["share"] == 1
+    assert "| AUC |" in unmask("evaluate", "p.parquet", "--table", "markdown").out
+    assert r"\begin{tabular}" in unmask("evaluate", "p.parquet", "--table", "latex").out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("evaluate", "none.parquet"), "no predictions file"),
+        (("evaluate", "p.parquet", "--level", "face"), "level must be one of crop, track, video"),
+        (("evaluate", "p.parquet", "--aggregation", "sum"), "aggregation must be one of mean"),
+        (("evaluate", "p.parquet", "--threshold", "strict"), "no operating point 'strict'"),
+        (("evaluate", "p.parquet", "--cost", "ten"), "--cost takes MISS:FALSE-ALARM"),
+        (("evaluate", "p.parquet", "--split", "all"), "--split must be one of train"),
+        (("evaluate", "p.parquet", "--split", "train"), "no row is of the split train"),
+        (("evaluate", "p.parquet", "--report", "no/e.html"), "no folder 'no'"),
+        (("evaluate", "p.parquet", "--table", "word"), "--table must be one of markdown, latex"),
+        (("predict", "none", "p.parquet", "-o", "o.parquet"), "no detector bundle in 'none'"),
+        (("predict", "default", "p.parquet", "-o", "o.parquet"), "is a table, but not a manifest"),
+        (("predict", "default", "x", "-o", "no/o.parquet"), "no folder 'no'"),
+        (("scores", "s.csv", "--columns", "a", "--detector", "d", "-o", "o"), "OURS=THEIRS"),
+        (("calibrate", "p.parquet", "-o", "none"), "no detector bundle in 'none'"),
+        (("compare", "p.parquet", "q.parquet"), "such as 'v060.mp4'"),
+        (("card", "none"), "no detector bundle in 'none'"),
+    ],
+)
+def test_wrong_use_ends_with_code_2_and_a_hint(
+    unmask: Command, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    write(tmp_path / "p.parquet")
+    write(tmp_path / "q.parquet", 62)
+    done = unmask(*words)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+    assert done.err.splitlines()[-1].startswith("hint: ")
+
+
+def test_two_detectors_are_compared(unmask: Command, tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", detector="one")
+    write(tmp_path / "b.parquet", seed=1, detector="other")
+    done = unmask("compare", "a.parquet", "b.parquet", "--replicates", "20")
+    assert done.code == 0
+    assert done.out.startswith("first: one, second: other\n30 real, 30 fake videos, 30 clusters")
+    assert "DeLong, McNemar: not given" in done.out
+    done = unmask("compare", "a.parquet", "b.parquet", "--replicates", "9", "--cluster", "video")
+    assert "DeLong: difference of AUC" in done.out
+    assert "McNemar: only the first right" in done.out
+
+
+def test_a_detector_is_calibrated_and_described(unmask: Command, tmp_path: Path) -> None:
+    pytest.importorskip("lir", reason="needs the extra evaluation")
+    bundle = write_bundle(tmp_path / "d")
+    model = bundle.manifest.files["model.onnx"]
+    write(tmp_path / "p.parquet", 240, model_sha256=model)
+    refused = unmask("calibrate", "p.parquet", "-o", "d")
+    assert "no row is of the split validation" in refused.err
+    done = unmask("calibrate", "p.parquet", "-o", "d", "--all-rows", "--cost", "1:10")
+    assert done.code == 0
+    assert "cost 1:10" in done.out
+    assert "Not promised for other" in done.out
+    copied = unmask("calibrate", "p.parquet", "--detector", "d", "-o", "e", "--all-rows")
+    assert copied.code == 0
+    assert load_bundle(tmp_path / "e").manifest.likelihood is not None
+    again = unmask("calibrate", "p.parquet", "--detector", "d", "-o", "e", "--all-rows")
+    assert (again.code, "'e' exists" in again.err) == (2, True)
+    card = unmask("card", "e", "p.parquet", "--write")
+    assert "| AUC per video |" in card.out
+    assert (tmp_path / "e" / "README.md").read_text() == card.out
+    assert load_bundle(tmp_path / "e").manifest.metrics[0].name == "AUC per video"
+
+
+def test_crops_are_scored(unmask: Command, tmp_path: Path) -> None:
+    from evaluation.test_predicting import pictures
+
+    write_bundle(tmp_path / "d")
+    pictures(tmp_path / "c.parquet", broken=True)
+    done = unmask("predict", "d", "c.parquet", "-o", "o.parquet")
+    assert done.code == 3
+    assert done.out == "o.parquet: 5 crops scored; videos: 5 done, 0 empty, 1 failed\n"
+    assert "failed: c.parquet/c5: the picture cannot be decoded" in done.err
+    assert len(read_predictions(tmp_path / "o.parquet")) == 6
