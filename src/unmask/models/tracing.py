@@ -167,20 +167,31 @@ def _average_pool_backward(  # noqa: PLR0917 - the signature is the operation's
     divisor_override: int | None,
 ) -> Tensor:
     """Spread each gradient evenly over its window."""
+    del ceil_mode  # it shows in the gradient's size
     channels, height, width = image.shape[1:]
     step = stride or kernel
-    ones = torch.ones(1, 1, height, width)
-    window = (kernel, step, padding, ceil_mode, count_include_pad)
-    shares = F.avg_pool2d(ones, *window, divisor_override)
-    pixels = F.avg_pool2d(ones, *window, 1)  # of the picture in each window, the border left out
+    rows, columns = (
+        _divisor(out, size, span, each, pad, count_pad=count_include_pad)
+        for out, size, span, each, pad in zip(
+            gradient.shape[2:], (height, width), kernel, step, padding, strict=True
+        )
+    )
+    divisor = divisor_override or rows[:, None] * columns
     weights = torch.ones(channels, 1, *kernel)
-    spread = F.conv_transpose2d(gradient * (shares / pixels), weights, None, step, groups=channels)
+    spread = F.conv_transpose2d(gradient / divisor, weights, None, step, groups=channels)
     missing = [
         max(0, size + pad - full)
         for size, pad, full in zip((height, width), padding, spread.shape[2:], strict=True)
     ]
     whole = F.pad(spread, (0, missing[1], 0, missing[0]))
     return whole[:, :, padding[0] : padding[0] + height, padding[1] : padding[1] + width]
+
+
+def _divisor(windows: int, size: int, span: int, step: int, pad: int, *, count_pad: bool) -> Tensor:
+    """Return how many pixels each window along one side is averaged over, `(windows,)`."""
+    first = torch.arange(windows, dtype=torch.float32) * step - pad
+    last = (first + span).clamp(max=size + pad if count_pad else size)
+    return last - (first if count_pad else first.clamp(min=0))
 
 
 _REPLACED: dict[Any, Callable[..., Any]] = {
