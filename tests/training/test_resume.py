@@ -56,7 +56,7 @@ def unmask(*words: str | Path) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> None:
-    _, errors = process.communicate(timeout=280)
+    _, errors = process.communicate(timeout=900)
     assert process.returncode == 0, errors
 
 
@@ -67,7 +67,7 @@ def begin(recipe: str, crops: Path, folder: Path) -> subprocess.Popen[str]:
 def kill_in_the_middle_of_an_epoch(process: subprocess.Popen[str], folder: Path) -> None:
     """Kill -9 once there is a checkpoint from between two batches of a later epoch."""
     checkpoint = folder / "checkpoint.ckpt"
-    until = time.monotonic() + 200
+    until = time.monotonic() + 900
     while time.monotonic() < until and process.poll() is None:
         if checkpoint.exists():
             progress = read_checkpoint(checkpoint)["progress"]
