@@ -16,9 +16,12 @@ def card(manifest: BundleManifest) -> str:
         ),
         "## Measured",
         _metrics(manifest.metrics),
-        f"Calibrated on {manifest.calibration.data}, at even prior odds.",
+        "## Calibration and decisions",
+        *_calibration(manifest),
         _points(manifest),
-        "Rates are those on the calibration crops.",
+        "Rates are those on the data that the points were chosen on.",
+        "## When it does not judge",
+        *_refusals(manifest),
         *_export(manifest),
         "## Trained on",
         _sentence(manifest.training_data),
@@ -40,13 +43,53 @@ def _metrics(metrics: tuple[Metric, ...]) -> str:
     return "\n".join(["| figure | value | 95 % interval | protocol |", "|---|---|---|---|", *rows])
 
 
+def _calibration(manifest: BundleManifest) -> list[str]:
+    """Say what probabilities and likelihood ratios rest on."""
+    found, ratio = manifest.calibration, manifest.likelihood
+    lines = [f"Calibrated ({found.method}, per {found.level}) at even prior odds on {found.data}."]
+    if ratio is None:
+        return [*lines, "Likelihood ratios: not measured."]
+    return [
+        *lines,
+        (
+            f"Likelihood ratios from 1/{10**-ratio.log10_lower:.0f} to {10**ratio.log10_upper:.0f} "
+            f"are supported (ELUB). Cllr {ratio.cllr:.3f}, minimum {ratio.min_cllr:.3f}, "
+            f"cross-validated on {ratio.data}."
+        ),
+    ]
+
+
 def _points(manifest: BundleManifest) -> str:
     rows = [
-        f"| {p.name} | {p.logit:.3f} | {p.false_positive_rate:.3f} | {p.true_positive_rate:.3f} |"
+        f"| {p.name} | {p.logit:.3f} | {p.false_positive_rate:.3f} | {p.true_positive_rate:.3f} "
+        f"| {p.data or manifest.calibration.data} |"
         for p in manifest.operating_points
     ]
-    head = "| operating point | logit | false positive rate | true positive rate |"
-    return "\n".join([head, "|---|---|---|---|", *rows])
+    head = "| operating point | logit | false positive rate | true positive rate | chosen on |"
+    return "\n".join([head, "|---|---|---|---|---|", *rows])
+
+
+def _refusals(manifest: BundleManifest) -> list[str]:
+    """Say what is not judged, and what the calibration saw."""
+    limits, seen, rule = manifest.judgeable, manifest.calibrated_range, manifest.abstention
+    lines = [
+        (
+            f"Faces under {limits.min_face_px:g} px or of sharpness under "
+            f"{limits.min_sharpness:g}; videos with fewer than {limits.min_key_frames} usable key "
+            "frames."
+        )
+    ]
+    if seen is not None:
+        spans = [
+            f"{name} {span[0]:.0f} to {span[1]:.0f}"
+            for name, span in (("face size (px)", seen.face_px), ("sharpness", seen.sharpness))
+            if span is not None
+        ]
+        kinds = ", ".join(seen.compressions) or "not told"
+        lines.append(f"Calibrated on: {'; '.join([*spans, f'compressions: {kinds}'])}.")
+    if rule is not None:
+        lines.append(f"{rule.guarantee} {rule.abstained:.0%} were not judged of {rule.data}.")
+    return lines
 
 
 def _export(manifest: BundleManifest) -> list[str]:

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from bundles import write_bundle
 from predicted import drawn, predictions, row
 from unmask.bundle import Abstention, CalibratedRange, Calibration, LikelihoodRatio, load_bundle
+from unmask.card import card
 from unmask.errors import BundleError, ManifestError
 from unmask.evaluation.calibrating import calibrated, operating_points, validation_rows
 from unmask.evaluation.calibrators import CALIBRATORS, choose, covariance_of
-from unmask.evaluation.card import card, measured, save
+from unmask.evaluation.card import measured, save
 from unmask.evaluation.conformal import fit_abstention
 from unmask.evaluation.evaluating import evaluate
 from unmask.evaluation.metrics import CostMatrix
@@ -200,7 +201,12 @@ def test_a_calibrated_bundle_loads_and_says_what_it_rests_on(tmp_path: Path) -> 
     assert read.calibrated_range is not None
     assert read.calibrated_range.compressions == ("c23", "c40")
     text = (tmp_path / "d" / "README.md").read_text()
-    for said in ("cost 1:10", "Likelihood ratios from 1/", "Not measured.", "300 videos of draws"):
+    for said in (
+        "cost 1:10",
+        "Likelihood ratios from 1/",
+        "Nothing was measured.",
+        "300 videos of draws",
+    ):
         assert said in text
 
 

@@ -14,11 +14,12 @@ from typing import Any, cast, get_args
 import typer
 
 from unmask.bundle import Metric, load_bundle, shipped_folder
+from unmask.card import card
 from unmask.cli.data.tables import print_table
 from unmask.datasets.manifest import Split
 from unmask.errors import InputError, ManifestError
 from unmask.evaluation.calibrating import calibrated, check_same_model, validation_rows
-from unmask.evaluation.card import card, measured, save
+from unmask.evaluation.card import measured, save
 from unmask.evaluation.comparing import Comparison
 from unmask.evaluation.comparing import compare as compare_predictions
 from unmask.evaluation.evaluating import coverage_of

@@ -190,7 +190,7 @@ def _reliability(curves: Curves) -> Chart:
             Mark(
                 UNIT.across(b.probability),
                 UNIT.up(b.share),
-                f"{b.count} units, given {b.probability:.1%}, {b.share:.1%} are fake",
+                f"n = {b.count}, given {b.probability:.1%}, {b.share:.1%} are fake",
             )
             for b in curves.reliability
         ),
@@ -253,7 +253,7 @@ def _histograms(curves: Curves, threshold: float) -> list[Chart]:
         made.append(
             Chart(
                 f"Scores: {histogram.name}",
-                f"{sum(histogram.counts)} units. Dashed: the threshold {threshold:.2f}.",
+                f"n = {sum(histogram.counts)}. Dashed: the threshold {threshold:.2f}.",
                 "logit",
                 "units",
                 axes.x_ticks([edges[0], (edges[0] + edges[-1]) / 2, edges[-1]], "{:.1f}"),

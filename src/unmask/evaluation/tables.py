@@ -83,12 +83,12 @@ def short(digest: str | None) -> str:
     return "not known" if digest is None else digest[:HASH_DIGITS]
 
 
-def _measured_on(group: Group, evaluation: Evaluation) -> str:
+def _measured_on(evaluation: Evaluation, *groups: Group) -> str:
     level = evaluation.settings.level
-    return (
-        f"{provenance(evaluation)}; n = {group.reals} real + {group.fakes} fake {level}s, "
-        f"{group.clusters} clusters"
+    counts = " / ".join(
+        f"{g.reals} real + {g.fakes} fake {level}s, {g.clusters} clusters" for g in groups
     )
+    return f"{provenance(evaluation)}; n = {counts}"
 
 
 def overall_table(evaluation: Evaluation) -> Table:
@@ -98,7 +98,7 @@ def overall_table(evaluation: Evaluation) -> Table:
         Row(
             (figure.name,),
             tuple(number(group.figure(figure.name), evaluation) for group in groups),
-            _measured_on(groups[-1], evaluation),
+            _measured_on(evaluation, *groups),
         )
         for figure in groups[0].figures
     )
@@ -111,7 +111,7 @@ def group_table(evaluation: Evaluation) -> Table:
         Row(
             (group.by, group.value, group.counting),
             tuple(number(group.figure(name), evaluation) for name in SHOWN),
-            _measured_on(group, evaluation),
+            _measured_on(evaluation, group),
         )
         for group in evaluation.groups
     )
