@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from unmask.bundle import Bundle, load_bundle, shipped_folder
 from unmask.cli.explain_crops import forged_samples, samples_in
+from unmask.cli.explain_files import chosen_methods
 from unmask.cli.scanning import progress_bar
 from unmask.errors import InputNotFound
 from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, interval_of, replicate
-from unmask.explain import TITLES, BundleNetwork, check_methods
+from unmask.explain import TITLES, BundleNetwork
 from unmask.explain.check import Checker, MapRow, PairRow, Sample
-from unmask.explain.network import methods_of
 from unmask.explain.randomisation import cascade
 from unmask.explain.summary import RULE, Figure, Summary, summarise
 from unmask.report.maps_page import MapsPage, maps_page
@@ -39,8 +39,8 @@ class Asked:
     """Whether to read masks."""
     output: Path
     """Folder of the result."""
-    methods: tuple[str, ...]
-    """Methods."""
+    methods: tuple[str, ...] | None
+    """Methods; None for all that the detector can be explained with."""
     limit: int | None
     """Most crops of the folder."""
     seed: int
@@ -51,15 +51,12 @@ class Asked:
 
 def run_explain_check(asked: Asked) -> int:
     """Check, write, print, and return the exit code."""
-    if not asked.methods:
-        raise ValueError("no method was named: there is nothing to check")
-    check_methods(asked.methods)
     bundle = load_bundle(asked.detector or shipped_folder())
-    methods_of(bundle, asked.methods)
+    methods = chosen_methods(bundle, asked.methods)
     samples = _samples(asked, bundle)
     spec = bundle.manifest.preprocessing
     model = BundleNetwork(bundle, threads=asked.threads)
-    checker = Checker(model, lambda crops: preprocess(crops, spec), asked.methods, seed=asked.seed)
+    checker = Checker(model, lambda crops: preprocess(crops, spec), methods, seed=asked.seed)
     with progress_bar(1) as bar:
         shuffled = cascade(bundle, seed=asked.seed, threads=asked.threads)
         checked = checker.check(samples, shuffled=shuffled, progress=bar.of_file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from unmask.cli.app import complain
 from unmask.cli.inputs import expand
 from unmask.cli.scanning import progress_bar
 from unmask.errors import InputError, UnmaskError
-from unmask.explain import BundleNetwork, explain
+from unmask.explain import EXPLAINERS, BundleNetwork, check_methods, explain
 from unmask.explain.agreement import mean_agreement
-from unmask.explain.network import methods_of
+from unmask.explain.network import available_methods, methods_of
 from unmask.explain.regions import in_words
 from unmask.faces.crops import cut_square
 from unmask.passes import Progress, first_pass
@@ -33,8 +34,8 @@ from unmask.video.still import pixels_as_shown
 class Wanted:
     """What is to be explained, how, and where it goes."""
 
-    methods: tuple[str, ...]
-    """Methods; the film shows the first."""
+    methods: tuple[str, ...] | None
+    """Methods, the first for the film; None for all that the detector can be explained with."""
     output: Path | None
     """Folder for NPZ and PNG."""
     video: Path | None
@@ -54,11 +55,9 @@ class Wanted:
         """Refuse what cannot be done before any file is opened.
 
         Raises:
-            ValueError: nothing is asked for, or things that exclude each other.
+            ValueError: there is nowhere to write, or things exclude each other.
             InputError: the film cannot be written.
         """
-        if not self.methods:
-            raise ValueError("no method was named: there is nothing to explain")
         if self.output is None and self.video is None:
             raise ValueError("nowhere to write: give -o FOLDER for maps, or --video FILE.mp4")
         if self.video is None:
@@ -82,8 +81,8 @@ def run_explain(inputs: list[str], wanted: Wanted) -> int:
     paths = expand(inputs)
     wanted.check(paths)
     bundle = load_bundle(wanted.detector or shipped_folder())
-    methods_of(bundle, wanted.methods)
-    worker = _Crops(bundle, wanted) if wanted.crop else _Scans(wanted)
+    methods = chosen_methods(bundle, wanted.methods)
+    worker = _Crops(bundle, wanted, methods) if wanted.crop else _Scans(wanted, methods)
     errors: list[UnmaskError] = []
     made = 0
     with progress_bar(len(paths)) as bar:
@@ -106,12 +105,31 @@ def run_explain(inputs: list[str], wanted: Wanted) -> int:
     return 3 if errors or not made else 0
 
 
+def chosen_methods(bundle: Bundle, named: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the methods to explain with, and say on standard error which `all` leaves out.
+
+    Raises:
+        ValueError: none was named, or one that does not exist.
+        BundleError: one was named that the detector cannot be explained with.
+    """
+    if named is not None:
+        if not named:
+            raise ValueError(f"no method was named; there are: {', '.join(EXPLAINERS)}")
+        return methods_of(bundle, check_methods(named))
+    able = available_methods(bundle)
+    for name in EXPLAINERS:
+        if name not in able:
+            reason = f"the detector {bundle.manifest.name!r} has no gradient.onnx"
+            sys.stderr.write(f"note: {name} is left out: {reason}\n")
+    return able
+
+
 class _Scans:
     """Explains the key frames of videos and pictures."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: Wanted, methods: tuple[str, ...]) -> None:
         self._wanted = wanted
-        settings = ScanSettings(explain=wanted.methods, budget=wanted.budget, seed=wanted.seed)
+        settings = ScanSettings(explain=methods, budget=wanted.budget, seed=wanted.seed)
         self._scanner = Scanner(wanted.detector, settings=settings, threads=wanted.threads)
 
     def pictures(self, path: str, progress: Progress) -> tuple[KeyFramePicture, ...]:
@@ -126,7 +144,7 @@ class _Scans:
         scan = self._scanner.scan_first(first, progress)
         if target is not None:
             spec = self._scanner.bundle.manifest.preprocessing
-            style = FilmStyle(self._wanted.methods[0], spec)
+            style = FilmStyle(settings.explain[0], spec)
             draw_film(first, scan, target, style=style, limits=settings.limits, progress=progress)
         return scan.pictures
 
@@ -134,8 +152,8 @@ class _Scans:
 class _Crops:
     """Explains pictures that are face crops already."""
 
-    def __init__(self, bundle: Bundle, wanted: Wanted) -> None:
-        self._wanted = wanted
+    def __init__(self, bundle: Bundle, wanted: Wanted, methods: tuple[str, ...]) -> None:
+        self._methods, self._seed = methods, wanted.seed
         self._spec = bundle.manifest.preprocessing
         self._model = BundleNetwork(bundle, threads=wanted.threads)
 
@@ -146,7 +164,7 @@ class _Crops:
         whole = (0.0, 0.0, float(width), float(height))
         crop = cut_square(pixels, whole, size_px=self._spec.size_px)
         image = preprocess(crop[None], self._spec)
-        made = explain(self._model, image, self._wanted.methods, seed=self._wanted.seed)
+        made = explain(self._model, image, self._methods, seed=self._seed)
         maps = tuple(
             SaliencyMap(name, m.scaled[0], m.raw[0], m.empty[0], None) for name, m in made.items()
         )

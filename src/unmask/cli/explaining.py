@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
-_ALL = "gradcam,gradcam++,faster-scorecam,smoothgrad,occlusion"
-_METHODS = f"Methods, separated by commas, of: {_ALL.replace(',', ', ')}."
+_METHODS = (
+    "Methods, separated by commas, of: gradcam, gradcam++, faster-scorecam, smoothgrad, occlusion."
+)
 
-Detector = Annotated[
-    Path | None, typer.Option(help="Folder of a detector bundle.", show_default="the shipped one")
-]
 Seed = Annotated[int, typer.Option(help="Seed of whatever is random.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of the networks.")]
 
@@ -41,7 +39,10 @@ def explain(  # noqa: PLR0917 - the parameters are the options
     crop: Annotated[
         bool, typer.Option("--crop", help="Inputs are pictures that are face crops already.")
     ] = False,
-    detector: Detector = None,
+    detector: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a detector bundle.", show_default="the shipped one"),
+    ] = None,
     budget: Annotated[int, typer.Option(help="Most key frames of a face.")] = 32,
     seed: Seed = 0,
     threads: Threads = 2,
@@ -54,7 +55,7 @@ def explain(  # noqa: PLR0917 - the parameters are the options
     from unmask.cli.explain_files import Wanted, run_explain
 
     wanted = Wanted(
-        methods=methods_named(_ALL if all_methods else methods),
+        methods=None if all_methods else methods_named(methods),
         output=output,
         video=video,
         crop=crop,
@@ -67,6 +68,12 @@ def explain(  # noqa: PLR0917 - the parameters are the options
 
 
 def explain_check(  # noqa: PLR0917 - the parameters are the options
+    detector: Annotated[
+        str,
+        typer.Argument(
+            help="Folder of a detector bundle; `default` is the shipped one.", show_default=False
+        ),
+    ],
     crops: Annotated[
         Path | None,
         typer.Argument(
@@ -74,7 +81,6 @@ def explain_check(  # noqa: PLR0917 - the parameters are the options
             show_default=False,
         ),
     ] = None,
-    detector: Detector = None,
     synthetic: Annotated[
         int, typer.Option(min=0, help="Check on so many forgeries made on the spot, too.")
     ] = 0,
@@ -84,7 +90,10 @@ def explain_check(  # noqa: PLR0917 - the parameters are the options
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the page and the figures.")
     ] = Path("explain-check"),
-    methods: Annotated[str, typer.Option(help=_METHODS)] = _ALL,
+    methods: Annotated[
+        str | None,
+        typer.Option(help=_METHODS, show_default="all that the detector can be explained with"),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Most crops, evenly spread.", show_default="all")
     ] = None,
@@ -100,11 +109,11 @@ def explain_check(  # noqa: PLR0917 - the parameters are the options
 
     asked = Asked(
         crops=crops,
-        detector=detector,
+        detector=None if detector == "default" else Path(detector),
         synthetic=synthetic,
         masks=masks,
         output=output,
-        methods=methods_named(methods),
+        methods=None if methods is None else methods_named(methods),
         limit=limit,
         seed=seed,
         threads=threads,

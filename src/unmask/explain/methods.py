@@ -43,6 +43,9 @@ EXPLAINERS: dict[str, Explainer] = {
 }
 """The paper's four methods, and occlusion as the witness that needs no gradient."""
 
+OF_INPUT_GRADIENT = frozenset(["smoothgrad"])
+"""Methods that need the gradient at the input."""
+
 TITLES = {
     "gradcam": "GradCAM",
     "gradcam++": "GradCAM++",

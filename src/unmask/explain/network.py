@@ -7,6 +7,7 @@ from functools import cached_property
 from unmask.bundle import Bundle
 from unmask.errors import BundleError
 from unmask.explain.differentiable import Evidence, Float
+from unmask.explain.methods import EXPLAINERS, OF_INPUT_GRADIENT
 from unmask.runtime import InputGradient, Network
 
 
@@ -52,15 +53,23 @@ class BundleNetwork:
 
 
 def methods_of(bundle: Bundle, methods: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the methods that a bundle can be explained with.
+    """Return the methods, if a bundle can be explained with all of them.
 
     Raises:
         BundleError: SmoothGrad is asked for, and the bundle has no `gradient.onnx`.
     """
-    if "smoothgrad" in methods and bundle.gradient_path is None:
+    missing = [name for name in methods if name not in available_methods(bundle)]
+    if missing:
         raise BundleError(
-            f"smoothgrad needs the gradient at the input, and the detector "
+            f"{missing[0]} needs the gradient at the input, and the detector "
             f"{bundle.manifest.name!r} has no gradient.onnx",
-            hint="leave smoothgrad out, or export the detector with its input gradient",
+            hint=f"leave {missing[0]} out, or export the detector with its input gradient",
         )
     return methods
+
+
+def available_methods(bundle: Bundle) -> tuple[str, ...]:
+    """Return the methods that a bundle can be explained with."""
+    if bundle.gradient_path is not None:
+        return tuple(EXPLAINERS)
+    return tuple(name for name in EXPLAINERS if name not in OF_INPUT_GRADIENT)

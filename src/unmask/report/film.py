@@ -140,10 +140,18 @@ def _draw_face(
     colour = _COLOURS[(face.track.id - 1) % len(_COLOURS)]
     thickness = max(2, canvas.height // 240)
     ImageDraw.Draw(canvas).rectangle(box, outline=colour, width=thickness)
-    score = NOT_MEASURED if key.probability is None else f"{percent(key.probability)} fake"
-    here = " (key frame)" if picture and key.unusable is None else ""
-    reason = f" ({key.unusable.split(' (')[0]})" if key.unusable else here
-    _label(canvas, (box[0], box[1]), f"face {face.track.id}: {score}{reason}", colour)
+    text = f"face {face.track.id}: {_said(key)}"
+    _label(canvas, (box[0], box[1]), text, colour)
+
+
+def _said(key: KeyFrame) -> str:
+    """Put the score of a key frame into words, with why it does not count where it does not."""
+    if key.probability is None:
+        return NOT_MEASURED
+    score = percent(key.probability).replace("\u00a0", " ")  # the font has no such space
+    return f"{score} fake" + (
+        f", not counted: {key.unusable.split(' (')[0]}" if key.unusable else ""
+    )
 
 
 def _lay_over(canvas: Image.Image, coloured: NDArray[np.uint8], square: Box) -> None:

@@ -9,13 +9,10 @@ allows nothing but its pictures, one style and one script.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import PurePath
 
 import jinja2
@@ -23,7 +20,7 @@ from markupsafe import Markup
 
 from unmask.explain.methods import TITLES
 from unmask.explain.regions import in_words
-from unmask.report import wording
+from unmask.report import page, wording
 from unmask.report.charts import (
     LINE_WIDTH,
     PLOT_HEIGHT,
@@ -157,42 +154,19 @@ def _render(scans: Sequence[Scan], failures: Sequence[tuple[str, str]], *, batch
         batch=batch,
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
-        policy=policy(style, script),
+        policy=page.policy(style, script),
     )
-
-
-def policy(style: str, script: str | None = None) -> str:
-    """Return the content security policy that allows exactly this style and this script."""
-    scripts = "'none'" if script is None else f"'{_source_hash(script)}'"
-    return (
-        "default-src 'none'; img-src data:; "
-        f"style-src '{_source_hash(style)}'; script-src {scripts}; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _source_hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
 
 
 def asset(name: str) -> str:
     """Return a style or script of the templates."""
-    folder = resources.files("unmask.report") / "templates"
-    return (folder / name).read_text(encoding="utf-8").replace("\r\n", "\n")
+    return page.asset("unmask.report", name)
 
 
 @cache
 def environment() -> jinja2.Environment:
     """Return where templates come from, everything escaped."""
-    made = jinja2.Environment(
-        loader=jinja2.PackageLoader("unmask.report", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_finalize,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    made = page.environment("unmask.report")
     made.filters.update(
         number=wording.number,
         percent=wording.percent,
@@ -207,15 +181,6 @@ def environment() -> jinja2.Environment:
         line_width=LINE_WIDTH,
     )
     return made
-
-
-def _finalize(value: object) -> object:
-    """Make every value that a template writes visible; None is never an empty place."""
-    if value is None:
-        return wording.NOT_MEASURED
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return wording.visible(value)
-    return value
 
 
 def _report(scan: Scan, anchor: str) -> ReportView:

@@ -1,0 +1,82 @@
+"""Weights of an ONNX file are found and shuffled, here in the detector that is shipped."""
+
+import numpy as np
+import pytest
+
+from unmask.bundle import load_bundle, shipped_folder
+from unmask.errors import BundleError
+from unmask.explain import BundleNetwork
+from unmask.explain.randomisation import DEPTHS, cascade
+from unmask.explain.weights import key_of, shuffle_by_key, weights_of
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    return load_bundle(shipped_folder())
+
+
+@pytest.fixture(scope="module")
+def data(bundle):
+    return bundle.model_path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def images(bundle):
+    size = bundle.manifest.preprocessing.size_px
+    return np.random.default_rng(0).normal(size=(1, 3, size, size)).astype(np.float32)
+
+
+def test_nearly_all_of_the_file_is_found_as_weights(data):
+    found = weights_of(data)
+    assert sum(weight.stop - weight.start for weight in found) > 0.9 * len(data)
+    assert all(np.isfinite(weight.values(data)).all() for weight in found)
+
+
+def test_values_are_kept_and_moved(data):
+    keys = {key_of(weight.values(data)) for weight in weights_of(data)}
+    changed = shuffle_by_key(data, keys, seed=1)
+    assert len(changed) == len(data)
+    for weight in weights_of(data):
+        before, after = weight.values(data), weight.values(changed)
+        np.testing.assert_array_equal(np.unique(before), np.unique(after))
+        assert (before != after).mean() > 0.9
+
+
+def test_where_a_weight_stands_does_not_change_what_it_becomes(data):
+    weight = max(weights_of(data), key=lambda w: w.stop - w.start)
+    turned = bytearray(data)
+    turned[weight.start : weight.stop] = weight.values(data)[::-1].tobytes()
+    key = {key_of(weight.values(data))}
+    straight, back = shuffle_by_key(data, key, seed=1), shuffle_by_key(bytes(turned), key, seed=1)
+    np.testing.assert_array_equal(weight.values(straight), weight.values(back)[::-1])
+
+
+def test_only_the_named_weights_are_touched(data):
+    first, *others = weights_of(data)
+    changed = shuffle_by_key(data, {key_of(first.values(data))}, seed=1)
+    assert not np.array_equal(first.values(data), first.values(changed))
+    assert all(np.array_equal(w.values(data), w.values(changed)) for w in others)
+
+
+def test_the_cascade_starts_at_the_output_and_leaves_the_logits_derivative_true(bundle, images):
+    trained = BundleNetwork(bundle, threads=1).evidence(images)
+    depths = []
+    for depth, network in cascade(bundle, threads=1):
+        depths.append(depth)
+        shuffled = network.evidence(images)
+        assert shuffled.logits[0] != trained.logits[0]
+        assert np.array_equal(shuffled.gradients, trained.gradients) is False
+        if depth == DEPTHS[0]:
+            first = shuffled.features
+    assert tuple(depths) == DEPTHS
+    assert not np.array_equal(first, shuffled.features)
+
+
+def test_a_file_that_is_cut_off_is_refused(data):
+    with pytest.raises(BundleError, match=r"cut off|no float32 weights"):
+        weights_of(data[:50])
+
+
+def test_a_network_without_float32_weights_is_refused():
+    with pytest.raises(BundleError, match="no float32 weights"):
+        weights_of(b"")

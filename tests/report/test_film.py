@@ -1,0 +1,71 @@
+"""The overlay film and the files of maps, on a tiny clip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from unmask.passes import first_pass
+from unmask.report.film import FilmStyle, draw_film
+from unmask.report.overlays import laid_over, write_maps
+from unmask.scan import Scanner
+from unmask.settings import ScanSettings
+from unmask.values import Scan
+
+ORIGINAL = Path(__file__).parents[2] / "examples" / "original.mp4"
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scan, list[av.VideoFrame]]:
+    scanner = Scanner(settings=ScanSettings(budget=2, sample_fps=5.0), threads=1)
+    first = first_pass(ORIGINAL, scanner.settings)
+    scan = scanner.scan_first(first)
+    target = tmp_path_factory.mktemp("film") / "out.mp4"
+    style = FilmStyle("gradcam", scanner.bundle.manifest.preprocessing)
+    written = draw_film(first, scan, target, style=style, limits=scanner.settings.limits)
+    with av.open(str(target)) as container:
+        frames = list(container.decode(video=0))
+    assert written == len(frames) == scan.result.coverage.frames_sampled
+    return scan, frames
+
+
+def test_frames_keep_their_times(drawn: tuple[Scan, list[av.VideoFrame]]) -> None:
+    scan, frames = drawn
+    times = [float(frame.time or 0.0) for frame in frames]
+    sampled = scan.result.tracks[0].curve.pts_seconds
+    assert times == pytest.approx(list(sampled), abs=0.001)
+
+
+def test_the_box_is_drawn_on_the_key_frame(drawn: tuple[Scan, list[av.VideoFrame]]) -> None:
+    scan, frames = drawn
+    key = scan.result.tracks[0].key_frames[0]
+    frame = min(frames, key=lambda f: abs(float(f.time or 0.0) - key.pts_seconds))
+    picture = frame.to_ndarray(format="rgb24")
+    x0, _, _, y1 = (round(v) for v in key.box)
+    edge = picture[y1 - 40 : y1 - 10, x0 : x0 + 2].reshape(-1, 3).mean(axis=0)
+    assert edge == pytest.approx((255, 214, 64), abs=60)
+
+
+def test_files_hold_maps_and_pictures(scan: Scan, tmp_path: Path) -> None:
+    picture = next(p for p in scan.pictures if p.maps)
+    numbers, *pictures = write_maps(tmp_path / "maps", "a", picture)
+    with np.load(numbers) as arrays:
+        assert set(arrays) == {"crop", "gradcam", "gradcam_raw", "smoothgrad", "smoothgrad_raw"}
+        np.testing.assert_array_equal(arrays["gradcam"], picture.maps[0].values)
+    assert [path.name for path in pictures] == ["a-gradcam.png", "a-smoothgrad.png"]
+    side = picture.crop.shape[0]
+    with Image.open(pictures[0]) as drawn:
+        assert drawn.size == (2 * side, side)
+
+
+def test_where_the_network_did_not_look_the_crop_is_untouched() -> None:
+    crop = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    saliency = np.zeros((8, 8), np.float32)
+    saliency[:, 4:] = 1
+    made = laid_over(crop, saliency)
+    np.testing.assert_array_equal(made[:, :4], crop[:, :4])
+    assert (made[:, 4:] != crop[:, 4:]).any()

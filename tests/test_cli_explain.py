@@ -1,0 +1,135 @@
+"""`unmask explain` and `unmask explain-check` as a user meets them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from unmask.bundle import load_bundle, shipped_folder
+from unmask.cli import explaining
+from unmask.cli.explain_crops import forged_samples, samples_in, spread
+from unmask.errors import InputNotFound
+
+ORIGINAL = Path(__file__).parent.parent / "examples" / "original.mp4"
+
+
+def run(*words: str):
+    app = typer.Typer()
+    explaining.register(app)
+    return CliRunner().invoke(app, list(words))
+
+
+@pytest.fixture(scope="module")
+def face(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("face") / "face.png"
+    with av.open(str(ORIGINAL)) as source:
+        next(source.decode(video=0)).to_image().save(path)
+    return path
+
+
+def test_a_picture_is_explained_in_words_and_files(face: Path, tmp_path: Path) -> None:
+    out = tmp_path / "maps"
+    done = run("explain", str(face), "--methods", "gradcam,gradcam++", "-o", str(out))
+    assert done.exit_code == 0, done.output
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [line[3] for line in lines] == ["gradcam", "gradcam++"]
+    assert sorted(p.name for p in out.iterdir()) == [
+        "face-face1-frame0-gradcam++.png",
+        "face-face1-frame0-gradcam.png",
+        "face-face1-frame0.npz",
+    ]
+
+
+def test_a_crop_is_taken_as_it_is(tmp_path: Path) -> None:
+    crop = tmp_path / "crop.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 90, 3), np.uint8)).save(crop)
+    done = run("explain", str(crop), "--crop", "-o", str(tmp_path))
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "crop-face1-frame0.npz").is_file()
+
+
+def test_a_picture_without_a_face_is_said_to_have_none(tmp_path: Path) -> None:
+    blank = tmp_path / "blank.png"
+    Image.new("RGB", (200, 200), "grey").save(blank)
+    done = run("explain", str(blank), "-o", str(tmp_path / "maps"))
+    assert done.exit_code == 3
+    assert "no face was found (see --crop)" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--methods", "gradcam"], "nowhere to write"),
+        (["--methods", "lime", "-o", "x"], "no method of explaining 'lime'"),
+        (["--crop", "--video", "x.mp4"], "--video takes one video"),
+        (["--methods", "", "-o", "x"], "no method was named"),
+    ],
+)
+def test_wrong_use_is_refused_before_any_file_is_opened(words: list[str], message: str) -> None:
+    done = run("explain", "none.mp4", *words)
+    assert isinstance(done.exception, ValueError)
+    assert message in str(done.exception)
+
+
+def test_there_is_no_film_of_a_still_picture(face: Path, tmp_path: Path) -> None:
+    done = run("explain", str(face), "--video", str(tmp_path / "x.mp4"))
+    assert done.exit_code == 2
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("crops") / "fake"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for number in range(3):
+        pixels = rng.integers(0, 256, (64, 64, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:32] = 255
+    Image.fromarray(mask).save(folder / "0.mask.png")
+    return folder.parent
+
+
+def test_a_check_writes_tables_and_a_page(crops: Path, tmp_path: Path) -> None:
+    out = tmp_path / "check"
+    done = run(
+        "explain-check", "default", str(crops), "--masks", "--methods", "gradcam", "-o", str(out)
+    )
+    assert done.exit_code in {0, 1}, done.output
+    rows = pq.read_table(out / "maps.parquet").to_pylist()
+    assert {row["method"] for row in rows} == {"gradcam", "centre", "random"}
+    assert sum(row["energy"] is not None for row in rows if row["method"] == "centre") == 1
+    assert {row["label"] for row in rows} == {"fake"}
+    page = (out / "index.html").read_text()
+    assert "Are the maps of" in page
+    assert "http://" not in page
+    assert "https://" not in page
+    assert "3 crops of 3 videos" in done.stdout
+
+
+def test_a_check_of_nothing_is_refused(tmp_path: Path) -> None:
+    done = run("explain-check", "default", "-o", str(tmp_path))
+    assert isinstance(done.exception, InputNotFound)
+    assert "no crops" in str(done.exception)
+
+
+def test_crops_are_spread_evenly(crops: Path) -> None:
+    spec = load_bundle(shipped_folder()).manifest.preprocessing
+    assert spread(10, 4) == [0, 3, 6, 9]
+    found = samples_in(crops, spec, masks=False, limit=2)
+    assert [sample.crop_id for sample in found] == ["fake/0.png", "fake/2.png"]
+    assert all(sample.mask is None for sample in found)
+
+
+def test_forgeries_come_with_the_mask_of_what_was_replaced() -> None:
+    spec = load_bundle(shipped_folder()).manifest.preprocessing
+    (sample,) = forged_samples(1, spec)
+    assert sample.pixels.shape == (spec.size_px, spec.size_px, 3)
+    assert 0.05 < (sample.mask > 127).mean() < 0.95
