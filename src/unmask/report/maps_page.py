@@ -16,8 +16,8 @@ from unmask.explain.randomisation import DEPTHS
 from unmask.explain.scorecam import probability
 from unmask.explain.summary import RULE, SURVIVES, Figure, MethodSummary, Summary
 from unmask.report.html import asset, environment
-from unmask.report.page import policy
 from unmask.report.overlays import laid_over
+from unmask.report.page import policy
 from unmask.report.pictures import jpeg_uri
 
 _PICTURE_PX = 128
