@@ -66,3 +66,14 @@ def test_rescaling_takes_detail_away() -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8))
     for seed in range(10):
         assert np.std(np.asarray(rescale(noise, np.random.default_rng(seed)))) < np.std(noise)
+
+
+def test_a_small_picture_may_be_compressed_before_it_is_enlarged() -> None:
+    """Blocks of 8 pixels of a picture of half the size are blocks of 16 of the whole one."""
+    fine = Image.fromarray(np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8))
+    for seed in range(5):
+        plain, squeezed = (
+            rescale(fine, np.random.default_rng(seed), compressed_share=share) for share in (0, 1)
+        )
+        assert plain.size == squeezed.size
+        assert 1 < np.abs(np.asarray(plain, dtype=int) - np.asarray(squeezed)).mean() < 40

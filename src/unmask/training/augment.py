@@ -65,13 +65,30 @@ def recolour(image: Image.Image, rng: np.random.Generator, strength: float) -> I
     )
 
 
-def rescale(image: Image.Image, rng: np.random.Generator, smallest: float = 0.35) -> Image.Image:
-    """Shrink by a random factor down to `smallest` and enlarge again, as a small face would be."""
+def rescale(
+    image: Image.Image,
+    rng: np.random.Generator,
+    *,
+    smallest: float = 0.35,
+    compressed_share: float = 0.0,
+) -> Image.Image:
+    """Shrink by a random factor down to `smallest` and enlarge again, as a small face would be.
+
+    Args:
+        image: any picture.
+        rng: source of randomness.
+        smallest: least factor.
+        compressed_share: how often the small picture is compressed before it is enlarged; the
+            blocks of a low-resolution video are larger than 8 pixels in a crop of it.
+    """
     size = image.size
     factor = rng.uniform(smallest, 0.95)
     small = (max(8, round(size[0] * factor)), max(8, round(size[1] * factor)))
     down, up = rng.integers(len(_RESAMPLING), size=2)
-    return image.resize(small, _RESAMPLING[down]).resize(size, _RESAMPLING[up])
+    image = image.resize(small, _RESAMPLING[down])
+    if rng.random() < compressed_share:
+        image = jpeg(image, int(rng.integers(30, 91)))
+    return image.resize(size, _RESAMPLING[up])
 
 
 def degrade(image: Image.Image, rng: np.random.Generator) -> Image.Image:
@@ -79,7 +96,7 @@ def degrade(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     if rng.random() < 0.7:
         image = recolour(image, rng, 0.25)
     if rng.random() < 0.45:
-        image = rescale(image, rng)
+        image = rescale(image, rng, compressed_share=0.5)
     if rng.random() < 0.2:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.4)))
     if rng.random() < 0.2:
