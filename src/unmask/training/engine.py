@@ -260,7 +260,10 @@ def _fit(
         learning.load(state["learning"])
         keeper.load(state["progress"])
     slices = ValidationBatches(
-        sides.validation, size_px=recipe.network.size_px, batch_size=_VALIDATION_BATCH
+        sides.validation,
+        size_px=recipe.network.size_px,
+        # every device needs a slice
+        batch_size=max(1, min(_VALIDATION_BATCH, len(sides.validation) // hardware.devices)),
     )
     loaders = Loaders(batches, slices, learning, workers=recipe.workers)
     watcher.begins(run.record)
