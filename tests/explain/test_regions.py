@@ -10,7 +10,8 @@ PLACES = {
     "eyes": (45, 50),
     "mouth": (64, 92),
     "nose": (64, 70),
-    "cheeks and forehead": (40, 78),
+    "forehead": (64, 25),
+    "cheeks and chin": (40, 78),
     "background": (2, 2),
 }
 

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from unmask.explain.differentiable import Float
 
-NAMES = ("eyes", "mouth", "nose", "cheeks and forehead", "face border", "background")
+NAMES = ("eyes", "mouth", "nose", "forehead", "cheeks and chin", "face border", "background")
 """Regions, in the order in which they claim a place."""
 
 _EYE_REACH = (0.36, 0.26)
 _MOUTH_REACH = (0.30, 0.30)
-_NOSE_REACH = (0.30, 0.42)
+_NOSE_REACH = (0.30, 0.55)
+_BROWS = -0.3
+"""Where the forehead begins, in ways from the eyes to the mouth."""
 _INNER_REACH = (1.00, 1.30)
 _OUTER_REACH = (1.30, 1.65)
 
@@ -68,11 +70,14 @@ def region_map(shape: tuple[int, ...], landmarks: NDArray[np.floating]) -> NDArr
 
     centre = eyes + 0.45 * down
     half_mouth = float(np.hypot(*(points[4] - points[3]))) / 2 / width
+    inner = within(centre, _INNER_REACH)
+    above_eyes = (x - eyes[0]) * axis[0] + (y - eyes[1]) * axis[1] < _BROWS * height
     claims = [
         within(points[0], _EYE_REACH) | within(points[1], _EYE_REACH),
         within(mouth, (half_mouth + _MOUTH_REACH[0], _MOUTH_REACH[1])),
-        within((points[2] + eyes + 0.4 * down) / 2, _NOSE_REACH),
-        within(centre, _INNER_REACH),
+        within((points[2] + eyes) / 2, _NOSE_REACH),
+        inner & above_eyes,
+        inner,
         within(centre, _OUTER_REACH),
     ]
     return np.select(claims, range(len(claims)), default=len(claims))
