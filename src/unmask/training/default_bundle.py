@@ -20,11 +20,12 @@ import torch
 from unmask.bundle import (
     BundleManifest,
     Judgeable,
+    Parity,
     Preprocessing,
     file_sha256,
     load_bundle,
-    write_manifest,
 )
+from unmask.evaluation.card import save
 from unmask.models.backbones import BACKBONES
 from unmask.models.export import (
     Scored,
@@ -102,7 +103,7 @@ def build(run: Path, *, name: str, calibrate_on: Path, test: Path, out: Path) ->
     sources = frozenset(pq.read_table(test)["original"].to_pylist())
     held_out = read_validation(calibrate_on, size_px=size, without=sources)
     export_onnx(model, out / "model.onnx", size_px=size)
-    parity = check_parity(model, out / "model.onnx", tested.images[:64])
+    agreement = check_parity(model, out / "model.onnx", tested.images[:64])
     fit = scored(model, held_out)
     fitted_on = (
         f"{len(fit.labels)} DFDC validation crops (parts 35-39; {np.sum(fit.labels == 0)} real) "
@@ -128,68 +129,14 @@ def build(run: Path, *, name: str, calibrate_on: Path, test: Path, out: Path) ->
         metrics=(
             metric("AUC per crop", scored(model, tested), "dfdc-validation, parts 35-39", rng),
         ),
+        parity=Parity(
+            **agreement, input_gradient=None, crops="64 crops of dfdc-validation, parts 35-39"
+        ),
         files={"model.onnx": file_sha256(out / "model.onnx")},
     )
-    (out / "README.md").write_text(card(manifest, parity))
-    write_manifest(
-        out,
-        manifest.model_copy(
-            update={"files": {n: file_sha256(out / n) for n in ("README.md", "model.onnx")}}
-        ),
-    )
+    manifest = save(out, manifest)
     load_bundle(out)
     return manifest
-
-
-def card(manifest: BundleManifest, parity: dict[str, float]) -> str:
-    """Write the model card from measured figures."""
-    rows = [
-        f"| {m.name} | {m.value:.3f} | {m.interval[0]:.3f} to {m.interval[1]:.3f} | {m.protocol} |"
-        for m in manifest.metrics
-    ]
-    points = [
-        f"| {p.name} | {p.logit:.3f} | {p.false_positive_rate:.3f} | {p.true_positive_rate:.3f} |"
-        for p in manifest.operating_points
-    ]
-    limits = [f"- {limit}" for limit in manifest.limits]
-    return "\n".join(
-        [
-            f"# {manifest.name}",
-            "",
-            f"Backbone: {manifest.backbone}. Input: {manifest.preprocessing.size_px} px RGB.",
-            "",
-            "## Measured",
-            "",
-            "| figure | value | 95 % interval | protocol |",
-            "|---|---|---|---|",
-            *rows,
-            "",
-            f"Calibrated on {manifest.calibration.data}, at even prior odds.",
-            "",
-            "| operating point | logit | false positive rate | true positive rate |",
-            "|---|---|---|---|",
-            *points,
-            "",
-            "Rates are per crop, on the calibration crops.",
-            "",
-            "Largest relative difference of ONNX Runtime to PyTorch: "
-            + ", ".join(f"{name} {value:.1e}" for name, value in parity.items())
-            + ".",
-            "",
-            "## Trained on",
-            "",
-            manifest.training_data + ".",
-            "",
-            "## Terms",
-            "",
-            manifest.licence + ".",
-            "",
-            "## What it cannot do",
-            "",
-            *limits,
-            "",
-        ]
-    )
 
 
 def main() -> None:
