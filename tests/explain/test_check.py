@@ -126,9 +126,9 @@ GOOD, NONE, BAD = (Figure(m, (m - 0.05, m + 0.05), 9) for m in (0.1, 0.0, -0.1))
     [
         (GOOD, GOOD, 0.1, "follows the score"),
         (GOOD, GOOD, 0.5, "untrustworthy"),
-        (NONE, GOOD, 0.1, "no better than the centre"),
-        (GOOD, NONE, 0.1, "no better than the centre"),
-        (BAD, BAD, 0.1, "no better than the centre"),
+        (NONE, GOOD, 0.1, "no better than a baseline"),
+        (GOOD, NONE, 0.1, "no better than a baseline"),
+        (BAD, BAD, 0.1, "no better than a baseline"),
         (None, None, 0.1, "not measured"),
         (Figure(0.3, None, 2), Figure(0.3, None, 2), 0.1, "not measured"),
     ],

@@ -10,7 +10,8 @@ from unmask.explain.maps import finish
 
 def gradcam(features, gradients, *, size_px):
     evidence = Evidence(np.zeros(len(features), np.float32), features, gradients)
-    return finish("gradcam", raw_gradcam(evidence), size_px=size_px).scaled
+    with np.errstate(invalid="ignore"):
+        return finish("gradcam", raw_gradcam(evidence), size_px=size_px).scaled
 
 
 @pytest.fixture

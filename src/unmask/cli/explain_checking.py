@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, interval_of, replicate
 from unmask.explain import TITLES, BundleNetwork
 from unmask.explain.check import Checker, MapRow, PairRow, Sample
 from unmask.explain.randomisation import cascade
+from unmask.explain.stated import metrics_of
 from unmask.explain.summary import RULE, Figure, Summary, summarise
 from unmask.report.maps_page import MapsPage, maps_page
 from unmask.runtime import preprocess
@@ -68,6 +70,7 @@ def run_explain_check(asked: Asked) -> int:
     asked.output.mkdir(parents=True, exist_ok=True)
     _write_table(asked.output / "maps.parquet", checked.rows, MapRow)
     _write_table(asked.output / "agreement.parquet", checked.pairs, PairRow)
+    _write_metrics(asked, summary)
     page = maps_page(MapsPage(bundle.manifest.name, bundle.sha256, asked.seed, summary, checked))
     (asked.output / "index.html").write_text(page, encoding="utf-8")
     _print(summary)
@@ -123,16 +126,27 @@ def _write_table(
     pq.write_table(pa.table(columns), path)
 
 
+def _write_metrics(asked: Asked, summary: Summary) -> None:
+    """Write what a bundle can carry of this as its own metrics."""
+    data = f"unmask explain-check, {summary.called_fake} of {summary.crops} crops called fake"
+    made = [metric.model_dump(mode="json") for metric in metrics_of(summary, data=data)]
+    (asked.output / "metrics.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+
+
 def _print(summary: Summary) -> None:
     """Print the table."""
     from unmask.cli.data.tables import print_table
 
-    header = ("method", "verdict", "gain over centre", "shuffled", "steadiness", "in mask", "empty")
+    header = (
+        *("method", "verdict", "gain over centre", "gain over random"),
+        *("shuffled", "steadiness", "in mask", "empty"),
+    )
     rows = [
         (
             TITLES.get(line.method, f"({line.method})"),
             line.verdict or "baseline",
             _figure(line.gain_centre, sign=True),
+            _figure(line.gain_random, sign=True),
             _figure(line.shuffled[-1] if line.shuffled else None),
             _figure(line.sensitivity),
             _figure(line.energy),

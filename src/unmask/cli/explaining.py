@@ -102,7 +102,8 @@ def explain_check(  # noqa: PLR0917 - the parameters are the options
 ) -> None:
     """Measure whether a detector's maps are any good, and print a verdict per method.
 
-    Writes index.html, maps.parquet and agreement.parquet. Exit code 1: a method is untrustworthy.
+    Writes index.html, maps.parquet, agreement.parquet and metrics.json (for a bundle to carry).
+    Exit code 1: a method is untrustworthy.
     """
     from unmask.cli.app import methods_named
     from unmask.cli.explain_checking import Asked, run_explain_check

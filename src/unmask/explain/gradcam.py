@@ -16,8 +16,7 @@ _EPSILON = 1e-6
 
 def gradcam(evidence: Evidence) -> Float:
     """Return raw GradCAM maps `(N, h, w)`: negative where a place speaks against `fake`."""
-    weights = evidence.gradients.mean(axis=(2, 3), dtype=np.float64)
-    return _weighted(weights, evidence.features)
+    return _weighted(evidence.gradients.mean(axis=(2, 3)), evidence.features)
 
 
 def gradcam_plus_plus(evidence: Evidence) -> Float:
@@ -27,16 +26,17 @@ def gradcam_plus_plus(evidence: Evidence) -> Float:
     place; the method then differs from GradCAM by how it weighs channels, and by leaving out those
     that speak against `fake`.
     """
-    gradients = evidence.gradients.astype(np.float64)
-    totals = evidence.features.sum(axis=(2, 3), dtype=np.float64)[:, :, None, None]
-    denominator = 2 * gradients**2 + totals * gradients**3 + _EPSILON
-    shares = np.divide(
-        gradients**2, denominator, out=np.zeros_like(gradients), where=denominator != 0
-    )
-    weights = (np.maximum(gradients, 0.0) * shares).sum(axis=(2, 3))
-    return _weighted(weights, evidence.features)
+    gradients = evidence.gradients
+    totals = evidence.features.sum(axis=(2, 3))[:, :, None, None]
+    squares = gradients * gradients
+    denominator = squares * (2 + totals * gradients) + np.float32(_EPSILON)
+    positive = np.maximum(gradients, 0) * squares
+    shares = np.divide(positive, denominator, out=np.zeros_like(positive), where=denominator != 0)
+    return _weighted(shares.sum(axis=(2, 3)), evidence.features)
 
 
-def _weighted(weights: np.ndarray, features: Float) -> Float:
-    raw: Float = np.einsum("nc,nchw->nhw", weights, features).astype(np.float32)
-    return raw
+def _weighted(weights: Float, features: Float) -> Float:
+    """Return the sum of the channels of `(N, C, h, w)` under weights `(N, C)`."""
+    count, channels, height, width = features.shape
+    raw: Float = weights[:, None] @ features.reshape(count, channels, height * width)
+    return raw.reshape(count, height, width)

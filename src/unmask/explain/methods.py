@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from unmask.explain.differentiable import Differentiable, Evidence, Float
 from unmask.explain.gradcam import gradcam, gradcam_plus_plus
 from unmask.explain.maps import Maps, finish
@@ -97,4 +99,5 @@ def explain(
     names = check_methods(methods)
     subject = Subject(model, images, evidence or model.evidence(images), seed)
     size = images.shape[-1]
-    return {name: finish(name, EXPLAINERS[name](subject), size_px=size) for name in names}
+    with np.errstate(invalid="ignore", over="ignore"):  # `finish` says which maps are not finite
+        return {name: finish(name, EXPLAINERS[name](subject), size_px=size) for name in names}

@@ -23,12 +23,12 @@ SURVIVES = 0.5
 """From this mean rank correlation with maps under wholly shuffled weights on, a method is not to
 be trusted."""
 
-Word = Literal["untrustworthy", "follows the score", "no better than the centre", "not measured"]
+Word = Literal["untrustworthy", "follows the score", "no better than a baseline", "not measured"]
 
 RULE = (
     "untrustworthy: its maps stay alike (rank correlation of at least 0.5) when all weights are "
     "shuffled; follows the score: its mean gain in deletion and insertion is above zero over the "
-    "centre and over random maps, with both 95 % intervals; else no better than the centre"
+    "centre and over random maps, with both 95 % intervals; else no better than a baseline"
 )
 """How the verdict is found."""
 
@@ -209,7 +209,7 @@ def verdict(
         return "not measured"
     if gain_centre.above_zero() and gain_random.above_zero():
         return "follows the score"
-    return "no better than the centre"
+    return "no better than a baseline"
 
 
 def _gain(row: MapRow, base: MapRow) -> float | None:

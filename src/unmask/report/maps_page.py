@@ -95,8 +95,8 @@ def reading(line: MethodSummary) -> str:
     """Say in a sentence what a method's figures mean."""
     said = {
         "untrustworthy": "stays alike when nothing of the training is left: do not use it",
-        "follows the score": "the score follows these maps better than a blob in the middle",
-        "no better than the centre": "a blob in the middle does as well",
+        "follows the score": "the score follows these maps better than both baselines",
+        "no better than a baseline": "a blob in the middle, or a random map, does as well",
         "not measured": "too few crops to tell",
         None: "a baseline: knows nothing of the network",
     }[line.verdict]

@@ -1,0 +1,147 @@
+"""What explaining costs over scoring, and GradCAM against pytorch-grad-cam. Prints ratios.
+
+    python -m benchmarks.explain [DETECTOR]
+    python -m benchmarks.explain --build
+
+The first form measures a detector's bundle (the shipped one by default) and needs no torch. The
+second builds SqueezeNet with random weights, exports it with the gradient at its input, measures
+that, and compares GradCAM with pytorch-grad-cam on the same network, pictures and threads.
+Measurements take turns, and each figure is the least of several, so that other work on the machine
+disturbs them alike.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unmask.bundle import (
+    GRADIENT,
+    MODEL,
+    Bundle,
+    file_sha256,
+    load_bundle,
+    shipped_folder,
+    write_manifest,
+)
+from unmask.explain import BundleNetwork, explain
+from unmask.explain.smoothgrad import SAMPLES
+
+PICTURES = 16
+REPEATS = 9
+THREADS = 2
+
+
+def measure(jobs: dict[str, Callable[[], Any]]) -> dict[str, float]:
+    """Return the least seconds of each job, the jobs taking turns."""
+    seconds = {name: float("inf") for name in jobs}
+    for _ in range(REPEATS):
+        for name, job in jobs.items():
+            start = time.perf_counter()
+            job()
+            seconds[name] = min(seconds[name], time.perf_counter() - start)
+    return seconds
+
+
+def pictures_of(bundle: Bundle) -> np.ndarray:
+    """Return noise of the right size."""
+    size = bundle.manifest.preprocessing.size_px
+    shape = (PICTURES, 3, size, size)
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+def over_scoring(bundle: Bundle) -> None:
+    """Print what methods cost over one scoring pass."""
+    network, images = BundleNetwork(bundle, threads=THREADS), pictures_of(bundle)
+    few = images[:2]
+    jobs: dict[str, Callable[[], Any]] = {
+        "score": lambda: network.logits(images),
+        "cams": lambda: explain(network, images, ["gradcam", "gradcam++"]),
+        "score few": lambda: network.logits(few),
+        "scorecam": lambda: explain(network, few, ["faster-scorecam"]),
+    }
+    if bundle.gradient_path is not None:
+        copies = np.repeat(few[:1], SAMPLES, axis=0)
+        jobs["gradients"] = lambda: network.input_gradients(copies)
+        jobs["smoothgrad"] = lambda: explain(network, few[:1], ["smoothgrad"])
+    seconds = measure(jobs)
+    tell("GradCAM and GradCAM++ together", seconds["cams"] / seconds["score"], "scoring passes")
+    tell("Faster Score-CAM", seconds["scorecam"] / seconds["score few"], "scoring passes")
+    if "smoothgrad" in seconds:
+        ratio = seconds["smoothgrad"] / seconds["gradients"]
+        tell("SmoothGrad", ratio, f"times {SAMPLES} forward-backward passes")
+    else:
+        print("SmoothGrad\tnot measured: the detector has no gradient.onnx")
+
+
+def over_reference(bundle: Bundle, model: Any) -> None:
+    """Print how much faster GradCAM is than pytorch-grad-cam."""
+    import torch
+    from pytorch_grad_cam import GradCAM
+
+    torch.set_num_threads(THREADS)
+    network, images = BundleNetwork(bundle, threads=THREADS), pictures_of(bundle)
+
+    class Column(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model.eval().requires_grad_()
+
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            return self.model(batch)[:, None]
+
+    wrapped, batch = Column(), torch.from_numpy(images)
+    targets = [lambda output: output[0]] * PICTURES
+    with GradCAM(wrapped, [model.fires[-1]]) as reference:
+        seconds = measure(
+            {
+                "ours": lambda: explain(network, images, ["gradcam"]),
+                "theirs": lambda: reference(batch, targets=targets),
+            }
+        )
+    tell("GradCAM", seconds["theirs"] / seconds["ours"], "times as fast as pytorch-grad-cam")
+
+
+@contextmanager
+def built() -> Iterator[tuple[Bundle, Any]]:
+    """Export SqueezeNet with random weights as a bundle."""
+    from unmask.models.squeezenet import SqueezeNet
+    from unmask.models.tracing import export_gradient, export_scoring
+
+    manifest = load_bundle(shipped_folder()).manifest
+    size = manifest.preprocessing.size_px
+    model = SqueezeNet()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        export_scoring(model, folder / MODEL, size_px=size)
+        export_gradient(model, folder / GRADIENT, size_px=size)
+        files = {each: file_sha256(folder / each) for each in (MODEL, GRADIENT)}
+        write_manifest(folder, manifest.model_copy(update={"files": files}))
+        yield load_bundle(folder), model
+
+
+def tell(what: str, ratio: float, unit: str) -> None:
+    """Print one ratio."""
+    print(f"{what}\t{ratio:.2f}\t{unit}")
+
+
+def main() -> None:
+    """Measure and print."""
+    words = sys.argv[1:]
+    if words == ["--build"]:
+        with built() as (bundle, model):
+            over_scoring(bundle)
+            over_reference(bundle, model)
+    else:
+        over_scoring(load_bundle(words[0] if words else shipped_folder()))
+
+
+if __name__ == "__main__":
+    main()

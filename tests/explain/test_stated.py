@@ -1,0 +1,41 @@
+"""What a check measured goes into a bundle and comes back as a sentence."""
+
+import pytest
+
+from bundles import manifest
+from unmask.explain.stated import NOT_STATED, metrics_of, stated_faithfulness
+from unmask.explain.summary import Figure, MethodSummary, Summary
+
+
+def line(method, centre, random, alike):
+    figures = [Figure(m, (m - 0.02, m + 0.02), 9) for m in (centre, random)]
+    shuffled = (Figure(alike, (alike, alike), 9),)
+    nothing = (None,) * 4
+    return MethodSummary(
+        method, 0.0, None, None, *figures, None, shuffled, *nothing, "follows the score"
+    )
+
+
+def sentence(*figures):
+    summary = Summary((line("gradcam", *figures),), (), 9, 9, 0, 9)
+    stated = manifest(metrics=metrics_of(summary, data="9 crops"))
+    return dict(stated_faithfulness(stated, ("gradcam", "smoothgrad")))
+
+
+def test_a_gain_over_both_baselines_is_said():
+    said = sentence(0.3, 0.1, 0.0)["gradcam"]
+    assert "follows these maps better than a blob" in said
+    assert "gain +0.100, 95 % +0.080 to +0.120" in said
+
+
+@pytest.mark.parametrize(("centre", "random"), [(0.3, 0.01), (0.01, 0.3), (-0.2, -0.1)])
+def test_no_gain_over_one_of_them_is_no_gain(centre, random):
+    assert "no better than a blob" in sentence(centre, random, 0.0)["gradcam"]
+
+
+def test_maps_that_survive_shuffling_are_warned_of_before_anything_else():
+    assert sentence(0.3, 0.3, 0.7)["gradcam"].startswith("do not rely on these maps")
+
+
+def test_what_was_not_measured_is_said_to_be_so():
+    assert sentence(0.3, 0.3, 0.0)["smoothgrad"] == NOT_STATED
