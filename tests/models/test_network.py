@@ -89,14 +89,16 @@ def test_weights_of_the_backbone_alone_leave_the_classifier_out(tmp_path: Path) 
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
-    save_file(timm.create_model("resnet14t").state_dict(), tmp_path / "w.safetensors")
-    with pytest.raises(InputError, match=r"does not fit resnet10t: \d+ tensors are not"):
-        small(weights=tmp_path / "w.safetensors")
-    save_file(small().state_dict(), tmp_path / "s.safetensors")
-    with pytest.raises(InputError, match=r"does not fit resnet14t: \d+ tensors are missing"):
-        FaceNetwork("resnet14t", weights=tmp_path / "s.safetensors")
+    state, path = small().state_dict(), tmp_path / "w.safetensors"
+    save_file({**state, "backbone.more": torch.zeros(1)}, path)
+    with pytest.raises(InputError, match=r"does not fit resnet10t: 1 tensors are not the network"):
+        small(weights=path)
+    save_file({name: each for name, each in state.items() if name != "head.logit.bias"}, path)
+    with pytest.raises(InputError, match=r"1 tensors are missing, such as head\.logit\.bias"):
+        small(weights=path)
+    save_file(state, path)
     with pytest.raises(InputError, match=r"does not fit resnet10t: size mismatch"):
-        small(weights=tmp_path / "s.safetensors", head_width=64)
+        small(weights=path, head_width=64)
 
 
 class Trap:

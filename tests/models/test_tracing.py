@@ -138,7 +138,7 @@ def test_parity_finds_another_networks_weights(tmp_path: Path) -> None:
     images = np.random.default_rng(0).normal(size=(2, 3, 32, 32)).astype(np.float32)
     parity = measure_parity(network, tmp_path / "model.onnx", None, images, crops="noise")
     assert parity.input_gradient is None
-    with pytest.raises(BundleError, match=r"logit .* at most 0\.0001"):
+    with pytest.raises(BundleError, match=r"logit .*at most 0\.0001"):
         require_parity(parity)
 
 

@@ -187,7 +187,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         return _tensors(torch.load(path, map_location="cpu", weights_only=True))
     except (SafetensorError, pickle.UnpicklingError, TypeError, RuntimeError, EOFError) as error:
         raise InputError(
-            f"{path} holds no weights that can be read safely: {str(error).splitlines()[0]}",
+            f"{path} holds no weights that can be read safely: "
+            f"{(str(error) or type(error).__name__).splitlines()[0]}",
             hint="save the state dictionary alone, with safetensors.torch.save_file",
         ) from error
 
