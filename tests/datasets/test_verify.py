@@ -180,9 +180,13 @@ def test_an_absent_root_is_refused(root: Path) -> None:
 
 
 def test_progress_counts_every_row(root: Path) -> None:
-    seen: list[int] = []
-    verify(manifest_in(root), None, opened=False, workers=1, progress=seen.append)
-    assert seen == [1, 2]
+    seen: list[tuple[int, int]] = []
+
+    def told(done: int, total: int) -> None:
+        seen.append((done, total))
+
+    verify(manifest_in(root), None, opened=False, workers=1, progress=told)
+    assert seen == [(1, 2), (2, 2)]
 
 
 def test_a_decoder_that_dies_costs_its_file_only(

@@ -105,7 +105,7 @@ def verify(
     hashed: bool = False,
     counted: bool = True,
     workers: int = 2,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
     """Compare a manifest with its folder, and with the counts of the complete data set.
 
@@ -117,7 +117,7 @@ def verify(
         hashed: hash every file, and find those with the same bytes.
         counted: compare the counts with those of the complete data set.
         workers: files at a time.
-        progress: told the number of rows looked at.
+        progress: told the number of rows looked at, and of how many.
 
     Raises:
         InputNotFound: the folder is absent.
@@ -156,13 +156,13 @@ def _task(record: VideoRecord, folder: Path, opened: bool, hashed: bool) -> File
 
 
 def _states(
-    tasks: list[FileTask], workers: int, progress: Callable[[int], None] | None
+    tasks: list[FileTask], workers: int, progress: Callable[[int, int], None] | None
 ) -> list[FileState]:
     states: dict[int, FileState] = {}
     for place, state in _inspected(tasks, workers):
         states[place] = state
         if progress:
-            progress(len(states))
+            progress(len(states), len(tasks))
     return [states[place] for place in range(len(tasks))]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unmask.cli.data.progress import counting
 from unmask.cli.data.tables import print_some, print_table
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def verify(  # noqa: PLR0917 - the parameters are the options
     if output is not None:
         _check_folder_of(output)
     rows = read_manifest(manifest)
-    with _progress(len(rows)) as progress:
+    with counting("verifying") as progress:
         found = verify_manifest(
             rows,
             LAYOUTS.get(rows.info.dataset),
@@ -228,22 +228,3 @@ def _extent(found: Verification) -> str:
     """Return in words how closely files were looked at."""
     done = [word for word, was in (("opened", found.opened), ("hashed", found.hashed)) if was]
     return f"files {' and '.join(done)}" if done else "sizes only"
-
-
-@contextmanager
-def _progress(rows: int) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    bar = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
-        task = bar.add_task("verifying", total=rows)
-        yield lambda done: bar.update(task, completed=done)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unmask.cli.data.progress import counting
 from unmask.cli.data.tables import print_some, print_table
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def audit(  # noqa: PLR0917 - the parameters are the options
 
     names = names_of(manifests)
     read = {name: read_manifest(path) for name, path in zip(names, manifests, strict=True)}
-    with _progress() as progress:
+    with counting("reading frames") as progress:
         report = audit_manifests(
             read,
             frames_per_row=frames_per_row if frames else 0,
@@ -273,22 +273,3 @@ def _verdict(report: AuditReport) -> str:
         return "this leaks"
     incomplete = bool(report.not_checked or report.unreadable)
     return "no leak found" + (", but not everything was checked" if incomplete else "")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    bar = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
-        task = bar.add_task("reading frames", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
