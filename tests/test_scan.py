@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import av
@@ -10,6 +11,14 @@ import numpy as np
 import pytest
 
 from crashing import dies_on_bad
+from unmask.bundle import (
+    CalibratedRange,
+    LikelihoodRatio,
+    load_bundle,
+    shipped_folder,
+    write_manifest,
+)
+from unmask.cli.scanning import summary
 from unmask.errors import AnalysisCrashed, InputNotFound, NotMedia
 from unmask.jobs import Job, scan_all
 from unmask.passes import first_pass
@@ -80,6 +89,44 @@ def test_the_forged_example_is_more_suspicious_than_its_original(
 ) -> None:
     original = scanner.scan(EXAMPLES / "original.mp4").result
     assert scan.result.verdict.logit > original.verdict.logit
+
+
+def scan_with(folder: Path, *, level: str, face_px: tuple[float, float]) -> Scan:
+    """Scan an example with a detector that has likelihood ratios and a calibrated range."""
+    shutil.copytree(shipped_folder(), folder)
+    manifest = load_bundle(folder).manifest
+    fitted = {"level": level, "aggregation": None if level == "crop" else "mean"}
+    changes = {
+        "calibration": manifest.calibration.model_copy(update=fitted),
+        "likelihood": LikelihoodRatio(
+            log10_lower=-1, log10_upper=1, cllr=0.6, min_cllr=0.5, data="made up"
+        ),
+        "calibrated_range": CalibratedRange(face_px=face_px, sharpness=None, compressions=()),
+    }
+    write_manifest(folder, manifest.model_copy(update=changes))
+    return Scanner(folder, settings=ScanSettings(explain=())).scan(EXAMPLES / "forged.mp4")
+
+
+def test_a_likelihood_ratio_is_told_where_the_detector_has_one(tmp_path: Path) -> None:
+    found = scan_with(tmp_path / "d", level="video", face_px=(1, 9999))
+    assert found.result.verdict.likelihood is not None
+    assert "    likelihood ratio " in summary(found)
+    assert from_json(to_json(ScanDocument(SCHEMA_VERSION, (found.result,), ()))).results == (
+        found.result,
+    )
+
+
+def test_a_face_unlike_the_calibration_data_is_warned_of(tmp_path: Path) -> None:
+    found = scan_with(tmp_path / "d", level="video", face_px=(1000, 2000))
+    assert found.result.verdict.likelihood is None
+    assert "face 1 is unlike all that the detector was calibrated on" in found.result.warnings[0]
+    assert "outside the calibration data: face size, px" in summary(found)
+
+
+def test_a_likelihood_ratio_for_crops_is_not_given_for_videos(tmp_path: Path) -> None:
+    found = scan_with(tmp_path / "d", level="crop", face_px=(1, 9999))
+    assert found.result.verdict.likelihood is None
+    assert "the detector's are for single crops" in found.result.warnings[0]
 
 
 def test_a_video_without_a_face_cannot_be_judged(scanner: Scanner, tmp_path: Path) -> None:

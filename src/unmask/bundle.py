@@ -143,6 +143,8 @@ class CalibratedRange(Strict):
     """Least and greatest sharpness, likewise."""
     compressions: tuple[str, ...]
     """Compression versions."""
+    outside: Literal["warn", "cannot judge"] = "warn"
+    """What becomes of a verdict outside of it: a warning beside it, or no verdict."""
 
 
 class OperatingPoint(Strict):

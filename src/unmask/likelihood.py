@@ -11,11 +11,20 @@ of its examples.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Sequence
+from statistics import median
 
-from unmask.bundle import Abstention, CalibratedRange, Calibration, LikelihoodRatio
+from unmask.bundle import (
+    Abstention,
+    BundleManifest,
+    CalibratedRange,
+    Calibration,
+    LikelihoodRatio,
+)
+from unmask.values import Answer, ConformalAnswer, KeyFrame, LikelihoodStatement
 
-Answer = Literal["real", "fake", "cannot judge"]
+_AS_SCANNED = ("mean", "max-track")
+"""Aggregations that give the number of a scan: a face's mean, and the highest of them."""
 
 _SCALE: tuple[tuple[float, str], ...] = (
     (math.log10(2), "no support for either"),
@@ -72,3 +81,60 @@ def outside(seen: CalibratedRange, *, face_px: float | None, sharpness: float | 
         if value is not None and limits is not None and not limits[0] <= value <= limits[1]:
             return f"{name}: {value:.0f}, calibrated on {limits[0]:.0f} to {limits[1]:.0f}"
     return None
+
+
+def why_unstated(manifest: BundleManifest, *, still: bool) -> str | None:
+    """Say why a detector's likelihood ratios and answers do not hold for a kind of input.
+
+    They were fitted on crops, or on faces over time; a score of the one is not one of the other.
+
+    Args:
+        manifest: the detector's.
+        still: whether the input is a single picture.
+
+    Returns:
+        The reason; None where they hold, or where the detector has none.
+    """
+    if manifest.likelihood is None and manifest.abstention is None:
+        return None
+    fitted = manifest.calibration
+    if still != (fitted.level == "crop"):
+        return (
+            "no likelihood ratio or conformal answer is given: the detector's are for "
+            f"{'single crops' if fitted.level == 'crop' else f'{fitted.level}s'}, "
+            f"not for {'a single picture' if still else 'faces over time'}"
+        )
+    if not still and fitted.aggregation not in _AS_SCANNED:
+        return (
+            "no likelihood ratio or conformal answer is given: the detector's are for the "
+            f"aggregation {fitted.aggregation!r}, a scan takes the mean"
+        )
+    return None
+
+
+def stated(
+    logit: float, manifest: BundleManifest, *, still: bool
+) -> tuple[LikelihoodStatement | None, ConformalAnswer | None]:
+    """Return what the bundle can say of a face's logit: likelihood ratio and conformal answer."""
+    if why_unstated(manifest, still=still) is not None:
+        return None, None
+    bounds, rule = manifest.likelihood, manifest.abstention
+    ratio = None
+    if bounds is not None:
+        log10 = log10_ratio(logit, manifest.calibration, bounds)
+        ratio = LikelihoodStatement(log10, bounds.log10_lower, bounds.log10_upper, in_words(log10))
+    found = None if rule is None else ConformalAnswer(answer(logit, rule), rule.error_rate)
+    return ratio, found
+
+
+def out_of_range(used: Sequence[KeyFrame], manifest: BundleManifest) -> str | None:
+    """Say in what the median of a face's usable key frames is unlike the calibration data."""
+    seen = manifest.calibrated_range
+    if seen is None:
+        return None
+    measured = [key.sharpness for key in used if key.sharpness is not None]
+    return outside(
+        seen,
+        face_px=median(key.face_px for key in used),
+        sharpness=median(measured) if measured else None,
+    )

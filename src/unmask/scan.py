@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask import keyframes
-from unmask.bundle import Bundle, load_bundle, shipped_folder
+from unmask.bundle import Bundle, BundleManifest, load_bundle, shipped_folder
 from unmask.explain import BundleNetwork, Evidence, check_methods, explain
 from unmask.explain.agreement import mean_agreement
 from unmask.explain.network import methods_of
@@ -25,6 +25,7 @@ from unmask.explain.regions import shares
 from unmask.explain.stated import stated_faithfulness
 from unmask.faces.crops import cut_square, square_around
 from unmask.faces.detector import create
+from unmask.likelihood import why_unstated
 from unmask.passes import (
     ChosenFrames,
     FirstPass,
@@ -234,7 +235,7 @@ class Scanner:
             verdict=verdict,
             tracks=tracks,
             coverage=coverage(first, tracks, self.settings),
-            warnings=tuple(warnings(first, tracks)),
+            warnings=tuple(warnings(first, tracks, manifest)),
             detector=DetectorInfo(
                 name=manifest.name,
                 sha256=self.bundle.sha256,
@@ -302,9 +303,19 @@ def coverage(first: FirstPass, tracks: tuple[TrackResult, ...], settings: ScanSe
     )
 
 
-def warnings(first: FirstPass, tracks: tuple[TrackResult, ...]) -> list[str]:
+def warnings(
+    first: FirstPass, tracks: tuple[TrackResult, ...], manifest: BundleManifest
+) -> list[str]:
     """Say what a reader should know before relying on the result."""
-    said = []
+    said = [
+        f"face {t.id} is unlike all that the detector was calibrated on ({t.verdict.out_of_range}):"
+        " its probability may be far off, and nothing more is said of it"
+        for t in tracks
+        if t.verdict.probability is not None and t.verdict.out_of_range is not None
+    ]
+    unstated = why_unstated(manifest, still=first.info.kind == "image")
+    if unstated is not None:
+        said.append(unstated)
     if first.info.transfer != "sdr":
         said.append(
             f"HDR video ({first.info.transfer.upper()}): frames were tone-mapped; the detector "

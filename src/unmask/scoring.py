@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.bundle import BundleManifest, Calibration, Judgeable
+from unmask.likelihood import out_of_range, stated
 from unmask.values import KeyFrame, Verdict, Word
 
 Values = NDArray[np.float64]
@@ -107,7 +109,7 @@ def judge_track(
         still: whether the input is a single picture, for which one frame is all there can be.
         seed: of the interval's bootstrap.
     """
-    used = [k.logit for k in key_frames if k.unusable is None and k.logit is not None]
+    used = [k for k in key_frames if k.unusable is None and k.logit is not None]
     needed = 1 if still else manifest.judgeable.min_key_frames
     if len(used) < needed:
         reasons = Counter(k.unusable.split(" (")[0] for k in key_frames if k.unusable)
@@ -117,8 +119,14 @@ def judge_track(
             f"at least {needed} needed{why}",
             frames_used=len(used),
         )
-    logits = np.asarray(used, dtype=np.float64)
+    beyond = out_of_range(used, manifest)
+    seen = manifest.calibrated_range
+    if beyond is not None and seen is not None and seen.outside == "cannot judge":
+        refused = cannot_judge(f"unlike the calibration data ({beyond})", frames_used=len(used))
+        return replace(refused, out_of_range=beyond)
+    logits = np.array([k.logit for k in used], dtype=np.float64)
     mean = float(logits.mean())
+    ratio, found = (None, None) if beyond else stated(mean, manifest, still=still)
     return Verdict(
         word=word(mean, manifest),
         probability=float(calibrate(np.array([mean]), manifest.calibration)[0]),
@@ -126,6 +134,9 @@ def judge_track(
         logit=mean,
         frames_used=len(used),
         reason="one picture only: error rates of single pictures are higher" if still else None,
+        likelihood=ratio,
+        answer=found,
+        out_of_range=beyond,
     )
 
 

@@ -25,6 +25,9 @@ Landmarks = tuple[Point, Point, Point, Point, Point]
 Word = Literal["substantial evidence", "some evidence", "little evidence", "cannot judge"]
 """How much speaks for manipulation."""
 
+Answer = Literal["real", "fake", "cannot judge"]
+"""The label that a detector did not rule out."""
+
 SCHEMA_VERSION = "1"
 """Version of the scan result's JSON."""
 
@@ -183,6 +186,30 @@ class KeyFrame:
 
 
 @dataclass(frozen=True)
+class LikelihoodStatement:
+    """How much likelier the evidence is if the face is fake than if it is real."""
+
+    log10: float
+    """Log10 of that ratio, no further than the bounds."""
+    log10_lower: float
+    """Smallest that the calibration data support (ELUB)."""
+    log10_upper: float
+    """Largest."""
+    words: str
+    """The ratio on the verbal scale of ENFSI."""
+
+
+@dataclass(frozen=True)
+class ConformalAnswer:
+    """The label that is left when those are ruled out that rarely score like this."""
+
+    label: Answer
+    """It, or `cannot judge` where both or neither are left."""
+    error_rate: float
+    """Most often that the true label is ruled out, where the detector's guarantee holds."""
+
+
+@dataclass(frozen=True)
 class Verdict:
     """A judgement in words, with the number behind it."""
 
@@ -198,6 +225,12 @@ class Verdict:
     """Key frames behind the number."""
     reason: str | None = None
     """Why it cannot be judged, or what limits the judgement."""
+    likelihood: LikelihoodStatement | None = None
+    """Likelihood ratio; None: the detector has none for such input, or it is out of range."""
+    answer: ConformalAnswer | None = None
+    """Conformal answer; None likewise."""
+    out_of_range: str | None = None
+    """In what the face is unlike all that the calibration saw; None: in nothing that is known."""
 
     def __post_init__(self) -> None:
         """A refusal has a reason and no probability; a judgement has one."""

@@ -14,7 +14,12 @@ from predicted import drawn, predictions, row
 from unmask.bundle import Abstention, CalibratedRange, Calibration, LikelihoodRatio, load_bundle
 from unmask.card import card
 from unmask.errors import BundleError, ManifestError
-from unmask.evaluation.calibrating import calibrated, operating_points, validation_rows
+from unmask.evaluation.calibrating import (
+    calibrated,
+    operating_points,
+    seen_range,
+    validation_rows,
+)
 from unmask.evaluation.calibrators import CALIBRATORS, choose, covariance_of
 from unmask.evaluation.card import measured, save
 from unmask.evaluation.conformal import fit_abstention
@@ -155,6 +160,11 @@ def test_a_face_unlike_the_calibration_data_is_named() -> None:
     assert outside(seen, face_px=40, sharpness=3) == "face size, px: 40, calibrated on 60 to 200"
     assert outside(seen, face_px=100, sharpness=3) is None
     assert outside(seen, face_px=None, sharpness=None) is None
+
+
+@pytest.mark.parametrize(("refuse", "rule"), [(False, "warn"), (True, "cannot judge")])
+def test_what_happens_outside_the_range_is_written_into_the_bundle(refuse: bool, rule: str) -> None:
+    assert seen_range(predictions(drawn(4)), refuse=refuse).outside == rule
 
 
 def test_operating_points_are_what_their_names_say() -> None:

@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import pytest
 
 from unmask.report.html import to_html, to_html_batch
-from unmask.values import Scan
+from unmask.values import ConformalAnswer, LikelihoodStatement, Scan
 
 
 class Page(HTMLParser):
@@ -191,3 +191,19 @@ def test_faces_that_passed_by_are_listed(scan: Scan) -> None:
     assert "<bdi>face 3, 4.2-4.7 s: brief</bdi>" in page
     assert "but for those that only passed by" in page
     assert "Nothing was recorded as left out" not in page
+
+
+def test_likelihood_ratio_answer_and_range_stand_beside_the_verdict(scan: Scan) -> None:
+    verdict = replace(
+        scan.result.verdict,
+        likelihood=LikelihoodStatement(1.5, -1.0, 2.0, "moderate support for fake"),
+        answer=ConformalAnswer("fake", 0.05),
+        out_of_range="sharpness: 9, calibrated on 20 to 900",
+    )
+    text = Page(to_html(replace(scan, result=replace(scan.result, verdict=verdict)))).text
+    for said in (
+        "Likelihood ratio 32 (moderate support for fake); the data support 1/10 to 100",
+        "Answer by exclusion: fake",
+        "Outside the calibration data: sharpness: 9, calibrated on 20 to 900",
+    ):
+        assert said in text

@@ -221,6 +221,13 @@ def calibrate(  # noqa: PLR0917 - the parameters are the options
     error_rate: Annotated[
         float, typer.Option(help="Of abstention: how often a true label may be ruled out.")
     ] = 0.05,
+    refuse_outside: Annotated[
+        bool,
+        typer.Option(
+            "--refuse-outside",
+            help="A scan refuses faces smaller, larger, sharper or more blurred than these.",
+        ),
+    ] = False,
     seed: Seed = 0,
 ) -> None:
     """Calibrate a detector on validation predictions.
@@ -241,6 +248,7 @@ def calibrate(  # noqa: PLR0917 - the parameters are the options
             cluster_by=cluster,
             costs=cost or [],
             error_rate=error_rate,
+            refuse_outside=refuse_outside,
             seed=seed,
         )
     )

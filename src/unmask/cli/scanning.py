@@ -18,7 +18,7 @@ from unmask.jobs import Job, scan_all
 from unmask.passes import Progress
 from unmask.report.document import to_json
 from unmask.report.html import to_html, to_html_batch
-from unmask.report.wording import visible
+from unmask.report.wording import statements, visible
 from unmask.settings import ScanSettings
 from unmask.values import SCHEMA_VERSION, Failure, Scan, ScanDocument, Verdict
 
@@ -130,6 +130,7 @@ def summary(scan: Scan) -> str:
     for track in result.tracks:
         span = f"{track.start_seconds:.1f}-{track.end_seconds:.1f} s"
         lines.append(f"  face {track.id}, {span}: {_words(track.verdict)}")
+        lines += [f"    {visible(said)}" for said in statements(track.verdict)]
     lines += [f"  not analysed: {visible(reason)}" for reason in result.coverage.not_analysed]
     lines += [f"  passing face, not judged: {visible(each)}" for each in result.coverage.passing]
     lines += [f"  hardly a face, not judged: {visible(each)}" for each in result.coverage.doubtful]

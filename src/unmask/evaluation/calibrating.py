@@ -65,6 +65,7 @@ def calibrated(
     cluster_by: ClusterBy = "source-video",
     costs: Sequence[CostMatrix] = (),
     error_rate: float = 0.05,
+    refuse_outside: bool = False,
     seed: int = 0,
 ) -> BundleManifest:
     """Fit everything and return the bundle's manifest with it.
@@ -77,6 +78,7 @@ def calibrated(
         cluster_by: what units share.
         costs: an operating point `cost a:b` is made for each.
         error_rate: of the abstention.
+        refuse_outside: whether a scan refuses faces unlike these data, instead of warning.
         seed: of folds and draws.
 
     Raises:
@@ -105,7 +107,7 @@ def calibrated(
                 seed=seed,
             ),
             "operating_points": operating_points(units, costs, data),
-            "calibrated_range": seen_range(predictions),
+            "calibrated_range": seen_range(predictions, refuse=refuse_outside),
         }
     )
 
@@ -197,13 +199,14 @@ def operating_points(
     )
 
 
-def seen_range(predictions: Predictions) -> CalibratedRange:
-    """Return what the rows looked like."""
+def seen_range(predictions: Predictions, *, refuse: bool = False) -> CalibratedRange:
+    """Return what the rows looked like, and whether other faces are refused."""
     compressions = {word for word in predictions.words["compression"] if word is not None}
     return CalibratedRange(
         face_px=_inner(predictions.face_px),
         sharpness=_inner(predictions.sharpness),
         compressions=tuple(sorted(compressions)),
+        outside="cannot judge" if refuse else "warn",
     )
 
 

@@ -173,6 +173,7 @@ def environment() -> jinja2.Environment:
         clock=wording.clock,
         bytesize=wording.size,
         setting=wording.setting,
+        statements=wording.statements,
     )
     made.globals.update(
         verdicts=wording.VERDICTS,

@@ -11,7 +11,7 @@ import math
 import unicodedata
 from dataclasses import dataclass
 
-from unmask.values import Word
+from unmask.values import Verdict, Word
 
 NOT_MEASURED = "not measured"
 """What stands for None on the page."""
@@ -149,3 +149,42 @@ def setting(value: str | float | bool | None) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
+
+
+def statements(verdict: Verdict) -> tuple[str, ...]:
+    r"""Say what a verdict holds beyond its probability, a line each; none where there is nothing.
+
+    >>> from unmask.values import LikelihoodStatement
+    >>> ratio = LikelihoodStatement(0.5, -2.0, 1.0, "weak support for fake")
+    >>> verdict = Verdict("some evidence", 0.9, None, 2.0, 8, likelihood=ratio)
+    >>> print(statements(verdict)[0].replace("\xa0", " "))
+    likelihood ratio 3.2 (weak support for fake); the data support 1/100 to 10
+    """
+    made = []
+    ratio, answer = verdict.likelihood, verdict.answer
+    if ratio is not None:
+        low, high = times(ratio.log10_lower), times(ratio.log10_upper)
+        at_end = ratio.log10 in {ratio.log10_lower, ratio.log10_upper} and ratio.log10 != 0
+        made.append(
+            f"likelihood ratio {times(ratio.log10)} ({ratio.words}); the data support {low} to "
+            f"{high}{'; it may be further from 1' if at_end else ''}"
+        )
+    if answer is not None:
+        left = "a label cannot be ruled out" if answer.label == "cannot judge" else "by exclusion"
+        made.append(
+            f"answer {left}: {answer.label} (a true label is ruled out in at most "
+            f"{percent(answer.error_rate)})"
+        )
+    if verdict.out_of_range is not None:
+        made.append(f"outside the calibration data: {verdict.out_of_range}")
+    return tuple(made)
+
+
+def times(log10: float) -> str:
+    """Write a likelihood ratio by its log10, as a factor or a part.
+
+    >>> times(2.0), times(-1.0), times(0.3)
+    ('100', '1/10', '2')
+    """
+    factor = f"{10 ** abs(log10):,.{0 if abs(log10) >= 1 else 1}f}".removesuffix(".0")
+    return factor if log10 >= 0 or factor == "1" else f"1/{factor}"
