@@ -29,7 +29,7 @@ demo: setup
 	@echo "wrote report.html: open it in a browser"
 
 test: $(VENV)/.dev
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
