@@ -6,12 +6,13 @@
 The first form measures a detector's bundle (the shipped one by default) and needs no torch. The
 second builds SqueezeNet with random weights, exports it with the gradient at its input, measures
 that, and compares GradCAM with pytorch-grad-cam on the same network, pictures and threads.
-Measurements take turns, and each figure is the least of several, so that other work on the machine
-disturbs them alike.
+Each figure is the median over alternating pairs, so that other work on the machine disturbs both
+alike.
 """
 
 from __future__ import annotations
 
+import statistics
 import sys
 import tempfile
 import time
@@ -35,19 +36,20 @@ from unmask.explain import BundleNetwork, explain
 from unmask.explain.smoothgrad import SAMPLES
 
 PICTURES = 16
-REPEATS = 9
+REPEATS = 15
 THREADS = 2
 
 
-def measure(jobs: dict[str, Callable[[], Any]]) -> dict[str, float]:
-    """Return the least seconds of each job, the jobs taking turns."""
-    seconds = {name: float("inf") for name in jobs}
-    for _ in range(REPEATS):
-        for name, job in jobs.items():
-            start = time.perf_counter()
-            job()
-            seconds[name] = min(seconds[name], time.perf_counter() - start)
-    return seconds
+def ratio(job: Callable[[], Any], unit: Callable[[], Any]) -> float:
+    """Return how many times a unit's seconds a job takes: the median over alternating pairs."""
+    pairs = [(_seconds(job), _seconds(unit)) for _ in range(REPEATS)]
+    return statistics.median(one / other for one, other in pairs)
+
+
+def _seconds(job: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    job()
+    return time.perf_counter() - start
 
 
 def pictures_of(bundle: Bundle) -> np.ndarray:
@@ -61,24 +63,22 @@ def over_scoring(bundle: Bundle) -> None:
     """Print what methods cost over one scoring pass."""
     network, images = BundleNetwork(bundle, threads=THREADS), pictures_of(bundle)
     few = images[:2]
-    jobs: dict[str, Callable[[], Any]] = {
-        "score": lambda: network.logits(images),
-        "cams": lambda: explain(network, images, ["gradcam", "gradcam++"]),
-        "score few": lambda: network.logits(few),
-        "scorecam": lambda: explain(network, few, ["faster-scorecam"]),
-    }
-    if bundle.gradient_path is not None:
-        copies = np.repeat(few[:1], SAMPLES, axis=0)
-        jobs["gradients"] = lambda: network.input_gradients(copies)
-        jobs["smoothgrad"] = lambda: explain(network, few[:1], ["smoothgrad"])
-    seconds = measure(jobs)
-    tell("GradCAM and GradCAM++ together", seconds["cams"] / seconds["score"], "scoring passes")
-    tell("Faster Score-CAM", seconds["scorecam"] / seconds["score few"], "scoring passes")
-    if "smoothgrad" in seconds:
-        ratio = seconds["smoothgrad"] / seconds["gradients"]
-        tell("SmoothGrad", ratio, f"times {SAMPLES} forward-backward passes")
-    else:
+    cams = ratio(
+        lambda: explain(network, images, ["gradcam", "gradcam++"]), lambda: network.logits(images)
+    )
+    tell("GradCAM and GradCAM++ together", cams, "scoring passes")
+    scorecam = ratio(
+        lambda: explain(network, few, ["faster-scorecam"]), lambda: network.logits(few)
+    )
+    tell("Faster Score-CAM", scorecam, "scoring passes")
+    if bundle.gradient_path is None:
         print("SmoothGrad\tnot measured: the detector has no gradient.onnx")
+        return
+    copies = np.repeat(few[:1], SAMPLES, axis=0)
+    smooth = ratio(
+        lambda: explain(network, few[:1], ["smoothgrad"]), lambda: network.input_gradients(copies)
+    )
+    tell("SmoothGrad", smooth, f"times {SAMPLES} forward-backward passes")
 
 
 def over_reference(bundle: Bundle, model: Any) -> None:
@@ -100,13 +100,10 @@ def over_reference(bundle: Bundle, model: Any) -> None:
     wrapped, batch = Column(), torch.from_numpy(images)
     targets = [lambda output: output[0]] * PICTURES
     with GradCAM(wrapped, [model.fires[-1]]) as reference:
-        seconds = measure(
-            {
-                "ours": lambda: explain(network, images, ["gradcam"]),
-                "theirs": lambda: reference(batch, targets=targets),
-            }
+        faster = ratio(
+            lambda: reference(batch, targets=targets), lambda: explain(network, images, ["gradcam"])
         )
-    tell("GradCAM", seconds["theirs"] / seconds["ours"], "times as fast as pytorch-grad-cam")
+    tell("GradCAM", faster, "times as fast as pytorch-grad-cam")
 
 
 @contextmanager
@@ -127,9 +124,9 @@ def built() -> Iterator[tuple[Bundle, Any]]:
         yield load_bundle(folder), model
 
 
-def tell(what: str, ratio: float, unit: str) -> None:
+def tell(what: str, times: float, unit: str) -> None:
     """Print one ratio."""
-    print(f"{what}\t{ratio:.2f}\t{unit}")
+    print(f"{what}\t{times:.2f}\t{unit}")
 
 
 def main() -> None:

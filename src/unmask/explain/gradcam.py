@@ -30,8 +30,7 @@ def gradcam_plus_plus(evidence: Evidence) -> Float:
     totals = evidence.features.sum(axis=(2, 3))[:, :, None, None]
     squares = gradients * gradients
     denominator = squares * (2 + totals * gradients) + np.float32(_EPSILON)
-    positive = np.maximum(gradients, 0) * squares
-    shares = np.divide(positive, denominator, out=np.zeros_like(positive), where=denominator != 0)
+    shares = np.maximum(gradients, 0) * squares / denominator
     return _weighted(shares.sum(axis=(2, 3)), evidence.features)
 
 

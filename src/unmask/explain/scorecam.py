@@ -7,10 +7,11 @@ never depends on the rest of the batch.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from unmask.explain.differentiable import Differentiable, Evidence, Float
-from unmask.explain.maps import enlarge
 
 MAX_CHANNELS = 10
 """tf-keras-vis's `max_N` in the paper."""
@@ -38,8 +39,7 @@ def faster_scorecam(
 def _map(model: Differentiable, image: Float, features: Float, max_channels: int) -> Float:
     """Return the raw map of one picture."""
     chosen = features[highest_variance(features, max_channels)]
-    masks = np.stack([_mask(channel, image.shape[-1]) for channel in chosen])
-    scores = probability(model.logits(image[None] * masks[:, None]))
+    scores = probability(model.logits(image[None] * _masks(chosen, image.shape[-1])[:, None]))
     raw: Float = np.tensordot(scores, chosen, axes=1).astype(np.float32)
     return raw
 
@@ -57,9 +57,19 @@ def probability(logits: Float | float) -> Float:
     return scores
 
 
-def _mask(channel: Float, size_px: int) -> Float:
-    """Enlarge a channel and bring it to [0, 1]."""
-    large = enlarge(channel, size_px)
-    low, high = large.min(), large.max()
+def _masks(channels: Float, size_px: int) -> Float:
+    """Enlarge channels `(K, h, w)` bilinearly and bring each to [0, 1]: `(K, S, S)`."""
+    height, width = channels.shape[1:]
+    large = _spreading(height, size_px) @ channels @ _spreading(width, size_px).T
+    low = large.min(axis=(1, 2), keepdims=True)
+    high = large.max(axis=(1, 2), keepdims=True)
     scaled: Float = (large - low) / (high - low + np.float32(_EPSILON))
     return scaled
+
+
+@lru_cache(maxsize=8)
+def _spreading(cells: int, size_px: int) -> Float:
+    """Return the weights `(S, cells)` of bilinear enlarging, pixel centres at halves."""
+    place = (np.arange(size_px) + 0.5) * cells / size_px - 0.5
+    weights = [np.interp(place, range(cells), unit) for unit in np.eye(cells)]
+    return np.stack(weights, axis=1).astype(np.float32)
