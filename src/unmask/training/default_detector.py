@@ -62,12 +62,12 @@ RECIPES = {
     "from-imagenet": Recipe(),
     "finer": Recipe(
         backbone="squeezenet",
-        steps=1_000,
-        warmup_steps=50,
+        steps=600,
+        warmup_steps=30,
         decay_share=0.5,
         learning_rate=2e-4,
         ema_decay=0.995,
-        size_px=160,
+        size_px=144,
     ),
 }
 """Recipes by name; `finer` goes on from a SqueezeNet trained at 128 px."""
