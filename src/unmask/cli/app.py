@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from unmask.cli import building, evaluating, explaining, training
+from unmask.cli import building, evaluating, explaining, stressing, training
 from unmask.cli.data import data_app
 from unmask.errors import UnmaskError
 from unmask.settings import ScanSettings
@@ -200,6 +200,7 @@ def models_get(
 training.register(app)
 building.register(app)
 explaining.register(app)
+stressing.register(app)
 
 
 def complain(error: Exception) -> None:

@@ -107,11 +107,7 @@ class StoreSource:
         pixels = np.stack([recut(crop, spec) for crop in crops])
         logits = network.run(pixels).logits
         return [
-            PredictionRow(
-                **{name: getattr(crop, name) for name in _OF_CROP},
-                sharpness=sharpness(cut),
-                logit=float(logit),
-            )
+            row_of_crop(crop, float(logit), sharpness=sharpness(cut))
             for crop, cut, logit in zip(crops, pixels, logits, strict=True)
         ]
 
@@ -121,6 +117,12 @@ _OF_CROP = (
     "frame_index", "pts_seconds", "face_px",
 )  # fmt: skip
 """Fields that are a stored crop's."""
+
+
+def row_of_crop(crop: Crop, logit: float, *, sharpness: float | None = None) -> PredictionRow:
+    """Return a stored crop's row with what was found."""
+    told = {name: getattr(crop, name) for name in _OF_CROP}
+    return PredictionRow(**told, sharpness=sharpness, logit=logit)
 
 
 def recut(crop: Crop, spec: Preprocessing) -> Pixels:
@@ -173,14 +175,15 @@ class PictureSource:
     """Of the network."""
 
     @cached_property
-    def _records(self) -> dict[str, VideoRecord]:
+    def records(self) -> dict[str, VideoRecord]:
+        """Rows by the name of the picture."""
         found = crops_layout.index(self.path).records
         return {record.id.partition("/")[2]: record for record in found}
 
     @property
     def described(self) -> dict[str, Any]:
         """What is known of the file."""
-        records = tuple(sorted(self._records.values(), key=lambda record: record.id))
+        records = tuple(sorted(self.records.values(), key=lambda record: record.id))
         licence = crops_layout.CROPS.licence
         info = ManifestInfo("crops", str(self.path.parent), licence)
         return {
@@ -196,7 +199,7 @@ class PictureSource:
         with pq.ParquetFile(self.path) as file:
             wanted = [n for n in ("name", "image", "face_px") if n in file.schema_arrow.names]
             for batch in file.iter_batches(batch_size=_PICTURES_AT_A_TIME, columns=wanted):
-                rows = [r for r in batch.to_pylist() if self._records[r["name"]].id not in skip]
+                rows = [r for r in batch.to_pylist() if self.records[r["name"]].id not in skip]
                 if rows:
                     yield self._scored(network, rows)
 
@@ -205,7 +208,7 @@ class PictureSource:
         readable = [pixels for _, pixels in decoded if pixels is not None]
         logits = iter(network.run(np.stack(readable)).logits if readable else ())
         return [
-            _picture_row(self._records[row["name"]], row, pixels, logits) for row, pixels in decoded
+            _picture_row(self.records[row["name"]], row, pixels, logits) for row, pixels in decoded
         ]
 
     @property
@@ -227,13 +230,22 @@ def _picture_row(
     )
 
 
-def _decoded(encoded: bytes, size_px: int) -> Pixels | None:
-    """Return a picture at the network's size; None where it cannot be decoded."""
+def opened(encoded: bytes) -> Image.Image | None:
+    """Return a picture; None where it cannot be decoded."""
     try:
-        picture = Image.open(io.BytesIO(encoded)).convert("RGB")
+        return Image.open(io.BytesIO(encoded)).convert("RGB")
     except (OSError, ValueError, Image.DecompressionBombError):
         return None
+
+
+def at_size(picture: Image.Image, size_px: int) -> Pixels:
+    """Return a picture at the network's size."""
     return np.asarray(picture.resize((size_px, size_px), Image.Resampling.BILINEAR))
+
+
+def _decoded(encoded: bytes, size_px: int) -> Pixels | None:
+    picture = opened(encoded)
+    return None if picture is None else at_size(picture, size_px)
 
 
 @dataclass(frozen=True)

@@ -148,13 +148,7 @@ def units_of(
     Raises:
         ValueError: an unknown name.
     """
-    for value, allowed, what in (
-        (level, LEVELS, "level"),
-        (aggregation, AGGREGATIONS, "aggregation"),
-        (cluster_by, _CLUSTERS, "cluster"),
-    ):
-        if value not in allowed:
-            raise ValueError(f"{what} must be one of {', '.join(allowed)}, got {value!r}")
+    check_names(level, aggregation, cluster_by)
     groups = _groups(predictions, level)
     first = np.array([group[0] for group in groups], dtype=np.int64)
     aggregate = AGGREGATIONS[aggregation] if level != "crop" else _mean
@@ -168,6 +162,21 @@ def units_of(
         sharpness=_medians(predictions.sharpness, groups),
         words={n: predictions.words[n][first] for n in ("method", "dataset", "compression")},
     )
+
+
+def check_names(level: str, aggregation: str, cluster_by: str) -> None:
+    """Refuse what `units_of` does not know.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    for value, allowed, what in (
+        (level, LEVELS, "level"),
+        (aggregation, AGGREGATIONS, "aggregation"),
+        (cluster_by, _CLUSTERS, "cluster"),
+    ):
+        if value not in allowed:
+            raise ValueError(f"{what} must be one of {', '.join(allowed)}, got {value!r}")
 
 
 def _groups(predictions: Predictions, level: Level) -> list[NDArray[np.int64]]:

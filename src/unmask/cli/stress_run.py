@@ -1,0 +1,109 @@
+"""Running `unmask stress`: the table on stdout, progress and warnings on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from unmask.bundle import load_bundle
+from unmask.cli.data.tables import print_table
+from unmask.cli.evaluation_run import detector_folder, split_named
+from unmask.evaluation.distorting import StressSettings, score_distorted, write_scores
+from unmask.evaluation.distortions import DISTORTIONS
+from unmask.evaluation.pictures import pictures_at
+from unmask.evaluation.predictions import check_folder_of
+from unmask.evaluation.stress import Stress, outcomes_of
+from unmask.evaluation.stress_page import COLUMNS, rows_of, to_html
+from unmask.report.wording import visible
+
+_LINE_EVERY_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class StressOutputs:
+    """Where figures go beside the terminal."""
+
+    report: Path | None
+    """The page."""
+    scores: Path | None
+    """All scores, a Parquet file."""
+
+    def check(self) -> None:
+        """Refuse what cannot be written, before anything is scored."""
+        for path in (self.report, self.scores):
+            if path is not None:
+                check_folder_of(path)
+
+
+def settings_of(only: Sequence[str] | None, *, cluster: Any, **told: Any) -> StressSettings:
+    """Return the settings of the options."""
+    return StressSettings(only=tuple(only or DISTORTIONS), cluster_by=cluster, **told)
+
+
+def run_stress(
+    detector: str,
+    crops: Path,
+    settings: StressSettings,
+    outputs: StressOutputs,
+    *,
+    limit: int,
+    split: str | None,
+    threads: int,
+) -> int:
+    """Score, print, write, and return the exit code."""
+    outputs.check()
+    bundle = load_bundle(detector_folder(detector))
+    pictures = pictures_at(
+        bundle,
+        crops,
+        split=split_named(split),
+        limit=limit,
+        seed=settings.seed,
+        threads=threads,
+    )
+    scores = score_distorted(bundle, pictures, settings, progress=_Lines())
+    threshold = bundle.manifest.point("balanced").logit
+    found = outcomes_of(scores, settings, threshold=threshold)
+    if outputs.scores is not None:
+        write_scores(scores, outputs.scores)
+    if outputs.report is not None:
+        outputs.report.write_text(to_html(found), encoding="utf-8")
+    _print(found)
+    return 3 if found.unreadable else 0
+
+
+def _print(found: Stress) -> None:
+    info = found.info
+    if info.leaks:
+        typer.echo(f"note: this protocol leaks by design: {info.leak_reason}", err=True)
+    if found.unreadable:
+        typer.echo(f"warning: {found.unreadable} crops could not be decoded", err=True)
+    mark = " LEAKS" if info.leaks else ""
+    typer.echo(
+        f"{visible(info.detector)} on {visible(info.data)}, per {found.settings.level}{mark}"
+    )
+    typer.echo(
+        f"{found.reals} real, {found.fakes} fake; intervals over {found.clusters} clusters "
+        f"({found.settings.cluster_by})\n"
+    )
+    print_table(COLUMNS, rows_of(found))
+
+
+class _Lines:
+    """Progress: a count now and then."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def __call__(self, finished: int, total: int) -> None:
+        """Note how many crops are done."""
+        now = time.monotonic()
+        if now - self._said >= _LINE_EVERY_SECONDS:
+            self._said = now
+            sys.stderr.write(f"{finished}/{total} crops\n")

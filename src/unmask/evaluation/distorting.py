@@ -1,0 +1,216 @@
+"""Scoring crops as they are and under every distortion, with the same network.
+
+    crops -> distorted at each level -> cut -> logits `(conditions, crops)`
+
+Every crop is scored under all conditions, so that the shift of its logit is its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from unmask.bundle import Bundle
+from unmask.errors import ManifestError
+from unmask.evaluation.batch import Values
+from unmask.evaluation.bootstrap import REPLICATES
+from unmask.evaluation.distortions import DISTORTIONS, distorted
+from unmask.evaluation.pictures import Picture, Pictures
+from unmask.evaluation.predicting import info_of
+from unmask.evaluation.predictions import (
+    PredictionRow,
+    Predictions,
+    PredictionsInfo,
+    predictions_of,
+    table_of,
+)
+from unmask.evaluation.units import ClusterBy, Level, check_names
+from unmask.runtime import Network
+
+_CROPS_AT_A_TIME = 32
+_METADATA_KEY = b"unmask-stress"
+AS_THEY_ARE = "none"
+"""Name of the condition without a distortion."""
+Progress = Callable[[int, int], None]
+"""Called with the crops finished and their total."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A distortion at a level."""
+
+    distortion: str
+    """Name in `DISTORTIONS`, or `none`."""
+    level: float | None
+    """In its unit; None for `none`."""
+
+    @property
+    def text(self) -> str:
+        """The level with its unit."""
+        if self.level is None:
+            return "as they are"
+        return f"{self.level:g} {DISTORTIONS[self.distortion].unit}"
+
+
+@dataclass(frozen=True)
+class StressSettings:
+    """How the scores are counted."""
+
+    only: tuple[str, ...] = tuple(DISTORTIONS)
+    """Distortions that are tried."""
+    level: Level = "video"
+    """What is counted."""
+    aggregation: str = "mean"
+    """How crops become one score."""
+    cluster_by: ClusterBy = "source-video"
+    """What intervals draw."""
+    replicates: int = REPLICATES
+    """Draws of an interval."""
+    seed: int = 0
+    """Of the draws and of what is random in a distortion."""
+
+    def __post_init__(self) -> None:
+        """Refuse unknown names."""
+        check_names(self.level, self.aggregation, self.cluster_by)
+        if unknown := sorted(set(self.only) - set(DISTORTIONS)):
+            raise ValueError(f"no distortion {unknown[0]!r}; there are: {', '.join(DISTORTIONS)}")
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What is scored, the crops as they are first."""
+        tried = [Condition(name, at) for name in self.only for at in DISTORTIONS[name].tried]
+        return (Condition(AS_THEY_ARE, None), *tried)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Logits of all crops under all conditions."""
+
+    predictions: Predictions
+    """The crops as they are."""
+    conditions: tuple[Condition, ...]
+    """What was done, the crops as they are first."""
+    logits: Values
+    """`(C, N)`, a row for each condition, in the order of `predictions`."""
+    unreadable: int
+    """Crops that could not be decoded."""
+
+
+def score_distorted(
+    bundle: Bundle,
+    pictures: Pictures,
+    settings: StressSettings,
+    *,
+    progress: Progress | None = None,
+) -> Scores:
+    """Score crops as they are and under every condition.
+
+    Args:
+        bundle: the detector.
+        pictures: of `pictures_at`, for the same detector.
+        settings: which distortions.
+        progress: told of each few crops.
+
+    Raises:
+        ManifestError: no crop could be decoded.
+    """
+    network = Network(bundle, threads=pictures.source.threads)
+    conditions = settings.conditions
+    rows: list[PredictionRow] = []
+    logits: list[Values] = []
+    waiting: list[tuple[int, Picture]] = []
+    unreadable = 0
+
+    def flush() -> None:
+        if waiting:
+            found = _scored(network, waiting, conditions, settings.seed)
+            rows.extend(p.row(float(at)) for (_, p), at in zip(waiting, found[0], strict=True))
+            logits.append(found)
+            waiting.clear()
+
+    for number, picture in enumerate(pictures):
+        if picture is None:
+            unreadable += 1
+        else:
+            waiting.append((number, picture))
+        if len(waiting) == _CROPS_AT_A_TIME:
+            flush()
+            if progress is not None:
+                progress(number + 1, len(pictures))
+    flush()
+    if not rows:
+        raise ManifestError("no crop could be decoded", hint="were the pictures damaged?")
+    return _in_order(info_of(bundle, pictures.source), rows, conditions, logits, unreadable)
+
+
+def _scored(
+    network: Network,
+    numbered: Sequence[tuple[int, Picture]],
+    conditions: Sequence[Condition],
+    seed: int,
+) -> Values:
+    """Return logits `(C, N)` of a few crops; what is drawn depends on the crop's number only."""
+    found = []
+    for condition in conditions:
+        changed = [
+            picture.pixels
+            if condition.level is None
+            else distorted(
+                picture.pixels, condition.distortion, condition.level, seed=(seed, number)
+            )
+            for number, picture in numbered
+        ]
+        cut = [p.cut(pixels) for (_, p), pixels in zip(numbered, changed, strict=True)]
+        found.append(network.run(np.stack(cut)).logits)
+    return np.array(found, dtype=np.float64)
+
+
+def _in_order(
+    info: PredictionsInfo,
+    rows: Sequence[PredictionRow],
+    conditions: tuple[Condition, ...],
+    logits: Sequence[Values],
+    unreadable: int,
+) -> Scores:
+    """Bring logits into the order of a predictions table."""
+    keys = [(row.video_id, row.track or 0, row.frame_index or 0) for row in rows]
+    order = sorted(range(len(rows)), key=keys.__getitem__)
+    told = info.model_copy(update={"videos_expected": len({row.video_id for row in rows})})
+    plain = predictions_of(told, table_of(rows), name="the crops")
+    return Scores(plain, conditions, np.concatenate(logits, axis=1)[:, order], unreadable)
+
+
+def write_scores(scores: Scores, path: Path) -> None:
+    """Write a row for each crop and condition, with the detector and the data as metadata.
+
+    Args:
+        scores: of `score_distorted`.
+        path: a Parquet file; it is there whole or not at all.
+    """
+    plain, count = scores.predictions, len(scores.conditions)
+    names = [c.distortion for c in scores.conditions for _ in range(len(plain))]
+    levels = [c.level for c in scores.conditions for _ in range(len(plain))]
+    labels = np.where(plain.is_fake, "fake", "real")
+    table = pa.table(
+        {
+            "video_id": np.tile(plain.video_id.astype(str), count),
+            "label": np.tile(labels, count),
+            "track": np.tile(plain.track, count),
+            "distortion": names,
+            "level": pa.array(levels, pa.float64()),
+            "logit": scores.logits.reshape(-1),
+        }
+    )
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    described = {_METADATA_KEY: plain.info.model_dump_json()}
+    try:
+        pq.write_table(table.replace_schema_metadata(described), partial, compression="zstd")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,166 @@
+"""Stored crops one by one, before a detector's own cut: for what changes pixels, then scores.
+
+crop store or table of pictures -> chosen rows -> Picture(pixels, cut, row)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from PIL import Image
+
+from unmask.bundle import Bundle, Preprocessing
+from unmask.datasets.loading import Crop, CropDataset
+from unmask.datasets.manifest import Split
+from unmask.errors import InputError
+from unmask.evaluation.predicting import source_at
+from unmask.evaluation.predictions import PredictionRow
+from unmask.evaluation.sources import (
+    PictureSource,
+    StoreSource,
+    at_size,
+    opened,
+    recut,
+    row_of_crop,
+)
+from unmask.evaluation.video_scorer import Pixels, row_of
+
+_ROWS_AT_A_TIME = 128
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One stored crop."""
+
+    pixels: Pixels
+    """`(H, W, 3)` RGB, as stored."""
+    cut: Callable[[Pixels], Pixels]
+    """From pixels of that shape to the network's input, `(S, S, 3)`."""
+    row: Callable[[float], PredictionRow]
+    """From a logit to a row of a predictions file."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Chosen crops of a source."""
+
+    source: StoreSource | PictureSource
+    """Where they are."""
+    positions: NDArray[np.int64]
+    """`(N,)` ascending, in the order of the source."""
+
+    def __len__(self) -> int:
+        """Return how many were chosen."""
+        return len(self.positions)
+
+    def __iter__(self) -> Iterator[Picture | None]:
+        """Yield them one by one; None for one that cannot be decoded."""
+        if isinstance(self.source, StoreSource):
+            return _of_store(self.source, self.positions)
+        return _of_table(self.source, set(self.positions.tolist()))
+
+
+def pictures_at(
+    bundle: Bundle,
+    path: str | Path,
+    *,
+    split: Split | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    threads: int = 2,
+) -> Pictures:
+    """Open a crop store or a table of pictures and choose from it.
+
+    Args:
+        bundle: the detector.
+        path: folder of a store, or a Parquet file with name, label and image.
+        split: only crops of this split.
+        limit: most crops, drawn evenly from reals and fakes; None for all.
+        seed: of the draw.
+        threads: of the network.
+
+    Raises:
+        InputError: it is a manifest of videos.
+    """
+    source = source_at(bundle, path, split=split, threads=threads)
+    if not isinstance(source, StoreSource | PictureSource):
+        raise InputError(
+            f"{str(path)!r} is a manifest of videos, and only crops can be distorted",
+            hint="cut them first with `unmask data crops`",
+        )
+    return Pictures(source, drawn_evenly(_labels(source), limit, seed=seed))
+
+
+def drawn_evenly(
+    is_fake: NDArray[np.bool_], limit: int | None, *, seed: int = 0
+) -> NDArray[np.int64]:
+    """Return positions of at most `limit` rows, as many real as fake where there are enough.
+
+    >>> import numpy as np
+    >>> drawn_evenly(np.array([True] * 6 + [False] * 2), 4).tolist()[2:]
+    [6, 7]
+    """
+    if limit is None or limit >= len(is_fake):
+        return np.arange(len(is_fake))
+    order = np.random.default_rng(seed).permutation(len(is_fake))
+    classes = [order[is_fake[order] == label] for label in (False, True)]
+    smaller = min(classes, key=len)[: limit // 2]
+    larger = max(classes, key=len)[: limit - len(smaller)]
+    return np.sort(np.concatenate([smaller, larger]))
+
+
+def _labels(source: StoreSource | PictureSource) -> NDArray[np.bool_]:
+    if isinstance(source, StoreSource):
+        return CropDataset(source.folder, split=source.split).is_fake
+    names = pq.read_table(source.path, columns=["name"])["name"].to_pylist()
+    return np.array([source.records[name].label == "fake" for name in names], dtype=np.bool_)
+
+
+def _of_store(source: StoreSource, positions: NDArray[np.int64]) -> Iterator[Picture]:
+    spec = source.bundle.manifest.preprocessing
+    crops = CropDataset(source.folder, split=source.split)
+    for position in positions:
+        crop = crops[int(position)]
+        yield Picture(
+            crop.pixels,
+            cut=partial(_recut, crop, spec),
+            row=partial(row_of_crop, crop),
+        )
+
+
+def _of_table(source: PictureSource, positions: set[int]) -> Iterator[Picture | None]:
+    size = source.bundle.manifest.preprocessing.size_px
+    first = 0
+    with pq.ParquetFile(source.path) as file:
+        for batch in file.iter_batches(batch_size=_ROWS_AT_A_TIME, columns=["name", "image"]):
+            wanted = [at for at in range(len(batch)) if first + at in positions]
+            first += len(batch)
+            for row in batch.take(pa.array(wanted, pa.int64())).to_pylist():
+                picture = opened(row["image"])
+                if picture is None:
+                    yield None
+                    continue
+                yield Picture(
+                    np.asarray(picture),
+                    cut=partial(_resized, size),
+                    row=partial(_row, source, row["name"]),
+                )
+
+
+def _recut(crop: Crop, spec: Preprocessing, pixels: Pixels) -> Pixels:
+    return recut(replace(crop, pixels=pixels), spec)
+
+
+def _resized(size_px: int, pixels: Pixels) -> Pixels:
+    return at_size(Image.fromarray(pixels), size_px)
+
+
+def _row(source: PictureSource, name: str, logit: float) -> PredictionRow:
+    return row_of(source.records[name], logit=logit)
