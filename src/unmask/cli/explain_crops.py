@@ -73,7 +73,7 @@ def _stored(folder: Path, spec: Preprocessing, masks: bool, limit: int | None) -
             square = _square(box, spec)
         yield Sample(
             crop_id=f"{crop.video_id}#t{crop.track}f{crop.frame_index}",
-            video_id=crop.source or crop.target or crop.video_id,
+            video_id=crop.target or crop.video_id,
             label=crop.label,
             pixels=cut_square(crop.pixels, square, size_px=spec.size_px),
             mask=None if crop.mask is None else cut_square(crop.mask, square, size_px=spec.size_px),
