@@ -13,6 +13,7 @@ import pytest
 
 from bundles import write_bundle
 from predicted import drawn, info
+from toy_crops import write_toy_crops
 from unmask.bundle import load_bundle
 from unmask.cli import main
 from unmask.evaluation.predictions import read_predictions, table_of, write_predictions
@@ -174,3 +175,51 @@ def test_crops_are_scored(unmask: Command, tmp_path: Path) -> None:
     assert done.out == "o.parquet: 5 crops scored; videos: 5 done, 0 empty, 1 failed\n"
     assert "failed: c.parquet/c5: the picture cannot be decoded" in done.err
     assert len(read_predictions(tmp_path / "o.parquet")) == 6
+
+
+def test_a_detector_is_stressed(unmask: Command, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "d")
+    write_toy_crops(tmp_path / "c.parquet")
+    done = unmask(
+        "stress", "d", "c.parquet", "--only", "JPEG", "--only", "horizontal flip",
+        "--replicates", "20", "--limit", "12", "--report", "s.html", "-o", "s.parquet",
+    )  # fmt: skip
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[0] == "tiny on c.parquet, per video"
+    assert lines[1].startswith("6 real, 6 fake; intervals over ")
+    assert [line.split("  ")[0] for line in lines[3:]] == [
+        "distortion", "none", *["JPEG"] * 4, "horizontal flip",
+    ]  # fmt: skip
+    assert (tmp_path / "s.html").read_text().startswith("<!doctype html>")
+    assert (tmp_path / "s.parquet").is_file()
+
+
+def test_wrong_use_of_stress_is_told_before_anything_is_scored(
+    unmask: Command, tmp_path: Path
+) -> None:
+    write_bundle(tmp_path / "d")
+    write_toy_crops(tmp_path / "c.parquet", families=1)
+    for words, said in (
+        (("--only", "rain"), "no distortion 'rain'; there are: H.264"),
+        (("--level", "frame"), "level must be one of crop, track, video, got 'frame'"),
+        (("--report", "nowhere/s.html"), "no folder 'nowhere'"),
+        (("--split", "test"), "a table of pictures has no splits"),
+    ):
+        done = unmask("stress", "d", "c.parquet", *words)
+        assert done.code == 2
+        assert said in done.err
+        assert not done.out
+
+
+def test_undecodable_crops_make_the_exit_code_of_stress_3(unmask: Command, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    write_bundle(tmp_path / "d")
+    rows = pq.read_table(write_toy_crops(tmp_path / "c.parquet", families=2)).to_pylist()
+    rows[0]["image"] = b"no picture"
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "c.parquet")
+    done = unmask("stress", "d", "c.parquet", "--only", "noise", "--replicates", "5")
+    assert done.code == 3
+    assert "warning: 1 crops could not be decoded" in done.err

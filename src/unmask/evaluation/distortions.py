@@ -146,8 +146,8 @@ DISTORTIONS: dict[str, Distortion] = {
     "noise": Distortion(noisy, "grey levels", (None, 4, 8, 16)),
     "brightness": Distortion(_fixed(brighter), "factor", (0.5, 0.75, None, 1.25, 1.5)),
     "crop shift": Distortion(shifted, "% of height", (None, 3, 6, 12)),
-    "horizontal flip": Distortion(_fixed(flipped), "×", (None, 1)),
-    "social media": Distortion(_fixed(shared), "× shared", (None, 1, 2)),
+    "horizontal flip": Distortion(_fixed(flipped), "flip", (None, 1)),
+    "social media": Distortion(_fixed(shared), "x shared", (None, 1, 2)),
 }
 """Every distortion, by name."""
 

@@ -68,7 +68,7 @@ def _curve(found: Stress, name: str, bottom: float) -> Chart:
         kind.unit,
         "AUC",
         ticks,
-        axes.y_ticks([bottom + (1 - bottom) * part for part in (0, 0.25, 0.5, 0.75, 1)], "{:.3g}"),
+        axes.y_ticks([bottom + (1 - bottom) * part / 5 for part in range(6)], "{:.1f}"),
         tuple(lines),
         marks,
     )
