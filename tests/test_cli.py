@@ -216,7 +216,7 @@ def test_doctor_finds_the_installation_ready() -> None:
     assert (done.returncode, "ok       detector" in done.stdout) == (0, True)
 
 
-@pytest.mark.parametrize("words", [[], ["models"]])
+@pytest.mark.parametrize("words", [[], ["models"], ["data"], ["detectors"]])
 def test_the_list_of_commands_cuts_no_line(words: list[str]) -> None:
     listed = unmask(*words, "--help").stdout.partition("Commands:")[2]
     assert len(listed.splitlines()) > 2

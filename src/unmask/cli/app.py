@@ -26,7 +26,6 @@ app = typer.Typer(
 models_app = typer.Typer(no_args_is_help=True, help="Model files that are not in the package.")
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
-evaluating.register(app)
 
 
 def methods_named(text: str) -> tuple[str, ...]:
@@ -136,7 +135,7 @@ def keyframes(  # noqa: PLR0917 - the parameters are the options
     face_detector: FaceDetector = _DEFAULT.face_detector,
     seed: Seed = _DEFAULT.seed,
 ) -> None:
-    """List the key frames of each face; draw how they were chosen.
+    """List the key frames of each face, and draw the choice.
 
     The list is tab-separated.
     """
@@ -197,9 +196,10 @@ def models_get(
     typer.echo(get(MODELS[name], url=url))
 
 
+explaining.register(app)
 training.register(app)
 building.register(app)
-explaining.register(app)
+evaluating.register(app)
 stressing.register(app)
 
 

@@ -76,7 +76,10 @@ def export(  # noqa: PLR0917 - the parameters are the options
         str | None, typer.Option(help="What a weights file was trained on.")
     ] = None,
 ) -> None:
-    """Turn a training run into a detector bundle, compared with PyTorch on real crops."""
+    """Turn a training run into a detector bundle.
+
+    Its ONNX files are compared with PyTorch on real crops; what disagrees is not written.
+    """
     from unmask.errors import UnmaskError
 
     try:
@@ -99,7 +102,10 @@ def export(  # noqa: PLR0917 - the parameters are the options
 
 
 def list_detectors() -> None:
-    """List the detectors by name: the shipped one, and those in the user's folder."""
+    """List the detectors by name.
+
+    The shipped one, and those in the user's folder.
+    """
     from unmask.bundle import load_bundle
     from unmask.catalogue import detectors_folder, installed
     from unmask.cli.data.tables import print_table
@@ -118,7 +124,10 @@ def list_detectors() -> None:
 
 
 def show(name: Name) -> None:
-    """Show a detector's card: figures with their protocol, data, terms, limits, files."""
+    """Show a detector's card.
+
+    Figures with their protocol, data, terms, limits, files.
+    """
     from unmask.bundle import load_bundle
     from unmask.card import card
     from unmask.catalogue import find

@@ -47,7 +47,9 @@ def explain(  # noqa: PLR0917 - the parameters are the options
     seed: Seed = 0,
     threads: Threads = 2,
 ) -> None:
-    """Write maps of where the model looked, for a crop, a picture or a video's key frames.
+    """Write maps of where the model looked.
+
+    For a crop, a picture or a video's key frames.
 
     Prints a line per map: where it lies in the face. A map is not proof.
     """
@@ -100,7 +102,9 @@ def explain_check(  # noqa: PLR0917 - the parameters are the options
     seed: Seed = 0,
     threads: Threads = 2,
 ) -> None:
-    """Measure whether a detector's maps are any good, and print a verdict per method.
+    """Measure whether a detector's maps are any good.
+
+    Prints a verdict per method.
 
     Writes index.html, maps.parquet, agreement.parquet and metrics.json (for a bundle to carry).
     Exit code 1: a method is untrustworthy.

@@ -52,7 +52,7 @@ def stress(  # noqa: PLR0917 - the parameters are the options
     seed: Seed = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the network.")] = 2,
 ) -> None:
-    """Measure what compression, scaling, blur and the like do to a detector.
+    """Measure a detector under compression, blur and more.
 
     Every crop is scored as it is and under each distortion and level: H.264, JPEG, down-scaling,
     blur, noise, brightness, crop shift, horizontal flip, and sharing on social media.

@@ -71,7 +71,10 @@ def crops(  # noqa: PLR0917 - the parameters are the options
         bool, typer.Option("--retry-failed", help="Try again the videos that failed before.")
     ] = False,
 ) -> None:
-    """Cut the faces of a data set's videos into Parquet files. Stop and go on at any moment."""
+    """Cut faces of a data set's videos into Parquet files.
+
+    Stop and go on at any moment.
+    """
     from unmask.cli.data.crop_run import run_crops
     from unmask.datasets.extraction import CropSettings
 
@@ -108,7 +111,10 @@ def stats(
         bool, typer.Option("--verify", help="Read every shard and compare it with its hash.")
     ] = False,
 ) -> None:
-    """Count crops per label, method, split and compression; imbalance, face sizes, coverage."""
+    """Count crops per label, method, split and compression.
+
+    With the imbalance, face sizes and coverage.
+    """
     from unmask.cli.data.crop_run import run_stats
 
     raise typer.Exit(run_stats(store, as_json=json, plot_to=plot, verify=verify))

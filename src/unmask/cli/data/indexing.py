@@ -38,7 +38,10 @@ def layouts(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """List the data sets known; of one: its folders, counts, and what is easily missed."""
+    """List the data sets known, or describe one.
+
+    Of one: its folders, its counts, and what is easily missed.
+    """
     from unmask.datasets.layouts import LAYOUTS, layout
 
     chosen = [layout(name)] if name else list(LAYOUTS.values())
@@ -57,7 +60,10 @@ def index(
     folder: Annotated[Path, typer.Argument(help="The data set's folder.")],
     output: Output,
 ) -> None:
-    """Find a data set's videos by its folders and lists, and write a manifest; opens no video."""
+    """Write a manifest of a data set's folder.
+
+    Videos are found by folders and lists; none is opened.
+    """
     from importlib.metadata import version
 
     from unmask.datasets.layouts import layout as layout_of
@@ -92,7 +98,10 @@ def verify(  # noqa: PLR0917 - the parameters are the options
         typer.Option("-o", "--output", help="Write the manifest with sizes and hashes."),
     ] = None,
 ) -> None:
-    """Compare a manifest with its folder and with the complete data set; nothing is changed."""
+    """Compare a manifest with what is on disk.
+
+    And with the counts of the complete data set. Nothing is changed.
+    """
     from unmask.datasets.layouts import LAYOUTS
     from unmask.datasets.manifest import read_manifest, write_manifest
     from unmask.datasets.verify import verify as verify_manifest

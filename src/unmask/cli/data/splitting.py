@@ -59,7 +59,10 @@ def split(  # noqa: PLR0917 - the parameters are the options
     ] = "",
     test_parts: Annotated[str, typer.Option(help="Parts to test on; the rest trains.")] = "",
 ) -> None:
-    """Split a manifest into train, validation and test, and say what is still shared."""
+    """Split a manifest into train, validation and test.
+
+    Says what the sides still share.
+    """
     from unmask.datasets.manifest import read_manifest, write_manifest
     from unmask.datasets.splits import split as split_manifest
     from unmask.report.wording import visible
@@ -144,8 +147,9 @@ def audit(  # noqa: PLR0917 - the parameters are the options
         typer.Option(help="Folder of the data set.", show_default="the one that was indexed"),
     ] = None,
 ) -> None:
-    """Look for leaks between manifests, or between the splits or folds of a single one.
+    """Look for leaks between manifests or splits.
 
+    Between several manifests, or between the splits or folds of a single one.
     What the manifests tell is compared (rows, files, footage, persons), and a few frames of each
     row. What could not be checked is listed, and is not clean.
     """

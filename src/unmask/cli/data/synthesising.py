@@ -23,7 +23,10 @@ def synth(
         int, typer.Option(min=0, max=1_000_000, help="Another seed gives other recordings.")
     ] = 0,
 ) -> None:
-    """Make a tiny invented data set with a layout's folders, names and lists."""
+    """Make a tiny invented data set in a known layout.
+
+    With its folders, names and lists.
+    """
     from rich.console import Console
 
     from unmask.datasets.synth import SYNTH
