@@ -8,7 +8,7 @@ Every crop is scored under all conditions, so that the shift of its logit is its
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,12 @@ from unmask.bundle import Bundle
 from unmask.errors import ManifestError
 from unmask.evaluation.batch import Values
 from unmask.evaluation.bootstrap import REPLICATES
-from unmask.evaluation.distortions import DISTORTIONS, distorted
+from unmask.evaluation.distortions import (
+    AS_THEY_ARE,
+    DISTORTIONS,
+    Condition,
+    conditions_of,
+)
 from unmask.evaluation.pictures import Picture, Pictures
 from unmask.evaluation.predicting import info_of
 from unmask.evaluation.predictions import (
@@ -35,27 +40,8 @@ from unmask.runtime import Network
 
 _CROPS_AT_A_TIME = 32
 _METADATA_KEY = b"unmask-stress"
-AS_THEY_ARE = "none"
-"""Name of the condition without a distortion."""
 Progress = Callable[[int, int], None]
 """Called with the crops finished and their total."""
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A distortion at a level."""
-
-    distortion: str
-    """Name in `DISTORTIONS`, or `none`."""
-    level: float | None
-    """In its unit; None for `none`."""
-
-    @property
-    def text(self) -> str:
-        """The level with its unit."""
-        if self.level is None:
-            return "as they are"
-        return f"{self.level:g} {DISTORTIONS[self.distortion].unit}"
 
 
 @dataclass(frozen=True)
@@ -84,8 +70,7 @@ class StressSettings:
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """What is scored, the crops as they are first."""
-        tried = [Condition(name, at) for name in self.only for at in DISTORTIONS[name].tried]
-        return (Condition(AS_THEY_ARE, None), *tried)
+        return (Condition(AS_THEY_ARE, None), *conditions_of(self.only))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,29 +109,29 @@ def score_distorted(
     conditions = settings.conditions
     rows: list[PredictionRow] = []
     logits: list[Values] = []
-    waiting: list[tuple[int, Picture]] = []
-    unreadable = 0
-
-    def flush() -> None:
-        if waiting:
-            found = _scored(network, waiting, conditions, settings.seed)
-            rows.extend(p.row(float(at)) for (_, p), at in zip(waiting, found[0], strict=True))
-            logits.append(found)
-            waiting.clear()
-
-    for number, picture in enumerate(pictures):
-        if picture is None:
-            unreadable += 1
-        else:
-            waiting.append((number, picture))
-        if len(waiting) == _CROPS_AT_A_TIME:
-            flush()
-            if progress is not None:
-                progress(number + 1, len(pictures))
-    flush()
+    for numbered in _batches(pictures):
+        found = _scored(network, numbered, conditions, settings.seed)
+        rows += [p.row(float(at)) for (_, p), at in zip(numbered, found[0], strict=True)]
+        logits.append(found)
+        if progress is not None:
+            progress(numbered[-1][0] + 1, len(pictures))
     if not rows:
         raise ManifestError("no crop could be decoded", hint="were the pictures damaged?")
+    unreadable = len(pictures) - len(rows)
     return _in_order(info_of(bundle, pictures.source), rows, conditions, logits, unreadable)
+
+
+def _batches(pictures: Pictures) -> Iterator[list[tuple[int, Picture]]]:
+    """Yield a few crops at a time with their numbers, without those that cannot be decoded."""
+    waiting: list[tuple[int, Picture]] = []
+    for number, picture in enumerate(pictures):
+        if picture is not None:
+            waiting.append((number, picture))
+        if len(waiting) == _CROPS_AT_A_TIME:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
 
 
 def _scored(
@@ -158,14 +143,7 @@ def _scored(
     """Return logits `(C, N)` of a few crops; what is drawn depends on the crop's number only."""
     found = []
     for condition in conditions:
-        changed = [
-            picture.pixels
-            if condition.level is None
-            else distorted(
-                picture.pixels, condition.distortion, condition.level, seed=(seed, number)
-            )
-            for number, picture in numbered
-        ]
+        changed = [condition.of(p.pixels, seed=(seed, number)) for number, p in numbered]
         cut = [p.cut(pixels) for (_, p), pixels in zip(numbered, changed, strict=True)]
         found.append(network.run(np.stack(cut)).logits)
     return np.array(found, dtype=np.float64)

@@ -7,7 +7,7 @@ sees the same framing but for `crop shift` and `horizontal flip`.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,6 +150,38 @@ DISTORTIONS: dict[str, Distortion] = {
     "social media": Distortion(_fixed(shared), "x shared", (None, 1, 2)),
 }
 """Every distortion, by name."""
+
+
+AS_THEY_ARE = "none"
+"""Name of the condition without a distortion."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A distortion at a level."""
+
+    distortion: str
+    """Name in `DISTORTIONS`, or `none`."""
+    level: float | None
+    """In its unit; None for `none`."""
+
+    @property
+    def text(self) -> str:
+        """The level with its unit."""
+        if self.level is None:
+            return "as they are"
+        return f"{self.level:g} {DISTORTIONS[self.distortion].unit}"
+
+    def of(self, pixels: Pixels, *, seed: tuple[int, ...] | int = 0) -> Pixels:
+        """Return a picture under this condition."""
+        if self.level is None:
+            return pixels
+        return distorted(pixels, self.distortion, self.level, seed=seed)
+
+
+def conditions_of(names: Iterable[str]) -> tuple[Condition, ...]:
+    """Return every level of some distortions."""
+    return tuple(Condition(name, level) for name in names for level in DISTORTIONS[name].tried)
 
 
 def distorted(

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from unmask.evaluation.batch import Sorted
 from unmask.evaluation.bootstrap import Interval, intervals
-from unmask.evaluation.distorting import AS_THEY_ARE, Condition, Scores, StressSettings
+from unmask.evaluation.distorting import Scores, StressSettings
+from unmask.evaluation.distortions import AS_THEY_ARE, Condition
 from unmask.evaluation.metrics import metrics
 from unmask.evaluation.predictions import PredictionsInfo
 from unmask.evaluation.units import Units, units_of
