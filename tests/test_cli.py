@@ -233,3 +233,14 @@ def test_scanning_never_imports_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_scan_under_stress_says_whether_its_verdict_stays(tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    done = unmask("scan", ORIGINAL, "--no-explain", "--stress", "--json", str(out))
+    result = json.loads(out.read_text())["results"][0]
+    words = [each["verdict"]["word"] for each in result["stress"]]
+    assert len(words) == 26
+    stays = words.count(result["verdict"]["word"])
+    assert f"the verdict stays under {stays} of 26 distortions" in done.stdout
+    assert result["command"].endswith(" --stress")

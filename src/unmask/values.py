@@ -317,6 +317,18 @@ class DetectorInfo:
 
 
 @dataclass(frozen=True)
+class StressedVerdict:
+    """The verdict on a file whose faces were distorted."""
+
+    distortion: str
+    """Name of the distortion."""
+    level: str
+    """Its strength with the unit."""
+    verdict: Verdict
+    """Judgement of the whole file then."""
+
+
+@dataclass(frozen=True)
 class ScanResult:
     """Everything known about one file after a scan. Its JSON is versioned."""
 
@@ -340,6 +352,8 @@ class ScanResult:
     """Versions of the program and of what it computes with."""
     command: str
     """The command that repeats this scan."""
+    stress: tuple[StressedVerdict, ...] | None = None
+    """The verdict under distortions; None: not asked for."""
 
 
 @dataclass(frozen=True)

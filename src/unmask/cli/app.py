@@ -91,6 +91,12 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         ),
     ] = ",".join(_DEFAULT.explain),
     no_explain: Annotated[bool, typer.Option("--no-explain", help="Make no maps.")] = False,
+    stress: Annotated[
+        bool,
+        typer.Option(
+            "--stress", help="Tell whether the verdict survives compression and the like."
+        ),
+    ] = False,
     seed: Seed = _DEFAULT.seed,
     threads: Threads = 2,
     workers: Annotated[int, typer.Option(min=1, help="Files at a time.")] = 1,
@@ -120,6 +126,7 @@ def scan(  # noqa: PLR0917 - the parameters are the options
             settings=settings,
             threads=threads,
             workers=workers,
+            stress=stress,
         )
     )
 

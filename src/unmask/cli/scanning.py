@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from unmask.jobs import Job, scan_all
 from unmask.passes import Progress
 from unmask.report.document import to_json
 from unmask.report.html import to_html, to_html_batch
-from unmask.report.wording import statements, visible
+from unmask.report.wording import statements, survival, visible
 from unmask.settings import ScanSettings
 from unmask.values import SCHEMA_VERSION, Failure, Scan, ScanDocument, Verdict
 
@@ -65,11 +65,13 @@ def run_scan(
     settings: ScanSettings,
     threads: int,
     workers: int,
+    stress: bool = False,
 ) -> int:
     """Scan everything, print, write, and return the exit code."""
     outputs.check()
     paths = expand(inputs)
     job = Job(detector=detector, settings=settings, threads=threads)
+    stressing = _stressing(detector, threads) if stress else _as_it_is
     scans: list[Scan] = []
     failures: list[tuple[str, UnmaskError]] = []
     to_stdout = outputs.json is not None and str(outputs.json) == "-"
@@ -80,11 +82,26 @@ def run_scan(
                 failures.append((path, outcome))
                 complain(outcome)
             else:
-                scans.append(outcome)
+                scans.append(stressing(outcome))
                 if not to_stdout:
-                    typer.echo(summary(outcome))
+                    typer.echo(summary(scans[-1]))
     _write(scans, failures, outputs, single=len(paths) == 1)
     return exit_code(scans, [error for _, error in failures])
+
+
+def _as_it_is(scan: Scan) -> Scan:
+    return scan
+
+
+def _stressing(detector: str | None, threads: int) -> Callable[[Scan], Scan]:
+    """Return what judges a scan again under every distortion."""
+    from unmask.bundle import load_bundle, shipped_folder
+    from unmask.evaluation.survival import stressed
+    from unmask.runtime import Network
+
+    bundle = load_bundle(detector or shipped_folder())
+    network = Network(bundle, threads=threads)
+    return lambda scan: stressed(scan, bundle, network)
 
 
 def exit_code(scans: list[Scan], errors: list[UnmaskError]) -> int:
@@ -131,6 +148,8 @@ def summary(scan: Scan) -> str:
         span = f"{track.start_seconds:.1f}-{track.end_seconds:.1f} s"
         lines.append(f"  face {track.id}, {span}: {_words(track.verdict)}")
         lines += [f"    {visible(said)}" for said in statements(track.verdict)]
+    for place, said in enumerate(survival(result)):
+        lines.append(f"  {'' if place == 0 else '  '}{visible(said)}")
     lines += [f"  not analysed: {visible(reason)}" for reason in result.coverage.not_analysed]
     lines += [f"  passing face, not judged: {visible(each)}" for each in result.coverage.passing]
     lines += [f"  hardly a face, not judged: {visible(each)}" for each in result.coverage.doubtful]

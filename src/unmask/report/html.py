@@ -174,6 +174,7 @@ def environment() -> jinja2.Environment:
         bytesize=wording.size,
         setting=wording.setting,
         statements=wording.statements,
+        survival=wording.survival,
     )
     made.globals.update(
         verdicts=wording.VERDICTS,

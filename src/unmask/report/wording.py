@@ -11,7 +11,7 @@ import math
 import unicodedata
 from dataclasses import dataclass
 
-from unmask.values import Verdict, Word
+from unmask.values import ScanResult, Verdict, Word
 
 NOT_MEASURED = "not measured"
 """What stands for None on the page."""
@@ -178,6 +178,22 @@ def statements(verdict: Verdict) -> tuple[str, ...]:
     if verdict.out_of_range is not None:
         made.append(f"outside the calibration data: {verdict.out_of_range}")
     return tuple(made)
+
+
+def survival(result: ScanResult) -> tuple[str, ...]:
+    """Say whether a verdict survives distortions, and under which it becomes another one."""
+    if not result.stress:
+        return ()
+    changed = [each for each in result.stress if each.verdict.word != result.verdict.word]
+    kept = len(result.stress) - len(changed)
+    return (
+        f"under stress: the verdict stays under {kept} of {len(result.stress)} distortions",
+        *(
+            f"{each.distortion}, {each.level}: {each.verdict.word} "
+            f"(probability {number(each.verdict.probability)})"
+            for each in changed
+        ),
+    )
 
 
 def times(log10: float) -> str:

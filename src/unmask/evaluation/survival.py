@@ -1,0 +1,76 @@
+"""Does one file's verdict survive compression, scaling, blur and the like?
+
+The crops that the network saw are distorted, scored and judged again, with the same limits on size
+and sharpness; a face that becomes too blurred cannot be judged any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from unmask.bundle import Bundle
+from unmask.evaluation.distortions import DISTORTIONS, Condition, conditions_of
+from unmask.runtime import Network
+from unmask.scoring import judge_track, judge_video, sharpness, unusable_reason
+from unmask.values import KeyFrame, Scan, StressedVerdict, Verdict
+
+
+def stressed(
+    scan: Scan, bundle: Bundle, network: Network, *, only: Sequence[str] = tuple(DISTORTIONS)
+) -> Scan:
+    """Return a scan with its file's verdict under every distortion.
+
+    Args:
+        scan: with its pictures.
+        bundle: the detector that made it.
+        network: of that detector.
+        only: names of distortions.
+    """
+    result = scan.result
+    told = tuple(
+        StressedVerdict(
+            condition.distortion, condition.text, _judged(scan, bundle, network, condition)
+        )
+        for condition in conditions_of(only)
+        if scan.pictures
+    )
+    return replace(scan, result=replace(result, stress=told, command=f"{result.command} --stress"))
+
+
+def _judged(scan: Scan, bundle: Bundle, network: Network, condition: Condition) -> Verdict:
+    result, manifest = scan.result, bundle.manifest
+    seed = result.settings["seed"]
+    keys = _scored(scan, bundle, network, condition)
+    verdicts = [
+        judge_track(
+            [keys.get((track.id, key.frame_index), key) for key in track.key_frames],
+            manifest,
+            still=result.video.kind == "image",
+            seed=int(seed or 0),
+        )
+        for track in result.tracks
+    ]
+    return judge_video(verdicts, why_none="no face was found")
+
+
+def _scored(
+    scan: Scan, bundle: Bundle, network: Network, condition: Condition
+) -> dict[tuple[int, int], KeyFrame]:
+    """Return the key frames with pictures by track and frame, scored under a condition."""
+    pixels = [condition.of(p.crop, seed=number) for number, p in enumerate(scan.pictures)]
+    logits = network.run(np.stack(pixels)).logits
+    found = {(t.id, key.frame_index): key for t in scan.result.tracks for key in t.key_frames}
+    scored = {}
+    for picture, changed, logit in zip(scan.pictures, pixels, logits, strict=True):
+        at = (picture.track_id, picture.frame_index)
+        measured = sharpness(changed)
+        scored[at] = replace(
+            found[at],
+            logit=float(logit),
+            sharpness=measured,
+            unusable=unusable_reason(found[at].face_px, measured, bundle.manifest.judgeable),
+        )
+    return scored
