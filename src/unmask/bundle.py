@@ -196,7 +196,8 @@ class Parity(Strict):
     gradient: float
     """Of the logit's gradient with respect to that map; at most 1e-3."""
     input_gradient: float | None
-    """Of the logit's gradient with respect to the input; at most 1e-3. None without that file."""
+    """Of the logit's gradient with respect to the input, on three quarters of the crops; at most
+    1e-3. None without that file."""
     crops: str
     """The crops that both ran on."""
 

@@ -20,7 +20,8 @@ from safetensors.torch import save_file
 from torch.nn import functional as F  # noqa: N812
 
 from unmask.errors import InputError, InputNotFound
-from unmask.models.network import FaceNetwork, PaperHead, preprocessing_of
+from unmask.models.head import PaperHead
+from unmask.models.network import FaceNetwork, preprocessing_of
 
 SMALL = "resnet10t"
 

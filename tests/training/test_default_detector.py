@@ -91,12 +91,12 @@ def test_a_longer_run_begins_as_a_shorter_one() -> None:
 def test_both_classes_weigh_alike_in_the_loss(files: dict[str, Path], tmp_path: Path) -> None:
     """With a network that says 0 of everything, half of the loss comes from each class."""
     run = start(files, tmp_path, label_smoothing=0.0)
-    for parameter in (run.model.logit.weight, run.model.logit.bias):
+    for parameter in (run.model.head.logit.weight, run.model.head.logit.bias):
         torch.nn.init.zeros_(parameter)
     assert PLAN.reals != PLAN.fakes
     assert run.step(*batch(files, 0)) == pytest.approx(np.log(2), rel=1e-3)
     # at logit 0 the bias moves by the balance of the two classes: none
-    assert abs(float(run.model.logit.bias.grad)) < 1e-3
+    assert abs(float(run.model.head.logit.bias.grad)) < 1e-3
 
 
 def test_a_run_that_is_stopped_goes_on_with_the_same_losses(
@@ -172,11 +172,11 @@ def test_processes_step_along_the_mean_of_their_gradients(
     runs = [start(files, tmp_path / "alone", steps=1) for _ in range(2)]
     for rank, run in enumerate(runs):
         run.step(*batch(files, rank))
-    expected = sum(run.model.logit.weight.grad for run in runs) / 2
+    expected = sum(run.model.head.logit.weight.grad for run in runs) / 2
     together = paths(files, tmp_path / "together")
     together.out.mkdir()
     multiprocessing.spawn(default_detector.train_rank, (recipe, together), nprocs=2)
     state = torch.load(together.out / "checkpoint.pt", weights_only=True)["optimiser"]["state"]
     place = [name for name, _ in runs[0].model.named_parameters()].index("logit.weight")
     torch.testing.assert_close(state[place]["exp_avg"], expected / 10, rtol=1e-3, atol=1e-6)
-    assert not torch.allclose(*(run.model.logit.weight.grad for run in runs), rtol=0.1)
+    assert not torch.allclose(*(run.model.head.logit.weight.grad for run in runs), rtol=0.1)

@@ -1,9 +1,4 @@
-"""The paper's head, which every backbone here carries, and its gradient in closed form.
-
-Global average pooling, Dense 128 ReLU, Dropout 0.5, and one logit for P(fake). One sigmoid logit is
-the paper's two-way softmax written with one number, since softmax over two outputs depends on their
-difference only: softmax(a, b)[0] = sigmoid(a - b).
-"""
+"""The paper's head, which every network here carries, and its gradient in closed form."""
 
 from __future__ import annotations
 
@@ -11,20 +6,53 @@ import torch
 from torch import Tensor, nn
 
 
+class PaperHead(nn.Module):
+    """Global average pooling, Dense 128 ReLU, Dropout 0.5, and one logit for P(fake).
+
+    The paper ends in a two-way softmax. One logit is the same with one number less: a softmax over
+    outputs (a, b) depends on their difference only, softmax(a, b)[0] = sigmoid(a - b), and the last
+    layer can learn that difference directly. Cross-entropy of the softmax is then binary
+    cross-entropy of the sigmoid, example by example, so a class weight multiplies the same term in
+    both, and the weighted losses and the functions that minimise them are the same.
+
+    Args:
+        channels: channels of the feature map.
+        width: units of the dense layer.
+        dropout: drop rate between the dense layer and the logit.
+    """
+
+    def __init__(self, channels: int, *, width: int, dropout: float) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(channels, width)
+        self.dropout = nn.Dropout(dropout)
+        self.logit = nn.Linear(width, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the logit `(N,)` for a feature map `(N, C, h, w)`."""
+        hidden = torch.relu(self.hidden(features.mean(dim=(2, 3))))
+        return self.logit(self.dropout(hidden)).squeeze(1)
+
+    def gradient(self, features: Tensor) -> Tensor:
+        """Return d logit / d feature map, `(N, C, h, w)`, written out so that it can be exported.
+
+        Through mean pooling, the dense layer and its ReLU; dropout is off, as in scoring.
+        """
+        open_units = (self.hidden(features.mean(dim=(2, 3))) > 0).to(features.dtype)
+        by_channel = (open_units * self.logit.weight[0]) @ self.hidden.weight
+        cells = features.shape[2] * features.shape[3]
+        return (by_channel / cells)[:, :, None, None].expand_as(features)
+
+
 class HeadedNetwork(nn.Module):
     """A backbone with the paper's head; a subclass says what the backbone's `features` are.
 
     Args:
-        channels: channels of the last feature map.
-        hidden: units of the dense layer.
-        dropout: drop rate between the dense layer and the logit.
+        head: the head.
     """
 
-    def __init__(self, channels: int, *, hidden: int = 128, dropout: float = 0.5) -> None:
+    def __init__(self, head: PaperHead) -> None:
         super().__init__()
-        self.hidden = nn.Linear(channels, hidden)
-        self.dropout = nn.Dropout(dropout)
-        self.logit = nn.Linear(hidden, 1)
+        self.head = head
 
     def features(self, x: Tensor) -> Tensor:
         """Return the last convolutional feature map, `(N, C, h, w)`."""
@@ -32,23 +60,12 @@ class HeadedNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logit of P(fake), `(N,)`, for normalised images `(N, 3, H, W)`."""
-        hidden = torch.relu(self.hidden(self.features(x).mean(dim=(2, 3))))
-        return self.logit(self.dropout(hidden)).squeeze(1)
+        return self.head(self.features(x))
 
     def forward_with_gradient(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return logit `(N,)`, feature map `(N, C, h, w)` and d logit / d feature map, same shape.
-
-        The gradient is written out by hand so that it can be exported as part of a plain forward
-        graph: through mean pooling, the dense layer and its ReLU.
-        """
+        """Return logit `(N,)`, feature map `(N, C, h, w)`, and the gradient of the one at it."""
         features = self.features(x)
-        before_relu = self.hidden(features.mean(dim=(2, 3)))
-        logit = self.logit(torch.relu(before_relu)).squeeze(1)
-        open_units = (before_relu > 0).to(features.dtype)
-        by_channel = (open_units * self.logit.weight[0]) @ self.hidden.weight
-        cells = features.shape[2] * features.shape[3]
-        gradient = (by_channel / cells)[:, :, None, None].expand_as(features)
-        return logit, features, gradient
+        return self.head(features), features, self.head.gradient(features)
 
 
 class Mirrored(HeadedNetwork):
@@ -62,9 +79,8 @@ class Mirrored(HeadedNetwork):
     """
 
     def __init__(self, network: HeadedNetwork) -> None:
-        super().__init__(network.hidden.in_features)
+        super().__init__(network.head)
         self.network = network
-        self.hidden, self.dropout, self.logit = network.hidden, network.dropout, network.logit
 
     def features(self, x: Tensor) -> Tensor:
         """Return the mean of the picture's map and of its mirror image's, mirrored back."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from unmask.models.head import HeadedNetwork
+from unmask.models.head import HeadedNetwork, PaperHead
 from unmask.models.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from unmask.models.tflite import Convolution, read_convolutions
 
@@ -91,7 +91,7 @@ class MobileNet(HeadedNetwork):
     """
 
     def __init__(self, *, hidden: int = 128, dropout: float = 0.5) -> None:
-        super().__init__(FEATURE_CHANNELS, hidden=hidden, dropout=dropout)
+        super().__init__(PaperHead(FEATURE_CHANNELS, width=hidden, dropout=dropout))
         self.stem = ConvolutionNorm(3, STEM_CHANNELS, side=3, stride=2)
         blocks, channels = [], STEM_CHANNELS
         for expansion, out, count, first_stride in _STAGES:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from unmask.bundle import Preprocessing
 from unmask.errors import DownloadError, InputError, InputNotFound
+from unmask.models.head import HeadedNetwork, PaperHead
 
 PAPER_BACKBONES = (
     "legacy_xception",
@@ -32,44 +33,7 @@ _WEIGHT_FILES = (".safetensors", ".pt", ".pth")
 _PREFIX = "backbone."
 
 
-class PaperHead(nn.Module):
-    """Global average pooling, Dense 128 ReLU, Dropout 0.5, and one logit for P(fake).
-
-    The paper ends in a two-way softmax. One logit is the same with one number less: a softmax over
-    outputs (a, b) depends on their difference only, softmax(a, b)[0] = sigmoid(a - b), and the last
-    layer can learn that difference directly. Cross-entropy of the softmax is then binary
-    cross-entropy of the sigmoid, example by example, so a class weight multiplies the same term in
-    both, and the weighted losses and the functions that minimise them are the same.
-
-    Args:
-        channels: channels of the feature map.
-        width: units of the dense layer.
-        dropout: drop rate between the dense layer and the logit.
-    """
-
-    def __init__(self, channels: int, *, width: int, dropout: float) -> None:
-        super().__init__()
-        self.hidden = nn.Linear(channels, width)
-        self.dropout = nn.Dropout(dropout)
-        self.logit = nn.Linear(width, 1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return the logit `(N,)` for a feature map `(N, C, h, w)`."""
-        hidden = torch.relu(self.hidden(features.mean(dim=(2, 3))))
-        return self.logit(self.dropout(hidden)).squeeze(1)
-
-    def gradient(self, features: Tensor) -> Tensor:
-        """Return d logit / d feature map, `(N, C, h, w)`, written out so that it can be exported.
-
-        Through mean pooling, the dense layer and its ReLU; dropout is off, as in scoring.
-        """
-        open_units = (self.hidden(features.mean(dim=(2, 3))) > 0).to(features.dtype)
-        by_channel = (open_units * self.logit.weight[0]) @ self.hidden.weight
-        cells = features.shape[2] * features.shape[3]
-        return (by_channel / cells)[:, :, None, None].expand_as(features)
-
-
-class FaceNetwork(nn.Module):
+class FaceNetwork(HeadedNetwork):
     """A backbone of timm and the paper's head: the logit of P(fake) for face crops.
 
     Args:
@@ -94,11 +58,11 @@ class FaceNetwork(nn.Module):
         head_width: int = 128,
         dropout: float = 0.5,
     ) -> None:
-        super().__init__()
+        made = _backbone(backbone, pretrained=weights == "imagenet")
+        channels = int(made.num_features)
+        super().__init__(PaperHead(channels, width=head_width, dropout=dropout))
         self.backbone_name = backbone
-        self.backbone = _backbone(backbone, pretrained=weights == "imagenet")
-        self.channels = int(self.backbone.num_features)
-        self.head = PaperHead(self.channels, width=head_width, dropout=dropout)
+        self.backbone, self.channels = made, channels
         if isinstance(weights, Path):
             self._load(weights)
 
@@ -115,15 +79,6 @@ class FaceNetwork(nn.Module):
                 f"a convolutional feature map (N, {self.channels}, h, w) is needed"
             )
         return features
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logit of P(fake), `(N,)`, for normalised images `(N, 3, H, W)`."""
-        return self.head(self.features(x))
-
-    def forward_with_gradient(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return logit `(N,)`, feature map `(N, C, h, w)`, and the gradient of the one at it."""
-        features = self.features(x)
-        return self.head(features), features, self.head.gradient(features)
 
     def _load(self, path: Path) -> None:
         """Load weights of the backbone alone, or of all if they are there."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unmask.models.head import HeadedNetwork
+from unmask.models.head import HeadedNetwork, PaperHead
 from unmask.models.imagenet import IMAGENET_STD
 
 # in channels, squeeze channels, expand channels (each of the two branches)
@@ -55,7 +55,7 @@ class SqueezeNet(HeadedNetwork):
     """
 
     def __init__(self, *, hidden: int = 128, dropout: float = 0.5) -> None:
-        super().__init__(FEATURE_CHANNELS, hidden=hidden, dropout=dropout)
+        super().__init__(PaperHead(FEATURE_CHANNELS, width=hidden, dropout=dropout))
         self.stem = nn.Conv2d(3, 64, 3, stride=2)
         self.fires = nn.ModuleList(Fire(*widths) for widths in _FIRES)
         self.pool = nn.MaxPool2d(3, stride=2)

@@ -22,7 +22,7 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
-from unmask.models.network import FaceNetwork
+from unmask.models.head import HeadedNetwork
 from unmask.runtime import GRADIENT_OUTPUTS, INPUT, OUTPUTS
 
 _aten = torch.ops.aten
@@ -33,7 +33,7 @@ _EXAMPLES = 2
 class _Scoring(nn.Module):
     """Logit, feature map, and the gradient of the one with respect to the other."""
 
-    def __init__(self, network: FaceNetwork) -> None:
+    def __init__(self, network: HeadedNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -41,7 +41,7 @@ class _Scoring(nn.Module):
         return self.network.forward_with_gradient(image)
 
 
-def export_scoring(network: FaceNetwork, path: Path, *, size_px: int) -> None:
+def export_scoring(network: HeadedNetwork, path: Path, *, size_px: int) -> None:
     """Write `model.onnx`: logit, feature map, gradient of the logit with respect to that map.
 
     Args:
@@ -52,7 +52,7 @@ def export_scoring(network: FaceNetwork, path: Path, *, size_px: int) -> None:
     _write(_Scoring(network.eval()), path, size_px=size_px, outputs=OUTPUTS)
 
 
-def export_gradient(network: FaceNetwork, path: Path, *, size_px: int) -> None:
+def export_gradient(network: HeadedNetwork, path: Path, *, size_px: int) -> None:
     """Write `gradient.onnx`: the gradient of the logit with respect to the input picture.
 
     Args: as of `export_scoring`.
@@ -61,7 +61,7 @@ def export_gradient(network: FaceNetwork, path: Path, *, size_px: int) -> None:
     _write(graph, path, size_px=size_px, outputs=GRADIENT_OUTPUTS)
 
 
-def trace_gradient(network: FaceNetwork, *, size_px: int) -> GraphModule:
+def trace_gradient(network: HeadedNetwork, *, size_px: int) -> GraphModule:
     """Record the gradient of the logit with respect to the input as a forward graph.
 
     Args: as of `export_scoring`.

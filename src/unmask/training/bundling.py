@@ -34,7 +34,7 @@ from unmask.bundle import (
 )
 from unmask.card import card
 from unmask.errors import InputError
-from unmask.models.export import Scored, calibration, metric, operating_point, operating_points
+from unmask.models.calibration import Scored, calibration, metric, operating_point, operating_points
 from unmask.models.network import FaceNetwork
 from unmask.models.parity import measure_parity, require_parity
 from unmask.models.quantising import quantise, require_accuracy

@@ -20,23 +20,22 @@ import torch
 from unmask.bundle import (
     BundleManifest,
     Judgeable,
-    Parity,
     Preprocessing,
     file_sha256,
     load_bundle,
 )
 from unmask.evaluation.card import save
 from unmask.models.backbones import BACKBONES
-from unmask.models.export import (
+from unmask.models.calibration import (
     Scored,
     calibration,
-    check_parity,
-    export_onnx,
     metric,
     operating_points,
 )
 from unmask.models.head import HeadedNetwork, Mirrored
 from unmask.models.imagenet import IMAGENET_MEAN, IMAGENET_STD
+from unmask.models.parity import measure_parity, require_parity
+from unmask.models.tracing import export_gradient, export_scoring
 from unmask.training.default_detector import predict
 from unmask.training.material import ValidationSet, read_validation
 
@@ -102,8 +101,13 @@ def build(run: Path, *, name: str, calibrate_on: Path, test: Path, out: Path) ->
     tested = read_validation(test, size_px=size)
     sources = frozenset(pq.read_table(test)["original"].to_pylist())
     held_out = read_validation(calibrate_on, size_px=size, without=sources)
-    export_onnx(model, out / "model.onnx", size_px=size)
-    agreement = check_parity(model, out / "model.onnx", tested.images[:64])
+    scoring, gradient = out / "model.onnx", out / "gradient.onnx"
+    export_scoring(model, scoring, size_px=size)
+    export_gradient(model, gradient, size_px=size)
+    agreement = measure_parity(
+        model, scoring, gradient, tested.images[:64], crops="64 crops of dfdc-validation"
+    )
+    require_parity(agreement)
     fit = scored(model, held_out)
     fitted_on = (
         f"{len(fit.labels)} DFDC validation crops (parts 35-39; {np.sum(fit.labels == 0)} real) "
@@ -129,10 +133,8 @@ def build(run: Path, *, name: str, calibrate_on: Path, test: Path, out: Path) ->
         metrics=(
             metric("AUC per crop", scored(model, tested), "dfdc-validation, parts 35-39", rng),
         ),
-        parity=Parity(
-            **agreement, input_gradient=None, crops="64 crops of dfdc-validation, parts 35-39"
-        ),
-        files={"model.onnx": file_sha256(out / "model.onnx")},
+        parity=agreement,
+        files={path.name: file_sha256(path) for path in (scoring, gradient)},
     )
     manifest = save(out, manifest)
     load_bundle(out)

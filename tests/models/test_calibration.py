@@ -1,54 +1,18 @@
-"""From a network to a bundle: the ONNX file, calibration, thresholds and figures."""
-
-# ruff: noqa: E402 - imports wait for the check that torch is there
+"""From scored crops to a bundle: calibration, thresholds and figures."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from toy_material import drawn_face
-
-torch = pytest.importorskip("torch", reason="networks need torch (extra `train`)")
-
-from unmask.models.export import (
+from unmask.models.calibration import (
     Scored,
     calibration,
-    check_parity,
     cluster_draws,
-    export_onnx,
     metric,
     operating_points,
     platt,
 )
-from unmask.models.imagenet import normalise
-from unmask.models.squeezenet import SqueezeNet
-from unmask.runtime import OUTPUTS
-
-# torch's exporter uses what torch itself has deprecated
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-
-SIDE = 64
-
-
-def network(seed: int) -> SqueezeNet:
-    torch.manual_seed(seed)
-    return SqueezeNet().eval()
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    for package in ("onnx", "onnxscript"):
-        pytest.importorskip(package, reason=f"export needs {package} (extra `train`)")
-    path = tmp_path_factory.mktemp("export") / "model.onnx"
-    export_onnx(network(0), path, size_px=SIDE)
-    return path
-
-
-def pictures(count: int) -> np.ndarray:
-    return normalise([drawn_face(n, (SIDE, SIDE)) for n in range(count)])
 
 
 def scored(count: int = 400, *, seed: int = 0) -> Scored:
@@ -56,27 +20,6 @@ def scored(count: int = 400, *, seed: int = 0) -> Scored:
     rng = np.random.default_rng(seed)
     labels = (rng.random(count) < 0.7).astype(np.int64)
     return Scored(rng.normal(labels * 2.0, 1.5), labels, np.arange(count) // 4)
-
-
-@pytest.mark.parametrize("count", [1, 5])
-def test_the_exported_network_is_torchs(exported: Path, count: int) -> None:
-    import onnxruntime as ort
-
-    session = ort.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
-    logit, features, gradient = session.run(OUTPUTS, {"image": pictures(count)})
-    model, kept = network(0), []
-    model.fires[-1].register_forward_hook(lambda _, __, out: kept.append(out))
-    expected = model(torch.from_numpy(pictures(count)))
-    (slope,) = torch.autograd.grad(expected.sum(), kept)
-    np.testing.assert_allclose(logit, expected.detach(), rtol=0, atol=1e-4)
-    np.testing.assert_allclose(features, kept[0].detach(), rtol=0, atol=1e-4)
-    assert np.abs(gradient - slope.numpy()).max() < 1e-4 * np.abs(slope.numpy()).max()
-
-
-def test_parity_is_measured_and_another_network_is_refused(exported: Path) -> None:
-    assert max(check_parity(network(0), exported, pictures(3)).values()) < 1e-4
-    with pytest.raises(ValueError, match="differs from PyTorch's"):
-        check_parity(network(1), exported, pictures(3))
 
 
 def test_platt_scaling_is_balanced_logistic_regression() -> None:

@@ -1,36 +1,18 @@
-"""From a trained network to what a bundle holds: ONNX, calibration, operating points, figures."""
+"""From scored crops to what a bundle holds: calibration, operating points, figures."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from unmask.bundle import Calibration, Metric, OperatingPoint
-from unmask.models.head import HeadedNetwork
-from unmask.runtime import OUTPUTS
 
 Values = NDArray[np.float64]
 
-_PARITY_LOGIT = 1e-4
-_PARITY_GRADIENT = 1e-3
 _REPLICATES = 1000
 _PLATT_STEPS = 60
-
-
-class _WithGradient(nn.Module):
-    """The network as its bundle runs it: logit, feature map, gradient."""
-
-    def __init__(self, model: HeadedNetwork) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return self.model.forward_with_gradient(x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,63 +25,6 @@ class Scored:
     """`(N,)`, 1 for fake."""
     clusters: NDArray[np.int64]
     """`(N,)` number of the source video: what a bootstrap draws."""
-
-
-def export_onnx(model: HeadedNetwork, path: Path, *, size_px: int) -> None:
-    """Write `model.onnx` with a free batch size."""
-    torch.onnx.export(
-        _WithGradient(model).eval(),
-        (torch.zeros(2, 3, size_px, size_px),),
-        str(path),
-        input_names=["image"],
-        output_names=list(OUTPUTS),
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
-
-
-def check_parity(model: HeadedNetwork, path: Path, images: NDArray[np.float32]) -> dict[str, float]:
-    """Compare ONNX Runtime with PyTorch; gradients with autograd.
-
-    Args:
-        model: the network.
-        path: its ONNX file.
-        images: `(N, 3, H, W)`, normalised.
-
-    Returns:
-        Largest differences, relative to the largest value.
-
-    Raises:
-        ValueError: they are larger than 1e-4 (logit, features) or 1e-3 (gradient).
-    """
-    import onnxruntime as ort
-
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    logits, features, gradients = session.run(OUTPUTS, {"image": images})
-    tensor = torch.from_numpy(images)
-    expected = model.eval().features(tensor)
-    leaf = expected.detach().requires_grad_()
-    hidden = torch.relu(model.hidden(leaf.mean(dim=(2, 3))))
-    expected_logits = model.logit(hidden).squeeze(1)
-    (expected_gradient,) = torch.autograd.grad(expected_logits.sum(), leaf)
-    found = {
-        "logit": _relative(logits, expected_logits),
-        "features": _relative(features, expected),
-        "gradient": _relative(gradients, expected_gradient),
-    }
-    if (
-        max(found["logit"], found["features"]) > _PARITY_LOGIT
-        or found["gradient"] > _PARITY_GRADIENT
-    ):
-        raise ValueError(f"the exported network differs from PyTorch's: {found}")
-    return found
-
-
-def _relative(got: NDArray[np.float32], expected: Tensor) -> float:
-    wanted = expected.detach().numpy()
-    return float(np.abs(got - wanted).max() / np.abs(wanted).max())
 
 
 def platt(scored: Scored) -> tuple[float, float]:
