@@ -86,7 +86,9 @@ def _refusals(manifest: BundleManifest) -> list[str]:
             if span is not None
         ]
         kinds = ", ".join(seen.compressions) or "not told"
-        lines.append(f"Calibrated on: {'; '.join([*spans, f'compressions: {kinds}'])}.")
+        fate = "is refused" if seen.outside == "cannot judge" else "brings a warning"
+        told = "; ".join([*spans, f"compressions: {kinds}"])
+        lines.append(f"Calibrated on: {told}. In a scan, a face outside of these ranges {fate}.")
     if rule is not None:
         lines.append(f"{rule.guarantee} {rule.abstained:.0%} were not judged of {rule.data}.")
     return lines
