@@ -177,6 +177,6 @@ def test_processes_step_along_the_mean_of_their_gradients(
     together.out.mkdir()
     multiprocessing.spawn(default_detector.train_rank, (recipe, together), nprocs=2)
     state = torch.load(together.out / "checkpoint.pt", weights_only=True)["optimiser"]["state"]
-    place = [name for name, _ in runs[0].model.named_parameters()].index("logit.weight")
+    place = [name for name, _ in runs[0].model.named_parameters()].index("head.logit.weight")
     torch.testing.assert_close(state[place]["exp_avg"], expected / 10, rtol=1e-3, atol=1e-6)
     assert not torch.allclose(*(run.model.head.logit.weight.grad for run in runs), rtol=0.1)
