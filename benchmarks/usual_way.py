@@ -10,10 +10,8 @@ facenet-pytorch, not unmask.
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import cv2
 import numpy as np
@@ -24,20 +22,9 @@ from numpy.typing import NDArray
 FRAMES = 32
 CROP_PX = 128
 MARGIN = 0.85
-SQUEEZENET = Path(__file__).parents[1] / "src" / "unmask" / "models" / "squeezenet.py"
+SOURCE = Path(__file__).parents[1] / "src"
 
 Picture = NDArray[np.uint8]
-
-
-def squeezenet() -> ModuleType:
-    """Load unmask's network file by its path, since the interpreter may lack the package."""
-    spec = importlib.util.spec_from_file_location("squeezenet", SQUEEZENET)
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(SQUEEZENET)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["squeezenet"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def read(path: str) -> tuple[int, list[Picture]]:
@@ -77,10 +64,13 @@ def faces(pictures: list[Picture]) -> list[Picture]:
 
 def score(crops: list[Picture]) -> list[float]:
     """Return the probability of each crop."""
-    module = squeezenet()
-    network = module.SqueezeNet().eval()
+    sys.path.insert(0, str(SOURCE))  # unmask itself need not be installed where torch is
+    from unmask.models.imagenet import IMAGENET_MEAN, IMAGENET_STD
+    from unmask.models.squeezenet import SqueezeNet
+
+    network = SqueezeNet().eval()
     scaled = np.stack(crops).astype(np.float32) / 255
-    normalised = (scaled - np.float32(module.IMAGENET_MEAN)) / np.float32(module.IMAGENET_STD)
+    normalised = (scaled - np.float32(IMAGENET_MEAN)) / np.float32(IMAGENET_STD)
     with torch.inference_mode():
         logits = network(torch.from_numpy(normalised.transpose(0, 3, 1, 2).copy()))
     return torch.sigmoid(logits).tolist()
