@@ -133,6 +133,17 @@ def check_backbone(backbone: str, folder: Path) -> None:
     assert np.abs(alone - expected).max() <= LIMITS["input_gradient"] * np.abs(expected).max()
 
 
+def test_exported_files_do_not_name_folders_of_the_machine(tmp_path: Path) -> None:
+    network = FaceNetwork("test_resnet").eval()
+    export_scoring(network, tmp_path / "model.onnx", size_px=32)
+    export_gradient(network, tmp_path / "gradient.onnx", size_px=32)
+    for path in tmp_path.iterdir():
+        content = path.read_bytes()
+        assert str(Path.cwd()).encode() not in content
+        assert b"site-packages" not in content
+        assert b".py" not in content
+
+
 def test_parity_finds_another_networks_weights(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = FaceNetwork("resnet10t").eval()

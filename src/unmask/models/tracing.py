@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
@@ -104,6 +105,18 @@ def _write(module: nn.Module, path: Path, *, size_px: int, outputs: Sequence[str
         external_data=False,
         verbose=False,
     )
+    strip_notes(path)
+
+
+def strip_notes(path: Path) -> None:
+    """Take the exporter's notes out of a file: its stack traces name folders of this machine."""
+    model = onnx.load(str(path))
+    for noted in (model.graph, *model.graph.node, *model.graph.input, *model.graph.output):
+        del noted.metadata_props[:]
+    for function in model.functions:
+        for noted in (function, *function.node):
+            del noted.metadata_props[:]
+    onnx.save(model, str(path))
 
 
 def _convolution_backward(  # noqa: PLR0917 - the signature is the operation's
