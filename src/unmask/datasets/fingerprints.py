@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
+from unmask.datasets.layouts.crops import key_column
 from unmask.datasets.layouts.layout import PICTURE_SUFFIXES, files_below
 from unmask.datasets.manifest import Kind, VideoRecord
 from unmask.datasets.phash import is_flat, phash, small_luma
@@ -174,7 +175,7 @@ class _CropReader:
 def _pictures_in(file: Path) -> dict[str, bytes]:
     """Return the encoded pictures of a Parquet file by name; see `layouts.crops`."""
     try:
-        key = "crop_id" if "crop_id" in pq.read_schema(file).names else "name"
+        key = key_column(file)
         table = pq.read_table(file, columns=[key, "image"])
     except (pa.ArrowException, OSError) as error:
         raise InputNotFound(f"cannot read crops from {str(file)!r}", hint="index again") from error

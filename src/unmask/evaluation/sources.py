@@ -25,7 +25,7 @@ from unmask.bundle import Bundle, Preprocessing
 from unmask.datasets.layouts import crops as crops_layout
 from unmask.datasets.loading import Crop, CropDataset
 from unmask.datasets.manifest import Manifest, ManifestInfo, Split, VideoRecord
-from unmask.datasets.rows import VideoCoverage, manifest_sha256
+from unmask.datasets.rows import StoreInfo, VideoCoverage, manifest_sha256
 from unmask.datasets.store import CropStore
 from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import PredictionRow
@@ -78,11 +78,7 @@ class StoreSource:
         """What is known of the store."""
         info = CropStore(self.folder).info
         return {
-            "data": info.dataset,
-            "licence": info.licence,
-            "protocol": info.protocol,
-            "leaks": info.leaks,
-            "leak_reason": info.leak_reason,
+            **_terms(info),
             "manifest_sha256": info.manifest_sha256,
             "videos_expected": info.manifest_rows if self.split is None else len(self._videos),
             "settings": {**info.settings, "split": self.split},
@@ -117,6 +113,17 @@ _OF_CROP = (
     "frame_index", "pts_seconds", "face_px",
 )  # fmt: skip
 """Fields that are a stored crop's."""
+
+
+def _terms(info: StoreInfo | ManifestInfo) -> dict[str, Any]:
+    """Return what a crop store and a manifest say alike."""
+    return {
+        "data": info.dataset,
+        "licence": info.licence,
+        "protocol": info.protocol,
+        "leaks": info.leaks,
+        "leak_reason": info.leak_reason,
+    }
 
 
 def row_of_crop(crop: Crop, logit: float, *, sharpness: float | None = None) -> PredictionRow:
@@ -278,13 +285,8 @@ class VideoSource:
     @property
     def described(self) -> dict[str, Any]:
         """What the manifest says."""
-        info = self.manifest.info
         return {
-            "data": info.dataset,
-            "licence": info.licence,
-            "protocol": info.protocol,
-            "leaks": info.leaks,
-            "leak_reason": info.leak_reason,
+            **_terms(self.manifest.info),
             "manifest_sha256": manifest_sha256(self.manifest),
             "videos_expected": len(self._records),
             "settings": {**settings_table(self.settings), "split": self.split},

@@ -19,7 +19,6 @@ import torch
 
 from unmask.bundle import (
     BundleManifest,
-    Judgeable,
     Preprocessing,
     file_sha256,
     load_bundle,
@@ -36,6 +35,7 @@ from unmask.models.head import HeadedNetwork, Mirrored
 from unmask.models.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from unmask.models.parity import measure_parity, require_parity
 from unmask.models.tracing import export_gradient, export_scoring
+from unmask.training.bundling import JUDGEABLE
 from unmask.training.default_detector import predict
 from unmask.training.material import ValidationSet, read_validation
 
@@ -59,7 +59,6 @@ LIMITS = (
     ),
     "DFDC's actors recur across its parts: its figures are not proven free of known identities.",
 )
-JUDGEABLE = Judgeable(min_face_px=48, min_sharpness=6.0, min_key_frames=3)
 MARGIN_RATIO = 0.85
 """As the DFDC crops lie around the face detector's boxes (measured: median 0.82)."""
 SHIFT_Y_RATIO = 0.06

@@ -64,7 +64,7 @@ def picture(root: Path, crop: str) -> bytes:
     path = root / f"{inner}.parquet"
     if not slash or not path.is_file():
         raise InputNotFound(f"no crop {crop!r} below {str(root)!r}", hint="index the folder again")
-    key = "crop_id" if "crop_id" in pq.read_schema(path).names else "name"
+    key = key_column(path)
     found = pq.read_table(path, columns=["image"], filters=pc.field(key) == name)
     if len(found) != 1:
         raise InputNotFound(
@@ -72,6 +72,11 @@ def picture(root: Path, crop: str) -> bytes:
         )
     image: bytes = found["image"][0].as_py()
     return image
+
+
+def key_column(path: Path) -> str:
+    """Return the column that names the crops of a Parquet file: a store's shard has its own."""
+    return "crop_id" if "crop_id" in pq.read_schema(path).names else "name"
 
 
 def _files(path: Path) -> list[tuple[Path, str]]:
