@@ -8,13 +8,16 @@ state), so that only the forgery tells them apart.
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
 Pixels = NDArray[np.uint8]
 
+_H264_SHARE = 1 / 3
 _RESAMPLING = (
     Image.Resampling.BILINEAR,
     Image.Resampling.BICUBIC,
@@ -51,6 +54,26 @@ def jpeg(image: Image.Image, quality: int) -> Image.Image:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return Image.open(buffer).convert("RGB")
+
+
+def h264(image: Image.Image, crf: int) -> Image.Image:
+    """Return an image of even sides as a key frame of H.264 at a constant rate factor (0..51)."""
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = image.width, image.height, "yuv420p"
+    encoder.time_base = Fraction(1, 25)
+    encoder.options = {"crf": str(crf), "preset": "veryfast", "threads": "1"}
+    packets = [*encoder.encode(av.VideoFrame.from_image(image)), *encoder.encode(None)]
+    decoder = av.CodecContext.create("h264", "r")
+    decoder.thread_count = 1
+    frames = [frame for packet in (*packets, None) for frame in decoder.decode(packet)]
+    return frames[0].to_image()
+
+
+def compress(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Compress by JPEG, or every third time by H.264, from hardly to strongly."""
+    if rng.random() < _H264_SHARE:
+        return h264(image, int(rng.integers(18, 39)))
+    return jpeg(image, int(rng.integers(30, 96)))
 
 
 def recolour(image: Image.Image, rng: np.random.Generator, strength: float) -> Image.Image:
@@ -91,20 +114,29 @@ def rescale(
     return image.resize(size, _RESAMPLING[up])
 
 
-def degrade(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Apply a random chain of colour, scale, blur, noise and compression changes."""
+def degrade(
+    image: Image.Image, rng: np.random.Generator, *, compression_ratio: float = 0.65
+) -> Image.Image:
+    """Apply a random chain of colour, scale, blur, noise and compression changes.
+
+    Args:
+        image: of even sides.
+        rng: source of randomness.
+        compression_ratio: how often the image is compressed at the end; at 0 small pictures are not
+            compressed before they are enlarged either.
+    """
     if rng.random() < 0.7:
         image = recolour(image, rng, 0.25)
     if rng.random() < 0.45:
-        image = rescale(image, rng, compressed_share=0.5)
+        image = rescale(image, rng, compressed_share=0.5 if compression_ratio else 0.0)
     if rng.random() < 0.2:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.4)))
     if rng.random() < 0.2:
         noise = rng.normal(0, rng.uniform(1, 8), size=(image.height, image.width, 3))
         noisy = np.asarray(image, dtype=np.float32) + noise
         image = Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
-    if rng.random() < 0.65:
-        image = jpeg(image, int(rng.integers(30, 96)))
+    if rng.random() < compression_ratio:
+        image = compress(image, rng)
     if rng.random() < 0.05:
         image = image.convert("L").convert("RGB")
     return image

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from unmask.training.selfblend import self_blend
 
 Pixels = NDArray[np.uint8]
 Batch = tuple[Pixels, NDArray[np.float32]]
-Augmentation = Callable[[Image.Image, np.random.Generator, int], Image.Image]
+Degrade = Callable[[Image.Image, np.random.Generator], Image.Image]
 _EPOCHS, _STEPS = 0, 1
 """Second word of a seed, so that the streams of epochs and of steps are apart."""
 
@@ -38,21 +39,15 @@ def resized(image: Image.Image, size_px: int) -> Image.Image:
     return image.resize((size_px, size_px), Image.Resampling.BILINEAR)
 
 
-def _plain(image: Image.Image, _: np.random.Generator, size_px: int) -> Image.Image:
-    return resized(image, size_px)
+def classes_of(crops: Crops, *, drawn: NDArray[np.bool_] | None = None) -> Classes:
+    """Return where each class is, and for each fake the nearest real crop of the same footage.
 
-
-def _standard(image: Image.Image, rng: np.random.Generator, size_px: int) -> Image.Image:
-    return degrade(random_window(image, rng, size_px), rng)
-
-
-AUGMENTATIONS: dict[str, Augmentation] = {"none": _plain, "standard": _standard}
-"""What a training crop goes through, by name."""
-
-
-def classes_of(crops: Crops) -> Classes:
-    """Return where each class is, and for each fake the nearest real crop of the same footage."""
+    Args:
+        crops: all of them.
+        drawn: `(N,)` whether a crop counts; None counts all.
+    """
     is_fake = crops.is_fake
+    counted = np.ones(len(crops), dtype=np.bool_) if drawn is None else drawn
     reals: dict[str, list[int]] = defaultdict(list)
     for index in np.flatnonzero(~is_fake):
         reals[crops.keys[index].target].append(int(index))
@@ -62,7 +57,15 @@ def classes_of(crops: Crops) -> Classes:
         if candidates := reals.get(key.target):
             distance = [abs(crops.keys[other].frame - key.frame) for other in candidates]
             original[index] = candidates[int(np.argmin(distance))]
-    return Classes(np.flatnonzero(~is_fake), np.flatnonzero(is_fake), original)
+    return Classes(np.flatnonzero(~is_fake & counted), np.flatnonzero(is_fake & counted), original)
+
+
+def drawn_crops(crops: Crops, recipe: Recipe) -> NDArray[np.bool_]:
+    """Return `(N,)` which crops an epoch goes through; see `self_blended_ratio` of the recipe."""
+    if not recipe.augmentation.self_blended_ratio:
+        return np.ones(len(crops), dtype=np.bool_)
+    of_fakes = {key.origin for key in crops.keys if key.is_fake}
+    return np.array([key.origin in of_fakes for key in crops.keys], dtype=np.bool_)
 
 
 def blended_pairs(recipe: Recipe) -> int:
@@ -85,7 +88,11 @@ class TrainingBatches:
 
     def __init__(self, crops: Crops, order: Order, recipe: Recipe, *, devices: int = 1) -> None:
         self._crops, self._order, self._recipe = crops, order, recipe
-        self._classes = classes_of(crops)
+        self._classes = classes_of(crops, drawn=drawn_crops(crops, recipe))
+        self._reals = np.flatnonzero(~crops.is_fake)
+        self._degrade: Degrade = partial(
+            degrade, compression_ratio=recipe.augmentation.compression_ratio
+        )
         self._blends = blended_pairs(recipe)
         self._drawn = recipe.batch_size - 2 * self._blends
         self._devices = devices
@@ -113,14 +120,25 @@ class TrainingBatches:
         rng = np.random.default_rng((self._recipe.seed, _STEPS, number))
         epoch, inside = divmod(number, self.per_epoch * self._devices)
         chosen = self._order_of(epoch)[inside * self._drawn : (inside + 1) * self._drawn]
-        augment = AUGMENTATIONS[self._recipe.augmentation.name]
-        size = self._recipe.network.size_px
-        images = [augment(self._crops.picture(int(index)), rng, size) for index in chosen]
+        size = self.size_at(number)
+        images = [self._augmented(self._crops.picture(int(index)), rng, size) for index in chosen]
         labels = [float(self._crops.keys[index].is_fake) for index in chosen]
-        for real in rng.choice(self._classes.real, self._blends):
-            images += self._blend(self._crops.picture(int(real)), rng)
+        for real in rng.choice(self._reals, self._blends):
+            images += self._blend(self._crops.picture(int(real)), rng, size)
             labels += [0.0, 1.0]
         return np.stack([np.asarray(image) for image in images]), np.array(labels, np.float32)
+
+    def size_at(self, number: int) -> int:
+        """Return the side of the crops of a batch, px."""
+        part = self._recipe.network
+        if part.early_size_px is not None and number < part.early_ratio * len(self):
+            return part.early_size_px
+        return part.size_px
+
+    def _augmented(self, image: Image.Image, rng: np.random.Generator, size_px: int) -> Image.Image:
+        if self._recipe.augmentation.name == "none":
+            return resized(image, size_px)
+        return self._degrade(random_window(image, rng, size_px), rng)
 
     def _order_of(self, epoch: int) -> Positions:
         """Return the positions of an epoch; the last one asked for is kept."""
@@ -129,9 +147,8 @@ class TrainingBatches:
             self._epoch = (epoch, self._order(self._classes, rng))
         return self._epoch[1]
 
-    def _blend(self, face: Image.Image, rng: np.random.Generator) -> list[Image.Image]:
+    def _blend(self, face: Image.Image, rng: np.random.Generator, size: int) -> list[Image.Image]:
         """Return a real crop and its self-blended fake, both augmented in the same way."""
-        size = self._recipe.network.size_px
         if self._recipe.augmentation.name == "none":
             return list(self_blend(resized(face, size), rng))
         pair = self_blend(random_window(face, rng, round(_BLEND_SCALE * size)), rng)
@@ -139,7 +156,7 @@ class TrainingBatches:
         images = []
         for image in pair:
             rng.bit_generator.state = state
-            images.append(degrade(resized(image, size), rng))
+            images.append(self._degrade(resized(image, size), rng))
         return images
 
 

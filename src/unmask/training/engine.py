@@ -22,9 +22,15 @@ from torch.multiprocessing import ProcessRaisedException
 from torch.utils.data import DataLoader, Sampler
 
 from unmask.errors import InputError, RecipeError, TrainingStopped
+from unmask.models.depthwise import quicken
 from unmask.models.network import DEFAULT_MARGIN_RATIO, FaceNetwork, preprocessing_of
 from unmask.provenance import versions
-from unmask.training.batches import TrainingBatches, ValidationBatches, blended_pairs
+from unmask.training.batches import (
+    TrainingBatches,
+    ValidationBatches,
+    blended_pairs,
+    drawn_crops,
+)
 from unmask.training.hardware import Hardware, lightning_precision, resolve_precision
 from unmask.training.holdout import Sides, read_sides
 from unmask.training.imbalance import Counts, Strategy, strategy_of
@@ -126,7 +132,7 @@ def train(
             hint=f"go on with it: unmask train --resume {folder}; or name another folder with -o",
         )
     sides = _read(recipe, training, validation)
-    network = _network(recipe)
+    network = _network(recipe, hardware)
     precision = resolve_precision(
         recipe.precision, network, size_px=recipe.network.size_px, hardware=hardware
     )
@@ -164,7 +170,7 @@ def resume(folder: str | Path, *, hardware: Hardware, watcher: Watcher) -> Run:
             f"the crops of {str(folder)!r} are not those that it began with",
             hint="put the old files back, or begin a new run",
         )
-    return _fit(recipe, _network(recipe), sides, run, hardware=hardware, watcher=watcher)
+    return _fit(recipe, _network(recipe, hardware), sides, run, hardware=hardware, watcher=watcher)
 
 
 def _read(
@@ -173,16 +179,19 @@ def _read(
     return read_sides(training, validation, ratio=recipe.validation_ratio, seed=recipe.seed)
 
 
-def _network(recipe: Recipe) -> FaceNetwork:
-    """Make the network; random weights follow from the seed."""
+def _network(recipe: Recipe, hardware: Hardware) -> FaceNetwork:
+    """Make the network, quick on a CPU; random weights follow from the seed."""
     part = recipe.network
     torch.manual_seed(recipe.seed)
     weights: Literal["imagenet"] | Path | None = None
     if part.weights is not None:
         weights = "imagenet" if part.weights == "imagenet" else Path(part.weights)
-    return FaceNetwork(
+    network = FaceNetwork(
         part.backbone, weights=weights, head_width=part.head_width, dropout=part.dropout
     )
+    if hardware.kind == "cpu":
+        quicken(network)
+    return network
 
 
 def _record(
@@ -218,7 +227,8 @@ def _record(
 
 def strategy_for(recipe: Recipe, sides: Sides) -> Strategy:
     """Return the strategy against imbalance, for the crops as the loss will see them."""
-    counts = Counts(sides.data.training.real, sides.data.training.fake)
+    fakes = sides.training.is_fake[drawn_crops(sides.training, recipe)]
+    counts = Counts(int((~fakes).sum()), int(fakes.sum()))
     ratio = 2 * blended_pairs(recipe) / recipe.batch_size
     return strategy_of(recipe.imbalance, counts.with_blends(ratio))
 
@@ -275,6 +285,9 @@ def _fit(
 
 def _trainer(recipe: Recipe, hardware: Hardware, *, epochs: int) -> lightning.Trainer:
     several = hardware.devices > 1
+    if several:
+        # file descriptors of hundreds of tensors do not all arrive in another process
+        torch.multiprocessing.set_sharing_strategy("file_system")
     return lightning.Trainer(
         accelerator=hardware.kind,
         devices=hardware.devices,

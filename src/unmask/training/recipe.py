@@ -56,6 +56,11 @@ class NetworkPart(_Part):
     """Where it starts: `imagenet`, a file of weights, or null for random weights."""
     size_px: Annotated[int, Field(ge=16, le=1024)] = 224
     """Side of the square input."""
+    early_size_px: Annotated[int, Field(ge=16, le=1024)] | None = None
+    """Side of the training crops in the first part of the run, where smaller ones are cheaper; null
+    takes `size_px` from the start."""
+    early_ratio: Share = 0.6
+    """Share of the run that `early_size_px` holds for."""
     head_width: Count = 128
     """Units of the dense layer."""
     dropout: Share = 0.5
@@ -126,9 +131,13 @@ class AugmentationPart(_Part):
     """What training crops go through."""
 
     name: Literal["none", "standard"] = "none"
-    """`standard`: window, flip, turn, colour, scale, blur, noise and JPEG."""
+    """`standard`: window, flip, turn, colour, scale, blur, noise and compression."""
+    compression_ratio: Annotated[float, Field(ge=0, le=1)] = 0.65
+    """Of `standard`: how often a crop is compressed, by JPEG or by H.264."""
     self_blended_ratio: Share = 0.0
-    """Share of a batch that is pairs of a real crop and a fake blended from it."""
+    """Share of a batch that is pairs of a real crop and a fake blended from it. Above 0, real crops
+    of a file or store without fakes come in such pairs only: drawn as they are, they would teach
+    the network to know that source, not real faces."""
 
 
 class Recipe(_Part):
