@@ -2,8 +2,8 @@
 
 OpenCV reads every frame, facenet-pytorch's MTCNN looks at 32 uniform ones at full size, and a torch
 network of the shipped detector's size scores the largest face of each, eagerly, on the CPU. Its
-weights are random: they do not change the time. The interpreter needs cv2, torch and
-facenet-pytorch, not unmask.
+weights are random: they do not change the time. The interpreter needs cv2, torch, timm
+and facenet-pytorch, not unmask.
 
     python benchmarks/usual_way.py CLIP
 """
@@ -11,18 +11,18 @@ facenet-pytorch, not unmask.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
+import timm
 import torch
 from facenet_pytorch import MTCNN
 from numpy.typing import NDArray
 
 FRAMES = 32
-CROP_PX = 128
+CROP_PX = 192
+NETWORK = "tf_efficientnet_lite0"
 MARGIN = 0.85
-SOURCE = Path(__file__).parents[1] / "src"
 
 Picture = NDArray[np.uint8]
 
@@ -64,16 +64,11 @@ def faces(pictures: list[Picture]) -> list[Picture]:
 
 def score(crops: list[Picture]) -> list[float]:
     """Return the probability of each crop."""
-    sys.path.insert(0, str(SOURCE))  # unmask itself need not be installed where torch is
-    from unmask.models.imagenet import IMAGENET_MEAN, IMAGENET_STD
-    from unmask.models.squeezenet import SqueezeNet
-
-    network = SqueezeNet().eval()
-    scaled = np.stack(crops).astype(np.float32) / 255
-    normalised = (scaled - np.float32(IMAGENET_MEAN)) / np.float32(IMAGENET_STD)
+    network = timm.create_model(NETWORK, num_classes=1).eval()
+    normalised = np.stack(crops).astype(np.float32) / 127.5 - 1
     with torch.inference_mode():
         logits = network(torch.from_numpy(normalised.transpose(0, 3, 1, 2).copy()))
-    return torch.sigmoid(logits).tolist()
+    return torch.sigmoid(logits[:, 0]).tolist()
 
 
 def main(path: str) -> None:

@@ -4,6 +4,7 @@ import pytest
 import timm
 import torch
 from torch import nn
+
 from unmask.models.depthwise import Depthwise, quicken
 
 

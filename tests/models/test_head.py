@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from toy_material import drawn_face
@@ -11,35 +12,35 @@ from toy_material import drawn_face
 torch = pytest.importorskip("torch", reason="networks need torch (extra `train`)")
 
 from unmask.models.head import Mirrored
-from unmask.models.imagenet import normalise
-from unmask.models.squeezenet import SqueezeNet
+from unmask.models.network import FaceNetwork
 
 
 @pytest.fixture(scope="module")
-def network() -> SqueezeNet:
+def network() -> FaceNetwork:
     torch.manual_seed(0)
-    return SqueezeNet().eval()
+    return FaceNetwork("test_resnet").eval()
 
 
 def pictures() -> torch.Tensor:
-    return torch.from_numpy(normalise([drawn_face(n) for n in range(3)]))
+    faces = np.stack([np.asarray(drawn_face(n), dtype=np.float32) for n in range(3)])
+    return torch.from_numpy(faces.transpose(0, 3, 1, 2)) / 127.5 - 1
 
 
-def test_a_picture_and_its_mirror_image_score_alike(network: SqueezeNet) -> None:
+def test_a_picture_and_its_mirror_image_score_alike(network: FaceNetwork) -> None:
     both, images = Mirrored(network).eval(), pictures()
     torch.testing.assert_close(both(images), both(images.flip(3)))
     torch.testing.assert_close(both.features(images), both.features(images.flip(3)).flip(3))
     assert not torch.allclose(network.features(images), network.features(images.flip(3)).flip(3))
 
 
-def test_the_head_sees_the_mean_of_both_pooled_maps(network: SqueezeNet) -> None:
+def test_the_head_sees_the_mean_of_both_pooled_maps(network: FaceNetwork) -> None:
     images = pictures()
     pooled = [network.features(x).mean(dim=(2, 3)) for x in (images, images.flip(3))]
     expected = network.head((sum(pooled) / 2)[:, :, None, None])
     torch.testing.assert_close(Mirrored(network).eval()(images), expected)
 
 
-def test_its_written_out_gradient_is_autograds(network: SqueezeNet) -> None:
+def test_its_written_out_gradient_is_autograds(network: FaceNetwork) -> None:
     both = Mirrored(network).eval()
     logit, features, gradient = both.forward_with_gradient(pictures())
     leaf = features.detach().requires_grad_()

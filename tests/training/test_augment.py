@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from toy_material import drawn_face
-from unmask.training.augment import degrade, jpeg, random_window, recolour, rescale
+from unmask.training.augment import degrade, h264, jpeg, random_window, recolour, rescale
 
 FACE = drawn_face(0)
 CHANGES: dict[str, Callable[[Image.Image, np.random.Generator], Image.Image]] = {
@@ -77,3 +77,30 @@ def test_a_small_picture_may_be_compressed_before_it_is_enlarged() -> None:
         )
         assert plain.size == squeezed.size
         assert 1 < np.abs(np.asarray(plain, dtype=int) - np.asarray(squeezed)).mean() < 40
+
+
+def test_h264_loses_more_at_a_higher_factor_and_keeps_the_size() -> None:
+    face = drawn_face(3)
+    losses = []
+    for crf in (10, 25, 45):
+        found = h264(face, crf)
+        assert (found.mode, found.size) == ("RGB", face.size)
+        losses.append(np.abs(np.asarray(found, float) - np.asarray(face, float)).mean())
+    assert losses[0] < losses[1] < losses[2]
+
+
+def test_without_compression_no_crop_has_its_traces() -> None:
+    # the only change left to a seed whose other draws do nothing would be compression
+    face = drawn_face(4)
+    untouched = [
+        degrade(face, np.random.default_rng(seed), compression_ratio=0.0).tobytes()
+        == face.tobytes()
+        for seed in range(60)
+    ]
+    always = [
+        degrade(face, np.random.default_rng(seed), compression_ratio=1.0).tobytes()
+        == face.tobytes()
+        for seed in range(60)
+    ]
+    assert any(untouched)
+    assert not any(always)

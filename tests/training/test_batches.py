@@ -5,11 +5,13 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from toy_crops import write_toy_crops
 from unmask.errors import RecipeError
-from unmask.training.batches import TrainingBatches, ValidationBatches, classes_of
+from unmask.training.batches import TrainingBatches, ValidationBatches, classes_of, drawn_crops
 from unmask.training.crops import CropKey, Crops, read_crops
 from unmask.training.recipe import Recipe
 from unmask.training.sampling import alternating, paired, shuffled
@@ -100,3 +102,24 @@ def test_validation_crops_come_once_and_in_order(crops: Crops) -> None:
     positions = np.concatenate([slices[n][0] for n in range(len(slices))])
     assert positions.tolist() == list(range(33))
     assert slices[3][1].shape == (3, 32, 32, 3)
+
+
+def test_small_crops_come_first(crops: Crops) -> None:
+    network = {"size_px": 32, "early_size_px": 24, "early_ratio": 0.5}
+    batches = TrainingBatches(crops, shuffled, recipe(network=network, epochs=2))
+    sides = [batches[number][0].shape[1] for number in range(len(batches))]
+    assert sides == [24] * batches.per_epoch + [32] * batches.per_epoch
+
+
+def test_a_source_without_fakes_comes_in_blended_pairs_only(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("sources")
+    mixed = write_toy_crops(folder / "mixed.parquet", families=4)
+    table = pq.read_table(write_toy_crops(folder / "all.parquet", families=6))
+    pq.write_table(table.filter(pc.field("label") == "real"), folder / "real.parquet")
+    crops = read_crops([mixed, folder / "real.parquet"])
+    plain, blended = recipe(), recipe(augmentation={"name": "none", "self_blended_ratio": 0.5})
+    assert drawn_crops(crops, plain).all()
+    assert drawn_crops(crops, blended).tolist() == [key.origin == 0 for key in crops.keys]
+    assert TrainingBatches(crops, shuffled, blended).per_epoch == len(read_crops([mixed])) // 4
