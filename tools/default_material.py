@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 WINDOW = (21, 52, 157, 188)
-"""Square that frames a face somewhat wider than DFDC's crops do, px; training cuts windows of it."""
+"""Square, px: somewhat wider than DFDC's crops; training cuts windows out of it."""
 SIZE = (178, 218)
 
 

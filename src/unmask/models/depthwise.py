@@ -1,8 +1,8 @@
 """Depthwise convolutions whose gradients are quick on a CPU, equal to PyTorch's to rounding.
 
 PyTorch 2.15 computes some gradients of a depthwise convolution by slow paths on a CPU: in bfloat16
-that at the input with a stride of 2 takes fifty times as long as the convolution itself, and that of
-a 5 x 5 kernel thirty times. Both can be had from operations that are quick: the first is a
+that at the input with a stride of 2 takes fifty times as long as the convolution itself, and that
+of a 5 x 5 kernel thirty times. Both can be had from operations that are quick: the first is a
 convolution of the spread-out gradient with the turned kernel, the second consists of gradients of
 3 x 3 kernels on shifted inputs. `benchmarks/training.py` measures what it gains.
 """
