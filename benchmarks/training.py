@@ -1,10 +1,10 @@
 """Speed of training and scoring: `python -m benchmarks.training [BACKBONE ...] [--size PX ...]`.
 
 In one run, in turn, so that all meet the same load: forward and training in PyTorch as it comes
-(eager, fp32), with channels last, and with bf16; ONNX Runtime forward; a plain loop over timm's own
-network and loss, as its users write it; and crops per second that the loader makes from a Parquet
-file. Each cell is images per second, median (least-greatest) over the rounds. Needs the `train`
-extra.
+(eager, fp32), with channels last, with bf16, and with the quick gradients of `unmask train`; ONNX
+Runtime forward; a plain loop over timm's own network and loss, as its users write it; and crops per
+second that the loader makes from a Parquet file. Each cell is images per second, median
+(least-greatest) over the rounds. Needs the `train` extra.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader
 
 from benchmarks.measure import Spread
+from unmask.models.depthwise import quicken
 from unmask.models.network import PAPER_BACKBONES, FaceNetwork
 from unmask.training.batches import TrainingBatches
 from unmask.training.crops import read_crops
@@ -49,6 +50,8 @@ class Way:
     """Memory format."""
     bf16: bool
     """Whether under autocast."""
+    quick: bool = False
+    """Whether with quick gradients of depthwise convolutions, as `unmask train` on a CPU."""
 
 
 WAYS = (
@@ -56,6 +59,7 @@ WAYS = (
     Way("channels last", channels_last=True, bf16=False),
     Way("channels last, bf16", channels_last=True, bf16=True),
 )
+TRAINING_WAYS = (*WAYS, Way("quick gradients, bf16", channels_last=True, bf16=True, quick=True))
 
 
 def images(batch: int, size_px: int, way: Way) -> torch.Tensor:
@@ -141,8 +145,10 @@ def network_rates(
         scorers["ONNX Runtime"] = with_onnxruntime(FaceNetwork(backbone), plain, Path(folder))
         found["scoring"] = measured(scorers, batch, rounds=options.rounds, seconds=options.seconds)
     learners = {}
-    for way in WAYS:
+    for way in TRAINING_WAYS:
         network = FaceNetwork(backbone)
+        if way.quick:
+            quicken(network)
         if way.channels_last:
             network = network.to(memory_format=torch.channels_last)
         learners[way.name] = training(network, images(batch, size_px, way), way)
@@ -219,7 +225,9 @@ def print_network(backbone: str, size_px: int, found: dict[str, dict[str, list[f
             over = ratios(rates, name, "eager fp32")
             print(f"| {backbone} | {size_px} | {kind}: {name} | {Spread.of(values)} | {over} |")
     scoring = ratios(found["scoring"], "ONNX Runtime", "eager fp32").median
-    learning = max(ratios(found["training"], way.name, "plain timm loop").median for way in WAYS)
+    learning = max(
+        ratios(found["training"], way.name, "plain timm loop").median for way in TRAINING_WAYS
+    )
     for kind, reached, goal in (
         ("training over a plain loop", learning, GOAL_TRAINING),
         ("scoring over eager", scoring, GOAL_SCORING),
