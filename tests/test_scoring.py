@@ -1,5 +1,6 @@
 """From logits to words, and when nothing is said."""
 
+from dataclasses import replace
 from math import exp, sqrt
 from statistics import NormalDist
 
@@ -16,8 +17,9 @@ from unmask.scoring import (
     interval,
     judge_track,
     judge_video,
+    scored,
     sharpness,
-    unusable_reason,
+    turn,
     word,
 )
 from unmask.values import KeyFrame, Verdict
@@ -167,17 +169,40 @@ def test_a_video_whose_faces_cannot_be_judged_gives_the_best_ones_reason():
     assert verdict.reason == f"no face could be judged: {track(1.0, 1.0).reason}"
 
 
+FLAT = np.full((32, 32, 3), 128, dtype=np.uint8)
+STRIPED = np.repeat(np.arange(32, dtype=np.uint8) % 2 * 255, 96).reshape(32, 32, 3)
+FRONTAL = ((10, 10), (30, 10), (20, 20), (12, 30), (28, 30))
+TURNED = ((10, 10), (30, 10), (38, 20), (12, 30), (28, 30))
+
+
 @pytest.mark.parametrize(
-    ("face_px", "sharp", "expected"),
+    ("face_px", "crop", "landmarks", "expected"),
     [
-        (39.9, 99.0, "face too small"),
-        (40.0, 4.9, "face too blurred"),
-        (40.0, 5.0, None),
+        (39.9, STRIPED, FRONTAL, "face too small (40 px, 40 needed)"),
+        (40.0, FLAT, FRONTAL, "face too blurred (sharpness 0.0, 5 needed)"),
+        (40.0, STRIPED, TURNED, "head turned away (turn 0.90, at most 0.8)"),
+        (40.0, STRIPED, FRONTAL, None),
     ],
 )
-def test_a_crop_is_unusable_below_its_limits_and_usable_at_them(face_px, sharp, expected):
-    reason = unusable_reason(face_px, sharp, MANIFEST.judgeable)
-    assert reason is None if expected is None else reason.startswith(expected)
+def test_a_crop_is_unusable_beyond_its_limits(face_px, crop, landmarks, expected):
+    limits = MANIFEST.judgeable.model_copy(update={"max_turn": 0.8})
+    asked = replace(key_frame(0.0), face_px=face_px, landmarks=landmarks)
+    found = scored(asked, crop, 1.5, limits)
+    assert (found.unusable, found.logit) == (expected, 1.5)
+    assert found.sharpness == sharpness(crop)
+
+
+@given(angle=st.floats(0, 6.28), size=st.floats(0.1, 50), across=st.floats(-2, 2))
+def test_turn_is_the_share_across_the_eyes_at_any_angle_and_size(angle, size, across):
+    along = size * np.array([np.cos(angle), np.sin(angle)])
+    down = np.array([-along[1], along[0]])
+    left, right, nose = -along / 2, along / 2, across * along + 0.6 * down
+    points = tuple(tuple(map(float, p)) for p in (left, right, nose, left + down, right + down))
+    assert turn(points) == pytest.approx(abs(across), abs=1e-9)
+
+
+def test_eyes_in_one_place_are_turned_away():
+    assert turn(((5, 5), (5, 5), (6, 7), (4, 9), (6, 9))) == float("inf")
 
 
 def test_sharpness_falls_with_every_step_of_blur():

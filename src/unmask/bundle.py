@@ -169,6 +169,8 @@ class Judgeable(Strict):
     """Smallest shorter side of the face box, pixels of the original frame."""
     min_sharpness: float
     """Smallest variance of the Laplacian of the crop's luma at 128 px."""
+    max_turn: Annotated[float, Field(gt=0)] | None = None
+    """Largest turn of the head to the side (see `scoring.turn`); None allows any."""
     min_key_frames: Annotated[int, Field(ge=1)]
     """Fewest usable key frames behind a verdict on a video."""
 

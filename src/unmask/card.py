@@ -72,11 +72,12 @@ def _points(manifest: BundleManifest) -> str:
 def _refusals(manifest: BundleManifest) -> list[str]:
     """Say what is not judged, and what the calibration saw."""
     limits, seen, rule = manifest.judgeable, manifest.calibrated_range, manifest.abstention
+    turned = "" if limits.max_turn is None else f", or turned away by over {limits.max_turn:g}"
     lines = [
         (
-            f"Faces under {limits.min_face_px:g} px or of sharpness under "
-            f"{limits.min_sharpness:g}; videos with fewer than {limits.min_key_frames} usable key "
-            "frames."
+            f"Faces under {limits.min_face_px:g} px, or of sharpness under "
+            f"{limits.min_sharpness:g}{turned}; videos with fewer than {limits.min_key_frames} "
+            "usable key frames."
         )
     ]
     if seen is not None:

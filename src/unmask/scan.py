@@ -39,7 +39,8 @@ from unmask.passes import (
 )
 from unmask.provenance import repeat_command, settings_table, versions
 from unmask.runtime import Network, Output, preprocess
-from unmask.scoring import calibrate, judge_track, judge_video, sharpness, unusable_reason
+from unmask.scoring import calibrate, judge_track, judge_video
+from unmask.scoring import scored as scored_key_frame
 from unmask.settings import ScanSettings
 from unmask.values import (
     SCHEMA_VERSION,
@@ -164,15 +165,9 @@ class Scanner:
         probabilities = calibrate(output.logits.astype(np.float64), manifest.calibration)
         scored = []
         for crop, logit, probability in zip(crops, output.logits, probabilities, strict=True):
-            measured = sharpness(crop.pixels)
-            scored_frame = replace(
-                crop.key_frame,
-                sharpness=measured,
-                logit=float(logit),
-                probability=float(probability),
-                unusable=unusable_reason(crop.key_frame.face_px, measured, manifest.judgeable),
-            )
-            scored.append(replace(crop, key_frame=scored_frame))
+            found = scored_key_frame(crop.key_frame, crop.pixels, logit, manifest.judgeable)
+            found = replace(found, probability=float(probability))
+            scored.append(replace(crop, key_frame=found))
         pictures = []
         for number, crop in enumerate(scored):
             pictures.append(self._picture(crop, output, number))

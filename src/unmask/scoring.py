@@ -18,7 +18,7 @@ from PIL import Image
 
 from unmask.bundle import BundleManifest, Calibration, Judgeable
 from unmask.likelihood import out_of_range, stated
-from unmask.values import KeyFrame, Verdict, Word
+from unmask.values import KeyFrame, Landmarks, Verdict, Word
 
 Values = NDArray[np.float64]
 
@@ -41,12 +41,44 @@ def sharpness(crop: NDArray[np.uint8]) -> float:
     return float((ring - 4 * centre).var())
 
 
-def unusable_reason(face_px: float, crop_sharpness: float, limits: Judgeable) -> str | None:
+def turn(landmarks: Landmarks) -> float:
+    """Return how far a head is turned to the side: 0 is frontal, a profile is 1 or more.
+
+    The nose's distance from the middle between the eyes, along the line through the eyes, in
+    distances between the eyes.
+    """
+    left, right, nose = (np.array(point, dtype=np.float64) for point in landmarks[:3])
+    across = right - left
+    square = float(across @ across)
+    if square == 0:
+        return float("inf")
+    return abs(float((nose - (left + right) / 2) @ across)) / square
+
+
+def scored(
+    key_frame: KeyFrame, crop: NDArray[np.uint8], logit: float, limits: Judgeable
+) -> KeyFrame:
+    """Return a key frame with its logit, its sharpness, and why it cannot be used, if so.
+
+    Args:
+        key_frame: with face size and landmarks.
+        crop: `(S, S, 3)` RGB, what the network saw.
+        logit: the network's output.
+        limits: the detector's.
+    """
+    found = replace(key_frame, sharpness=sharpness(crop), logit=float(logit))
+    return replace(found, unusable=_unusable_reason(found, limits))
+
+
+def _unusable_reason(found: KeyFrame, limits: Judgeable) -> str | None:
     """Say why a crop is not fit to be judged, or None where it is."""
-    if face_px < limits.min_face_px:
-        return f"face too small ({face_px:.0f} px, {limits.min_face_px:.0f} needed)"
-    if crop_sharpness < limits.min_sharpness:
-        return f"face too blurred (sharpness {crop_sharpness:.1f}, {limits.min_sharpness:g} needed)"
+    if found.face_px < limits.min_face_px:
+        return f"face too small ({found.face_px:.0f} px, {limits.min_face_px:.0f} needed)"
+    if found.sharpness is not None and found.sharpness < limits.min_sharpness:
+        needed = f"{limits.min_sharpness:g} needed"
+        return f"face too blurred (sharpness {found.sharpness:.1f}, {needed})"
+    if limits.max_turn is not None and (turned := turn(found.landmarks)) > limits.max_turn:
+        return f"head turned away (turn {turned:.2f}, at most {limits.max_turn:g})"
     return None
 
 

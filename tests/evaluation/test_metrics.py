@@ -222,7 +222,7 @@ cases = st.lists(st.tuples(st.integers(-20, 20), st.booleans()), min_size=4, max
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(cases, st.integers(0, 3))
 def test_the_order_alone_decides_figures_of_the_curve(
     rows: list[tuple[int, bool]], bend: int
@@ -234,7 +234,7 @@ def test_the_order_alone_decides_figures_of_the_curve(
         assert Case(logit, is_fake).figure(name) == pytest.approx(Case(bent, is_fake).figure(name))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(cases)
 def test_figures_lie_in_their_range_and_mirror(rows: list[tuple[int, bool]]) -> None:
     case = Case(np.array([v / 10 for v, _ in rows]), np.array([f for _, f in rows]))
@@ -246,7 +246,7 @@ def test_figures_lie_in_their_range_and_mirror(rows: list[tuple[int, bool]]) -> 
     assert 0 <= case.figure("minimum Cllr") <= min(1, case.figure("Cllr")) + 1e-9
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(cases, st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(rows: list[tuple[int, bool]], random: object) -> None:
     shuffled = list(rows)

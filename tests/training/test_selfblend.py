@@ -15,7 +15,7 @@ from unmask.training.selfblend import blend_mask, self_blend
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=SEEDS, side=st.sampled_from([32, 96, 128]))
 def test_a_mask_is_a_soft_region_that_leaves_the_corners(seed: int, side: int) -> None:
     mask = blend_mask(side, np.random.default_rng(seed))
@@ -25,7 +25,7 @@ def test_a_mask_is_a_soft_region_that_leaves_the_corners(seed: int, side: int) -
     assert max(mask[0, 0], mask[0, -1], mask[-1, 0], mask[-1, -1]) < 0.05
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=SEEDS)
 def test_a_pair_is_a_function_of_picture_and_seed(seed: int) -> None:
     face = drawn_face(1)

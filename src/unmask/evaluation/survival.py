@@ -14,7 +14,8 @@ import numpy as np
 from unmask.bundle import Bundle
 from unmask.evaluation.distortions import DISTORTIONS, Condition, conditions_of
 from unmask.runtime import Network
-from unmask.scoring import judge_track, judge_video, sharpness, unusable_reason
+from unmask.scoring import judge_track, judge_video
+from unmask.scoring import scored as scored_key_frame
 from unmask.values import KeyFrame, Scan, StressedVerdict, Verdict
 
 
@@ -63,14 +64,9 @@ def _scored(
     pixels = [condition.of(p.crop, seed=number) for number, p in enumerate(scan.pictures)]
     logits = network.run(np.stack(pixels)).logits
     found = {(t.id, key.frame_index): key for t in scan.result.tracks for key in t.key_frames}
-    scored = {}
-    for picture, changed, logit in zip(scan.pictures, pixels, logits, strict=True):
-        at = (picture.track_id, picture.frame_index)
-        measured = sharpness(changed)
-        scored[at] = replace(
-            found[at],
-            logit=float(logit),
-            sharpness=measured,
-            unusable=unusable_reason(found[at].face_px, measured, bundle.manifest.judgeable),
-        )
-    return scored
+    limits = bundle.manifest.judgeable
+    keys = [(picture.track_id, picture.frame_index) for picture in scan.pictures]
+    return {
+        at: scored_key_frame(found[at], changed, logit, limits)
+        for at, changed, logit in zip(keys, pixels, logits, strict=True)
+    }

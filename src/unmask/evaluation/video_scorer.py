@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from unmask.evaluation.predictions import PredictionRow
 from unmask.faces.crops import cut_square, square_around
 from unmask.passes import choose_in, heaviest, key_frame
 from unmask.runtime import Network
-from unmask.scoring import judge_track, sharpness, unusable_reason
+from unmask.scoring import judge_track, scored, sharpness
 from unmask.settings import ScanSettings
 from unmask.values import KeyFrame
 from unmask.video.still import pixels_as_shown
@@ -108,10 +107,7 @@ class VideoScorer:
         tracks: dict[int, list[KeyFrame]] = defaultdict(list)
         logits = self._network.run(np.stack(cuts)).logits
         for (track, asked), cut, logit in zip(frames, cuts, logits, strict=True):
-            sharp = sharpness(cut)
-            unusable = unusable_reason(asked.face_px, sharp, self._manifest.judgeable)
-            found = replace(asked, sharpness=sharp, logit=float(logit), unusable=unusable)
-            tracks[track].append(found)
+            tracks[track].append(scored(asked, cut, logit, self._manifest.judgeable))
         return tracks
 
     def _judged(
