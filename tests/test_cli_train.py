@@ -15,6 +15,7 @@ for package in ("torch", "lightning", "timm", "yaml", "tensorboard"):
     pytest.importorskip(package, reason=f"training needs {package} (extra `train`)")
 
 from toy_crops import write_toy_crops
+from unmask.cli import training
 
 TINY = ["network.backbone=test_resnet", "network.weights=null", "network.size_px=32"]
 TINY += ["epochs=1", "batch_size=8", "workers=0"]
@@ -91,3 +92,26 @@ def test_a_mistake_ends_with_one_line_a_hint_and_code_2(
     assert hint in advice
     assert (done.returncode, done.stdout) == (2, "")
     assert not list(tmp_path.iterdir())
+
+
+def test_without_a_terminal_lines_say_how_far_a_run_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with training._Shown() as shown:
+        shown.batch(1, 9, loss=0.5)
+        assert not capsys.readouterr().err  # a minute has not passed
+    monkeypatch.setattr(training, "_LINE_SECONDS", 0.0)
+    with training._Shown() as shown:
+        shown.batch(2, 9, loss=0.25)
+    assert capsys.readouterr().err.startswith("batch 2 of 9  loss 0.2500")
+
+
+@pytest.mark.parametrize(("waited", "said"), [(0.05, False), (0.4, True)])
+def test_a_starved_epoch_says_so(
+    waited: float, said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = dict.fromkeys(training._SHOWN, 0.5) | {"epoch": 1.0, "crops_per_second": 20.0}
+    training._Shown().epoch(row | {"waited_ratio": waited}, best=True)
+    line = capsys.readouterr().err
+    assert ("40% of the time waiting for crops (raise workers)" in line) is said
+    assert line.endswith("  best\n")

@@ -101,9 +101,11 @@ def _export(manifest: BundleManifest) -> list[str]:
     if manifest.parity is not None:
         found = manifest.parity.model_dump(exclude={"crops"}, exclude_none=True)
         said = ", ".join(f"{name.replace('_', ' ')} {value:.1e}" for name, value in found.items())
+        whole = manifest.parity.input_gradient is None
+        note = "" if whole else " (the gradient at the input on three quarters of these crops)"
         lines.append(
-            f"Largest relative difference of ONNX Runtime to PyTorch on {manifest.parity.crops}: "
-            f"{said}."
+            f"Largest relative difference of ONNX Runtime to PyTorch, in float32, on "
+            f"{manifest.parity.crops}: {said}{note}."
         )
     if manifest.quantised is not None:
         q = manifest.quantised

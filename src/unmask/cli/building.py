@@ -75,16 +75,27 @@ def export(  # noqa: PLR0917 - the parameters are the options
     trained_on: Annotated[
         str | None, typer.Option(help="What a weights file was trained on.")
     ] = None,
+    false_positive: Annotated[
+        float | None,
+        typer.Option(help="Cost of calling a real face fake.", show_default="the run's"),
+    ] = None,
+    false_negative: Annotated[
+        float | None, typer.Option(help="Cost of missing a fake.", show_default="the run's")
+    ] = None,
+    prior_fake: Annotated[
+        float | None, typer.Option(help="Share of fakes in use.", show_default="the run's")
+    ] = None,
 ) -> None:
     """Turn a training run into a detector bundle.
 
-    Its ONNX files are compared with PyTorch on real crops; what disagrees is not written.
+    Its ONNX files are compared with PyTorch on real crops; what disagrees is not written. Costs
+    of errors set the operating point `costs`; nothing is trained again.
     """
     from unmask.errors import UnmaskError
 
     try:
         from unmask.training.bundling import write_bundle
-        from unmask.training.subjects import Facts, read_subject
+        from unmask.training.subjects import CostChanges, Facts, read_subject
     except ModuleNotFoundError as error:
         raise UnmaskError(
             f"export needs the package {error.name}, which is not installed",
@@ -96,6 +107,7 @@ def export(  # noqa: PLR0917 - the parameters are the options
         name=name,
         licence=licence,
         facts=Facts(backbone=backbone, size_px=size, margin_ratio=margin, training_data=trained_on),
+        costs=CostChanges(false_positive, false_negative, prior_fake),
     )
     bundle = write_bundle(subject, output, int8=int8, gradient=gradient, say=_say)
     _print_written(bundle)
@@ -174,13 +186,25 @@ def _print_written(bundle: Bundle) -> None:
         typer.echo(
             f"{metric.name}: {metric.value:.4f} ({low:.4f} to {high:.4f}), {metric.protocol}"
         )
+    if (quantised := bundle.manifest.quantised) is not None:
+        typer.echo(
+            f"int8: AUC {quantised.auc_int8:.4f}, float32 {quantised.auc_float32:.4f}, "
+            f"on {quantised.crops}"
+        )
+    for point in bundle.manifest.operating_points:
+        typer.echo(
+            f"operating point {point.name}: logit {point.logit:.3f}, there "
+            f"{point.false_positive_rate:.1%} of real and {point.true_positive_rate:.1%} of fake "
+            "crops are called fake"
+        )
     typer.echo(f"bundle written to {bundle.folder}")
 
 
 def _parity(parity: Parity) -> str:
     found = parity.model_dump(exclude={"crops"}, exclude_none=True)
     said = ", ".join(f"{name} {value:.1e}" for name, value in found.items())
-    return f"ONNX Runtime against PyTorch on {parity.crops}: {said}"
+    note = "" if parity.input_gradient is None else " (on three quarters of these crops)"
+    return f"ONNX Runtime against PyTorch on {parity.crops}, in float32: {said}{note}"
 
 
 def _files(bundle: Bundle) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 _NEEDED = ("torch", "lightning", "timm", "yaml", "safetensors", "sklearn", "pyarrow")
 _MANY = ("--data", "--validation", "--set")
 _SHOWN = ("training_loss", "loss", "accuracy", "auc", "video_auc")
+_LINE_SECONDS = 60.0
+"""Time between two lines where there is no terminal to draw a bar on."""
+_TOLERATED_WAIT = 0.1
+"""Share of the time that may be spent on waiting for crops without a word."""
 TRAIN_CODES = "Exit codes: 0 trained to the end; 2 wrong use or bad input; 130 stopped."
 
 
@@ -180,11 +185,12 @@ def _go_on(folder: Path, devices: Devices, shown: _Shown) -> Run:
 
 
 class _Shown:
-    """Shows on standard error how far a run is: a bar on a terminal, and a line per epoch."""
+    """Shows on standard error how far a run is: a bar, or elsewhere a line a minute; and epochs."""
 
     def __init__(self) -> None:
         self.folder: Path | None = None
         self._bar: Any = None
+        self._next_line = time.monotonic() + _LINE_SECONDS
 
     def __enter__(self) -> Self:
         return self
@@ -207,11 +213,18 @@ class _Shown:
         if self._bar is None:
             self._bar = _bar(total)
         self._bar.update(self._bar.task_ids[0], completed=done, loss=loss)
+        if not self._bar.console.is_terminal and time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + _LINE_SECONDS
+            left = self._bar.tasks[0].time_remaining
+            end = "" if left is None else f"  {timedelta(seconds=round(left))} left"
+            self._print(f"batch {done} of {total}  loss {loss:.4f}{end}")
 
     def epoch(self, row: dict[str, float], *, best: bool) -> None:
         """Print a line."""
         figures = "  ".join(f"{name.replace('_', ' ')} {row[name]:.4f}" for name in _SHOWN)
         speed = f"{row['crops_per_second']:.0f} crops/s"
+        if row["waited_ratio"] > _TOLERATED_WAIT:
+            speed += f", {row['waited_ratio']:.0%} of the time waiting for crops (raise workers)"
         self._print(f"epoch {row['epoch']:.0f}  {figures}  {speed}{'  best' if best else ''}")
 
     def _print(self, line: str) -> None:

@@ -41,6 +41,7 @@ from unmask.models.quantising import quantise, require_accuracy
 from unmask.models.tracing import export_gradient, export_scoring
 from unmask.runtime import INPUT, OUTPUTS, preprocess
 from unmask.training.batches import resized
+from unmask.training.costs import Costs, threshold_for
 from unmask.training.crops import Crops
 
 Logits = NDArray[np.float64]
@@ -73,8 +74,11 @@ class Subject:
     """Terms of the weights and of the material."""
     limits: tuple[str, ...]
     """What it cannot do."""
-    costs_logit: float | None = None
-    """Threshold that the recipe's costs ask for."""
+    costs: Costs | None = None
+    """What errors cost in use; None chooses no threshold by it."""
+    trained_log_odds: float | None = None
+    """Log odds of fake over real that the logits carry from training; None where they are no log
+    odds, or nothing is known."""
 
 
 def write_bundle(
@@ -194,8 +198,11 @@ def _manifest(
             hint="give more validation crops of both classes, with --validation",
         ) from error
     points = operating_points(scored)
-    if subject.costs_logit is not None:
-        points = (*points, operating_point("costs", subject.costs_logit, scored))
+    if subject.costs is not None:
+        threshold = threshold_for(
+            subject.costs, subject.trained_log_odds, scored.logits, crops.is_fake
+        )
+        points = (*points, operating_point("costs", threshold, scored))
     return BundleManifest(
         bundle_version="1",
         name=subject.name,

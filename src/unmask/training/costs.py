@@ -92,3 +92,19 @@ def cheapest_logit(logits: Logits, is_fake: IsFake, *, costs: Costs) -> float:
     spent = (1 - costs.prior_fake) * costs.false_positive * false_positives
     spent += costs.prior_fake * costs.false_negative * misses
     return float(candidates[np.argmin(spent)])
+
+
+def threshold_for(
+    costs: Costs, trained_log_odds: float | None, logits: Logits, is_fake: IsFake
+) -> float:
+    """Return the logit at and above which a crop is called fake: in closed form if there is one.
+
+    Args:
+        costs: of the errors, and the share of fakes in use.
+        trained_log_odds: as of `bayes_logit`; None where the logits are no log odds.
+        logits: `(N,)` of labelled crops, on which the threshold is chosen without a closed form.
+        is_fake: `(N,)`, both classes present.
+    """
+    if trained_log_odds is None:
+        return cheapest_logit(logits, is_fake, costs=costs)
+    return bayes_logit(costs, trained_log_odds=trained_log_odds)

@@ -20,6 +20,7 @@ from unmask.training.crops import Crops, read_crops
 from unmask.training.runs import CropSummary, RunData
 
 _From = Literal["given", "store", "carved"]
+_OPTION = {"training": "--data", "validation": "--validation"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _sides(training: Crops, validation: Crops, validation_from: _From) -> Sides:
         if not 0 < crops.is_fake.sum() < len(crops):
             raise RecipeError(
                 f"{name} needs crops of both classes, got {crops!r}",
-                hint="give more crops, or name others with --validation",
+                hint=f"give real and fake crops with {_OPTION[name]}",
             )
     data = RunData(
         training=_summary(training),

@@ -18,7 +18,7 @@ from safetensors.torch import save
 
 from unmask.bundle import file_sha256
 from unmask.errors import InputError
-from unmask.training.costs import Costs, bayes_logit, cheapest_logit
+from unmask.training.costs import Costs, threshold_for
 from unmask.training.curves import Row, draw_curves
 from unmask.training.figures import figures, is_better
 from unmask.training.learning import Learning
@@ -283,14 +283,10 @@ def _decision(
 ) -> Decision:
     """Return the threshold that the recipe's costs ask for."""
     costs = Costs(**recipe.costs.model_dump())
-    if log_odds is None:
-        threshold = cheapest_logit(logits, truth.is_fake, costs=costs)
-    else:
-        threshold = bayes_logit(costs, trained_log_odds=log_odds)
     return Decision(
         costs=str(costs),
         prior_fake=costs.prior_fake,
-        logit=threshold,
+        logit=threshold_for(costs, log_odds, logits, truth.is_fake),
         basis="validation" if log_odds is None else "bayes",
     )
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from unmask.errors import InputError, InputNotFound
 from unmask.models.network import DEFAULT_MARGIN_RATIO, FaceNetwork, preprocessing_of
 from unmask.training.bundling import Subject
+from unmask.training.costs import Costs, bayes_logit
 from unmask.training.crops import Crops, read_crops
 from unmask.training.holdout import read_sides
-from unmask.training.recipe import load_recipe
+from unmask.training.recipe import Recipe, load_recipe
 from unmask.training.runs import CropSummary, Run, read_run
 
 _CHOSEN_ON = "its figures are from the validation crops that chose epoch and thresholds: too good"
@@ -32,6 +33,29 @@ class Facts:
     """What it was trained on."""
 
 
+@dataclass(frozen=True)
+class CostChanges:
+    """Costs of errors in use that replace a run's own; None keeps its."""
+
+    false_positive: float | None = None
+    """Cost of calling a real face fake."""
+    false_negative: float | None = None
+    """Cost of missing a fake."""
+    prior_fake: float | None = None
+    """Share of fakes to expect in use."""
+
+    def of(self, recipe: Recipe | None) -> Costs | None:
+        """Return the costs for a run by a recipe, or for weights without one.
+
+        Raises:
+            ValueError: they decide nothing.
+        """
+        changed = {name: value for name, value in asdict(self).items() if value is not None}
+        if recipe is None:
+            return Costs(**changed) if changed else None
+        return Costs(**recipe.costs.model_dump() | changed)
+
+
 def read_subject(
     source: Path,
     *,
@@ -39,6 +63,7 @@ def read_subject(
     name: str | None = None,
     licence: str | None = None,
     facts: Facts | None = None,
+    costs: CostChanges | None = None,
 ) -> Subject:
     """Read a run folder, or a file of weights.
 
@@ -48,23 +73,34 @@ def read_subject(
         name: name of the detector; of the run or file if None.
         licence: terms; those that the run's data state if None.
         facts: of a weights file.
+        costs: what errors cost, where not as the run's recipe says.
 
     Raises:
         InputNotFound: there is no such thing.
         InputError: something needed is not known.
+        ValueError: the costs decide nothing.
     """
+    changes = costs or CostChanges()
     if source.is_dir():
-        return _of_run(read_run(source), validation, name=name, licence=licence)
+        return _of_run(read_run(source), validation, name=name, licence=licence, changes=changes)
     if not source.is_file():
         raise InputNotFound(
             f"no run folder and no weights file {str(source)!r}",
             hint="give a folder that `unmask train` wrote, or a .safetensors file",
         )
-    return _of_file(source, validation, name=name, licence=licence, facts=facts or Facts())
+    return replace(
+        _of_file(source, validation, name=name, licence=licence, facts=facts or Facts()),
+        costs=changes.of(None),
+    )
 
 
 def _of_run(
-    run: Run, validation: Sequence[Path], *, name: str | None, licence: str | None
+    run: Run,
+    validation: Sequence[Path],
+    *,
+    name: str | None,
+    licence: str | None,
+    changes: CostChanges,
 ) -> Subject:
     record, data = run.record, run.data
     if not run.weights.is_file():
@@ -72,7 +108,9 @@ def _of_run(
             f"the run {str(run.folder)!r} has no weights yet",
             hint="an epoch must be validated first; go on with `unmask train --resume`",
         )
-    crops = read_crops(validation) if validation else _own_validation(run)
+    recipe = load_recipe(run.recipe_path)
+    costs = changes.of(recipe)
+    crops = read_crops(validation) if validation else _own_validation(run, recipe)
     given = ", ".join(path.name for path in validation)
     return Subject(
         network=FaceNetwork(
@@ -85,13 +123,22 @@ def _of_run(
         training_data=f"{_counts(data.training)}; recipe {record.name}, seed {record.seed}",
         licence=licence or _licences(data.training),
         limits=(*(() if validation else (_CHOSEN_ON,)), *data.leaks, *_unfinished(run)),
-        costs_logit=None if record.decision is None else record.decision.logit,
+        costs=costs,
+        trained_log_odds=_trained_log_odds(run, recipe),
     )
 
 
-def _own_validation(run: Run) -> Crops:
+def _trained_log_odds(run: Run, recipe: Recipe) -> float | None:
+    """Return what the run's own threshold says of its logits; None where they are no log odds."""
+    decision = run.record.decision
+    if decision is None or decision.basis != "bayes":
+        return None
+    own = Costs(**recipe.costs.model_dump())
+    return decision.logit - bayes_logit(own, trained_log_odds=0.0)
+
+
+def _own_validation(run: Run, recipe: Recipe) -> Crops:
     """Read the crops that validated the run again, and make sure that they are the same."""
-    recipe = load_recipe(run.recipe_path)
     sides = read_sides(
         run.record.training_paths,
         run.record.validation_paths,

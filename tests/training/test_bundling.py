@@ -1,0 +1,224 @@
+"""From a run to a bundle: the same scores, its figures and thresholds, and what is refused."""
+
+# ruff: noqa: E402 - imports wait for the check that torch is there
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+for package in ("torch", "lightning", "timm", "onnx", "onnxscript", "tensorboard"):
+    pytest.importorskip(package, reason=f"export needs {package} (extra `train`)")
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from toy_crops import picture
+from unmask.cli.app import app
+from unmask.detector import Detector, check_works
+from unmask.errors import BundleError, InputError, InputNotFound
+from unmask.models.network import FaceNetwork
+from unmask.models.parity import LIMITS
+from unmask.training.bundling import Subject, write_bundle
+from unmask.training.costs import Costs, expected_cost
+from unmask.training.engine import train
+from unmask.training.hardware import Hardware
+from unmask.training.recipe import load_recipe
+from unmask.training.runs import Run, RunRecord
+from unmask.training.subjects import CostChanges, Facts, read_subject
+
+# torch's exporter uses what torch itself has deprecated
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+TINY = ["network.backbone=test_resnet", "network.weights=null", "network.size_px=32"]
+TINY += ["batch_size=8", "epochs=4", "workers=0", "optimiser.learning_rate=0.003"]
+VALIDATED = 40
+"""Families of one real and one fake crop that validate."""
+
+
+class Silent:
+    """A watcher that shows nothing."""
+
+    def begins(self, record: RunRecord) -> None: ...
+
+    def batch(self, done: int, total: int, *, loss: float) -> None: ...
+
+    def epoch(self, row: dict[str, float], *, best: bool) -> None: ...
+
+
+def write_crops(path: Path, *, families: int, prefix: str) -> Path:
+    """Write pairs of crops of which every fifth cannot be told apart: no classifier is perfect."""
+    rows = [
+        {
+            "name": f"{prefix}{number}{label}",
+            "label": label,
+            "original": f"{prefix}{number}real",
+            "image": picture(
+                1000 * len(prefix) + number, fake=(label == "fake") != (not number % 5)
+            ),
+        }
+        for number in range(families)
+        for label in ("real", "fake")
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("made")
+    crops = write_crops(folder / "crops.parquet", families=60, prefix="clip")
+    held_out = write_crops(folder / "held.parquet", families=VALIDATED, prefix="other")
+    recipe = load_recipe("paper-xception", [*TINY, "selection=auc"])
+    hardware = Hardware("cpu")
+    return train(recipe, [crops], [held_out], folder / "run", hardware=hardware, watcher=Silent())
+
+
+@pytest.fixture(scope="module")
+def subject(made: Run) -> Subject:
+    return read_subject(made.folder)
+
+
+@pytest.fixture(scope="module")
+def printed(made: Run) -> str:
+    """Export as a user does, and return what was printed."""
+    words = ["export", str(made.folder), "-o", str(made.folder.parent / "bundle")]
+    done = CliRunner().invoke(app, [*words, "--false-positive", "5"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def detector(made: Run, printed: str) -> Detector:
+    assert printed
+    return Detector.from_pretrained(made.folder.parent / "bundle")
+
+
+def test_a_bundle_scores_a_crop_as_the_trained_network_does(
+    subject: Subject, detector: Detector, made: Run
+) -> None:
+    crop = np.asarray(subject.validation.picture(3))
+    pixels = detector.resize(crop[None])[0]
+    scaled = (pixels / 255 - np.array(made.preprocessing.mean)) / np.array(made.preprocessing.std)
+    network = FaceNetwork("test_resnet", weights=made.weights).eval()
+    with torch.no_grad():
+        expected = network(torch.tensor(scaled.transpose(2, 0, 1)[None], dtype=torch.float32))
+    assert detector.scores(crop[None]).logits == pytest.approx(expected.numpy(), rel=1e-4)
+    check_works(detector)
+
+
+def test_parity_is_measured_printed_and_stored(detector: Detector, printed: str) -> None:
+    parity = detector.bundle.manifest.parity
+    for name, limit in LIMITS.items():
+        assert 0 <= getattr(parity, name) <= limit
+        assert f"{name} {getattr(parity, name):.1e}" in printed
+    assert parity.crops.startswith("8 of the run's validation crops")
+    assert "on three quarters of these crops" in printed
+
+
+def test_the_figure_is_the_runs_own(detector: Detector, made: Run) -> None:
+    (auc,) = detector.bundle.manifest.metrics
+    assert auc.value == pytest.approx(made.metrics["auc"], abs=1e-3)
+    assert (
+        f"n = {2 * VALIDATED} crops, 95 % bootstrap over {VALIDATED} source videos" in auc.protocol
+    )
+    assert any("too good" in limit for limit in detector.bundle.manifest.limits)
+
+
+def test_costs_move_the_operating_point_without_training(detector: Detector, printed: str) -> None:
+    (point,) = (p for p in detector.bundle.manifest.operating_points if p.name == "costs")
+    # logits of a run with balanced classes carry even odds
+    assert point.logit == pytest.approx(np.log(5))
+    assert "operating point costs: logit 1.609" in printed
+
+
+def test_costs_of_logits_that_are_no_log_odds_are_the_cheapest_on_validation(
+    subject: Subject, tmp_path: Path
+) -> None:
+    costs = Costs(3, 1, prior_fake=0.3)
+    distorted = replace(subject, costs=costs, trained_log_odds=None)
+    bundle = write_bundle(distorted, tmp_path / "b", gradient=False, say=lambda _: None)
+    (point,) = (p for p in bundle.manifest.operating_points if p.name == "costs")
+    spent = 0.7 * 3 * point.false_positive_rate + 0.3 * (1 - point.true_positive_rate)
+    detector = Detector(bundle)
+    crops = [np.asarray(subject.validation.picture(i)) for i in range(2 * VALIDATED)]
+    logits = detector.scores(np.stack(crops)).logits.astype(np.float64)
+    tried = [
+        expected_cost(logits, subject.validation.is_fake, threshold=t, costs=costs)
+        for t in [*logits, logits.max() + 1]
+    ]
+    assert spent == pytest.approx(min(tried))
+
+
+def test_prior_and_costs_default_to_the_runs(made: Run) -> None:
+    assert read_subject(made.folder).costs == Costs()
+    changed = read_subject(made.folder, costs=CostChanges(prior_fake=0.1)).costs
+    assert changed == Costs(1, 1, prior_fake=0.1)
+    with pytest.raises(ValueError, match="costs must be above 0"):
+        read_subject(made.folder, costs=CostChanges(false_positive=-1))
+
+
+def test_int8_is_kept_where_it_costs_no_accuracy(subject: Subject, tmp_path: Path) -> None:
+    bundle = write_bundle(subject, tmp_path / "int8", int8=True, gradient=False, say=lambda _: None)
+    found = bundle.manifest.quantised
+    assert found.auc_float32 - found.auc_int8 <= 0.005
+    assert b"QuantizeLinear" in (bundle.folder / "model.onnx").read_bytes()
+    assert bundle.manifest.metrics[0].value == pytest.approx(found.auc_int8, abs=1e-4)
+    check_works(Detector(bundle))
+
+
+def test_int8_that_costs_accuracy_leaves_nothing_behind(
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unmask.models.quantising.LARGEST_FALL", -1.0)
+    with pytest.raises(BundleError, match="int8 lowers AUC from"):
+        write_bundle(subject, tmp_path / "b", int8=True, gradient=False, say=lambda _: None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_export_that_differs_from_pytorch_leaves_nothing_behind(
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LIMITS, "logit", -1.0)
+    with pytest.raises(BundleError, match="differs from the trained one: logit"):
+        write_bundle(subject, tmp_path / "b", gradient=False, say=lambda _: None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_empty_is_refused_before_anything_is_exported(
+    subject: Subject, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(ValueError, match="is not empty"):
+        write_bundle(subject, tmp_path, say=lambda _: None)
+
+
+def test_weights_alone_need_their_network_and_crops(made: Run) -> None:
+    with pytest.raises(InputError, match="holds weights only"):
+        read_subject(made.weights)
+    held_out = [made.folder.parent / "held.parquet"]
+    facts = Facts(backbone="test_resnet", size_px=32)
+    found = read_subject(made.weights, validation=held_out, facts=facts)
+    assert (found.training_data, found.costs) == ("not stated", None)
+    assert found.limits == ("Its training is not documented.",)
+    with pytest.raises(InputNotFound, match="no run folder and no weights file"):
+        read_subject(made.folder / "absent")
+
+
+def test_an_unfinished_run_says_so_and_one_without_weights_is_refused(
+    made: Run, tmp_path: Path
+) -> None:
+    for name in ("run.json", "recipe.yaml", "best.safetensors"):
+        (tmp_path / name).write_bytes((made.folder / name).read_bytes())
+    record = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps(record | {"finished": False}))
+    assert "Its training was not finished: 4 epochs were done." in read_subject(tmp_path).limits
+    (tmp_path / "best.safetensors").unlink()
+    with pytest.raises(InputNotFound, match="has no weights yet"):
+        read_subject(tmp_path)
