@@ -31,7 +31,7 @@ from unmask.training.engine import train
 from unmask.training.hardware import Hardware
 from unmask.training.recipe import load_recipe
 from unmask.training.runs import Run, RunRecord
-from unmask.training.subjects import CostChanges, Facts, read_subject
+from unmask.training.subjects import CostChanges, Facts, Words, read_subject
 
 # torch's exporter uses what torch itself has deprecated
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -209,6 +209,20 @@ def test_weights_alone_need_their_network_and_crops(made: Run) -> None:
     assert found.limits == ("Its training is not documented.",)
     with pytest.raises(InputNotFound, match="no run folder and no weights file"):
         read_subject(made.folder / "absent")
+
+
+def test_words_of_whoever_exports_come_before_the_runs_own(made: Run) -> None:
+    plain = read_subject(made.folder)
+    said = read_subject(made.folder, words=Words("faces of mine", ("It knows no beards.",)))
+    assert said.training_data == f"faces of mine ({plain.training_data})"
+    assert said.limits == ("It knows no beards.", *plain.limits)
+    alone = read_subject(
+        made.weights,
+        validation=[made.folder.parent / "held.parquet"],
+        facts=Facts(backbone="test_resnet", size_px=32),
+        words=Words("faces of mine"),
+    )
+    assert alone.training_data == "faces of mine"
 
 
 def test_an_unfinished_run_says_so_and_one_without_weights_is_refused(

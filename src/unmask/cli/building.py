@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,7 +74,18 @@ def export(  # noqa: PLR0917 - the parameters are the options
     size: Annotated[int, typer.Option(help="Input side of a weights file, px.")] = 224,
     margin: Annotated[float, typer.Option(help="Crop over face box of a weights file.")] = 1.3,
     trained_on: Annotated[
-        str | None, typer.Option(help="What a weights file was trained on.")
+        str | None,
+        typer.Option(
+            help="What it was trained on, in words.", show_default="the run's files and counts"
+        ),
+    ] = None,
+    limits: Annotated[
+        list[str] | None,
+        typer.Option("--limit", help="What it cannot do, a sentence for its card; again for more."),
+    ] = None,
+    max_turn: Annotated[
+        float | None,
+        typer.Option(help="Refuse to judge heads turned further; a profile is 1 or more."),
     ] = None,
     false_positive: Annotated[
         float | None,
@@ -95,7 +107,7 @@ def export(  # noqa: PLR0917 - the parameters are the options
 
     try:
         from unmask.training.bundling import write_bundle
-        from unmask.training.subjects import CostChanges, Facts, read_subject
+        from unmask.training.subjects import CostChanges, Facts, Words, read_subject
     except ModuleNotFoundError as error:
         raise UnmaskError(
             f"export needs the package {error.name}, which is not installed",
@@ -106,9 +118,13 @@ def export(  # noqa: PLR0917 - the parameters are the options
         validation=validation or (),
         name=name,
         licence=licence,
-        facts=Facts(backbone=backbone, size_px=size, margin_ratio=margin, training_data=trained_on),
+        facts=Facts(backbone=backbone, size_px=size, margin_ratio=margin),
         costs=CostChanges(false_positive, false_negative, prior_fake),
+        words=Words(trained_on=trained_on, limits=tuple(limits or ())),
     )
+    if max_turn is not None:
+        refused = subject.judgeable.model_copy(update={"max_turn": max_turn})
+        subject = replace(subject, judgeable=refused)
     bundle = write_bundle(subject, output, int8=int8, gradient=gradient, say=_say)
     _print_written(bundle)
 

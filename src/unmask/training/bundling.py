@@ -74,6 +74,8 @@ class Subject:
     """Terms of the weights and of the material."""
     limits: tuple[str, ...]
     """What it cannot do."""
+    judgeable: Judgeable = JUDGEABLE
+    """What a face must be for its score to mean anything."""
     costs: Costs | None = None
     """What errors cost in use; None chooses no threshold by it."""
     trained_log_odds: float | None = None
@@ -210,7 +212,7 @@ def _manifest(
         preprocessing=subject.preprocessing,
         calibration=fitted,
         operating_points=points,
-        judgeable=JUDGEABLE,
+        judgeable=subject.judgeable,
         training_data=subject.training_data,
         licence=subject.licence,
         limits=subject.limits,

@@ -16,6 +16,7 @@ from unmask.training.recipe import Recipe, load_recipe
 from unmask.training.runs import CropSummary, Run, read_run
 
 _CHOSEN_ON = "its figures are from the validation crops that chose epoch and thresholds: too good"
+_NOT_STATED = "not stated"
 _UNKNOWN = "not stated: ask whoever made the data and the weights before any use"
 
 
@@ -29,8 +30,23 @@ class Facts:
     """Side of the square input."""
     margin_ratio: float = DEFAULT_MARGIN_RATIO
     """Side of the crop over the face box."""
-    training_data: str | None = None
+
+
+@dataclass(frozen=True)
+class Words:
+    """What whoever exports says of the detector, for its card."""
+
+    trained_on: str | None = None
     """What it was trained on."""
+    limits: tuple[str, ...] = ()
+    """What it cannot do."""
+
+    def of(self, subject: Subject) -> Subject:
+        """Return the subject with these words before its own."""
+        told, limits = subject.training_data, (*self.limits, *subject.limits)
+        if self.trained_on is not None:
+            told = self.trained_on if told == _NOT_STATED else f"{self.trained_on} ({told})"
+        return replace(subject, training_data=told, limits=limits)
 
 
 @dataclass(frozen=True)
@@ -64,6 +80,7 @@ def read_subject(
     licence: str | None = None,
     facts: Facts | None = None,
     costs: CostChanges | None = None,
+    words: Words | None = None,
 ) -> Subject:
     """Read a run folder, or a file of weights.
 
@@ -74,24 +91,24 @@ def read_subject(
         licence: terms; those that the run's data state if None.
         facts: of a weights file.
         costs: what errors cost, where not as the run's recipe says.
+        words: what is said of it besides.
 
     Raises:
         InputNotFound: there is no such thing.
         InputError: something needed is not known.
         ValueError: the costs decide nothing.
     """
-    changes = costs or CostChanges()
+    changes, said = costs or CostChanges(), words or Words()
     if source.is_dir():
-        return _of_run(read_run(source), validation, name=name, licence=licence, changes=changes)
+        run = read_run(source)
+        return said.of(_of_run(run, validation, name=name, licence=licence, changes=changes))
     if not source.is_file():
         raise InputNotFound(
             f"no run folder and no weights file {str(source)!r}",
             hint="give a folder that `unmask train` wrote, or a .safetensors file",
         )
-    return replace(
-        _of_file(source, validation, name=name, licence=licence, facts=facts or Facts()),
-        costs=changes.of(None),
-    )
+    made = _of_file(source, validation, name=name, licence=licence, facts=facts or Facts())
+    return said.of(replace(made, costs=changes.of(None)))
 
 
 def _of_run(
@@ -173,7 +190,7 @@ def _of_file(
         name=name or path.stem,
         validation=read_crops(validation),
         validation_described=", ".join(each.name for each in validation),
-        training_data=facts.training_data or "not stated",
+        training_data=_NOT_STATED,
         licence=licence or _UNKNOWN,
         limits=("Its training is not documented.",),
     )
