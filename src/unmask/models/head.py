@@ -66,23 +66,3 @@ class HeadedNetwork(nn.Module):
         """Return logit `(N,)`, feature map `(N, C, h, w)`, and the gradient of the one at it."""
         features = self.features(x)
         return self.head(features), features, self.head.gradient(features)
-
-
-class Mirrored(HeadedNetwork):
-    """A trained network that sees each picture and its mirror image, and judges their mean map.
-
-    The two maps are laid over one another and averaged. Pooling is linear, so this is what the
-    head would make of the mean of both pooled maps; one map still explains the logit.
-
-    Args:
-        network: the trained network; its weights are shared, not copied.
-    """
-
-    def __init__(self, network: HeadedNetwork) -> None:
-        super().__init__(network.head)
-        self.network = network
-
-    def features(self, x: Tensor) -> Tensor:
-        """Return the mean of the picture's map and of its mirror image's, mirrored back."""
-        mirrored = self.network.features(x.flip(3)).flip(3)
-        return (self.network.features(x) + mirrored) / 2

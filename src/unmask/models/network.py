@@ -43,6 +43,9 @@ class FaceNetwork(HeadedNetwork):
             `.safetensors`, or `.pt`/`.pth`, which is read without running anything in it.
         head_width: units of the dense layer.
         dropout: drop rate before the logit.
+        mirrored: whether it judges, once trained, the mean of a picture's feature map and of its
+            mirror image's, laid over one another. Pooling is linear, so this is what the head makes
+            of the mean of both pooled maps, and one map still explains the logit.
 
     Raises:
         InputError: timm knows no such network, or the file does not fit it.
@@ -57,12 +60,13 @@ class FaceNetwork(HeadedNetwork):
         weights: Literal["imagenet"] | Path | None = None,
         head_width: int = 128,
         dropout: float = 0.5,
+        mirrored: bool = False,
     ) -> None:
         made = _backbone(backbone, pretrained=weights == "imagenet")
         channels = int(made.num_features)
         super().__init__(PaperHead(channels, width=head_width, dropout=dropout))
         self.backbone_name = backbone
-        self.backbone, self.channels = made, channels
+        self.backbone, self.channels, self.mirrored = made, channels, mirrored
         if isinstance(weights, Path):
             self._load(weights)
 
@@ -72,6 +76,12 @@ class FaceNetwork(HeadedNetwork):
         Raises:
             ValueError: the backbone gives no such map (a transformer's tokens, for instance).
         """
+        features = self._map(x)
+        if self.mirrored and not self.training:
+            return (features + self._map(x.flip(3)).flip(3)) / 2
+        return features
+
+    def _map(self, x: Tensor) -> Tensor:
         features: Tensor = self.backbone.forward_features(x)
         if features.ndim != 4 or features.shape[1] != self.channels:
             raise ValueError(
@@ -79,6 +89,12 @@ class FaceNetwork(HeadedNetwork):
                 f"a convolutional feature map (N, {self.channels}, h, w) is needed"
             )
         return features
+
+    @property
+    def title(self) -> str:
+        """The network in words."""
+        whole = f"{self.backbone_name} + paper head"
+        return f"{whole}, mean of picture and mirror image" if self.mirrored else whole
 
     def _load(self, path: Path) -> None:
         """Load weights of the backbone alone, or of all if they are there."""

@@ -208,7 +208,7 @@ def _manifest(
     return BundleManifest(
         bundle_version="1",
         name=subject.name,
-        backbone=subject.network.backbone_name,
+        backbone=subject.network.title,
         preprocessing=subject.preprocessing,
         calibration=fitted,
         operating_points=points,

@@ -187,7 +187,11 @@ def _network(recipe: Recipe, hardware: Hardware) -> FaceNetwork:
     if part.weights is not None:
         weights = "imagenet" if part.weights == "imagenet" else Path(part.weights)
     network = FaceNetwork(
-        part.backbone, weights=weights, head_width=part.head_width, dropout=part.dropout
+        part.backbone,
+        weights=weights,
+        head_width=part.head_width,
+        dropout=part.dropout,
+        mirrored=part.mirrored,
     )
     if hardware.kind == "cpu":
         quicken(network)

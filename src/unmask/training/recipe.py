@@ -65,6 +65,9 @@ class NetworkPart(_Part):
     """Units of the dense layer."""
     dropout: Share = 0.5
     """Drop rate before the logit."""
+    mirrored: bool = False
+    """Whether the trained network judges a picture together with its mirror image, for twice the
+    time; training goes on as without."""
     margin_ratio: Annotated[float, Field(gt=0.5, le=4)] | None = None
     """Side of the crops over the face box; null takes the crop store's, else the usual 1.3."""
     shift_y_ratio: Annotated[float, Field(ge=-0.5, le=0.5)] = 0.0

@@ -131,7 +131,11 @@ def _of_run(
     given = ", ".join(path.name for path in validation)
     return Subject(
         network=FaceNetwork(
-            run.backbone, weights=run.weights, head_width=record.head_width, dropout=record.dropout
+            run.backbone,
+            weights=run.weights,
+            head_width=record.head_width,
+            dropout=record.dropout,
+            mirrored=recipe.network.mirrored,
         ),
         preprocessing=run.preprocessing,
         name=name or record.name,
