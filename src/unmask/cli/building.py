@@ -62,6 +62,10 @@ def export(  # noqa: PLR0917 - the parameters are the options
         bool,
         typer.Option("--gradient/--no-gradient", help="Write gradient.onnx, for SmoothGrad."),
     ] = True,
+    weights: Annotated[
+        bool,
+        typer.Option("--weights/--no-weights", help="Write model.safetensors, to fine-tune."),
+    ] = True,
     name: Annotated[
         str | None, typer.Option(help="Name of the detector.", show_default="the run's")
     ] = None,
@@ -125,7 +129,7 @@ def export(  # noqa: PLR0917 - the parameters are the options
     if max_turn is not None:
         refused = subject.judgeable.model_copy(update={"max_turn": max_turn})
         subject = replace(subject, judgeable=refused)
-    bundle = write_bundle(subject, output, int8=int8, gradient=gradient, say=_say)
+    bundle = write_bundle(subject, output, int8=int8, gradient=gradient, weights=weights, say=_say)
     _print_written(bundle)
 
 

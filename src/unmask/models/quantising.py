@@ -17,7 +17,7 @@ Float = NDArray[np.float32]
 LARGEST_FALL = 0.005
 """AUC on the validation crops may fall by this much."""
 RANGE_CROPS = 64
-"""Crops that the ranges of the activations are taken from."""
+"""Crops that suffice for the ranges of the activations."""
 
 
 def quantise(source: Path, target: Path, images: Float) -> None:
@@ -26,7 +26,8 @@ def quantise(source: Path, target: Path, images: Float) -> None:
     Args:
         source: `model.onnx` in float32.
         target: the file to write.
-        images: `(N, 3, S, S)`, normalised: ranges come from the first of them.
+        images: `(N, 3, S, S)`, normalised, that the ranges of the activations are taken from;
+            `RANGE_CROPS` suffice.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 
@@ -34,7 +35,7 @@ def quantise(source: Path, target: Path, images: Float) -> None:
         """Hands out one picture at a time."""
 
         def __init__(self) -> None:
-            self.rest = iter(images[:RANGE_CROPS])
+            self.rest = iter(images)
 
         def get_next(self) -> dict[str, Any] | None:
             image = next(self.rest, None)

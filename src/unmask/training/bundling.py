@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from unmask.errors import InputError
 from unmask.models.calibration import Scored, calibration, metric, operating_point, operating_points
 from unmask.models.network import FaceNetwork
 from unmask.models.parity import measure_parity, require_parity
-from unmask.models.quantising import quantise, require_accuracy
+from unmask.models.quantising import RANGE_CROPS, quantise, require_accuracy
 from unmask.models.tracing import export_gradient, export_scoring
 from unmask.runtime import INPUT, OUTPUTS, preprocess
 from unmask.training.batches import resized
@@ -84,7 +84,13 @@ class Subject:
 
 
 def write_bundle(
-    subject: Subject, folder: Path, *, int8: bool = False, gradient: bool = True, say: Say
+    subject: Subject,
+    folder: Path,
+    *,
+    int8: bool = False,
+    gradient: bool = True,
+    weights: bool = True,
+    say: Say,
 ) -> Bundle:
     """Export, compare, calibrate, measure and write a bundle.
 
@@ -93,6 +99,7 @@ def write_bundle(
         folder: where to; must not be there, or be empty.
         int8: whether `model.onnx` computes its convolutions in int8.
         gradient: whether to write `gradient.onnx`.
+        weights: whether to write `model.safetensors`, to fine-tune.
         say: told what is being done.
 
     Raises:
@@ -106,6 +113,8 @@ def write_bundle(
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as made:
         partial = Path(made) / "bundle"
         partial.mkdir()
+        if weights:
+            _save_weights(subject, partial / WEIGHTS)
         _fill(subject, partial, int8=int8, gradient=gradient, say=say)
         if folder.exists():
             folder.rmdir()
@@ -114,27 +123,26 @@ def write_bundle(
 
 
 def _fill(subject: Subject, folder: Path, *, int8: bool, gradient: bool, say: Say) -> None:
-    images = _images(subject)
-    parity = _exported(subject, folder, images[:PARITY_CROPS], gradient=gradient, say=say)
+    images = _images(subject, range(min(PARITY_CROPS, len(subject.validation))))
+    parity = _exported(subject, folder, images, gradient=gradient, say=say)
     say("scoring the validation crops")
-    logits = _score(folder / MODEL, images)
+    logits = _score(folder / MODEL, subject)
     quantised = None
     if int8:
         say("making int8 convolutions")
-        logits, quantised = _quantised(subject, folder / MODEL, images, logits)
+        logits, quantised = _quantised(subject, folder / MODEL, logits)
     say("calibrating")
     manifest = _manifest(subject, logits, parity, quantised)
-    _save_weights(subject, folder / WEIGHTS)
     (folder / CARD).write_text(card(manifest))
     files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
     write_manifest(folder, manifest.model_copy(update={"files": files}))
     load_bundle(folder)
 
 
-def _images(subject: Subject) -> NDArray[np.float32]:
-    """Return the validation crops as the network takes them, `(N, 3, S, S)`."""
+def _images(subject: Subject, chosen: Sequence[int]) -> NDArray[np.float32]:
+    """Return some of the validation crops as the network takes them, `(N, 3, S, S)`."""
     size, crops = subject.preprocessing.size_px, subject.validation
-    pixels = [np.asarray(resized(crops.picture(i), size)) for i in range(len(crops))]
+    pixels = [np.asarray(resized(crops.picture(i), size)) for i in chosen]
     return preprocess(np.stack(pixels), subject.preprocessing)
 
 
@@ -156,24 +164,27 @@ def _exported(
     return parity
 
 
-def _score(path: Path, images: NDArray[np.float32]) -> Logits:
+def _score(path: Path, subject: Subject) -> Logits:
+    """Score all validation crops, a few at a time: there may be many."""
     import onnxruntime as ort
 
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    count = len(subject.validation)
     parts = [
-        session.run(OUTPUTS[:1], {INPUT: images[start : start + _BATCH]})[0].reshape(-1)
-        for start in range(0, len(images), _BATCH)
+        session.run(
+            OUTPUTS[:1], {INPUT: _images(subject, range(start, min(start + _BATCH, count)))}
+        )[0].reshape(-1)
+        for start in range(0, count, _BATCH)
     ]
     return np.concatenate(parts).astype(np.float64)
 
 
-def _quantised(
-    subject: Subject, path: Path, images: NDArray[np.float32], before: Logits
-) -> tuple[Logits, Quantised]:
+def _quantised(subject: Subject, path: Path, before: Logits) -> tuple[Logits, Quantised]:
     """Replace a float32 file by an int8 one, if that costs no accuracy."""
     small = path.with_name("int8.onnx")
-    quantise(path, small, images)
-    after = _score(small, images)
+    spread = range(0, len(before), max(1, len(before) // RANGE_CROPS))
+    quantise(path, small, _images(subject, spread[:RANGE_CROPS]))
+    after = _score(small, subject)
     crops = subject.validation_described
     found = require_accuracy(before, after, subject.validation.is_fake, crops)
     small.replace(path)
