@@ -28,7 +28,7 @@ def draw_curves(rows: Sequence[Row], path: Path, *, title: str, best_epoch: int 
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
     figure.suptitle(title)
     epochs = [row["epoch"] for row in rows]
     for axes, (name, columns) in zip(figure.subplots(1, len(_PANELS)), _PANELS, strict=True):
@@ -38,9 +38,10 @@ def draw_curves(rows: Sequence[Row], path: Path, *, title: str, best_epoch: int 
         if best_epoch is not None:
             axes.axvline(best_epoch, color="grey", linestyle=":", label="kept")
         axes.set(xlabel="epoch", title=name)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         if name == "learning rate":
             axes.set_ylim(bottom=0)
-        axes.legend(fontsize="small")
+        # below the curves: matplotlib warns of its search for a free place where that is slow
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize="small")
         axes.grid(alpha=0.3)
     write_whole(path, lambda partial: figure.savefig(partial, format="png", dpi=110))
