@@ -17,11 +17,20 @@ from PIL import Image
 for package in ("torch", "lightning", "timm", "yaml", "tensorboard"):
     pytest.importorskip(package, reason=f"training needs {package} (extra `train`)")
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
 from toy_crops import write_toy_crops
 from unmask.bundle import file_sha256
-from unmask.errors import DownloadError, InputError, InputNotFound, RecipeError, TrainingStopped
+from unmask.errors import (
+    DownloadError,
+    InputError,
+    InputNotFound,
+    ManifestError,
+    RecipeError,
+    TrainingStopped,
+)
 from unmask.models.network import PAPER_BACKBONES, FaceNetwork
 from unmask.training import hardware
 from unmask.training.engine import resume, train
@@ -261,9 +270,42 @@ def test_imagenet_weights_that_cannot_be_had_are_named(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_network_that_cannot_take_its_input_is_refused_before_anything_is_written(
+    crops: Path, tmp_path: Path
+) -> None:
+    small = tiny("network.backbone=inception_resnet_v2", "network.size_px=48")
+    with pytest.raises(RecipeError, match="inception_resnet_v2 cannot take crops of 48 px"):
+        run(small, crops, tmp_path / "run")
+    with pytest.raises(RecipeError, match=r"vit_tiny_patch16_224 gives .* feature map"):
+        run(
+            tiny("network.backbone=vit_tiny_patch16_224", "network.size_px=224"),
+            crops,
+            tmp_path / "run",
+        )
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_crop_stops_the_run_with_its_name(workers: int, tmp_path: Path) -> None:
+    table = pq.read_table(write_toy_crops(tmp_path / "whole.parquet")).to_pylist()
+    for row in table:
+        row["image"] = b"no picture" if row["name"] == "clip3" else row["image"]
+    pq.write_table(pa.Table.from_pylist(table), tmp_path / "damaged.parquet")
+    held_out = write_toy_crops(tmp_path / "held.parquet", families=2, prefix="held")
+    with pytest.raises(ManifestError, match=r"the crop of 'clip3' in .* is no picture") as told:
+        run(
+            tiny(f"workers={workers}"),
+            tmp_path / "damaged.parquet",
+            tmp_path / "run",
+            validation=held_out,
+        )
+    assert told.value.hint == "write the file again"
+
+
 def test_auto_takes_the_faster_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    for seconds, expected in (({False: 2.0, True: 1.0}, "bf16"), ({False: 1.0, True: 2.0}, "32")):
-        monkeypatch.setattr(hardware, "step_seconds", lambda *_, bf16, of=seconds: of[bf16])
+    for fp32, bf16, expected in ((2.0, 1.0, "bf16"), (1.0, 2.0, "32")):
+        seconds = {"32": fp32, "bf16": bf16}
+        monkeypatch.setattr(hardware, "step_seconds", lambda *_, of=seconds: of)
         network = torch.nn.Identity()
         got = resolve_precision("auto", network, size_px=32, hardware=Hardware("cpu"))
         assert got == expected
@@ -272,7 +314,7 @@ def test_auto_takes_the_faster_precision(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_timing_leaves_the_network_as_it_was() -> None:
     network = FaceNetwork("test_resnet")
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    assert hardware.step_seconds(network, 32, bf16=True) > 0
+    assert min(hardware.step_seconds(network, 32).values()) > 0
     assert all(torch.equal(before[n], tensor) for n, tensor in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
 

@@ -19,9 +19,9 @@ from typing import Literal, cast
 import lightning
 import torch
 from torch.multiprocessing import ProcessRaisedException
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-from unmask.errors import InputError, RecipeError, TrainingStopped
+from unmask.errors import InputError, RecipeError, TrainingStopped, UnmaskError
 from unmask.models.depthwise import quicken
 from unmask.models.network import DEFAULT_MARGIN_RATIO, FaceNetwork, preprocessing_of
 from unmask.provenance import versions
@@ -54,6 +54,22 @@ class _Numbers(Sampler[int]):
 
     def __len__(self) -> int:
         return len(self._numbers)
+
+
+class _Told(Dataset):
+    """Items, and in place of one that cannot be made the error that says why.
+
+    PyTorch would raise a worker's error again without its hint, as another kind.
+    """
+
+    def __init__(self, items: TrainingBatches | ValidationBatches) -> None:
+        self._items = items
+
+    def __getitem__(self, number: int) -> object:
+        try:
+            return self._items[number]
+        except UnmaskError as error:
+            return error
 
 
 class Loaders(lightning.LightningDataModule):
@@ -92,7 +108,7 @@ class Loaders(lightning.LightningDataModule):
 
     def _loader(self, items: TrainingBatches | ValidationBatches, numbers: range) -> DataLoader:
         return DataLoader(
-            items,  # type: ignore[arg-type]  # map-style by its methods; it needs no torch
+            _Told(items),
             batch_size=None,
             sampler=_Numbers(numbers),
             num_workers=self._workers,
@@ -133,6 +149,7 @@ def train(
         )
     sides = _read(recipe, training, validation)
     network = _network(recipe, hardware)
+    _check_input(network, recipe)
     precision = resolve_precision(
         recipe.precision, network, size_px=recipe.network.size_px, hardware=hardware
     )
@@ -240,6 +257,26 @@ def strategy_for(recipe: Recipe, sides: Sides) -> Strategy:
 def _batches(recipe: Recipe, sides: Sides, hardware: Hardware) -> TrainingBatches:
     order = strategy_for(recipe, sides).order
     return TrainingBatches(sides.training, order, recipe, devices=hardware.devices)
+
+
+def _check_input(network: FaceNetwork, recipe: Recipe) -> None:
+    """Refuse before anything is written a network that cannot take crops of the recipe's sizes.
+
+    Raises:
+        RecipeError: its layers do not fit, or it gives no feature map.
+    """
+    part = recipe.network
+    network.eval()
+    for size in {part.size_px, part.early_size_px or part.size_px}:
+        try:
+            with torch.inference_mode():
+                network(torch.zeros(1, 3, size, size))
+        except (RuntimeError, ValueError) as error:
+            raise RecipeError(
+                f"{part.backbone} cannot take crops of {size} px: {str(error).splitlines()[0]}",
+                hint="raise network.size_px, or take another convolutional network",
+            ) from error
+    network.train()
 
 
 def _check_steps(recipe: Recipe, sides: Sides, hardware: Hardware) -> None:

@@ -62,8 +62,8 @@ def resolve_precision(
 ) -> Precision:
     """Return the precision to train in: for `auto` the one that is faster here.
 
-    On a CPU a few steps are timed in both. The result is written into the run's recipe, so that a
-    resumed run does not time again.
+    On a CPU a few steps are timed in both, in turn. The result is written into the run's recipe, so
+    that a resumed run does not time again.
 
     Raises:
         RecipeError: fp16 on a CPU.
@@ -76,26 +76,28 @@ def resolve_precision(
         return precision
     if hardware.kind == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    seconds = {dtype: step_seconds(network, size_px, bf16=dtype) for dtype in (False, True)}
-    return "bf16" if seconds[True] < seconds[False] else "32"
+    seconds = step_seconds(network, size_px)
+    return "bf16" if seconds["bf16"] < seconds["32"] else "32"
 
 
-def step_seconds(network: nn.Module, size_px: int, *, bf16: bool) -> float:
+def step_seconds(network: nn.Module, size_px: int) -> dict[Precision, float]:
     """Return the median time of a forward and backward pass of a few crops on the CPU.
 
-    The network is left as it was: batch statistics are put back, gradients removed.
+    In fp32 and in bf16, in turn, so that both meet the same load. The network is left as it was:
+    batch statistics are put back, gradients removed.
     """
     before = {name: buffer.clone() for name, buffer in network.named_buffers()}
     crops = torch.zeros(_TIMED_CROPS, 3, size_px, size_px)
     crops = crops.to(memory_format=torch.channels_last)
-    times = []
+    times: dict[Precision, list[float]] = {"32": [], "bf16": []}
     for _ in range(_TIMED_STEPS + 1):
-        start = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            logits = network(crops)
-        logits.float().mean().backward()
-        times.append(time.perf_counter() - start)
+        for precision, found in times.items():
+            start = time.perf_counter()
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+                logits = network(crops)
+            logits.float().mean().backward()
+            found.append(time.perf_counter() - start)
     network.zero_grad(set_to_none=True)
     for name, buffer in network.named_buffers():
         buffer.copy_(before[name])
-    return statistics.median(times[1:])
+    return {precision: statistics.median(found[1:]) for precision, found in times.items()}

@@ -18,10 +18,12 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from unmask.bundle import Preprocessing
-from unmask.errors import TrainingStopped
+from unmask.errors import TrainingStopped, UnmaskError
 from unmask.training.imbalance import Strategy
 from unmask.training.optimisation import optimiser_of, plateau_of, rate_at, set_rate
 from unmask.training.recipe import Recipe
+
+Batch = tuple[Tensor, Tensor]
 
 
 class Edge(nn.Module):
@@ -41,6 +43,13 @@ class Edge(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Return normalised `(N, 3, H, W)`, channels last in memory, for bytes `(N, H, W, 3)`."""
         return pixels.permute(0, 3, 1, 2).float() * self.scale + self.offset
+
+
+def _made(batch: Batch | UnmaskError) -> Batch:
+    """Return a batch, or raise the error that a loader's process handed over in its place."""
+    if isinstance(batch, UnmaskError):
+        raise batch
+    return batch
 
 
 class Keeper(Protocol):
@@ -128,13 +137,14 @@ class Learning(lightning.LightningModule):
         if self.plateau is None or done <= self.recipe.schedule.warmup_ratio:
             set_rate(self.optimiser, rate_at(done, self.recipe))
 
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+    def training_step(self, batch: Batch | UnmaskError) -> Tensor:
         """Return the loss of a batch.
 
         Raises:
             TrainingStopped: it is no number.
+            UnmaskError: the crops could not be read.
         """
-        pixels, labels = batch
+        pixels, labels = _made(batch)
         logits = self.network(self.edge(pixels)).float()
         smoothing = self.recipe.label_smoothing
         targets = labels * (1 - 2 * smoothing) + smoothing
@@ -161,9 +171,9 @@ class Learning(lightning.LightningModule):
         """Forget the last validation."""
         self._logits.zero_()
 
-    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
+    def validation_step(self, batch: Batch | UnmaskError) -> None:
         """Score a slice of the validation crops."""
-        positions, pixels = batch
+        positions, pixels = _made(batch)
         self._logits[positions.cpu()] = self.judge(self.edge(pixels)).float().cpu()
 
     def on_validation_epoch_end(self) -> None:
