@@ -57,7 +57,7 @@ def run(  # noqa: PLR0917 - the parameters are the options
         str | None,
         typer.Option(
             help="Detector for studies that need one.",
-            show_default="the shipped one for your data, else a small one trained on invented crops",
+            show_default="the shipped one for your data, else a small one of invented crops",
         ),
     ] = None,
     scale: Annotated[str, typer.Option(help="quick or full.")] = "quick",

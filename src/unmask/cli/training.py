@@ -32,6 +32,7 @@ class ManyValues(TyperCommand):
     """Lets `--data a b` stand for `--data a --data b`, as a shell writes `--data *.parquet`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Spread the words before they are read."""
         return super().parse_args(ctx, repeated(args))
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+from unmask.studies.all_frames import ALL_FRAMES
 from unmask.studies.consistency import EXPLANATION_CONSISTENCY
-from unmask.studies.frames import ALL_FRAMES, FRAME_SELECTION
 from unmask.studies.gradual import GRADUAL_CHANGES
 from unmask.studies.imbalance import CLASS_WEIGHTS, IMBALANCE_METHODS
 from unmask.studies.leak import LEAK
+from unmask.studies.selection import FRAME_SELECTION
 from unmask.studies.severity import IMBALANCE_SEVERITY
 from unmask.studies.spurious import SPURIOUS_CUES
 from unmask.studies.study import Study

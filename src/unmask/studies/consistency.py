@@ -16,6 +16,7 @@ from unmask.explain.methods import EXPLAINERS, TITLES, explain
 from unmask.explain.network import available_methods
 from unmask.studies.cells import Cell, Factor, Measured, Place
 from unmask.studies.drawing import dots
+from unmask.studies.estimate import Estimate
 from unmask.studies.material import Material
 from unmask.studies.reading import need
 from unmask.studies.resampling import MEAN, Estimates, Run, Valued
@@ -81,7 +82,7 @@ def maps_cell(
 def _of(crops: Material, called: NDArray[np.bool_], at: int) -> dict[str, Any]:
     row = crops.table.slice(at, 1).select(["name", "target", "label"]).to_pylist()[0]
     right = bool(called[at]) == (row["label"] == "fake")
-    return row | {"right": "right" if right else "wrong"}
+    return {**row, "right": "right" if right else "wrong"}
 
 
 def _compared(
@@ -104,7 +105,7 @@ def _compared(
 
 def _answer(world: World, found: Found) -> Answer:
     rows = [row for _, measured in found.cells for row in measured.table.to_pylist()]
-    conditions: dict[str, list[Run]] = {}
+    conditions: dict[str, list[dict[str, Any]]] = {}
     for against in (_SAME, _OTHER):
         asked = [r for r in rows if r["against"] == against]
         pairs = sorted({(r["one"], r["two"]) for r in asked})
@@ -118,21 +119,20 @@ def _answer(world: World, found: Found) -> Answer:
                 part = [r for r in paper if (r["label"], r["right"]) == (label, right)]
                 _add(conditions, f"the three, {label} called {right}ly, {against}", part)
     need(list(conditions), [f"the three of the paper, {_SAME}"])
-    estimates = Estimates(
-        {
-            f"{name}: {m}": [_valued(r, m) for r in runs]
-            for name, runs in conditions.items()
-            for m in _MEASURES
-        },  # type: ignore[arg-type]
-        (MEAN,),
-        replicates=world.scale.replicates,
-    )
+    runs: dict[str, list[Run]] = {
+        f"{name}: {measure}": [_valued(of, measure)]
+        for name, of in conditions.items()
+        for measure in _MEASURES
+    }
+    estimates = Estimates(runs, (MEAN,), replicates=world.scale.replicates)
     return _told(estimates, list(conditions), len({row["name"] for row in rows}))
 
 
-def _add(conditions: dict[str, Any], name: str, rows: list[dict[str, Any]]) -> None:
+def _add(
+    conditions: dict[str, list[dict[str, Any]]], name: str, rows: list[dict[str, Any]]
+) -> None:
     if rows:
-        conditions[name] = [rows]
+        conditions[name] = rows
 
 
 def _valued(rows: list[dict[str, Any]], measure: str) -> Valued:
@@ -145,7 +145,7 @@ def _valued(rows: list[dict[str, Any]], measure: str) -> Valued:
 
 
 def _told(estimates: Estimates, names: list[str], crops: int) -> Answer:
-    def of(name: str, measure: str = "spearman"):  # type: ignore[no-untyped-def]
+    def of(name: str, measure: str = "spearman") -> Estimate:
         return estimates.of(f"{name}: {measure}", MEAN)
 
     same, floor = (f"the three of the paper, {against}" for against in (_SAME, _OTHER))
@@ -164,8 +164,8 @@ def _told(estimates: Estimates, names: list[str], crops: int) -> Answer:
     text = (
         (
             f"On identical predictions GradCAM, GradCAM++ and Faster Score-CAM {word}: mean rank "
-            f"correlation {of(same).text} over pairs; maps of different crops reach {of(floor).text}, "
-            f"so {above.signed} is due to the crop itself."
+            f"correlation {of(same).text} over pairs; maps of different crops reach "
+            f"{of(floor).text}, so {above.signed} is due to the crop itself."
         ),
         f"Least alike of all pairs: {least}, {of(f'{least}, {_SAME}').text}.",
         "; ".join(f"{n.removesuffix(f', {_SAME}')}: {of(n).text}" for n in groups)
@@ -210,9 +210,9 @@ EXPLANATION_CONSISTENCY = Study(
     question="Do GradCAM, GradCAM++, Faster Score-CAM and the others mark the same places?",
     varies="the method of explaining; real and fake crops, called rightly and wrongly",
     held="the detector, the crop, its prediction",
-    measures="rank correlation, structural similarity and overlap of the strongest fifth of two maps "
-    "on a grid of 28",
-    statistic="mean over crops, less that of maps of two different crops; intervals draw source videos",
+    measures="rank correlation, structural similarity and overlap of the strongest fifth of two "
+    "maps on a grid of 28",
+    statistic="mean over crops, less that of maps of two crops; intervals draw source videos",
     cannot_say=(
         (
             "Whether the maps are true: methods that agree may be wrong together. `unmask "

@@ -8,14 +8,14 @@ import numpy as np
 
 from unmask.errors import ManifestError
 from unmask.studies.cells import Cell
+from unmask.studies.cutting import mixed_cell
 from unmask.studies.drawing import dots
-from unmask.studies.films import Film, mixed_cell
-from unmask.studies.frames import FILMS_ONLY, PAPER
+from unmask.studies.films import Film
 from unmask.studies.reading import values_of
 from unmask.studies.resampling import AUC, MEAN, Estimates, Run, Valued
 from unmask.studies.scorers import scored_cell
 from unmask.studies.study import Answer, Found, Result, Study
-from unmask.studies.watching import View, Views, scored_films
+from unmask.studies.watching import FILMS_ONLY, PAPER, View, Views, scored_films
 from unmask.studies.world import World
 
 _SCHEDULES = ("whole", "fade", "insertion")
@@ -96,21 +96,21 @@ def _told(world: World, estimates: Estimates, shown: Estimates, reals: int) -> A
     budget = world.scale.budget
     text = (
         (
-            f"Of forgeries that last an eighth of the film, at most {budget} key frames of a face show "
-            f"a forged frame in {_percent(insertion.value)} of films, as many uniform frames in "
-            f"{_percent(uniform.value)}. Looking at all frames instead of key frames changes AUC by "
-            f"{missed['fade, mean'].signed} for forgeries that fade in and by "
+            f"Of forgeries that last an eighth of the film, at most {budget} key frames of a face "
+            f"show a forged frame in {_percent(insertion.value)} of films, as many uniform frames "
+            f"in {_percent(uniform.value)}. Looking at all frames instead of key frames changes "
+            f"AUC by {missed['fade, mean'].signed} for forgeries that fade in and by "
             f"{missed['insertion, mean'].signed} for short ones."
         ),
         (
-            f"Short forgeries cost key frames {harder.signed} AUC against forgeries of the whole film: "
-            "a mean over frames thins them out, whichever frames it takes. The mean of the three "
-            f"highest instead: {estimates.of('insertion: key frames, top 3', AUC).text} on key frames, "
-            f"{estimates.of('insertion: all frames, top 3', AUC).text} on all."
+            f"Short forgeries cost key frames {harder.signed} AUC against forgeries of the whole "
+            "film: a mean over frames thins them out, whichever frames it takes. The mean of the "
+            f"three highest instead: {estimates.of('insertion: key frames, top 3', AUC).text} on "
+            f"key frames, {estimates.of('insertion: all frames, top 3', AUC).text} on all."
         ),
         (
-            f"Judged by {reals} real films and each film's forgery mixed into it by a schedule: whole, "
-            "fading in evenly from none to all, or inserted for an eighth."
+            f"Judged by {reals} real films and each film's forgery mixed into it by a schedule: "
+            "whole, fading in evenly from none to all, or inserted for an eighth."
         ),
     )
     results = [
@@ -124,7 +124,7 @@ def _told(world: World, estimates: Estimates, shown: Estimates, reals: int) -> A
     drawings = (
         dots(
             "What key frames miss",
-            "AUC over films on all frames less that on key frames; right: key frames miss something.",
+            "AUC over films on all frames less that on key frames; right: key frames miss some.",
             x_label="difference of AUC",
             rows=missed,
             zero=True,
@@ -147,8 +147,8 @@ GRADUAL_CHANGES = Study(
     name="gradual-changes",
     origin="weak point of the document: gradual changes without sharp differences",
     question="Do key frames miss forgeries that fade in slowly or last only a moment?",
-    varies="when the forgery is in the film: throughout, fading in, an eighth of it; the frames that "
-    "are looked at",
+    varies="when the forgery is in the film: throughout, fading in, an eighth of it; the frames "
+    "that are looked at",
     held="films, forgeries, faces, the detector, the number of key and of uniform frames",
     measures="AUC over films against the real ones; whether a chosen frame shows the forgery",
     statistic="difference of all frames and key frames on the same films; intervals draw source "

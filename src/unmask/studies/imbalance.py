@@ -189,8 +189,8 @@ IMBALANCE_METHODS = Study(
     "source videos and seeds",
     cannot_say=(
         (
-            "What each strategy could reach with its own numbers (gamma, beta, margins) tuned: all run "
-            "at their defaults."
+            "What each strategy could reach with its own numbers (gamma, beta, margins) tuned: all "
+            "run at their defaults."
         ),
         ONE_SET,
     ),

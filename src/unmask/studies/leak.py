@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from unmask.errors import ManifestError
-from unmask.studies.cells import Cell
+from unmask.evaluation.batch import Values
+from unmask.studies.cells import Cell, Factor
 from unmask.studies.drawing import dots
 from unmask.studies.estimate import Estimate
 from unmask.studies.learned import Lesson, lesson_cell, scored_crops
@@ -66,7 +67,7 @@ def _cells(world: World) -> list[Cell]:
                     crops.take(fold_of == chosen_by),
                     crops.take(fold_of == fold),
                 )
-                factors = {"split": protocol, "seed": seed, "fold": fold}
+                factors: dict[str, Factor] = {"split": protocol, "seed": seed, "fold": fold}
                 cells.append(lesson_cell(factors, lesson, device=world.asked.device))
     return cells
 
@@ -105,8 +106,8 @@ def _answer(world: World, found: Found) -> Answer:
         ),
         _why(by_person),
         (
-            f"Of the frame split's lead over guessing (AUC less 0.5), a share of {share.text} is gone "
-            f"under the {strictest} split: so much of such a number is leak on these data."
+            f"Of the frame split's lead over guessing (AUC less 0.5), a share of {share.text} is "
+            f"gone under the {strictest} split: so much of such a number is leak on these data."
         ),
     )
     results = [
@@ -129,10 +130,10 @@ def leak_share(estimates: Estimates, strictest: str) -> Estimate:
     """Return which share of the frame split's lead over guessing the strictest split takes away."""
     keys = [f"{name}\0{AUC}" for name in ("frame", strictest)]
 
-    def share(frame: np.ndarray, strict: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def share(frame: Values, strict: Values) -> Values:
         with np.errstate(invalid="ignore", divide="ignore"):
             lead = frame - _GUESSING
-            return np.where(lead > 0, (frame - strict) / lead, np.nan)
+            return np.asarray(np.where(lead > 0, (frame - strict) / lead, np.nan))
 
     plain = share(*(np.array([estimates.values[key]]) for key in keys))
     draws = share(*(estimates.draws[key] for key in keys)) if estimates.draws else None
@@ -165,8 +166,8 @@ LEAK = Study(
     "source videos where persons are not known) and seeds",
     cannot_say=(
         (
-            "How much of the paper's own figure is leak: that depends on its data and networks; this is "
-            "the mechanism and its size on these crops."
+            "How much of the paper's own figure is leak: that depends on its data and networks; "
+            "this is the mechanism and its size on these crops."
         ),
     ),
     needs="persons",

@@ -128,7 +128,8 @@ def network_of(folder: Path) -> FaceNetwork:
     network = FaceNetwork(
         run.backbone, weights=run.weights, head_width=record.head_width, dropout=record.dropout
     )
-    return network.eval()
+    network.eval()
+    return network
 
 
 def scores(network: FaceNetwork, crops: Material, size_px: int) -> NDArray[np.float64]:

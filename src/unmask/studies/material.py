@@ -37,7 +37,7 @@ COLUMNS = pa.schema(
         ("image", pa.large_binary()),
     ]
 )
-"""Columns of a material: `target` and `source` name footage, `condition` what was done to a crop."""
+"""Columns: `target` and `source` name footage, `condition` what was done to a crop."""
 SIDES = ("train", "validation", "test")
 RATIOS = (0.6, 0.15, 0.25)
 """Shares of the sides where the data mark none."""

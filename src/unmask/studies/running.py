@@ -11,7 +11,7 @@ A cell that fails is noted with its reason and tried again when the study is run
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -168,8 +168,8 @@ _CELLS = pa.schema(
 )
 
 
-def _table(rows: list[dict[str, object]], schema: pa.Schema, path: Path) -> None:
-    table = pa.Table.from_pylist(rows, schema=schema)
+def _table(rows: Sequence[Mapping[str, object]], schema: pa.Schema, path: Path) -> None:
+    table = pa.Table.from_pylist(list(rows), schema=schema)
     write_whole(path, lambda partial: pq.write_table(table, partial))
 
 

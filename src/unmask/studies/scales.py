@@ -5,7 +5,7 @@ Every number that a scale fixes stands here, once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import get_args
 
 from unmask.keyframes import SELECTORS
@@ -56,17 +56,24 @@ class Scale:
     """Frames of each face where the budget is held."""
     films: int | None = None
     """Most videos; None for all."""
+    explained_changes: tuple[str, ...] = ()
+    """Fields of the recipes of networks that are explained or score films: a larger input, where
+    the others' is too small for a map."""
     explained: int = 400
     """Crops whose maps are compared."""
     replicates: int = 1000
     """Draws of an interval."""
-    toy_crops: ToyCrops = ToyCrops(persons=130)
+    toy_crops: ToyCrops = field(default_factory=lambda: ToyCrops(persons=64))
     """Invented crops."""
-    toy_other: ToyCrops = ToyCrops(persons=60, strength=0.4, first_person=1000, quality=60)
+    toy_other: ToyCrops = field(
+        default_factory=lambda: ToyCrops(
+            persons=40, methods=("swap",), strength=0.8, first_person=1000, quality=60
+        )
+    )
     """A second set: other persons, a fainter forgery, stronger compression."""
-    toy_persons: ToyPersons = ToyPersons(persons=24)
+    toy_persons: ToyPersons = field(default_factory=lambda: ToyPersons(persons=20))
     """Invented crops whose labels hang on persons."""
-    toy_films: ToyFilms = ToyFilms(training=12, test=20)
+    toy_films: ToyFilms = field(default_factory=lambda: ToyFilms(training=10, test=14))
     """Invented films."""
 
 
@@ -75,10 +82,13 @@ QUICK = Scale(
     networks=("test_resnet", "test_efficientnet", "test_byobnet", "test_convnext"),
     changes=(*_TINY, "epochs=4", "batch_size=16", "optimiser.learning_rate=0.002"),
     seeds=2,
-    train_crops=500,
-    test_crops=400,
-    severity_crops=300,
+    train_crops=400,
+    test_crops=320,
+    ratios=(0.01, 0.1, 1, 10, 100),
+    severity_crops=210,
+    folds=3,
     budget=8,
+    explained_changes=("network.size_px=96",),
     explained=48,
 )
 FULL = Scale(name="full", networks=PAPER_RECIPES)

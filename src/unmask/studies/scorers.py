@@ -23,7 +23,7 @@ from unmask.explain import BundleNetwork
 from unmask.explain.differentiable import Differentiable
 from unmask.runtime import preprocess
 from unmask.studies.cells import Cache, Cell, Factor, Measured, Place
-from unmask.studies.films import Cutting
+from unmask.studies.cutting import Cutting
 from unmask.studies.learned import network_of
 
 Pixels = NDArray[np.uint8]

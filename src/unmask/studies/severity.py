@@ -51,7 +51,7 @@ def severity_size(crops: Material, ratios: Sequence[float], wanted: int) -> int:
     """
     real, fake = crops.reals, len(crops) - crops.reals
     size = min([wanted] + [int(min(real * (1 + r), fake * (1 + r) / r)) for r in ratios])
-    extreme = max(max(ratios), 1 / min(ratios))
+    extreme = max(*ratios, 1 / min(ratios))
     if size < _LEAST_OF_A_CLASS * (1 + extreme):
         raise ManifestError(
             f"{size} crops can be had at every ratio; 1:{extreme:g} needs "
@@ -192,15 +192,15 @@ IMBALANCE_SEVERITY = Study(
     name="imbalance-severity",
     origin="C2: the imbalance at which class weights become insufficient",
     question="How unequal may real and fake be before class weights no longer help?",
-    varies="real : fake among the crops to learn from, in both directions; with weights and without",
+    varies="real : fake among the crops to learn from, both ways; with weights and without",
     held="number of crops to learn from, network, recipe, test crops",
     measures="balanced accuracy at P(fake) = 0.5 and AUC, crop by crop, on the test side",
-    statistic="the ratio at which balanced accuracy with weights has fallen 0.05 below that at 1:1; "
-    "the interval draws source videos and seeds, each of which draws other crops to learn from",
+    statistic="the ratio at which balanced accuracy with weights has fallen 0.05 below that at "
+    "1:1; the interval draws source videos and seeds, each of which draws other crops to learn from",
     cannot_say=(
         (
-            "Whether the ratio or the mere count of the rarer class breaks it: at a fixed number of "
-            "crops both change together."
+            "Whether the ratio or the mere count of the rarer class breaks it: at a fixed number "
+            "of crops both change together."
         ),
         ONE_SET,
     ),

@@ -1,10 +1,6 @@
-"""The study of a planted watermark: do accuracy, maps and localisation reveal that it is all that
-a network has learned?
-"""
+"""The study of a planted watermark: do accuracy, maps and localisation reveal it?"""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +9,7 @@ from unmask.evaluation.pictures import drawn_evenly
 from unmask.explain.localisation import localise
 from unmask.explain.methods import TITLES, explain
 from unmask.studies.cells import Cell, Factor, Measured, Place
-from unmask.studies.drawing import dots
+from unmask.studies.drawing import Drawing, dots
 from unmask.studies.estimate import Estimate
 from unmask.studies.learned import Lesson, lesson_cell, scored_crops
 from unmask.studies.material import Material
@@ -46,9 +42,7 @@ def _lesson(world: World, learned: str, seed: int) -> Cell:
     training, chosen_by = sides.training, sides.validation
     if learned == "marked fakes":
         training, chosen_by = (marked(m, m.is_fake, learned) for m in (training, chosen_by))
-    recipe = world.recipe(
-        world.scale.networks[0], imbalance__strategy="balanced", selection="auc", seed=seed
-    )
+    recipe = world.explained_recipe(seed=seed)
     lesson = Lesson(recipe, training, chosen_by, judged(sides.test))
     factors: dict[str, Factor] = {"learned from": learned, "seed": seed}
     return lesson_cell(factors, lesson, device=world.asked.device, keep=True)
@@ -125,8 +119,8 @@ def _answer(world: World, found: Found) -> Answer:
                 if of_method:
                     values = np.array([r["energy"] for r in of_method])
                     clusters = np.array([r["target"] for r in of_method], dtype=object)
-                    run = Valued(str(seed), values, clusters)
-                    maps.setdefault(f"{TITLES[method]}, learned {learned}", []).append(run)
+                    of_maps = Valued(str(seed), values, clusters)
+                    maps.setdefault(f"{TITLES[method]}, learned {learned}", []).append(of_maps)
     estimates = Estimates(scores, _FIGURES, replicates=world.scale.replicates)
     shown = Estimates(maps, (MEAN,), replicates=world.scale.replicates) if maps else None
     return _told(estimates, shown, area)
@@ -147,17 +141,17 @@ def _told(estimates: Estimates, shown: Estimates | None, area: float) -> Answer:
         (
             "Accuracy on data like those learned from does not reveal the mark, it rises with it: "
             f"balanced accuracy {trusted.text}, against {honest.text} of a network that learned "
-            f"without. Taken away, the mark costs {fall.signed} (down to {bare.text}); moved to the "
-            f"reals it leaves {turned.text}, where guessing gives 0.5."
+            f"without. Taken away, the mark costs {fall.signed} (down to {bare.text}); moved to "
+            f"the reals it leaves {turned.text}, where guessing gives 0.5."
         ),
         (
-            f"Maps: the mark covers {area:.1%} of a crop. More of the map lies on it than in a network "
-            f"that learned without marks: {', '.join(telling) or 'for no method'}. Not clearly: "
-            f"{', '.join(silent) or 'none'}."
+            f"Maps: the mark covers {area:.1%} of a crop. More of the map lies on it than in a "
+            f"network that learned without marks: {', '.join(telling) or 'for no method'}. Not "
+            f"clearly: {', '.join(silent) or 'none'}."
         ),
         (
-            "A map that lies on the mark reveals it only to somebody who looks there; the change of the "
-            "score when the mark is taken away needs no eye."
+            "A map that lies on the mark reveals it only to somebody who looks there; the change "
+            "of the score when the mark is taken away needs no eye."
         ),
     )
     results = [*values_of(estimates, list(estimates.conditions), _FIGURES)]
@@ -181,7 +175,7 @@ def _on_the_mark(shown: Estimates | None) -> dict[str, Estimate]:
     if shown is None:
         return {}
     pairs = {
-        TITLES[m]: [f"{TITLES[m]}, learned {learned}" for learned in ("marked fakes", "clean")]
+        TITLES[m]: (f"{TITLES[m]}, learned marked fakes", f"{TITLES[m]}, learned clean")
         for m in _METHODS
     }
     return {
@@ -191,11 +185,11 @@ def _on_the_mark(shown: Estimates | None) -> dict[str, Estimate]:
     }
 
 
-def _charts(estimates: Estimates, shown: Estimates | None, area: float) -> Sequence:  # type: ignore[type-arg]
+def _charts(estimates: Estimates, shown: Estimates | None, area: float) -> list[Drawing]:
     made = [
         dots(
             "Balanced accuracy",
-            "Guessing is 0.5; a network that follows the mark falls below it when marks are on reals.",
+            "Guessing is 0.5; whoever follows the mark falls below it when marks are on reals.",
             x_label="balanced accuracy",
             rows={
                 n.removeprefix("learned ").replace("marked fakes", "marked"): estimates.of(
@@ -227,12 +221,12 @@ SPURIOUS_CUES = Study(
     varies="a mark planted in the fakes that are learned from, or none; marks in the test crops",
     held="crops, network, recipe; the mark covers the same corner of each crop",
     measures="balanced accuracy and AUC on the test side; share of each map on the mark",
-    statistic="difference with and without the mark on the same crops; intervals draw source videos "
-    "and seeds",
+    statistic="difference with and without the mark on the same crops; intervals draw source "
+    "videos and seeds",
     cannot_say=(
         (
-            "Whether cues that are spread over the picture (compression, colour) show in maps: this "
-            "mark has a place."
+            "Whether cues that are spread over the picture (compression, colour) show in maps: "
+            "this mark has a place."
         ),
     ),
     needs="crops",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from unmask.studies.attention import Choice, attention_cell
 from unmask.studies.cells import Cell
 from unmask.studies.drawing import dots
+from unmask.studies.estimate import Estimate
 from unmask.studies.films import Film
-from unmask.studies.frames import FILMS_ONLY, PAPER
 from unmask.studies.reading import listed, values_of
 from unmask.studies.resampling import ACCURACY, AUC, Estimates, Run
 from unmask.studies.study import Answer, Found, Result, Study
-from unmask.studies.watching import POOLINGS, View, scored_films, watched
+from unmask.studies.watching import FILMS_ONLY, PAPER, POOLINGS, View, scored_films, watched
 from unmask.studies.world import World
 
 _CHOICES = {"key frames": PAPER, "uniform frames": "uniform", "all frames": "all"}
@@ -78,12 +78,12 @@ def _answer(world: World, found: Found) -> Answer:
     word = {"above": "lose", "below": "gain", "open": "neither clearly lose nor gain"}
     text = (
         (
-            f"Key frames {word[lost.sign]} against the mean over all frames: all less key frames is "
-            f"{lost.signed} in AUC over videos."
+            f"Key frames {word[lost.sign]} against the mean over all frames: all less key frames "
+            f"is {lost.signed} in AUC over videos."
         ),
         (
-            f"Clearly better than the mean over key frames: {_above(gains, 'above')}; clearly worse: "
-            f"{_above(gains, 'below')}."
+            f"Clearly better than the mean over key frames: {_above(gains, 'above')}; clearly "
+            f"worse: {_above(gains, 'below')}."
         ),
         seen.told,
     )
@@ -104,8 +104,8 @@ def _answer(world: World, found: Found) -> Answer:
     return Answer(text, tuple(results), (chart,), limits)
 
 
-def _above(gains: dict, sign: str) -> str:  # type: ignore[type-arg]
-    names: Sequence[str] = [name for name, e in gains.items() if e.sign == sign]
+def _above(gains: Mapping[str, Estimate], sign: str) -> str:
+    names = [name for name, e in gains.items() if e.sign == sign]
     return listed(names)
 
 
@@ -121,8 +121,8 @@ TEMPORAL_INFORMATION = Study(
     "source videos (and seeds of the attention)",
     cannot_say=(
         (
-            "What a network that sees motion would find: every frame is scored alone, only scores and "
-            "embeddings are pooled."
+            "What a network that sees motion would find: every frame is scored alone, only scores "
+            "and embeddings are pooled."
         ),
         FILMS_ONLY,
     ),

@@ -22,6 +22,7 @@ from unmask.faces.crops import cut_square, square_around
 from unmask.faces.mtcnn import MtcnnDetector
 from unmask.studies.cells import Cell, Measured, Place
 from unmask.studies.material import COLUMNS
+from unmask.values import Box
 
 Frames = NDArray[np.uint8]
 
@@ -42,13 +43,13 @@ class ToyCrops:
 
     persons: int
     """How many are filmed, a third of them for validation and test."""
-    frames: int = 4
+    frames: int = 6
     """Crops of each clip."""
-    methods: tuple[str, ...] = ("swap", "soft", "mouth", "sharp")
+    methods: tuple[str, ...] = ("swap", "mouth", "sharp")
     """How faces are forged; each method forges every person."""
-    strength: float = 0.5
+    strength: float = 1.0
     """Share of the forgery that is mixed into the real picture, 0 to 1."""
-    size_px: int = 64
+    size_px: int = 48
     """Side of a crop."""
     first_person: int = 0
     """Number of the first person; sets with other numbers share nobody."""
@@ -62,15 +63,15 @@ class ToyPersons:
 
     persons: int
     """How many."""
-    takes: int = 6
+    takes: int = 4
     """Clips of each person: other motion, another background."""
     frames: int = 3
     """Crops of each clip."""
     exceptions: int = 1
     """Clips of each person with the label that is rare for that person."""
-    strength: float = 0.25
+    strength: float = 0.4
     """As of `ToyCrops`."""
-    size_px: int = 64
+    size_px: int = 48
     """Side of a crop."""
     first_person: int = 3000
     """Number of the first person."""
@@ -86,7 +87,7 @@ class ToyFilms:
     """Pairs to judge by."""
     seconds: float = 3.0
     """Length."""
-    strength: float = 0.6
+    strength: float = 1.0
     """As of `ToyCrops`."""
     first_person: int = 2000
     """Number of the first person."""
@@ -124,15 +125,16 @@ def _crop_rows(settings: ToyCrops) -> Iterator[dict[str, object]]:
     for number in range(settings.persons):
         person = settings.first_person + number
         frames = talk(person, seconds=settings.frames / FPS, size=SIZE)
-        clips = {None: frames}
+        face = _face(detector, frames)
+        clips: dict[str | None, Frames] = {None: frames}
         for method in settings.methods:
-            clips[method] = _forged(frames, person, method, settings.strength)  # type: ignore[index]
+            clips[method] = _forged(frames, person, method, settings.strength)
         share = number / settings.persons
         split = "train" if share < 0.6 else "validation" if share < 0.7 else "test"
         base = {"person": f"p{person}", "target": f"p{person}", "split": split}
-        for method, clip in clips.items():
-            cut = _cut(detector, frames, clip, settings.size_px, settings.quality)
-            yield from _rows_of(cut, f"p{person}{method or ''}", method, base)
+        for way, clip in clips.items():
+            cut = _cut(face, clip, settings.size_px, settings.quality)
+            yield from _rows_of(cut, f"p{person}{way or ''}", way, base)
 
 
 def _person_rows(settings: ToyPersons) -> Iterator[dict[str, object]]:
@@ -146,7 +148,7 @@ def _person_rows(settings: ToyPersons) -> Iterator[dict[str, object]]:
             if method is not None:
                 clip = _forged(frames, person + take, method, settings.strength)
             name = f"p{person}t{take}"
-            cut = _cut(detector, frames, clip, settings.size_px, _QUALITY)
+            cut = _cut(_face(detector, frames), clip, settings.size_px, _QUALITY)
             yield from _rows_of(cut, name, method, {"person": f"p{person}", "target": name})
 
 
@@ -176,14 +178,15 @@ def mixed(real: Frames, forged: Frames, share: float) -> Frames:
     return found
 
 
-def _cut(
-    detector: MtcnnDetector, frames: Frames, clip: Frames, size_px: int, quality: int
-) -> list[bytes]:
-    """Cut the face out of each frame, by where it is in the first frame of the real clip."""
+def _face(detector: MtcnnDetector, frames: Frames) -> Box:
+    """Return the square around the face in the first frame of a real clip."""
     faces = detector.detect(frames[0], None)
     if not faces:
-        return []
-    square = square_around(faces[0].box, margin_ratio=MARGIN_RATIO)
+        raise ValueError("no face in invented footage")
+    return square_around(faces[0].box, margin_ratio=MARGIN_RATIO)
+
+
+def _cut(square: Box, clip: Frames, size_px: int, quality: int) -> list[bytes]:
     return [jpeg(cut_square(frame, square, size_px=size_px), quality) for frame in clip]
 
 

@@ -1,11 +1,11 @@
-"""The study of manipulations that were not learned: leave one method out, or another data set (Q3)."""
+"""The study of manipulations that were not learned: one method left out, another data set."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from unmask.errors import ManifestError
-from unmask.studies.cells import Cell
+from unmask.studies.cells import Cell, Factor
 from unmask.studies.drawing import Drawing, dots
 from unmask.studies.estimate import Estimate
 from unmask.studies.learned import Lesson, lesson_cell, scored_crops
@@ -49,7 +49,7 @@ def _left_out(world: World) -> list[Cell]:
             if held_out != _EVERY:
                 chosen_by = chosen_by.take(chosen_by.names("method") != held_out)
             lesson = Lesson(_recipe(world, seed), training, chosen_by, sides.test)
-            factors = {"left out": held_out, "seed": seed}
+            factors: dict[str, Factor] = {"left out": held_out, "seed": seed}
             cells.append(lesson_cell(factors, lesson, device=world.asked.device))
     return cells
 
@@ -82,7 +82,7 @@ def _across(world: World) -> list[Cell]:
         chosen_by = sides.validation.at_most(scale.test_crops)
         for seed in world.seeds:
             lesson = Lesson(_recipe(world, seed), training, chosen_by, test)
-            factors = {"learned from": name, "seed": seed}
+            factors: dict[str, Factor] = {"learned from": name, "seed": seed}
             cells.append(lesson_cell(factors, lesson, device=world.asked.device))
     return cells
 
@@ -134,9 +134,9 @@ def _of_methods(
     falls = [m for m, e in gaps.items() if e.sign == "below"]
     return (
         (
-            f"A manipulation that was not learned is found less well by {mean.signed} AUC on average "
-            f"over {len(gaps)} methods; most for {worst}: {gaps[worst].signed}. Clearly less well: "
-            f"{listed(falls)}."
+            f"A manipulation that was not learned is found less well by {mean.signed} AUC on "
+            f"average over {len(gaps)} methods; most for {worst}: {gaps[worst].signed}. Clearly "
+            f"less well: {listed(falls)}."
         ),
     )
 
@@ -147,7 +147,10 @@ def _gaps_across(world: World, estimates: Estimates) -> dict[str, Estimate]:
     found = {}
     for judged in names:
         for learned in names:
-            pair = [f"learned from {each}, judged on {judged}" for each in (learned, judged)]
+            pair = (
+                f"learned from {learned}, judged on {judged}",
+                f"learned from {judged}, judged on {judged}",
+            )
             if learned != judged and set(pair) <= set(estimates.conditions):
                 found[f"{learned} to {judged}"] = estimates.difference(*pair, AUC)
     return found
@@ -177,15 +180,15 @@ UNSEEN_MANIPULATIONS = Study(
     origin="Q3: manipulations made by methods not in training",
     question="How well is a manipulation found that the network has not learned?",
     varies="the method that is left out of learning; the data set that is learned from",
-    held="network, recipe, real crops, number of fake crops, test crops; the epoch is chosen without "
-    "the method that is left out",
+    held="network, recipe, real crops, number of fake crops, test crops; the epoch is chosen "
+    "without the method that is left out",
     measures="AUC on the real test crops and the fakes of one method, or on one data set",
     statistic="difference of unseen and seen on the same crops; intervals draw source videos and "
     "seeds",
     cannot_say=(
         (
-            "How a method that is unlike all of these is found: the methods here share their footage "
-            "and much of how they blend."
+            "How a method that is unlike all of these is found: the methods here share their "
+            "footage and much of how they blend."
         ),
     ),
     needs="crops",

@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 
 from unmask.errors import ManifestError
 from unmask.studies.cells import Cell, Factor
-from unmask.studies.films import Film, chosen_rows, frames_cell
+from unmask.studies.cutting import chosen_rows, frames_cell
+from unmask.studies.films import Film
 from unmask.studies.resampling import Scored
 from unmask.studies.scorers import scored_cell
 from unmask.studies.study import Found
 from unmask.studies.world import World
 
 Values = NDArray[np.float64]
+PAPER = "local-maxima"
+"""The paper's way to choose frames."""
+FILMS_ONLY = "Other videos: these are the figures of this set, and few videos give wide intervals."
 _TOP = 3
 
 

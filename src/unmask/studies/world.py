@@ -19,7 +19,8 @@ from unmask.catalogue import find
 from unmask.errors import InputError, ManifestError
 from unmask.settings import ScanSettings
 from unmask.studies.cells import Cache, Cell, Factor, Measured
-from unmask.studies.films import Cutting, Film, Films, frames_cell, parted, read_films
+from unmask.studies.cutting import Cutting, frames_cell
+from unmask.studies.films import Film, Films, parted, read_films
 from unmask.studies.learned import Lesson, lesson_cell, recipe_for
 from unmask.studies.material import SIDES, Material, Sides, read_material, sides_of
 from unmask.studies.scales import Scale
@@ -89,6 +90,17 @@ class World:
     def recipe(self, network: str, **fields: object) -> Recipe:
         """Return the recipe of a network with fields that a study sets."""
         return recipe_for(network, self.changes, **fields)
+
+    def explained_recipe(self, *, seed: int) -> Recipe:
+        """Return the first network's recipe with class weights, its input large enough for maps."""
+        changes = (*self.scale.changes, *self.scale.explained_changes, *self.asked.changes)
+        return recipe_for(
+            self.scale.networks[0],
+            changes,
+            imbalance__strategy="balanced",
+            selection="auc",
+            seed=seed,
+        )
 
     @cached_property
     def crops(self) -> Sides:
@@ -209,9 +221,7 @@ class World:
 
     def base_lesson(self, factors: dict[str, Factor]) -> Cell:
         """Return the first network's lesson with class weights; its weights are kept."""
-        recipe = self.recipe(
-            self.scale.networks[0], imbalance__strategy="balanced", selection="auc", seed=0
-        )
+        recipe = self.explained_recipe(seed=0)
         sides = self.crops
         lesson = Lesson(recipe, sides.training, sides.validation, sides.test)
         return lesson_cell(factors, lesson, device=self.asked.device, keep=True)
