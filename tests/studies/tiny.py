@@ -20,7 +20,7 @@ TINY = Scale(
     train_crops=16,
     test_crops=24,
     strategies=("none", "balanced", "paired"),
-    ratios=(0.5, 1, 2),
+    ratios=(1, 2),
     severity_crops=12,
     folds=3,
     selectors=("local-maxima", "uniform", "all"),
@@ -29,10 +29,8 @@ TINY = Scale(
     explained_changes=("network.size_px=64",),
     explained=6,
     replicates=50,
-    toy_crops=ToyCrops(persons=14, frames=1, methods=("swap", "sharp"), strength=1.0, size_px=32),
-    toy_other=ToyCrops(
-        persons=14, frames=1, methods=("swap",), strength=1.0, size_px=32, first_person=1000
-    ),
+    toy_crops=ToyCrops(persons=20, frames=1, methods=("swap", "sharp"), size_px=32),
+    toy_other=ToyCrops(persons=12, frames=1, methods=("swap",), size_px=32, first_person=1000),
     toy_persons=ToyPersons(persons=6, takes=2, frames=2, size_px=32),
-    toy_films=ToyFilms(training=2, test=5, seconds=0.6, strength=1.0),
+    toy_films=ToyFilms(training=2, test=5, seconds=0.4),
 )

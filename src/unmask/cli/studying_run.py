@@ -33,7 +33,7 @@ class Wanted:
     seeds: int | None
     """Other number of seeds."""
     limit: int | None
-    """Other numbers of crops."""
+    """Most crops to learn from, to judge by and to explain."""
     films: int | None
     """Most videos."""
 
@@ -59,6 +59,7 @@ class Wanted:
                 train_crops=self.limit,
                 test_crops=self.limit,
                 severity_crops=min(self.limit, scale.severity_crops),
+                explained=min(self.limit, scale.explained),
             )
         return scale
 

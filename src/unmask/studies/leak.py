@@ -57,6 +57,7 @@ def _cells(world: World) -> list[Cell]:
                 chosen_by = (fold + 1) % folds
                 recipe = world.recipe(
                     world.scale.networks[0],
+                    *world.scale.leak_changes,
                     imbalance__strategy="balanced",
                     selection="accuracy",
                     seed=seed,

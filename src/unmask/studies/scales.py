@@ -46,6 +46,8 @@ class Scale:
     """Fakes per real of `imbalance-severity`."""
     severity_crops: int = 4000
     """Crops to learn from at each of these ratios."""
+    leak_changes: tuple[str, ...] = ()
+    """Fields of the recipes of `leak`: few invented crops need more passes."""
     folds: int = 4
     """Folds of `leak`, at least 3."""
     selectors: tuple[str, ...] = tuple(SELECTORS)
@@ -73,19 +75,20 @@ class Scale:
     """A second set: other persons, a fainter forgery, stronger compression."""
     toy_persons: ToyPersons = field(default_factory=lambda: ToyPersons(persons=20))
     """Invented crops whose labels hang on persons."""
-    toy_films: ToyFilms = field(default_factory=lambda: ToyFilms(training=10, test=14))
+    toy_films: ToyFilms = field(default_factory=lambda: ToyFilms(training=8, test=12))
     """Invented films."""
 
 
 QUICK = Scale(
     name="quick",
     networks=("test_resnet", "test_efficientnet", "test_byobnet", "test_convnext"),
-    changes=(*_TINY, "epochs=4", "batch_size=16", "optimiser.learning_rate=0.002"),
+    changes=(*_TINY, "epochs=3", "batch_size=16", "optimiser.learning_rate=0.002"),
     seeds=2,
-    train_crops=400,
-    test_crops=320,
+    train_crops=360,
+    test_crops=240,
     ratios=(0.01, 0.1, 1, 10, 100),
     severity_crops=210,
+    leak_changes=("epochs=12",),
     folds=3,
     budget=8,
     explained_changes=("network.size_px=96",),

@@ -102,7 +102,7 @@ def break_point(places: Values, values: Values, drop: float) -> Values:
     lost = [values[:, 0] - values[rows, at] for at in (before, first)]
     with np.errstate(invalid="ignore", divide="ignore"):
         share = (drop - lost[0]) / (lost[1] - lost[0])
-    at = places[before] + share * (places[first] - places[before])
+        at = places[before] + share * (places[first] - places[before])
     return np.where(fallen.any(axis=1), np.round(at, 9), np.inf)
 
 
@@ -196,7 +196,7 @@ IMBALANCE_SEVERITY = Study(
     held="number of crops to learn from, network, recipe, test crops",
     measures="balanced accuracy at P(fake) = 0.5 and AUC, crop by crop, on the test side",
     statistic="the ratio at which balanced accuracy with weights has fallen 0.05 below that at "
-    "1:1; the interval draws source videos and seeds, each of which draws other crops to learn from",
+    "1:1; the interval draws source videos and seeds (each seed learns from other crops)",
     cannot_say=(
         (
             "Whether the ratio or the mere count of the rarer class breaks it: at a fixed number "

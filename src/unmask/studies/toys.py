@@ -85,7 +85,7 @@ class ToyFilms:
     """Pairs to learn from."""
     test: int
     """Pairs to judge by."""
-    seconds: float = 3.0
+    seconds: float = 2.0
     """Length."""
     strength: float = 1.0
     """As of `ToyCrops`."""

@@ -82,21 +82,22 @@ class World:
         """Seeds of conditions that train."""
         return range(self.scale.seeds)
 
-    @property
-    def changes(self) -> tuple[str, ...]:
-        """Fields of all recipes: the scale's, then the user's."""
-        return (*self.scale.changes, *self.asked.changes)
+    def recipe(self, network: str, *changes: str, **fields: object) -> Recipe:
+        """Return the recipe of a network.
 
-    def recipe(self, network: str, **fields: object) -> Recipe:
-        """Return the recipe of a network with fields that a study sets."""
-        return recipe_for(network, self.changes, **fields)
+        Args:
+            network: as of `recipe_for`.
+            changes: fields that the scale sets for this study; the user's come after them.
+            fields: fields that the study sets.
+        """
+        told = (*self.scale.changes, *changes, *self.asked.changes)
+        return recipe_for(network, told, **fields)
 
     def explained_recipe(self, *, seed: int) -> Recipe:
         """Return the first network's recipe with class weights, its input large enough for maps."""
-        changes = (*self.scale.changes, *self.scale.explained_changes, *self.asked.changes)
-        return recipe_for(
+        return self.recipe(
             self.scale.networks[0],
-            changes,
+            *self.scale.explained_changes,
             imbalance__strategy="balanced",
             selection="auc",
             seed=seed,
@@ -256,7 +257,7 @@ class World:
         scale = self.scale
         return {
             "networks": ", ".join(scale.networks),
-            "changes": " ".join(self.changes) or "none",
+            "changes": " ".join((*self.scale.changes, *self.asked.changes)) or "none",
             "seeds": str(scale.seeds),
             "draws of intervals": str(scale.replicates),
             "device": self.asked.device,
