@@ -141,9 +141,4 @@ def report(
         typer.echo(to_markdown(outcomes), nl=False)
     if output is None and markdown is None:
         for outcome in outcomes:
-            said = (
-                outcome.answer.text[0]
-                if outcome.answer
-                else f"not answered: {outcome.why_unanswered}"
-            )
-            typer.echo(f"{outcome.name}: {said}")
+            typer.echo(f"{outcome.name}: {outcome.said}")

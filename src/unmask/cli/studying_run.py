@@ -76,10 +76,7 @@ def run_studies(wanted: Wanted, asked: Asked, output: Path | None, cache: Path |
         place = folder / study.name if several else folder
         outcome = run_study(study, world, place, Lines())
         troubled = troubled or outcome.failed > 0 or outcome.answer is None
-        said = (
-            outcome.answer.text[0] if outcome.answer else f"not answered: {outcome.why_unanswered}"
-        )
-        typer.echo(f"{study.name}: {visible(said)}")
+        typer.echo(f"{study.name}: {visible(outcome.said)}")
         typer.echo(f"  {outcome.done} cells done, {outcome.failed} failed; {place / PAGE}")
     return 3 if troubled else 0
 

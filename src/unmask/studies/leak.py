@@ -84,7 +84,7 @@ def _answer(world: World, found: Found) -> Answer:
         for (protocol,), cells in found.by("split").items()
     }
     strictest = _protocols(crops)[-1]
-    need(list(conditions), ["frame", strictest])
+    need(list(conditions), ["frame", "video", strictest])
     estimates = Estimates(conditions, _FIGURES, replicates=world.scale.replicates)
     gaps = {
         f"frame less {name}": estimates.difference("frame", name, AUC)
@@ -99,13 +99,14 @@ def _answer(world: World, found: Found) -> Answer:
     word = {"above": "scores higher than", "below": "scores lower than"}.get(
         gap.sign, "is not clearly above"
     )
+    between = estimates.of("video", AUC).text
     text = (
         (
             f"The frame split {word} the {strictest} split: AUC {estimates.of('frame', AUC).text} "
             f"against {estimates.of(strictest, AUC).text}, a difference of {gap.signed}; accuracy "
             f"differs by {accuracy.signed}."
         ),
-        _why(by_person),
+        f"{_why(by_person)} Here the split by video gives AUC {between}.",
         (
             f"Of the frame split's lead over guessing (AUC less 0.5), a share of {share.text} is "
             f"gone under the {strictest} split: so much of such a number is leak on these data."

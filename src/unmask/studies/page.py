@@ -49,15 +49,9 @@ def to_markdown(outcomes: Sequence[Outcome]) -> str:
     """Write studies for the documentation: question, answer, figures, what it does not show."""
     parts = ["| study | question | answer |", "|---|---|---|"]
     parts += [
-        f"| [`{o.name}`](#{o.name}) | {_cell(o.question)} | {_cell(_first(o))} |" for o in outcomes
+        f"| [`{o.name}`](#{o.name}) | {_cell(o.question)} | {_cell(o.said)} |" for o in outcomes
     ]
     return "\n".join(parts) + "\n" + "".join(f"\n{_section(each)}" for each in outcomes)
-
-
-def _first(outcome: Outcome) -> str:
-    if outcome.answer is None:
-        return f"not answered: {outcome.why_unanswered}"
-    return outcome.answer.text[0]
 
 
 def _section(outcome: Outcome) -> str:

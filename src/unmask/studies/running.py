@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Protocol
@@ -25,7 +25,7 @@ from unmask.errors import InputNotFound, ManifestError, UnmaskError
 from unmask.provenance import versions
 from unmask.studies.cells import Cell, Measured
 from unmask.studies.page import to_html
-from unmask.studies.study import STUDY_VERSION, Answer, CellState, Found, Outcome, Study
+from unmask.studies.study import About, Answer, CellState, Found, Outcome, Study
 from unmask.studies.world import World
 from unmask.training.runs import write_whole
 
@@ -99,18 +99,12 @@ def _outcome(
     answer: Answer | None,
     why: str | None,
 ) -> Outcome:
+    asked = {each.name: getattr(study, each.name) for each in fields(About)}
+    asked["cannot_say"] = (*study.cannot_say, *(answer.cannot_say if answer else ()))
     return Outcome(
-        version=STUDY_VERSION,
-        name=study.name,
-        origin=study.origin,
-        question=study.question,
-        varies=study.varies,
-        held=study.held,
-        measures=study.measures,
-        statistic=study.statistic,
+        **asked,
         answer=answer,
         why_unanswered=why,
-        cannot_say=(*study.cannot_say, *(answer.cannot_say if answer else ())),
         cells=tuple(states),
         scale=world.scale.name,
         data=world.described(study.needs),

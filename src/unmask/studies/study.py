@@ -13,9 +13,6 @@ from unmask.studies.estimate import Estimate
 if TYPE_CHECKING:
     from unmask.studies.world import World
 
-STUDY_VERSION = 1
-"""Version of `study.json`."""
-
 
 @dataclass(frozen=True)
 class Result:
@@ -70,9 +67,9 @@ class Found:
         return groups
 
 
-@dataclass(frozen=True)
-class Study:
-    """A question, and how it is answered."""
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a study asks and how."""
 
     name: str
     """As it is called on the command line."""
@@ -89,7 +86,13 @@ class Study:
     statistic: str
     """What answers the question."""
     cannot_say: tuple[str, ...]
-    """What such a study can never say."""
+    """What it cannot say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study(About):
+    """A question, and how it is answered."""
+
     needs: str
     """What it runs on: crops, persons (crops that name them), films, a detector."""
     cells: Callable[[World], Sequence[Cell]]
@@ -114,32 +117,16 @@ class CellState:
     """Time that the measurement took when it was made; None where it failed."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+@dataclass(frozen=True, kw_only=True)
+class Outcome(About):
     """A study that was run: what `study.json` holds and a page shows."""
 
-    version: int
+    version: Literal[1] = 1
     """Of this structure."""
-    name: str
-    """Of the study."""
-    origin: str
-    """Where the question comes from."""
-    question: str
-    """The question."""
-    varies: str
-    """What was varied."""
-    held: str
-    """What was held."""
-    measures: str
-    """What was measured."""
-    statistic: str
-    """What answers the question."""
     answer: Answer | None
     """What it says; None where too little could be measured."""
     why_unanswered: str | None
     """Why there is no answer."""
-    cannot_say: tuple[str, ...]
-    """What it cannot say."""
     cells: tuple[CellState, ...]
     """How the cells ended."""
     scale: str
@@ -150,6 +137,13 @@ class Outcome:
     """Networks, seeds and the rest that was asked for."""
     versions: dict[str, str]
     """Versions of the program and of what it computes with."""
+
+    @property
+    def said(self) -> str:
+        """The answer in a sentence, or why there is none."""
+        if self.answer is None:
+            return f"not answered: {self.why_unanswered}"
+        return self.answer.text[0]
 
     @property
     def done(self) -> int:
