@@ -27,10 +27,10 @@ TINY = Scale(
     budgets=(1, 2),
     budget=2,
     explained_changes=("network.size_px=64",),
-    explained=6,
+    explained=14,
     replicates=50,
     toy_crops=ToyCrops(persons=20, frames=1, methods=("swap", "sharp"), size_px=32),
     toy_other=ToyCrops(persons=12, frames=1, methods=("swap",), size_px=32, first_person=1000),
     toy_persons=ToyPersons(persons=6, takes=2, frames=2, size_px=32),
-    toy_films=ToyFilms(training=2, test=5, seconds=0.4),
+    toy_films=ToyFilms(training=3, test=5, seconds=0.4),
 )

@@ -60,7 +60,8 @@ def _weights_cells(world: World) -> list[Cell]:
 def _weights_answer(world: World, found: Found) -> Answer:
     runs = runs_of(found, "network", "weights")
     networks = [n for n in world.scale.networks if {f"{n}, with", f"{n}, without"} <= set(runs)]
-    need(list(runs), [f"{world.scale.networks[0]}, with"] if not networks else [])
+    if not networks:
+        need(list(runs), [f"{world.scale.networks[0]}, {word}" for word in ("with", "without")])
     estimates = Estimates(runs, _FIGURES, replicates=world.scale.replicates)
     pairs = [(f"{n}, with", f"{n}, without") for n in networks]
     gains = {
