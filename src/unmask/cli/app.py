@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from unmask.cli import building, evaluating, explaining, stressing, training
+from unmask.cli import building, evaluating, explaining, stressing, studying, training
 from unmask.cli.data import data_app
 from unmask.errors import UnmaskError
 from unmask.settings import ScanSettings
@@ -208,6 +208,7 @@ training.register(app)
 building.register(app)
 evaluating.register(app)
 stressing.register(app)
+studying.register(app)
 
 
 def complain(error: Exception) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from unmask.training.runs import Run, RunRecord
 
 _NEEDED = ("torch", "lightning", "timm", "yaml", "safetensors", "sklearn", "pyarrow")
-_MANY = ("--data", "--validation", "--set")
+_MANY = ("--data", "--validation", "--test", "--set")
 _SHOWN = ("training_loss", "loss", "accuracy", "auc", "video_auc")
 _LINE_SECONDS = 60.0
 """Time between two lines where there is no terminal to draw a bar on."""
@@ -33,10 +33,11 @@ _TOLERATED_WAIT = 0.1
 TRAIN_CODES = "Exit codes: 0 trained to the end; 2 wrong use or bad input; 130 stopped."
 
 
-class _ManyValues(TyperCommand):
+class ManyValues(TyperCommand):
     """Lets `--data a b` stand for `--data a --data b`, as a shell writes `--data *.parquet`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Spread the words before they are read."""
         return super().parse_args(ctx, repeated(args))
 
 
@@ -59,7 +60,7 @@ def repeated(words: list[str]) -> list[str]:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(cls=_ManyValues, epilog=TRAIN_CODES)(train)
+    app.command(cls=ManyValues, epilog=TRAIN_CODES)(train)
 
 
 def train(  # noqa: PLR0917 - the parameters are the options

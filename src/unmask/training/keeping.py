@@ -6,6 +6,7 @@ An epoch is judged on validation crops alone, on every device alike; the first d
 from __future__ import annotations
 
 import csv
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,9 @@ from unmask.training.runs import (
     write_record,
     write_whole,
 )
+
+_DRAWN_SECONDS = 10.0
+"""Curves are drawn at most this often, and at the end: drawing takes longer than a short epoch."""
 
 
 class Watcher(Protocol):
@@ -109,6 +113,7 @@ class RunKeeper:
         self._per_epoch, self._watcher = per_epoch, watcher
         self.progress = Progress()
         self._clock: float | None = None
+        self._drawn = -math.inf
 
     def batch_begins(self) -> None:
         """Count the time that the batch was waited for."""
@@ -219,9 +224,14 @@ class RunKeeper:
         self.record = self.record.model_copy(update=changes)
         write_log(folder / LOG, progress.rows)
         _to_tensorboard(folder / TENSORBOARD, progress.rows[-1])
-        draw_curves(
-            progress.rows, folder / CURVES, title=self.record.name, best_epoch=progress.best_epoch
-        )
+        if self.record.finished or time.monotonic() - self._drawn >= _DRAWN_SECONDS:
+            draw_curves(
+                progress.rows,
+                folder / CURVES,
+                title=self.record.name,
+                best_epoch=progress.best_epoch,
+            )
+            self._drawn = time.monotonic()
         write_record(folder, self.record)
         self._checkpoint(learning)
         self._watcher.epoch(progress.rows[-1], best=better)

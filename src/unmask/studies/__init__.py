@@ -1,0 +1,1 @@
+"""The paper's experiments, its open questions and the checks it asks for, each one command."""

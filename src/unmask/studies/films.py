@@ -1,0 +1,111 @@
+"""Videos that studies look at, with what is known of them, and their sides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from unmask.datasets.grouping import seeded_order
+from unmask.datasets.manifest import read_manifest
+from unmask.errors import ManifestError
+
+
+@dataclass(frozen=True)
+class Film:
+    """A video."""
+
+    id: str
+    """Its name in its data set."""
+    path: Path
+    """The file."""
+    label: str
+    """`real` or `fake`."""
+    method: str | None
+    """How it was forged."""
+    target: str
+    """Footage that it is, or was made from: what intervals draw."""
+    split: str | None
+    """`train` or `test`, where that is marked."""
+
+
+@dataclass(frozen=True, eq=False)
+class Films:
+    """Videos of one data set."""
+
+    title: str
+    """What they are."""
+    licence: str
+    """Their terms."""
+    films: tuple[Film, ...]
+    """In order."""
+
+    @property
+    def described(self) -> str:
+        """What they are, with counts and terms."""
+        fakes = sum(film.label == "fake" for film in self.films)
+        return (
+            f"{self.title}: {len(self.films) - fakes} real and {fakes} fake videos; "
+            f"terms: {self.licence}"
+        )
+
+    def side(self, *splits: str | None) -> tuple[Film, ...]:
+        """Return the films of these splits."""
+        return tuple(film for film in self.films if film.split in splits)
+
+    def pairs(self) -> list[tuple[Film, Film]]:
+        """Return each fake to be judged with the real film that it was made from."""
+        judged = self.judged()
+        reals = {film.target: film for film in judged if film.label == "real"}
+        return [(reals[f.target], f) for f in judged if f.label == "fake" and f.target in reals]
+
+    def judged(self) -> tuple[Film, ...]:
+        """Return the films that detectors are judged by: those marked test, or all if none is."""
+        return self.side("test") or self.films
+
+
+def read_films(path: Path, *, root: Path | None = None, limit: int | None = None) -> Films:
+    """Read a manifest of videos.
+
+    Args:
+        path: that `unmask data index` or `split` wrote.
+        root: where the data set lies now.
+        limit: most videos, evenly spread over the manifest.
+
+    Raises:
+        ManifestError: there is no video in it.
+    """
+    manifest = read_manifest(path)
+    found = [
+        Film(
+            id=record.id,
+            path=manifest.path_of(record, root=root),
+            label=record.label,
+            method=record.method,
+            target=record.target or record.id,
+            split=record.split,
+        )
+        for record in manifest.records
+        if record.kind == "video"
+    ]
+    if not found:
+        raise ManifestError(
+            f"{str(path)!r} lists no video", hint="index a data set of videos, not of crops"
+        )
+    kept = np.unique(
+        np.linspace(0, len(found) - 1, min(len(found), limit or len(found))).astype(int)
+    )
+    return Films(path.name, manifest.info.licence, tuple(found[at] for at in kept))
+
+
+def parted(films: Sequence[Film], share: float = 0.2) -> tuple[tuple[Film, ...], tuple[Film, ...]]:
+    """Return the films in two parts, the second with about a share of the footage."""
+    targets = sorted({film.target for film in films})
+    order = seeded_order(targets, np.ones(len(targets), np.int64), seed=0)
+    second = {targets[at] for at in order[: max(1, round(share * len(targets)))]}
+    return (
+        tuple(film for film in films if film.target not in second),
+        tuple(film for film in films if film.target in second),
+    )

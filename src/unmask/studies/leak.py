@@ -1,0 +1,178 @@
+"""The study of how much of a figure is leak: the same crops split by frame, by video, by person."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unmask.errors import ManifestError
+from unmask.evaluation.batch import Values
+from unmask.studies.cells import Cell, Factor
+from unmask.studies.drawing import dots
+from unmask.studies.estimate import Estimate
+from unmask.studies.learned import Lesson, lesson_cell, scored_crops
+from unmask.studies.material import Material, Positions
+from unmask.studies.reading import need, values_of
+from unmask.studies.resampling import ACCURACY, AUC, Estimates, Run
+from unmask.studies.study import Answer, Found, Result, Study
+from unmask.studies.world import World
+
+_FIGURES = (AUC, ACCURACY)
+_GUESSING = 0.5
+
+
+def folds_of(crops: Material, protocol: str, folds: int, seed: int) -> Positions:
+    """Return the fold of each crop under a protocol.
+
+    Args:
+        crops: to split.
+        protocol: `frame` draws each crop by itself, as the paper did; `video` keeps footage
+            together; `identity` keeps persons together as well.
+        folds: how many.
+        seed: of the draw.
+    """
+    if protocol == "frame":
+        return np.random.default_rng(seed).permutation(len(crops)) % folds
+    return crops.parted([1.0] * folds, seed, persons=protocol == "identity")
+
+
+def _protocols(crops: Material) -> tuple[str, ...]:
+    known = all(person is not None for person in crops.names("person"))
+    return ("frame", "video", "identity") if known else ("frame", "video")
+
+
+def _cells(world: World) -> list[Cell]:
+    crops, folds = world.persons, world.scale.folds
+    if folds < 3:
+        raise ValueError(f"the study of leaks needs 3 folds at least, got {folds}")
+    if len(set(crops.names("video"))) == len(crops):
+        raise ManifestError(
+            "every crop is of another video, so that splitting frames is splitting videos",
+            hint="give crops of several frames of each video",
+        )
+    cells = []
+    for protocol in _protocols(crops):
+        for seed in world.seeds:
+            fold_of = folds_of(crops, protocol, folds, seed)
+            for fold in range(folds):
+                chosen_by = (fold + 1) % folds
+                recipe = world.recipe(
+                    world.scale.networks[0],
+                    *world.scale.leak_changes,
+                    imbalance__strategy="balanced",
+                    selection="accuracy",
+                    seed=seed,
+                )
+                lesson = Lesson(
+                    recipe,
+                    crops.take((fold_of != fold) & (fold_of != chosen_by)),
+                    crops.take(fold_of == chosen_by),
+                    crops.take(fold_of == fold),
+                )
+                factors: dict[str, Factor] = {"split": protocol, "seed": seed, "fold": fold}
+                cells.append(lesson_cell(factors, lesson, device=world.asked.device))
+    return cells
+
+
+def _answer(world: World, found: Found) -> Answer:
+    crops = world.persons
+    by_person = "identity" in _protocols(crops)
+    cluster = "person" if by_person else "target"
+    conditions: dict[str, list[Run]] = {
+        str(protocol): [
+            scored_crops(m.table, str(cell.factors["seed"]), cluster=cluster) for cell, m in cells
+        ]
+        for (protocol,), cells in found.by("split").items()
+    }
+    strictest = _protocols(crops)[-1]
+    need(list(conditions), ["frame", "video", strictest])
+    estimates = Estimates(conditions, _FIGURES, replicates=world.scale.replicates)
+    gaps = {
+        f"frame less {name}": estimates.difference("frame", name, AUC)
+        for name in conditions
+        if name != "frame"
+    }
+    gap, accuracy = (
+        gaps[f"frame less {strictest}"],
+        estimates.difference("frame", strictest, ACCURACY),
+    )
+    share = leak_share(estimates, strictest)
+    word = {"above": "scores higher than", "below": "scores lower than"}.get(
+        gap.sign, "is not clearly above"
+    )
+    between = estimates.of("video", AUC).text
+    text = (
+        (
+            f"The frame split {word} the {strictest} split: AUC {estimates.of('frame', AUC).text} "
+            f"against {estimates.of(strictest, AUC).text}, a difference of {gap.signed}; accuracy "
+            f"differs by {accuracy.signed}."
+        ),
+        f"{_why(by_person)} Here the split by video gives AUC {between}.",
+        (
+            f"Of the frame split's lead over guessing (AUC less 0.5), a share of {share.text} is "
+            f"gone under the {strictest} split: so much of such a number is leak on these data."
+        ),
+    )
+    results = [
+        *values_of(estimates, list(conditions), _FIGURES),
+        *(Result(n, AUC, e, "difference") for n, e in gaps.items()),
+        Result(f"frame less {strictest}", ACCURACY, accuracy, "difference"),
+        Result(f"lead of the frame split that is gone under {strictest}", "share", share),
+    ]
+    chart = dots(
+        "The same crops and networks under each split",
+        "AUC of crops that the network did not learn from; guessing is 0.5; bars: 95 % intervals.",
+        x_label="AUC",
+        rows={f"{name} split": estimates.of(name, AUC) for name in conditions},
+    )
+    limits = () if by_person else ("What persons give away: the rows name none.",)
+    return Answer(text, tuple(results), (chart,), limits)
+
+
+def leak_share(estimates: Estimates, strictest: str) -> Estimate:
+    """Return which share of the frame split's lead over guessing the strictest split takes away."""
+    keys = [f"{name}\0{AUC}" for name in ("frame", strictest)]
+
+    def share(frame: Values, strict: Values) -> Values:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            lead = frame - _GUESSING
+            return np.asarray(np.where(lead > 0, (frame - strict) / lead, np.nan))
+
+    plain = share(*(np.array([estimates.values[key]]) for key in keys))
+    draws = share(*(estimates.draws[key] for key in keys)) if estimates.draws else None
+    return estimates.estimate(float(plain[0]), draws, "frame", strictest)
+
+
+def _why(by_person: bool) -> str:
+    persons = (
+        " A split by video ends that, but the same persons stand on both sides, and where some "
+        "persons are mostly forged and others mostly real, knowing the person is enough. Only the "
+        "split by identity asks for the forgery itself."
+        if by_person
+        else ""
+    )
+    return (
+        "Why: under a frame split, frames of one video lie on both sides, all with one label, so a "
+        "network that knows the video again knows the answer." + persons
+    )
+
+
+LEAK = Study(
+    name="leak",
+    origin="ours: the paper splits frames at random",
+    question="How much of a figure under the paper's frame split is leak?",
+    varies="how crops are split into folds: frame by frame, by video, by person",
+    held="crops, network, recipe; every crop is scored once in each protocol, by a network of the "
+    "same share of the crops",
+    measures="AUC and accuracy of the crops of each held-out fold, mean over folds and seeds",
+    statistic="difference of the frame split and the strictest split; intervals draw persons (or "
+    "source videos where persons are not known) and seeds",
+    cannot_say=(
+        (
+            "How much of the paper's own figure is leak: that depends on its data and networks; "
+            "this is the mechanism and its size on these crops."
+        ),
+    ),
+    needs="persons",
+    cells=_cells,
+    answer=_answer,
+)

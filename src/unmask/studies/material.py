@@ -1,0 +1,262 @@
+"""Face crops that studies choose from: one table with labels, footage, persons and pictures.
+
+From a crop store, from Parquet files of encoded pictures, from the frames of films, or invented.
+A choice of rows has a hash of its own, which is part of the identity of every cell that uses it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from unmask.bundle import file_sha256
+from unmask.datasets.grouping import connected, place, seeded_order
+from unmask.datasets.store import CropStore
+from unmask.errors import InputNotFound, ManifestError
+
+COLUMNS = pa.schema(
+    [
+        ("name", pa.string()),
+        ("label", pa.string()),
+        ("video", pa.string()),
+        ("target", pa.string()),
+        ("source", pa.string()),
+        ("method", pa.string()),
+        ("person", pa.string()),
+        ("split", pa.string()),
+        ("frame", pa.int64()),
+        ("condition", pa.string()),
+        ("image", pa.large_binary()),
+    ]
+)
+"""Columns: `target` and `source` name footage, `condition` what was done to a crop."""
+SIDES = ("train", "validation", "test")
+RATIOS = (0.6, 0.15, 0.25)
+"""Shares of the sides where the data mark none."""
+
+Names = NDArray[np.object_]
+Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Crops."""
+
+    title: str
+    """What it is, in words."""
+    sha256: str
+    """Identity of its rows."""
+    licence: str
+    """Its terms."""
+    table: pa.Table
+    """`COLUMNS`."""
+
+    def __len__(self) -> int:
+        """Return the number of crops."""
+        return len(self.table)
+
+    def __repr__(self) -> str:
+        """Show the counts."""
+        return f"Material({self.title!r}, {self.reals} real, {len(self) - self.reals} fake)"
+
+    def names(self, column: str) -> Names:
+        """Return a column of text, `(N,)`; None where it is not known."""
+        found: Names = self.table[column].to_numpy(zero_copy_only=False).astype(object)
+        return found
+
+    @cached_property
+    def is_fake(self) -> NDArray[np.bool_]:
+        """`(N,)` labels."""
+        return np.asarray(self.names("label") == "fake", dtype=np.bool_)
+
+    @property
+    def reals(self) -> int:
+        """Number of reals."""
+        return int((~self.is_fake).sum())
+
+    @property
+    def described(self) -> str:
+        """What it is, with counts, identity and terms."""
+        return (
+            f"{self.title}: {self.reals} real and {len(self) - self.reals} fake crops "
+            f"({self.sha256[:12]}); terms: {self.licence}"
+        )
+
+    def take(self, positions: Positions | NDArray[np.bool_]) -> Material:
+        """Return the crops at positions, or those for which a mask holds."""
+        chosen = np.flatnonzero(positions) if positions.dtype == np.bool_ else positions
+        digest = hashlib.sha256(self.sha256.encode() + np.asarray(chosen, "<i8").tobytes())
+        return Material(self.title, digest.hexdigest(), self.licence, self.table.take(chosen))
+
+    def at_most(self, count: int | None, *, seed: int = 0) -> Material:
+        """Return at most so many crops, whole footage at a time, with the shares of the classes.
+
+        Args:
+            count: about how many, not fewer than one group; None for all.
+            seed: of the draw.
+        """
+        if count is None or count >= len(self):
+            return self
+        return self.take(
+            np.sort(np.flatnonzero(self.parted((count, len(self) - count), seed) == 0))
+        )
+
+    def parted(self, ratios: Sequence[float], seed: int, *, persons: bool = False) -> Positions:
+        """Return the part of each crop, `(N,)`: linked footage (and persons) stay together."""
+        columns = ("target", "source", "person") if persons else ("target", "source")
+        keys = [self.names(column) for column in columns]
+        kinds = ("footage", "footage", "person")
+        grouping = connected(
+            [[(kinds[n], k[row]) for n, k in enumerate(keys) if k[row]] for row in range(len(self))]
+        )
+        counts = np.zeros((len(grouping), 2), dtype=np.int64)
+        np.add.at(counts, (grouping.of_row, self.is_fake.astype(np.int64)), 1)
+        firsts = np.unique(grouping.of_row, return_index=True)[1]
+        order = seeded_order([str(keys[0][row]) for row in firsts], grouping.sizes, seed=seed)
+        found: Positions = place(counts, ratios, order)[grouping.of_row]
+        return found
+
+    def write(self, path: Path) -> None:
+        """Write the crops as training reads them."""
+        table = self.table.select(["name", "label", "target", "video", "image"])
+        pq.write_table(table.rename_columns(["name", "label", "original", "video", "image"]), path)
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """Crops to learn from, to choose by and to judge by."""
+
+    training: Material
+    """To learn from."""
+    validation: Material
+    """To choose the epoch by."""
+    test: Material
+    """To judge by."""
+
+
+def sides_of(material: Material, *, test: Material | None = None, seed: int = 0) -> Sides:
+    """Return the sides that the data mark, else sides carved by footage.
+
+    Args:
+        material: crops.
+        test: crops to judge by that were given apart; None to take them from the material.
+        seed: of the carving.
+
+    Raises:
+        ManifestError: a side lacks a class.
+    """
+    marked = material.names("split")
+    wanted = SIDES if test is None else SIDES[:2]
+    if set(wanted) <= set(marked):
+        parts = [material.take(marked == side) for side in wanted]
+    else:
+        part = material.parted(RATIOS[: len(wanted)], seed)
+        parts = [material.take(part == number) for number in range(len(wanted))]
+    parts += [] if test is None else [test]
+    for side, found in zip(SIDES, parts, strict=True):
+        if not 0 < found.reals < len(found):
+            raise ManifestError(
+                f"the {side} side of {material.title} lacks real or fake crops: {found!r}",
+                hint="give more crops, or mark the column `split`",
+            )
+    return Sides(*parts)
+
+
+def read_material(paths: Sequence[Path], *, limit: int | None = None, seed: int = 0) -> Material:
+    """Read crop stores and Parquet files of crops.
+
+    Args:
+        paths: stores' folders and files with at least the columns name, label and image.
+        limit: about the most crops to read, whole footage at a time; None for all.
+        seed: of that choice.
+
+    Raises:
+        InputNotFound: there is no such file or folder.
+        ManifestError: it holds no crops.
+    """
+    files = [(file, root) for root in paths for file in _files(root)]
+    tables = [_without_pictures(file, str(number)) for number, (file, _) in enumerate(files)]
+    hashes = "".join(file_sha256(file) for file, _ in files)
+    title = ", ".join(path.name for path in paths)
+    licence = "; ".join(dict.fromkeys(_licence(root) for root in paths))
+    digest = hashlib.sha256(hashes.encode()).hexdigest()
+    whole = Material(title, digest, licence, pa.concat_tables(tables))
+    chosen = whole.at_most(limit, seed=seed)
+    filled, first = [], 0
+    wanted = set(chosen.names("name"))
+    for (file, _), table in zip(files, tables, strict=True):
+        kept = np.array([name in wanted for name in table["name"].to_pylist()], dtype=np.bool_)
+        pictures = pq.read_table(file, columns=["image"])["image"].filter(pa.array(kept))
+        rows = table.filter(pa.array(kept))
+        filled.append(rows.set_column(10, COLUMNS.field("image"), pictures.cast(pa.large_binary())))
+        first += len(table)
+    return Material(title, chosen.sha256, licence, pa.concat_tables(filled))
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return CropStore(path).shards()
+    if not path.is_file():
+        raise InputNotFound(
+            f"no crops {str(path)!r}", hint="give a crop store's folder or a Parquet file of crops"
+        )
+    return [path]
+
+
+def _licence(root: Path) -> str:
+    return CropStore(root).info.licence if root.is_dir() else "that of the data, not stated"
+
+
+def _without_pictures(path: Path, number: str) -> pa.Table:
+    """Return a file's rows with the columns of a material, the pictures left empty."""
+    try:
+        names = pq.read_schema(path).names
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ManifestError(
+            f"{str(path)!r} is no Parquet file", hint="give a store, or a file of crops"
+        ) from error
+    own = {"name": "crop_id", "video": "video_id", "frame": "frame_index"}
+    first = own["name"] if own["name"] in names else "name"
+    if missing := [name for name in (first, "label", "image") if name not in names]:
+        raise ManifestError(
+            f"{path} has no column {missing[0]!r}", hint="crops have name, label and image"
+        )
+    wanted = [n for n in names if n not in {"image", "mask", "embedding"}]
+    table = pq.read_table(path, columns=wanted)
+    columns = {name: table[name].to_pylist() for name in table.column_names}
+    return _aligned(columns, len(table), number)
+
+
+def _aligned(columns: dict[str, list[object]], count: int, number: str) -> pa.Table:
+    empty: list[object] = [None] * count
+    names = [f"{number}/{each}" for each in columns.get("crop_id") or columns["name"]]
+    videos = columns.get("video_id") or columns.get("video") or columns.get("name") or names
+    targets = columns.get("target") or columns.get("original") or videos
+    persons = columns.get("identities") or columns.get("person") or columns.get("identity") or empty
+    rows = {
+        "name": names,
+        "label": columns["label"],
+        "video": videos,
+        "target": [t or v for t, v in zip(targets, videos, strict=True)],
+        "source": columns.get("source") or empty,
+        "method": columns.get("method") or empty,
+        "person": [p[0] if isinstance(p, list) and p else p or None for p in persons],
+        "split": columns.get("split") or empty,
+        "frame": columns.get("frame_index") or columns.get("frame") or [0] * count,
+        "condition": empty,
+        "image": [b""] * count,
+    }
+    if strange := set(columns["label"]) - {"real", "fake"}:
+        raise ManifestError(
+            f"labels are 'real' or 'fake', got {min(map(str, strange))!r}",
+            hint="rewrite the column label",
+        )
+    return pa.table(rows, schema=COLUMNS)

@@ -1,0 +1,88 @@
+"""Studies as one HTML page that needs neither network nor server, and as Markdown for the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jinja2
+from markupsafe import Markup
+
+from unmask.report import page
+from unmask.studies.study import Outcome, Result
+
+
+class _NoLeak:
+    """What the charts of evaluations ask of their page: marks of leaking protocols. None here."""
+
+    leaks = False
+
+
+def to_html(outcomes: Sequence[Outcome]) -> str:
+    """Draw the page of one study or several."""
+    style = "".join(
+        page.asset(package, name)
+        for package, name in (
+            ("unmask.report", "report.css"),
+            ("unmask.evaluation", "evaluation.css"),
+            ("unmask.studies", "studies.css"),
+        )
+    )
+    templates = page.environment("unmask.studies")
+    # charts are drawn by the evaluation's own macro
+    packages = [jinja2.PackageLoader(f"unmask.{room}") for room in ("studies", "evaluation")]
+    templates.loader = jinja2.ChoiceLoader(packages)
+    return templates.get_template("studies.html.j2").render(
+        outcomes=outcomes,
+        written=written,
+        info=_NoLeak(),
+        style=Markup(style),  # noqa: S704 - our own files
+        policy=page.policy(style),
+    )
+
+
+def written(result: Result) -> str:
+    """Return a number of a study in one line."""
+    return result.estimate.signed if result.kind == "difference" else result.estimate.text
+
+
+def to_markdown(outcomes: Sequence[Outcome]) -> str:
+    """Write studies for the documentation: question, answer, figures, what it does not show."""
+    parts = ["| study | question | answer |", "|---|---|---|"]
+    parts += [
+        f"| [`{o.name}`](#{o.name}) | {_cell(o.question)} | {_cell(o.said)} |" for o in outcomes
+    ]
+    return "\n".join(parts) + "\n" + "".join(f"\n{_section(each)}" for each in outcomes)
+
+
+def _section(outcome: Outcome) -> str:
+    lines = [f"### {outcome.name}", "", f"*{outcome.question}* ({outcome.origin})", ""]
+    if outcome.answer is None:
+        lines += [f"**Not answered:** {outcome.why_unanswered}", ""]
+    else:
+        first, *rest = outcome.answer.text
+        lines += [f"**{first}**", "", *(line for each in rest for line in (each, ""))]
+        lines += [
+            "| | figure | value [95 % interval] | n | drawn | runs |",
+            "|---|---|---|---|---|---|",
+        ]
+        lines += [_line(result) for result in outcome.answer.results]
+        lines.append("")
+    lines += [
+        f"- Varied: {outcome.varies}. Held: {outcome.held}.",
+        f"- Statistic: {outcome.statistic}.",
+        *(f"- Data: {each}." for each in outcome.data),
+        f"- Scale {outcome.scale}; {'; '.join(f'{k}: {v}' for k, v in outcome.settings.items())}.",
+        f"- Cells: {outcome.done} done, {outcome.failed} failed; {outcome.seconds:.0f} s of work.",
+        *(f"- Does not show: {each}" for each in outcome.cannot_say),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(result: Result) -> str:
+    e = result.estimate
+    cells = (result.condition, result.figure, written(result), e.units, e.clusters, e.runs)
+    return f"| {' | '.join(_cell(str(each)) for each in cells)} |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "/")

@@ -1,0 +1,83 @@
+"""Pictures of a material: decoded at a network's size, and changed on purpose."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from PIL import Image
+
+from unmask.studies.material import COLUMNS, Material
+from unmask.studies.toys import jpeg
+
+Pixels = NDArray[np.uint8]
+
+MARK_SHARE = 0.16
+"""Side of the planted mark over that of the crop."""
+_MARK_INSET = 0.04
+_MARK_SQUARES = 4
+_MARK_VERSION = "checkered square, 16 %, lower right"
+
+
+def pixels_of(crops: Material, size_px: int, positions: Iterable[int]) -> Pixels:
+    """Return crops `(N, size_px, size_px, 3)` uint8, resized as training resizes them."""
+    images = crops.table["image"]
+    found = []
+    for position in positions:
+        picture = Image.open(io.BytesIO(images[position].as_py())).convert("RGB")
+        if picture.size != (size_px, size_px):
+            picture = picture.resize((size_px, size_px), Image.Resampling.BILINEAR)
+        found.append(np.asarray(picture))
+    return np.stack(found)
+
+
+def mark_mask(size_px: int) -> NDArray[np.uint8]:
+    """Return where the mark lies, `(size_px, size_px)`: 255 inside."""
+    mask = np.zeros((size_px, size_px), np.uint8)
+    side, inset = max(2, round(MARK_SHARE * size_px)), round(_MARK_INSET * size_px)
+    mask[size_px - inset - side : size_px - inset, size_px - inset - side : size_px - inset] = 255
+    return mask
+
+
+def marked(crops: Material, wanted: NDArray[np.bool_], condition: str) -> Material:
+    """Return the crops with a mark planted in those for which `wanted` (N,) holds.
+
+    Args:
+        crops: to change.
+        wanted: which of them get the mark.
+        condition: noted in the column of that name.
+    """
+    images = crops.table["image"].to_pylist()
+    for position in np.flatnonzero(wanted):
+        picture = np.array(Image.open(io.BytesIO(images[position])).convert("RGB"))
+        inside = mark_mask(picture.shape[0]) > 0
+        step = max(1, round(MARK_SHARE * picture.shape[0] / _MARK_SQUARES))
+        board = (np.indices(inside.shape) // step).sum(axis=0) % 2 * 255
+        picture[inside] = board[inside, None]
+        images[position] = jpeg(picture)
+    table = crops.table.set_column(10, COLUMNS.field("image"), pa.array(images, pa.large_binary()))
+    digest = hashlib.sha256(f"{crops.sha256} {_MARK_VERSION}".encode())
+    digest.update(np.asarray(wanted, np.uint8).tobytes())
+    changed = Material(crops.title, digest.hexdigest(), crops.licence, table)
+    return with_condition(changed, condition)
+
+
+def with_condition(crops: Material, condition: str) -> Material:
+    """Return the crops with a word in their column `condition`."""
+    column = pa.array([condition] * len(crops), pa.string())
+    digest = hashlib.sha256(f"{crops.sha256} is {condition}".encode()).hexdigest()
+    table = crops.table.set_column(9, COLUMNS.field("condition"), column)
+    return Material(crops.title, digest, crops.licence, table)
+
+
+def joined(parts: Iterable[Material]) -> Material:
+    """Return several materials as one, rows in order."""
+    listed = list(parts)
+    digest = hashlib.sha256(" ".join(part.sha256 for part in listed).encode()).hexdigest()
+    title = ", ".join(dict.fromkeys(part.title for part in listed))
+    licence = "; ".join(dict.fromkeys(part.licence for part in listed))
+    return Material(title, digest, licence, pa.concat_tables([part.table for part in listed]))

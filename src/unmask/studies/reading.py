@@ -1,0 +1,47 @@
+"""From cells to conditions and lines of results: what most answers of studies begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from unmask.errors import ManifestError
+from unmask.studies.learned import scored_crops
+from unmask.studies.resampling import Estimates, Scored
+from unmask.studies.study import Found, Result
+
+
+def runs_of(found: Found, *names: str, separator: str = ", ") -> dict[str, list[Scored]]:
+    """Return the scores of lessons, a condition for each combination of factors."""
+    return {
+        separator.join(map(str, key)): [
+            scored_crops(measured.table, str(cell.factors["seed"])) for cell, measured in cells
+        ]
+        for key, cells in found.by(*names).items()
+    }
+
+
+def values_of(
+    estimates: Estimates, conditions: Sequence[str], figures: Sequence[str]
+) -> Iterator[Result]:
+    """Yield each figure of each condition."""
+    for condition in conditions:
+        for figure in figures:
+            yield Result(condition, figure, estimates.of(condition, figure))
+
+
+def need(conditions: Sequence[str], wanted: Sequence[str]) -> None:
+    """Refuse to answer where conditions are missing.
+
+    Raises:
+        ManifestError: naming what is missing.
+    """
+    if missing := [name for name in wanted if name not in conditions]:
+        raise ManifestError(
+            f"not answered: no cell of {missing[0]!r} is done",
+            hint="see the table of cells for the reasons, and run the study again",
+        )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names in words."""
+    return ", ".join(names) or "none"

@@ -1,0 +1,195 @@
+"""Figures of the conditions of a study and their differences, with one kind of interval.
+
+A condition is one or more runs (seeds, folds), each with its own units. An interval draws source
+videos (clusters) with replacement, and seeds as well where there are several; all conditions are
+computed on the same draws, so that differences between them are paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.evaluation.batch import Batch, Sorted, Values
+from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, interval_of, replicate
+from unmask.evaluation.metrics import COUNTED, CURVED
+from unmask.studies.estimate import Estimate
+
+REPLICATES = 1000
+"""Draws of an interval."""
+AUC, BALANCED, ACCURACY = "AUC", "balanced accuracy", "accuracy"
+MEAN = "mean"
+
+Names = NDArray[np.object_]
+
+
+class Run(Protocol):
+    """Units of one seed."""
+
+    @property
+    def seed(self) -> str:
+        """Names the seed: runs of one are drawn together."""
+
+    @property
+    def cluster(self) -> Names:
+        """`(N,)` names of the units' clusters."""
+
+    def figure(self, name: str, weights: Values) -> Values:
+        """Return a figure under weightings `(B, N)` of the units, `(B,)`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Units with a score and a label."""
+
+    seed: str
+    """Name of the seed."""
+    logit: Values
+    """`(N,)`."""
+    is_fake: NDArray[np.bool_]
+    """`(N,)`."""
+    cluster: Names
+    """`(N,)` names."""
+    threshold: float = 0.0
+    """Logit from which a unit is called fake."""
+
+    @cached_property
+    def _sorted(self) -> Sorted:
+        return Sorted.of(self.logit, self.is_fake, log_odds=self.logit, threshold=self.threshold)
+
+    def figure(self, name: str, weights: Values) -> Values:
+        """Return AUC or a figure at the threshold."""
+        batch = Batch(self._sorted, weights[:, self._sorted.order])
+        return CURVED[name](batch.roc) if name in CURVED else COUNTED[name](batch.confusion)
+
+
+@dataclass(frozen=True, eq=False)
+class Valued:
+    """Units with a number each, whose mean is asked."""
+
+    seed: str
+    """Name of the seed."""
+    values: Values
+    """`(N,)`."""
+    cluster: Names
+    """`(N,)` names."""
+
+    def figure(self, name: str, weights: Values) -> Values:
+        """Return the weighted mean; NaN where nothing was drawn."""
+        if name != MEAN:
+            raise ValueError(f"values have a mean only, not {name!r}")
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(weights @ self.values / weights.sum(axis=1))
+
+
+class Estimates:
+    """Figures of conditions under common draws.
+
+    Args:
+        conditions: runs of each condition, by its name.
+        figures: names of what is computed.
+        replicates: draws.
+        seed: of the draws.
+
+    Raises:
+        ValueError: a condition has no run.
+    """
+
+    def __init__(
+        self,
+        conditions: Mapping[str, Sequence[Run]],
+        figures: Sequence[str],
+        *,
+        replicates: int = REPLICATES,
+        seed: int = 0,
+    ) -> None:
+        if not conditions or not all(conditions.values()):
+            raise ValueError("every condition needs a run")
+        self._conditions = conditions
+        self._figures = tuple(figures)
+        runs = [run for each in conditions.values() for run in each]
+        clusters = np.unique(np.concatenate([run.cluster for run in runs]).astype(str))
+        self.conditions = tuple(conditions)
+        """Names of the conditions."""
+        self._place = {id(run): np.searchsorted(clusters, run.cluster.astype(str)) for run in runs}
+        self._rng = np.random.default_rng(seed)
+        plain = self._compute(np.ones((1, len(clusters))), draw_seeds=False)
+        self.values = {key: float(value[0]) for key, value in plain.items()}
+        """Each figure by condition and name; NaN where it does not exist."""
+        self.draws: dict[str, Values] = {}
+        """`(replicates,)` by condition and name; none where there are too few clusters."""
+        if len(clusters) >= CLUSTERS_NEEDED:
+            self.draws = replicate(
+                np.arange(len(clusters)), self._compute, replicates=replicates, seed=seed
+            )
+
+    def of(self, condition: str, figure: str) -> Estimate:
+        """Return a figure of a condition."""
+        key = _key(condition, figure)
+        return self.estimate(self.values[key], self.draws.get(key), condition)
+
+    def difference(self, first: str, second: str, figure: str) -> Estimate:
+        """Return a figure of the first condition less that of the second, on the same draws."""
+        keys = _key(first, figure), _key(second, figure)
+        draws = self.draws[keys[0]] - self.draws[keys[1]] if self.draws else None
+        return self.estimate(self.values[keys[0]] - self.values[keys[1]], draws, first, second)
+
+    def mean_difference(self, pairs: Sequence[tuple[str, str]], figure: str) -> Estimate:
+        """Return the mean over pairs of conditions of the first's figure less the second's."""
+        keys = [(_key(one, figure), _key(other, figure)) for one, other in pairs]
+        value = float(np.mean([self.values[a] - self.values[b] for a, b in keys]))
+        draws = (
+            np.mean([self.draws[a] - self.draws[b] for a, b in keys], axis=0)
+            if self.draws
+            else None
+        )
+        return self.estimate(value, draws, *(name for pair in pairs for name in pair))
+
+    def estimate(self, value: float, draws: Values | None, *conditions: str) -> Estimate:
+        """Return a number computed from conditions, with the interval of its draws."""
+        interval = None if draws is None else interval_of(draws)
+        runs = [run for name in dict.fromkeys(conditions) for run in self._conditions[name]]
+        return Estimate(
+            value=value if np.isfinite(value) else None,
+            low=None if interval is None else interval.low,
+            high=None if interval is None else interval.high,
+            units=max(len(run.cluster) for run in runs),
+            clusters=len(np.unique(np.concatenate([run.cluster for run in runs]).astype(str))),
+            runs=max(len(self._conditions[name]) for name in conditions),
+        )
+
+    def _compute(self, weights: Values, *, draw_seeds: bool = True) -> dict[str, Values]:
+        drawn: dict[int, Values] = {}
+        found: dict[str, Values] = {}
+        for condition, runs in self._conditions.items():
+            seeds, of_run = np.unique([run.seed for run in runs], return_inverse=True)
+            if len(seeds) not in drawn:
+                drawn[len(seeds)] = self._seeds(len(weights), len(seeds), draw=draw_seeds)
+            times = drawn[len(seeds)][:, of_run]
+            for figure in self._figures:
+                values = np.stack(
+                    [run.figure(figure, weights[:, self._place[id(run)]]) for run in runs], axis=1
+                )
+                found[_key(condition, figure)] = _mean(values, times)
+        return found
+
+    def _seeds(self, rows: int, count: int, *, draw: bool) -> Values:
+        if not draw:
+            return np.ones((rows, count))
+        return self._rng.multinomial(count, np.full(count, 1 / count), size=rows).astype(float)
+
+
+def _mean(values: Values, times: Values) -> Values:
+    """Return the mean over runs `(B, R)`, each counted so many times; NaN runs are left out."""
+    known = np.where(np.isfinite(values), times, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((known * np.nan_to_num(values)).sum(axis=1) / known.sum(axis=1))
+
+
+def _key(condition: str, figure: str) -> str:
+    return f"{condition}\0{figure}"

@@ -1,0 +1,191 @@
+"""The one engine that runs studies: cells from the cache or made now, then the answer, then files.
+
+    study.json        everything that the page shows
+    results.parquet   a row per number
+    cells.parquet     a row per cell: done or failed, and why
+    page.html         question, answer, what the data cannot say
+
+A cell that fails is noted with its reason and tried again when the study is run again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import TypeAdapter, ValidationError
+
+from unmask.errors import InputNotFound, ManifestError, UnmaskError
+from unmask.provenance import versions
+from unmask.studies.cells import Cell, Measured
+from unmask.studies.page import to_html
+from unmask.studies.study import About, Answer, CellState, Found, Outcome, Study
+from unmask.studies.world import World
+from unmask.training.runs import write_whole
+
+STUDY_FILE, RESULTS, CELLS, PAGE = "study.json", "results.parquet", "cells.parquet", "page.html"
+_VERSIONED = ("torch", "timm", "lightning")
+_OUTCOME = TypeAdapter(Outcome)
+
+
+class Watcher(Protocol):
+    """Who shows how far a study is."""
+
+    def study(self, name: str, cells: int, missing: int) -> None:
+        """Show a study that begins."""
+
+    def cell(self, name: str, number: int, state: CellState, *, made: bool) -> None:
+        """Show a cell that ended."""
+
+
+def run_study(study: Study, world: World, folder: str | Path, watcher: Watcher) -> Outcome:
+    """Run a study and write its files.
+
+    Args:
+        study: what to run.
+        world: scale, data and cache.
+        folder: of the study's files, made if it is not there.
+        watcher: shown how far it is.
+    """
+    try:
+        cells = list(study.cells(world))
+    except UnmaskError as error:
+        outcome = _outcome(study, world, (), None, f"{error.message}; {error.hint}")
+        return _written(outcome, Path(folder))
+    missing = sum(not world.cache.has(cell) for cell in cells)
+    watcher.study(study.name, len(cells), missing)
+    states, done = [], []
+    for number, cell in enumerate(cells, start=1):
+        made = not world.cache.has(cell)
+        state, found = _state(cell, world)
+        watcher.cell(study.name, number, state, made=made)
+        states.append(state)
+        if found is not None:
+            done.append((cell, found))
+    answer, why = _answer(study, world, Found(tuple(done)))
+    return _written(_outcome(study, world, states, answer, why), Path(folder))
+
+
+def _state(cell: Cell, world: World) -> tuple[CellState, Measured | None]:
+    """Make or read a cell; a failure is part of the result."""
+    try:
+        found = world.cache.run(cell)
+    except Exception as error:  # noqa: BLE001 - one cell's failure must not end the study
+        reason = (
+            error.message if isinstance(error, UnmaskError) else f"{type(error).__name__}: {error}"
+        )
+        return CellState(dict(cell.factors), cell.key, "failed", reason, None), None
+    seconds = found.figures["cell_seconds"]
+    return CellState(dict(cell.factors), cell.key, "done", None, seconds), found
+
+
+def _answer(study: Study, world: World, found: Found) -> tuple[Answer | None, str | None]:
+    try:
+        return study.answer(world, found), None
+    except UnmaskError as error:
+        return None, error.message
+
+
+def _outcome(
+    study: Study,
+    world: World,
+    states: Sequence[CellState],
+    answer: Answer | None,
+    why: str | None,
+) -> Outcome:
+    asked = {each.name: getattr(study, each.name) for each in fields(About)}
+    asked["cannot_say"] = (*study.cannot_say, *(answer.cannot_say if answer else ()))
+    return Outcome(
+        **asked,
+        answer=answer,
+        why_unanswered=why,
+        cells=tuple(states),
+        scale=world.scale.name,
+        data=world.described(study.needs),
+        settings=world.settings(),
+        versions=versions() | _training_versions(),
+    )
+
+
+def _training_versions() -> dict[str, str]:
+    found = {}
+    for name in _VERSIONED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _written(outcome: Outcome, folder: Path) -> Outcome:
+    folder.mkdir(parents=True, exist_ok=True)
+    results = [] if outcome.answer is None else outcome.answer.results
+    rows = [
+        {"study": outcome.name, "condition": r.condition, "figure": r.figure, "kind": r.kind}
+        | asdict(r.estimate)
+        for r in results
+    ]
+    states = [
+        {
+            "study": outcome.name,
+            "factors": json.dumps(dict(s.factors)),
+            "key": s.key,
+            "state": s.state,
+            "reason": s.reason,
+            "seconds": s.seconds,
+        }
+        for s in outcome.cells
+    ]
+    _table(rows, _RESULTS, folder / RESULTS)
+    _table(states, _CELLS, folder / CELLS)
+    page = to_html([outcome])
+    write_whole(folder / PAGE, lambda partial: partial.write_text(page, encoding="utf-8"))
+    text = json.dumps(_OUTCOME.dump_python(outcome, mode="json"), indent=1) + "\n"
+    write_whole(folder / STUDY_FILE, lambda partial: partial.write_text(text, encoding="utf-8"))
+    return outcome
+
+
+_RESULTS = pa.schema(
+    [(name, pa.string()) for name in ("study", "condition", "figure", "kind")]
+    + [(name, pa.float64()) for name in ("value", "low", "high")]
+    + [(name, pa.int64()) for name in ("units", "clusters", "runs")]
+)
+_CELLS = pa.schema(
+    [(name, pa.string()) for name in ("study", "factors", "key", "state", "reason")]
+    + [("seconds", pa.float64())]
+)
+
+
+def _table(rows: Sequence[Mapping[str, object]], schema: pa.Schema, path: Path) -> None:
+    table = pa.Table.from_pylist(list(rows), schema=schema)
+    write_whole(path, lambda partial: pq.write_table(table, partial))
+
+
+def read_outcomes(folder: str | Path) -> list[Outcome]:
+    """Read the studies in a folder and in the folders below it, in order of name.
+
+    Raises:
+        InputNotFound: there is no study.
+        ManifestError: one is damaged or of another version.
+    """
+    root = Path(folder)
+    paths = [p for p in (root / STUDY_FILE, *sorted(root.glob(f"*/{STUDY_FILE}"))) if p.is_file()]
+    if not paths:
+        raise InputNotFound(
+            f"no study in {str(folder)!r}", hint="give the folder that `unmask study run` wrote"
+        )
+    found = []
+    for path in paths:
+        try:
+            found.append(_OUTCOME.validate_json(path.read_bytes()))
+        except ValidationError as error:
+            raise ManifestError(
+                f"{path} is no study of this version", hint="run the study again"
+            ) from error
+    return found

@@ -1,0 +1,187 @@
+"""Who scores the frames of films: a detector bundle, or a network that another cell has trained.
+
+A scorer gives the logit of each crop and its embedding, the pooled last feature map, which pooling
+by attention learns from.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from PIL import Image
+
+from unmask.bundle import Bundle
+from unmask.explain import BundleNetwork
+from unmask.explain.differentiable import Differentiable
+from unmask.runtime import preprocess
+from unmask.studies.cells import Cache, Cell, Factor, Measured, Place
+from unmask.studies.cutting import Cutting
+from unmask.studies.learned import network_of
+
+Pixels = NDArray[np.uint8]
+Float = NDArray[np.float32]
+
+_BATCH = 64
+
+
+class Scorer(Protocol):
+    """Scores crops; loaded when it is first used."""
+
+    @property
+    def title(self) -> str:
+        """What it is."""
+
+    @property
+    def identity(self) -> str:
+        """Hash of what its scores depend on."""
+
+    @property
+    def cutting(self) -> Cutting:
+        """How it wants faces cut."""
+
+    @property
+    def threshold(self) -> float:
+        """Logit from which it calls a crop fake."""
+
+    @property
+    def model(self) -> Differentiable:
+        """The network, to be explained."""
+
+    def prepare(self, crops: Pixels) -> Float:
+        """Return the network's input `(N, 3, S, S)` for crops `(N, S, S, 3)`."""
+
+
+@dataclass(frozen=True, eq=False)
+class BundleScorer:
+    """A detector bundle."""
+
+    bundle: Bundle
+    """Checked."""
+    threads: int = 2
+    """Of its networks."""
+
+    @property
+    def title(self) -> str:
+        """The detector's name and hash."""
+        return f"detector {self.bundle.manifest.name} ({self.bundle.sha256[:12]})"
+
+    @property
+    def identity(self) -> str:
+        """The detector's hash."""
+        return self.bundle.sha256
+
+    @property
+    def cutting(self) -> Cutting:
+        """As a scan cuts for it."""
+        spec = self.bundle.manifest.preprocessing
+        return Cutting(spec.size_px, spec.margin_ratio, spec.shift_y_ratio)
+
+    @property
+    def threshold(self) -> float:
+        """The balanced operating point."""
+        return self.bundle.manifest.point("balanced").logit
+
+    @cached_property
+    def model(self) -> Differentiable:
+        """Its networks."""
+        return BundleNetwork(self.bundle, threads=self.threads)
+
+    def prepare(self, crops: Pixels) -> Float:
+        """Normalise as the bundle says."""
+        return preprocess(crops, self.bundle.manifest.preprocessing)
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedScorer:
+    """A network that a lesson of this study has trained."""
+
+    folder: Path
+    """What the lesson's cell keeps."""
+    key: str
+    """The lesson's key."""
+    size_px: int
+    """Side of its input."""
+    margin_ratio: float
+    """Side of its crops over the face box."""
+
+    @property
+    def title(self) -> str:
+        """The lesson that trained it."""
+        return f"network trained in cell {self.key[:12]}"
+
+    @property
+    def identity(self) -> str:
+        """The lesson's key."""
+        return self.key
+
+    @property
+    def cutting(self) -> Cutting:
+        """As its training crops were cut."""
+        return Cutting(self.size_px, self.margin_ratio)
+
+    @property
+    def threshold(self) -> float:
+        """Even odds."""
+        return 0.0
+
+    @cached_property
+    def model(self) -> Differentiable:
+        """The network with its best weights."""
+        from unmask.models.differentiable import TorchNetwork
+
+        return TorchNetwork(network_of(self.folder), batch=_BATCH)
+
+    def prepare(self, crops: Pixels) -> Float:
+        """Normalise as its training did."""
+        from unmask.training.runs import read_run
+
+        return preprocess(crops, read_run(self.folder).preprocessing)
+
+
+def scored_cell(factors: dict[str, Factor], frames: Cell, scorer: Scorer, cache: Cache) -> Cell:
+    """Return the cell of the scores of one film's frames.
+
+    Args:
+        factors: where it stands in its study.
+        frames: the cell of the film's frames; it must be done first.
+        scorer: who scores.
+        cache: where the film's frames are.
+    """
+    content = {"what": "scored frames", "frames": frames.key, "scorer": scorer.identity}
+
+    def measure(_: Place) -> Measured:
+        table = cache.run(frames).table
+        logits, embeddings = _scores(table["image"].to_pylist(), scorer)
+        told = table.drop_columns(["image"])
+        told = told.append_column("logit", pa.array(logits, pa.float64()))
+        return Measured(told.append_column("embedding", embeddings))
+
+    return Cell(factors, content, measure)
+
+
+def _scores(images: Sequence[bytes], scorer: Scorer) -> tuple[NDArray[np.float64], pa.Array]:
+    logits: list[float] = []
+    embeddings: list[list[float]] = []
+    for first in range(0, len(images), _BATCH):
+        pixels = np.stack([decoded(image, scorer) for image in images[first : first + _BATCH]])
+        evidence = scorer.model.evidence(scorer.prepare(pixels))
+        logits += evidence.logits.astype(float).tolist()
+        embeddings += evidence.features.mean(axis=(2, 3)).tolist()
+    return np.array(logits), pa.array(embeddings, pa.list_(pa.float32()))
+
+
+def decoded(image: bytes, scorer: Scorer) -> Pixels:
+    """Return an encoded crop at the scorer's size."""
+    size = scorer.cutting.size_px
+    picture: Any = Image.open(io.BytesIO(image)).convert("RGB")
+    if picture.size != (size, size):
+        picture = picture.resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(picture, dtype=np.uint8)

@@ -1,0 +1,197 @@
+"""The study of manipulations that were not learned: one method left out, another data set."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unmask.errors import ManifestError
+from unmask.studies.cells import Cell, Factor
+from unmask.studies.drawing import Drawing, dots
+from unmask.studies.estimate import Estimate
+from unmask.studies.learned import Lesson, lesson_cell, scored_crops
+from unmask.studies.material import Material
+from unmask.studies.pictures import joined, with_condition
+from unmask.studies.reading import listed, values_of
+from unmask.studies.resampling import AUC, Estimates, Run
+from unmask.studies.study import Answer, Found, Result, Study
+from unmask.studies.world import World
+
+_EVERY = "all methods"
+
+
+def methods_of(world: World) -> list[str]:
+    """Return the methods that can be learned from and be judged by; none if there is only one."""
+    sides = world.crops
+    found = set(sides.training.names("method")) & set(sides.test.names("method")) - {None}
+    return sorted(found) if len(found) > 1 else []
+
+
+def _cells(world: World) -> list[Cell]:
+    cells = [*_left_out(world), *_across(world)]
+    if not cells:
+        raise ManifestError(
+            "the crops name fewer than two methods, and are of one data set",
+            hint="give crops with a column `method`, or several data sets with --data",
+        )
+    return cells
+
+
+def _left_out(world: World) -> list[Cell]:
+    sides, methods = world.crops, methods_of(world)
+    cells = []
+    for held_out in (*methods, *([_EVERY] if methods else [])):
+        for seed in world.seeds:
+            if held_out == _EVERY:
+                training = _thinned(sides.training, 1 - 1 / len(methods), seed)
+            else:
+                training = sides.training.take(sides.training.names("method") != held_out)
+            chosen_by = sides.validation
+            if held_out != _EVERY:
+                chosen_by = chosen_by.take(chosen_by.names("method") != held_out)
+            lesson = Lesson(_recipe(world, seed), training, chosen_by, sides.test)
+            factors: dict[str, Factor] = {"left out": held_out, "seed": seed}
+            cells.append(lesson_cell(factors, lesson, device=world.asked.device))
+    return cells
+
+
+def _recipe(world: World, seed: int):  # type: ignore[no-untyped-def]
+    return world.recipe(
+        world.scale.networks[0], imbalance__strategy="balanced", selection="auc", seed=seed
+    )
+
+
+def _thinned(crops: Material, share: float, seed: int) -> Material:
+    """Return all reals and a share of the fakes, as many as are left without one method."""
+    fakes = np.flatnonzero(crops.is_fake)
+    kept = np.random.default_rng(seed).permutation(fakes)[: round(share * len(fakes))]
+    return crops.take(np.sort(np.concatenate([np.flatnonzero(~crops.is_fake), kept])))
+
+
+def _across(world: World) -> list[Cell]:
+    data_sets = world.data_sets
+    if len(data_sets) < 2:
+        return []
+    scale = world.scale
+    test = joined(
+        with_condition(sides.test.at_most(scale.test_crops), name)
+        for name, sides in data_sets.items()
+    )
+    cells = []
+    for name, sides in data_sets.items():
+        training = sides.training.at_most(scale.train_crops)
+        chosen_by = sides.validation.at_most(scale.test_crops)
+        for seed in world.seeds:
+            lesson = Lesson(_recipe(world, seed), training, chosen_by, test)
+            factors: dict[str, Factor] = {"learned from": name, "seed": seed}
+            cells.append(lesson_cell(factors, lesson, device=world.asked.device))
+    return cells
+
+
+def _answer(world: World, found: Found) -> Answer:
+    conditions: dict[str, list[Run]] = {}
+    for cell, measured in found.cells:
+        seed = str(cell.factors["seed"])
+        if "left out" in cell.factors:
+            methods = np.array(measured.table["method"].to_pylist(), dtype=object)
+            real = np.array(measured.table["label"].to_pylist()) == "real"
+            left = str(cell.factors["left out"])
+            for method in methods_of(world) if left == _EVERY else [left]:
+                run = scored_crops(measured.table, seed, keep=real | (methods == method))
+                word = "seen" if left == _EVERY else "unseen"
+                conditions.setdefault(f"{method}, {word}", []).append(run)
+        else:
+            sets = np.array(measured.table["condition"].to_pylist())
+            for name in world.data_sets:
+                run = scored_crops(measured.table, seed, keep=sets == name)
+                pair = f"learned from {cell.factors['learned from']}, judged on {name}"
+                conditions.setdefault(pair, []).append(run)
+    if not conditions:
+        raise ManifestError("not answered: no cell is done", hint="see the table of cells")
+    estimates = Estimates(conditions, (AUC,), replicates=world.scale.replicates)
+    pairs = {
+        m: (f"{m}, unseen", f"{m}, seen")
+        for m in methods_of(world)
+        if {f"{m}, unseen", f"{m}, seen"} <= set(conditions)
+    }
+    gaps = {m: estimates.difference(*pair, AUC) for m, pair in pairs.items()}
+    across = _gaps_across(world, estimates)
+    text = (*_of_methods(estimates, pairs, gaps), *_of_sets(across))
+    results = [
+        *values_of(estimates, list(conditions), (AUC,)),
+        *(Result(f"{m}: unseen less seen", AUC, e, "difference") for m, e in gaps.items()),
+        *(Result(n, AUC, e, "difference") for n, e in across.items()),
+    ]
+    return Answer(text, tuple(results), _charts(gaps, across))
+
+
+def _of_methods(
+    estimates: Estimates, pairs: dict[str, tuple[str, str]], gaps: dict[str, Estimate]
+) -> tuple[str, ...]:
+    if not gaps:
+        return ()
+    mean = estimates.mean_difference(list(pairs.values()), AUC)
+    worst = min(gaps, key=lambda m: gaps[m].value or 0.0)
+    falls = [m for m, e in gaps.items() if e.sign == "below"]
+    return (
+        (
+            f"A manipulation that was not learned is found less well by {mean.signed} AUC on "
+            f"average over {len(gaps)} methods; most for {worst}: {gaps[worst].signed}. Clearly "
+            f"less well: {listed(falls)}."
+        ),
+    )
+
+
+def _gaps_across(world: World, estimates: Estimates) -> dict[str, Estimate]:
+    """Return how much worse a data set is judged by a network of another than by one of its own."""
+    names = list(world.data_sets)
+    found = {}
+    for judged in names:
+        for learned in names:
+            pair = (
+                f"learned from {learned}, judged on {judged}",
+                f"learned from {judged}, judged on {judged}",
+            )
+            if learned != judged and set(pair) <= set(estimates.conditions):
+                found[f"{learned} to {judged}"] = estimates.difference(*pair, AUC)
+    return found
+
+
+def _of_sets(across: dict[str, Estimate]) -> tuple[str, ...]:
+    if not across:
+        return ()
+    told = "; ".join(f"{name}: {e.signed}" for name, e in across.items())
+    return (f"From one data set to another, against a network of the other's own: {told}.",)
+
+
+def _charts(gaps: dict[str, Estimate], across: dict[str, Estimate]) -> tuple[Drawing, ...]:
+    listed_charts = (
+        ("Unseen less seen", "AUC on one method when it was left out, less when it was not.", gaps),
+        ("Another data set less its own", "AUC of networks from elsewhere less one's own.", across),
+    )
+    return tuple(
+        dots(title, caption, x_label="difference of AUC", rows=rows, zero=True)
+        for title, caption, rows in listed_charts
+        if rows
+    )
+
+
+UNSEEN_MANIPULATIONS = Study(
+    name="unseen-manipulations",
+    origin="Q3: manipulations made by methods not in training",
+    question="How well is a manipulation found that the network has not learned?",
+    varies="the method that is left out of learning; the data set that is learned from",
+    held="network, recipe, real crops, number of fake crops, test crops; the epoch is chosen "
+    "without the method that is left out",
+    measures="AUC on the real test crops and the fakes of one method, or on one data set",
+    statistic="difference of unseen and seen on the same crops; intervals draw source videos and "
+    "seeds",
+    cannot_say=(
+        (
+            "How a method that is unlike all of these is found: the methods here share their "
+            "footage and much of how they blend."
+        ),
+    ),
+    needs="crops",
+    cells=_cells,
+    answer=_answer,
+)

@@ -1,0 +1,193 @@
+"""What studies are put together from: choices of crops, splits, schedules, marks, break points."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pyarrow", reason="studies need pyarrow (extra `data`)")
+
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from toy_crops import write_toy_crops
+from unmask import keyframes
+from unmask.errors import InputNotFound, ManifestError
+from unmask.studies.cutting import ROWS, chosen_rows, schedule
+from unmask.studies.films import Film, parted
+from unmask.studies.leak import folds_of
+from unmask.studies.material import Material, read_material, sides_of
+from unmask.studies.pictures import MARK_SHARE, joined, mark_mask, marked, pixels_of
+from unmask.studies.severity import at_ratio, break_point, ratio_name, severity_size
+from unmask.studies.unseen import _thinned
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory: pytest.TempPathFactory) -> Material:
+    path = tmp_path_factory.mktemp("crops") / "crops.parquet"
+    return read_material([write_toy_crops(path, families=20, fakes=3)])
+
+
+def test_crops_of_a_file_keep_labels_and_originals(crops: Material) -> None:
+    assert (len(crops), crops.reals) == (80, 20)
+    assert set(crops.names("target")) == {f"clip{n}" for n in range(20)}
+    assert pixels_of(crops, 32, [0, 5]).shape == (2, 32, 32, 3)
+    assert "20 real and 60 fake crops" in crops.described
+
+
+def test_a_limit_takes_whole_footage_with_its_pictures(tmp_path: Path) -> None:
+    path = write_toy_crops(tmp_path / "crops.parquet", families=12)
+    whole, some = read_material([path]), read_material([path], limit=15)
+    assert 9 <= len(some) <= 18
+    assert 3 * some.reals == len(some)
+    by_name = dict(zip(whole.names("name"), whole.table["image"].to_pylist(), strict=True))
+    assert all(
+        by_name[name] == image
+        for name, image in zip(some.names("name"), some.table["image"].to_pylist(), strict=True)
+    )
+
+
+def test_sides_share_no_footage_and_both_have_both_classes(crops: Material) -> None:
+    sides = sides_of(crops)
+    parts = [set(side.names("target")) for side in (sides.training, sides.validation, sides.test)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 20
+    given_test = sides_of(crops, test=crops)
+    assert given_test.test is crops
+    assert len(given_test.training) + len(given_test.validation) == len(crops)
+
+
+def test_what_is_no_crops_is_refused(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    with pytest.raises(InputNotFound, match="no crops"):
+        read_material([tmp_path / "absent.parquet"])
+    pq.write_table(pa.table({"name": ["a"], "label": ["real"]}), tmp_path / "bare.parquet")
+    with pytest.raises(ManifestError, match="no column 'image'"):
+        read_material([tmp_path / "bare.parquet"])
+
+
+def test_another_choice_has_another_identity(crops: Material) -> None:
+    first, same, other = (
+        crops.take(np.arange(4)),
+        crops.take(np.arange(4)),
+        crops.take(np.arange(5)),
+    )
+    assert first.sha256 == same.sha256 != other.sha256
+    assert joined([first, other]).sha256 != joined([other, first]).sha256
+
+
+@pytest.mark.parametrize("protocol", ["video", "identity"])
+@given(seed=st.integers(0, 50))
+@settings(max_examples=10, deadline=None)
+def test_folds_share_no_footage_and_no_person(protocol: str, seed: int) -> None:
+    rows = [
+        {
+            "name": f"{n}", "label": "fake" if n % 3 else "real", "video": f"v{n // 2}",
+            "target": f"v{n // 2}", "person": f"p{n // 6}", "frame": n, "image": b"",
+        }
+        for n in range(60)
+    ]  # fmt: skip
+    from unmask.studies.material import COLUMNS
+
+    crops = Material("made up", "0", "none", pa.Table.from_pylist(rows, schema=COLUMNS))
+    fold_of = folds_of(crops, protocol, 3, seed)
+    assert set(fold_of) == {0, 1, 2}
+    key = crops.names("person" if protocol == "identity" else "target")
+    for name in set(key):
+        assert len(set(fold_of[key == name])) == 1
+
+
+def test_the_frame_split_tears_videos_apart(crops: Material) -> None:
+    fold_of = folds_of(crops, "frame", 4, 0)
+    assert np.bincount(fold_of).tolist() == [20, 20, 20, 20]
+    assert max(len(set(fold_of[crops.names("target") == f"clip{n}"])) for n in range(20)) > 1
+
+
+def test_schedules_have_the_share_that_they_promise() -> None:
+    assert schedule("whole", 40).mean() == 1
+    assert schedule("fade", 40).mean() == pytest.approx(0.5)
+    assert (np.diff(schedule("fade", 40)) > 0).all()
+    inserted = schedule("insertion", 40)
+    assert np.flatnonzero(inserted).tolist() == [15, 16, 17, 18, 19]
+    with pytest.raises(ValueError, match="unknown schedule 'slow'"):
+        schedule("slow", 4)
+
+
+def test_rows_are_chosen_in_each_track_as_a_scan_chooses() -> None:
+    rng = np.random.default_rng(0)
+    differences = [rng.uniform(0, 9, 60), rng.uniform(0, 9, 40)]
+    rows = [
+        {"track": track, "position": n, "frame": n, "difference": float(value), "codec_key": n == 0}
+        for track, values in enumerate(differences, start=1)
+        for n, value in enumerate(values)
+    ]
+    table = pa.Table.from_pylist(rows, schema=ROWS)
+    chosen = chosen_rows(table, "local-maxima", 4, smoothing_frames=50)
+    expected = []
+    for first, values in ((0, differences[0]), (60, differences[1])):
+        signal = keyframes.Signal(values, keyframes.smooth(values, 50), np.arange(len(values)) == 0)
+        expected += (first + keyframes.select("local-maxima", signal, budget=4)).tolist()
+    assert chosen.tolist() == expected
+
+
+def test_parted_films_keep_footage_together() -> None:
+    films = [
+        Film(f"{n}{kind}", Path("x"), label, None, f"clip{n}", None)
+        for n in range(10)
+        for kind, label in (("", "real"), ("f", "fake"))
+    ]
+    first, second = parted(films, share=0.3)
+    assert len(second) == 6
+    assert not {f.target for f in first} & {f.target for f in second}
+
+
+def test_a_mark_is_planted_where_the_mask_says_and_nowhere_else(crops: Material) -> None:
+    some = crops.take(np.arange(4))
+    changed = marked(some, some.is_fake, "marks on fakes")
+    before, after = pixels_of(some, 40, range(4)), pixels_of(changed, 40, range(4))
+    inside = mark_mask(40) > 0
+    assert inside.mean() == pytest.approx(MARK_SHARE**2, abs=0.01)
+    difference = np.abs(after.astype(int) - before).mean(axis=-1)
+    assert difference[0].max() == 0  # the real one
+    assert difference[1][inside].mean() > 5 * difference[1][~inside].mean()
+    assert set(changed.names("condition")) == {"marks on fakes"}
+    assert changed.sha256 != some.sha256
+
+
+def test_crops_at_a_ratio_have_it(crops: Material) -> None:
+    size = severity_size(crops, (0.5, 1, 3), 1000)
+    assert size == 30  # 20 reals are two thirds of the crops at 2:1
+    for ratio in (0.5, 1, 3):
+        drawn = at_ratio(crops, ratio, size, seed=1)
+        assert len(drawn) == size
+        assert (size - drawn.reals) / drawn.reals == pytest.approx(ratio, rel=0.2)
+    with pytest.raises(ManifestError, match="1:100 needs"):
+        severity_size(crops, (1, 100), 1000)
+
+
+def test_ratios_are_named_real_to_fake() -> None:
+    assert [ratio_name(r) for r in (0.01, 1 / 3, 1, 30)] == ["100:1", "3:1", "1:1", "1:30"]
+
+
+@given(
+    slope=st.floats(0.01, 1.0), drop=st.floats(0.01, 0.2), places=st.integers(2, 8)
+)  # fmt: skip
+def test_a_straight_line_breaks_where_arithmetic_says(
+    slope: float, drop: float, places: int
+) -> None:
+    x = np.linspace(0, 2, places)
+    found = break_point(x, (0.9 - slope * x)[None], drop)[0]
+    exact = drop / slope
+    assert found == pytest.approx(exact, abs=1e-6) if exact <= 2 else np.isinf(found)
+
+
+def test_a_curve_that_never_falls_has_no_break_point() -> None:
+    assert np.isinf(break_point(np.arange(3.0), np.array([[0.8, 0.9, 0.79]]), 0.05)[0])
+
+
+def test_thinned_crops_keep_all_reals(crops: Material) -> None:
+    thinned = _thinned(crops, 0.5, seed=3)
+    assert (thinned.reals, len(thinned)) == (20, 50)

@@ -1,0 +1,86 @@
+"""Figures and intervals of conditions, against scikit-learn and closed forms."""
+
+# ruff: noqa: E402 - imports wait for the check that packages are there
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+for package in ("pyarrow", "sklearn"):
+    pytest.importorskip(package, reason=f"needs {package} (extra `evaluation`)")
+
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+from unmask.studies.resampling import ACCURACY, AUC, BALANCED, MEAN, Estimates, Scored, Valued
+
+
+def scored(seed: int = 0, *, shift: float = 1.0, count: int = 80, clusters: int = 20) -> Scored:
+    rng = np.random.default_rng(seed)
+    is_fake = np.arange(count) % 2 == 1
+    logit = rng.normal(size=count) + shift * (is_fake - 0.5)
+    names = np.array([f"clip{n // 2 % clusters}" for n in range(count)], dtype=object)
+    return Scored(str(seed), logit, is_fake, names)
+
+
+def test_figures_are_those_of_scikit_learn_averaged_over_seeds() -> None:
+    runs = [scored(0), scored(1)]
+    estimates = Estimates({"a": runs}, (AUC, BALANCED), replicates=20)
+    auc = np.mean([roc_auc_score(r.is_fake, r.logit) for r in runs])
+    balanced = np.mean([balanced_accuracy_score(r.is_fake, r.logit >= 0) for r in runs])
+    assert estimates.of("a", AUC).value == pytest.approx(auc)
+    assert estimates.of("a", BALANCED).value == pytest.approx(balanced)
+    assert (estimates.of("a", AUC).runs, estimates.of("a", AUC).clusters) == (2, 20)
+
+
+def test_a_condition_does_not_differ_from_itself_in_any_draw() -> None:
+    runs = [scored(0), scored(1)]
+    estimates = Estimates({"a": runs, "b": list(runs)}, (AUC, ACCURACY), replicates=50)
+    same = estimates.difference("a", "b", AUC)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+
+
+def test_the_interval_of_a_mean_is_that_of_its_standard_error() -> None:
+    rng = np.random.default_rng(5)
+    values = rng.normal(2.0, 1.0, 400)
+    names = np.arange(400).astype(str).astype(object)
+    found = Estimates({"m": [Valued("0", values, names)]}, (MEAN,), replicates=2000).of("m", MEAN)
+    half = 1.96 * values.std() / 20
+    assert found.value == pytest.approx(values.mean())
+    assert found.low == pytest.approx(values.mean() - half, abs=0.02)
+    assert found.high == pytest.approx(values.mean() + half, abs=0.02)
+
+
+def test_seeds_that_differ_widen_the_interval() -> None:
+    names = np.array([f"c{n}" for n in range(50)], dtype=object)
+    alike = [Valued(str(s), np.full(50, 1.0), names) for s in range(4)]
+    apart = [Valued(str(s), np.full(50, float(s)), names) for s in range(4)]
+    estimates = Estimates({"alike": alike, "apart": apart}, (MEAN,), replicates=500)
+    assert estimates.of("alike", MEAN).low == estimates.of("alike", MEAN).high == 1.0
+    wide = estimates.of("apart", MEAN)
+    assert wide.low is not None
+    assert wide.high is not None
+    assert wide.low < 1.0
+    assert wide.high > 2.0
+
+
+def test_too_few_clusters_give_no_interval() -> None:
+    few = Estimates({"a": [scored(clusters=4)]}, (AUC,))
+    assert (few.of("a", AUC).low, few.of("a", AUC).sign) == (None, "open")
+
+
+def test_the_mean_of_differences_is_the_difference_of_means() -> None:
+    conditions = {name: [scored(n, shift=n)] for n, name in enumerate("abcd")}
+    estimates = Estimates(conditions, (AUC,), replicates=30)
+    mean = estimates.mean_difference([("b", "a"), ("d", "c")], AUC).value
+    each = [estimates.difference(*pair, AUC).value for pair in (("b", "a"), ("d", "c"))]
+    assert mean == pytest.approx(np.mean([float(v or 0) for v in each]))
+
+
+def test_units_without_one_class_are_left_out_of_the_mean() -> None:
+    only_real = Scored(
+        "1", np.zeros(4), np.zeros(4, dtype=bool), np.array(list("abcd"), dtype=object)
+    )
+    estimates = Estimates({"a": [scored(0), only_real]}, (AUC,), replicates=10)
+    alone = Estimates({"a": [scored(0)]}, (AUC,), replicates=10)
+    assert estimates.of("a", AUC).value == alone.of("a", AUC).value
