@@ -10,7 +10,6 @@ from markupsafe import Markup
 from unmask.report import page
 from unmask.studies.study import Outcome, Result
 
-
 _HEAD = """\
 # Results of studies
 
