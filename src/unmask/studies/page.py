@@ -10,6 +10,14 @@ from markupsafe import Markup
 from unmask.report import page
 from unmask.studies.study import Outcome, Result
 
+_HEAD = """\
+# Results of studies
+
+Written by `unmask study report FOLDER --markdown FILE` from the files of the runs, not by hand. The
+quick scale runs tiny networks, and invented material unless data were given: it shows that a study
+works, and says nothing of real forgeries.
+"""
+
 
 class _NoLeak:
     """What the charts of evaluations ask of their page: marks of leaking protocols. None here."""
@@ -47,7 +55,7 @@ def written(result: Result) -> str:
 
 def to_markdown(outcomes: Sequence[Outcome]) -> str:
     """Write studies for the documentation: question, answer, figures, what it does not show."""
-    parts = ["| study | question | answer |", "|---|---|---|"]
+    parts = [_HEAD, "| study | question | answer |", "|---|---|---|"]
     parts += [
         f"| [`{o.name}`](#{o.name}) | {_cell(o.question)} | {_cell(o.said)} |" for o in outcomes
     ]

@@ -258,6 +258,8 @@ class World:
         return {
             "networks": ", ".join(scale.networks),
             "changes": " ".join((*self.scale.changes, *self.asked.changes)) or "none",
+            "changes of leak": " ".join(scale.leak_changes) or "none",
+            "changes of networks that are explained": " ".join(scale.explained_changes) or "none",
             "seeds": str(scale.seeds),
             "draws of intervals": str(scale.replicates),
             "device": self.asked.device,
