@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import av
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from unmask.bundle import load_bundle, shipped_folder
+from unmask.bundle import load_bundle, shipped_folder, write_manifest
 from unmask.cli import explaining
 from unmask.cli.explain_crops import forged_samples, samples_in, spread
-from unmask.errors import InputNotFound
+from unmask.errors import InputNotFound, ManifestError
 
 ORIGINAL = Path(__file__).parent.parent / "examples" / "original.mp4"
 
@@ -114,6 +116,42 @@ def test_a_check_writes_tables_and_a_page(crops: Path, tmp_path: Path) -> None:
     assert "3 crops of 3 videos" in done.stdout
 
 
+def test_a_check_writes_its_figures_into_a_bundle(crops: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(shipped_folder(), tmp_path / "d")
+    bundle = load_bundle(folder)
+    write_manifest(folder, bundle.manifest.model_copy(update={"metrics": ()}))
+    words = (str(folder), str(crops), "--synthetic", "6", "--methods", "gradcam", "--write")
+    done = run("explain-check", *words, "-o", str(tmp_path / "check"))
+    assert done.exit_code in {0, 1}, done.output
+    (metric, *_) = load_bundle(folder).manifest.metrics
+    assert metric.name.endswith("gradcam")
+    assert metric.protocol.startswith(f"unmask explain-check on {crops.name} and synthetic")
+    assert metric.protocol in (folder / "README.md").read_text()
+
+
+def test_crops_of_a_table_keep_label_and_source_video(crops: Path, tmp_path: Path) -> None:
+    image = (crops / "fake" / "0.png").read_bytes()
+    rows = [
+        {"name": name, "label": label, "original": "a", "image": image}
+        for name, label in (("a", "real"), ("b", "fake"), ("c", "fake"))
+    ]
+    path = tmp_path / "crops.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    bundle = load_bundle(shipped_folder())
+    found = samples_in(path, bundle, masks=False, limit=2)
+    assert sorted(str(sample.label) for sample in found) == ["fake", "real"]
+    assert {sample.video_id for sample in found} == {"crops/crops/a"}
+    assert found[0].pixels.shape == (128, 128, 3)
+
+
+def test_a_damaged_picture_of_a_table_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "crops.parquet"
+    row = {"name": "a", "label": "real", "image": b"nothing"}
+    pq.write_table(pa.Table.from_pylist([row]), path)
+    with pytest.raises(ManifestError, match="cannot be decoded"):
+        samples_in(path, load_bundle(shipped_folder()), masks=False, limit=None)
+
+
 def test_a_check_of_nothing_is_refused(tmp_path: Path) -> None:
     done = run("explain-check", "default", "-o", str(tmp_path))
     assert isinstance(done.exception, InputNotFound)
@@ -121,9 +159,9 @@ def test_a_check_of_nothing_is_refused(tmp_path: Path) -> None:
 
 
 def test_crops_are_spread_evenly(crops: Path) -> None:
-    spec = load_bundle(shipped_folder()).manifest.preprocessing
+    bundle = load_bundle(shipped_folder())
     assert spread(10, 4) == [0, 3, 6, 9]
-    found = samples_in(crops, spec, masks=False, limit=2)
+    found = samples_in(crops, bundle, masks=False, limit=2)
     assert [sample.crop_id for sample in found] == ["fake/0.png", "fake/2.png"]
     assert all(sample.mask is None for sample in found)
 

@@ -77,6 +77,19 @@ def test_outside_the_range_the_word_stays_but_nothing_more_is_said(of_frames, na
     assert statements(verdict) == (f"outside the calibration data: {named}",)
 
 
+@pytest.mark.parametrize("of_frames", [{"face_px": 900.0}, {"sharpness": 5000.0}])
+def test_a_larger_or_sharper_face_is_within_the_range(of_frames):
+    assert judged(1.5, **of_frames) == judged(1.5)
+
+
+def test_a_ratio_of_single_crops_stands_for_a_face_over_time_and_says_so():
+    detector = calibrated(level="crop", aggregation=None)
+    verdict = judged(1.0, detector=detector)
+    assert verdict.likelihood == replace(judged(1.0).likelihood, of_single_crops=True)
+    assert verdict.answer is None
+    assert statements(verdict)[0].endswith("the data support 1/10 to 100; fitted on single crops")
+
+
 def test_outside_the_range_a_bundle_may_refuse():
     verdict = judged(1.5, face_px=45.0, detector=calibrated("cannot judge"))
     assert verdict.word == "cannot judge"
@@ -98,7 +111,6 @@ def test_the_median_key_frame_decides_whether_a_face_is_outside():
         ("video", "median", False, False),
         ("video", "mean", True, False),
         ("crop", None, True, True),
-        ("crop", None, False, False),
     ],
 )
 def test_ratios_are_given_only_for_what_they_were_fitted_on(level, aggregation, still, given):

@@ -119,14 +119,15 @@ def test_a_likelihood_ratio_is_told_where_the_detector_has_one(tmp_path: Path) -
 def test_a_face_unlike_the_calibration_data_is_warned_of(tmp_path: Path) -> None:
     found = scan_with(tmp_path / "d", level="video", face_px=(1000, 2000))
     assert found.result.verdict.likelihood is None
-    assert "face 1 is unlike all that the detector was calibrated on" in found.result.warnings[0]
+    assert "face 1 is poorer than what the detector was calibrated on" in found.result.warnings[0]
     assert "outside the calibration data: face size, px" in summary(found)
 
 
-def test_a_likelihood_ratio_for_crops_is_not_given_for_videos(tmp_path: Path) -> None:
-    found = scan_with(tmp_path / "d", level="crop", face_px=(1, 9999))
-    assert found.result.verdict.likelihood is None
-    assert "the detector's are for single crops" in found.result.warnings[0]
+def test_a_video_is_told_that_its_likelihood_ratio_was_fitted_on_crops(tmp_path: Path) -> None:
+    found = scan_with(tmp_path / "d", level="crop", face_px=(1, 2))
+    assert found.result.verdict.likelihood is not None
+    assert "; fitted on single crops" in summary(found)
+    assert not any("calibrated on" in warning for warning in found.result.warnings)
 
 
 def test_a_video_without_a_face_cannot_be_judged(scanner: Scanner, tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ class Abstention(Strict):
 
 
 class CalibratedRange(Strict):
-    """What the calibration data looked like; outside of it nothing is promised."""
+    """What the calibration data looked like; for poorer faces nothing is promised."""
 
     face_px: tuple[float, float] | None
     """Smallest and largest face, 1 % and 99 % quantile; None: not measured."""
@@ -144,7 +144,7 @@ class CalibratedRange(Strict):
     compressions: tuple[str, ...]
     """Compression versions."""
     outside: Literal["warn", "cannot judge"] = "warn"
-    """What becomes of a verdict outside of it: a warning beside it, or no verdict."""
+    """What becomes of a verdict on a face below it: a warning beside it, or no verdict."""
 
 
 class OperatingPoint(Strict):

@@ -89,7 +89,7 @@ def _refusals(manifest: BundleManifest) -> list[str]:
         kinds = ", ".join(seen.compressions) or "not told"
         fate = "is refused" if seen.outside == "cannot judge" else "brings a warning"
         told = "; ".join([*spans, f"compressions: {kinds}"])
-        lines.append(f"Calibrated on: {told}. In a scan, a face outside of these ranges {fate}.")
+        lines.append(f"Calibrated on: {told}. In a scan, a smaller or more blurred face {fate}.")
     if rule is not None:
         lines.append(f"{rule.guarantee} {rule.abstained:.0%} were not judged of {rule.data}.")
     return lines

@@ -73,12 +73,16 @@ def answer(logit: float, abstention: Abstention) -> Answer:
 
 
 def outside(seen: CalibratedRange, *, face_px: float | None, sharpness: float | None) -> str | None:
-    """Say in what a face is unlike all that the calibration saw, or None where it is not."""
+    """Say in what a face is poorer than all that the calibration saw, or None where it is not.
+
+    A larger or sharper face is no reason: it is reduced to the network's input, where it looks like
+    those that the calibration saw. A smaller or more blurred one lacks what they had.
+    """
     for value, limits, name in (
         (face_px, seen.face_px, "face size, px"),
         (sharpness, seen.sharpness, "sharpness"),
     ):
-        if value is not None and limits is not None and not limits[0] <= value <= limits[1]:
+        if value is not None and limits is not None and value < limits[0]:
             return f"{name}: {value:.0f}, calibrated on {limits[0]:.0f} to {limits[1]:.0f}"
     return None
 
@@ -86,7 +90,8 @@ def outside(seen: CalibratedRange, *, face_px: float | None, sharpness: float | 
 def why_unstated(manifest: BundleManifest, *, still: bool) -> str | None:
     """Say why a detector's likelihood ratios and answers do not hold for a kind of input.
 
-    They were fitted on crops, or on faces over time; a score of the one is not one of the other.
+    What was fitted on faces over time is too sure of a single crop, whose score scatters more. What
+    was fitted on single crops says too little of a mean over many, so that ratio may stand.
 
     Args:
         manifest: the detector's.
@@ -98,13 +103,14 @@ def why_unstated(manifest: BundleManifest, *, still: bool) -> str | None:
     if manifest.likelihood is None and manifest.abstention is None:
         return None
     fitted = manifest.calibration
-    if still != (fitted.level == "crop"):
+    if fitted.level == "crop":
+        return None
+    if still:
         return (
             "no likelihood ratio or conformal answer is given: the detector's are for "
-            f"{'single crops' if fitted.level == 'crop' else f'{fitted.level}s'}, "
-            f"not for {'a single picture' if still else 'faces over time'}"
+            f"{fitted.level}s, not for a single picture"
         )
-    if not still and fitted.aggregation not in _AS_SCANNED:
+    if fitted.aggregation not in _AS_SCANNED:
         return (
             "no likelihood ratio or conformal answer is given: the detector's are for the "
             f"aggregation {fitted.aggregation!r}, a scan takes the mean"
@@ -115,20 +121,28 @@ def why_unstated(manifest: BundleManifest, *, still: bool) -> str | None:
 def stated(
     logit: float, manifest: BundleManifest, *, still: bool
 ) -> tuple[LikelihoodStatement | None, ConformalAnswer | None]:
-    """Return what the bundle can say of a face's logit: likelihood ratio and conformal answer."""
+    """Return what the bundle can say of a face's logit: likelihood ratio and conformal answer.
+
+    The ratio of a face over time may come from single crops, and then says so. The answer may not:
+    its error rate is promised for cases like those that it was fitted on.
+    """
     if why_unstated(manifest, still=still) is not None:
         return None, None
     bounds, rule = manifest.likelihood, manifest.abstention
+    of_crops = manifest.calibration.level == "crop" and not still
     ratio = None
     if bounds is not None:
         log10 = log10_ratio(logit, manifest.calibration, bounds)
-        ratio = LikelihoodStatement(log10, bounds.log10_lower, bounds.log10_upper, in_words(log10))
-    found = None if rule is None else ConformalAnswer(answer(logit, rule), rule.error_rate)
+        ends = (bounds.log10_lower, bounds.log10_upper)
+        ratio = LikelihoodStatement(log10, *ends, in_words(log10), of_single_crops=of_crops)
+    found = (
+        None if rule is None or of_crops else ConformalAnswer(answer(logit, rule), rule.error_rate)
+    )
     return ratio, found
 
 
 def out_of_range(used: Sequence[KeyFrame], manifest: BundleManifest) -> str | None:
-    """Say in what the median of a face's usable key frames is unlike the calibration data."""
+    """Say in what the median of a face's usable key frames is poorer than the calibration data."""
     seen = manifest.calibrated_range
     if seen is None:
         return None

@@ -303,8 +303,9 @@ def warnings(
 ) -> list[str]:
     """Say what a reader should know before relying on the result."""
     said = [
-        f"face {t.id} is unlike all that the detector was calibrated on ({t.verdict.out_of_range}):"
-        " its probability may be far off, and nothing more is said of it"
+        f"face {t.id} is poorer than what the detector was calibrated on "
+        f"({t.verdict.out_of_range}): its probability may be far off, and nothing more "
+        "is said of it"
         for t in tracks
         if t.verdict.probability is not None and t.verdict.out_of_range is not None
     ]

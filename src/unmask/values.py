@@ -197,6 +197,8 @@ class LikelihoodStatement:
     """Largest."""
     words: str
     """The ratio on the verbal scale of ENFSI."""
+    of_single_crops: bool = False
+    """Whether a face over time was weighed by what was fitted on single crops."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +232,7 @@ class Verdict:
     answer: ConformalAnswer | None = None
     """Conformal answer; None likewise."""
     out_of_range: str | None = None
-    """In what the face is unlike all that the calibration saw; None: in nothing that is known."""
+    """In what the face is poorer than what the calibration saw; None: in nothing that is known."""
 
     def __post_init__(self) -> None:
         """A refusal has a reason and no probability; a judgement has one."""

@@ -33,6 +33,14 @@ def test_crops_of_dfdc_have_its_keys_and_parts(tmp_path):
     assert fake.part == "dfdc_train_part_07"
 
 
+@pytest.mark.parametrize(
+    ("told", "part"), [("7", "dfdc_train_part_07"), ("unknown", "unknown"), ("", None)]
+)
+def test_a_part_of_dfdc_may_be_told_as_a_word(told, part, tmp_path):
+    (found,) = index(parquet(tmp_path / "x.parquet", {**REAL, "dfdc_part": told})).records
+    assert found.part == part
+
+
 def test_other_crops_have_keys_of_their_file(tmp_path):
     rows = [without(row, "dfdc_part") for row in (REAL, FAKE)]
     parquet(tmp_path / "in" / "x.parquet", *rows)

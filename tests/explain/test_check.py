@@ -78,7 +78,7 @@ def test_progress_reaches_its_end(checker, samples):
 
 def row(method, crop, deletion, insertion, logit=1.0, **changes):
     made = MapRow(
-        crop, "v", "fake", method, logit, None, deletion, insertion, 0.1, None, None, None, None
+        crop, "v", "fake", method, logit, None, deletion, insertion, (), (), 0.1, *(None,) * 4
     )
     return dataclasses.replace(made, **changes)
 
@@ -105,6 +105,19 @@ def test_faithfulness_is_judged_on_what_is_called_fake_only():
     summary = summarise(Checked(rows, (), ()), threshold=0.0, interval=constant)
     assert summary.called_fake == 1
     assert summary.methods[0].insertion == Figure(0.9, (-1.0, 1.0), 1)
+
+
+def test_curves_are_means_over_what_is_called_fake():
+    rows = tuple(
+        dataclasses.replace(
+            row(method, crop, 0.5, 0.5, logit), deletion=(1.0, value), insertion=(value, 1.0)
+        )
+        for crop, logit, value in (("a", 2.0, 0.2), ("b", 1.0, 0.4), ("c", -2.0, 0.9))
+        for method in ("gradcam", "centre", "random")
+    )
+    curves = summarise(Checked(rows, (), ()), threshold=0.0, interval=constant).methods[0].curves
+    assert curves.deletion == pytest.approx((1.0, 0.3))
+    assert curves.insertion == pytest.approx((0.3, 1.0))
 
 
 def test_empty_maps_are_counted_and_left_out():

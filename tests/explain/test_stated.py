@@ -3,7 +3,8 @@
 import pytest
 
 from bundles import manifest
-from unmask.explain.stated import NOT_STATED, metrics_of, stated_faithfulness
+from unmask.bundle import Metric
+from unmask.explain.stated import NOT_STATED, metrics_of, stated_faithfulness, with_metrics
 from unmask.explain.summary import Figure, MethodSummary, Summary
 
 
@@ -12,7 +13,7 @@ def line(method, centre, random, alike):
     shuffled = (Figure(alike, (alike, alike), 9),)
     nothing = (None,) * 4
     return MethodSummary(
-        method, 0.0, None, None, *figures, None, shuffled, *nothing, "follows the score"
+        method, 0.0, None, None, None, *figures, None, shuffled, *nothing, "follows the score"
     )
 
 
@@ -35,6 +36,14 @@ def test_no_gain_over_one_of_them_is_no_gain(centre, random):
 
 def test_maps_that_survive_shuffling_are_warned_of_before_anything_else():
     assert sentence(0.3, 0.3, 0.7)["gradcam"].startswith("do not rely on these maps")
+
+
+def test_new_figures_of_maps_take_the_place_of_older_ones_only():
+    summary = Summary((line("gradcam", 0.3, 0.1, 0.0),), (), 9, 9, 0, 9)
+    older, newer = (metrics_of(summary, data=data) for data in ("older", "newer"))
+    other = Metric(name="AUC per crop", value=0.9, interval=(0.8, 1.0), protocol="p")
+    made = with_metrics(manifest(metrics=(*older, other)), newer)
+    assert made.metrics == (other, *newer)
 
 
 def test_what_was_not_measured_is_said_to_be_so():

@@ -225,7 +225,7 @@ def calibrate(  # noqa: PLR0917 - the parameters are the options
         bool,
         typer.Option(
             "--refuse-outside",
-            help="A scan refuses faces smaller, larger, sharper or more blurred than these.",
+            help="A scan refuses faces smaller or more blurred than these.",
         ),
     ] = False,
     seed: Seed = 0,

@@ -39,6 +39,7 @@ from unmask.evaluation.predictions import (
 )
 from unmask.evaluation.results import Evaluation, EvaluationSettings, VideoCount
 from unmask.evaluation.tables import group_table, latex, markdown, number, overall_table
+from unmask.explain.stated import of_maps
 from unmask.provenance import versions
 from unmask.report.wording import visible
 
@@ -337,7 +338,8 @@ def run_card(
         settings = EvaluationSettings(level=level, aggregation=aggregation)
         figures += measured(evaluate_predictions(predictions, settings))
     if figures:
-        manifest = manifest.model_copy(update={"metrics": tuple(figures)})
+        kept = tuple(metric for metric in manifest.metrics if of_maps(metric))
+        manifest = manifest.model_copy(update={"metrics": (*figures, *kept)})
     if write:
         save(folder, manifest)
     typer.echo(card(manifest), nl=False)

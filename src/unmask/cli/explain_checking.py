@@ -18,10 +18,11 @@ from unmask.cli.explain_files import chosen_methods
 from unmask.cli.scanning import progress_bar
 from unmask.errors import InputNotFound
 from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, interval_of, replicate
+from unmask.evaluation.card import save
 from unmask.explain import TITLES, BundleNetwork
 from unmask.explain.check import Checker, MapRow, PairRow, Sample
 from unmask.explain.randomisation import cascade
-from unmask.explain.stated import metrics_of
+from unmask.explain.stated import metrics_of, with_metrics
 from unmask.explain.summary import RULE, Figure, Summary, summarise
 from unmask.report.maps_page import MapsPage, maps_page
 from unmask.runtime import preprocess
@@ -32,7 +33,7 @@ class Asked:
     """What is to be checked, and where the result goes."""
 
     crops: Path | None
-    """Crop store or folder of pictures."""
+    """Crop store, table of crops or folder of pictures."""
     detector: Path | None
     """Folder of a bundle; None for the shipped one."""
     synthetic: int
@@ -49,6 +50,14 @@ class Asked:
     """Of whatever is random."""
     threads: int
     """Of the network."""
+    write: bool
+    """Whether the figures go into the bundle and its card."""
+
+    @property
+    def material(self) -> str:
+        """What the check is made on, in words."""
+        parts = [] if self.crops is None else [self.crops.name]
+        return " and ".join([*parts, *["synthetic forgeries"][: self.synthetic]])
 
 
 def run_explain_check(asked: Asked) -> int:
@@ -70,7 +79,7 @@ def run_explain_check(asked: Asked) -> int:
     asked.output.mkdir(parents=True, exist_ok=True)
     _write_table(asked.output / "maps.parquet", checked.rows, MapRow)
     _write_table(asked.output / "agreement.parquet", checked.pairs, PairRow)
-    _write_metrics(asked, summary)
+    _write_metrics(asked, summary, bundle)
     page = maps_page(MapsPage(bundle.manifest.name, bundle.sha256, asked.seed, summary, checked))
     (asked.output / "index.html").write_text(page, encoding="utf-8")
     _print(summary)
@@ -87,12 +96,13 @@ def _samples(asked: Asked, bundle: Bundle) -> list[Sample]:
     spec = bundle.manifest.preprocessing
     found: list[Sample] = []
     if asked.crops is not None:
-        if not asked.crops.is_dir():
+        if not asked.crops.exists():
             raise InputNotFound(
-                f"no folder {str(asked.crops)!r}",
-                hint="give a crop store, or a folder of face crops as pictures",
+                f"no crops at {str(asked.crops)!r}",
+                hint="give a crop store, a Parquet file of crops, or a folder of face crops as "
+                "pictures",
             )
-        found += samples_in(asked.crops, spec, masks=asked.masks, limit=asked.limit)
+        found += samples_in(asked.crops, bundle, masks=asked.masks, limit=asked.limit)
     found += forged_samples(asked.synthetic, spec)
     if not found:
         raise InputNotFound(
@@ -126,11 +136,17 @@ def _write_table(
     pq.write_table(pa.table(columns), path)
 
 
-def _write_metrics(asked: Asked, summary: Summary) -> None:
-    """Write what a bundle can carry of this as its own metrics."""
-    data = f"unmask explain-check, {summary.called_fake} of {summary.crops} crops called fake"
-    made = [metric.model_dump(mode="json") for metric in metrics_of(summary, data=data)]
-    (asked.output / "metrics.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+def _write_metrics(asked: Asked, summary: Summary, bundle: Bundle) -> None:
+    """Write what a bundle can carry of this as its own metrics, on demand into the bundle."""
+    data = (
+        f"unmask explain-check on {asked.material}: {summary.crops} crops, {summary.called_fake} "
+        f"called fake; 95 % bootstrap over {summary.videos} source videos"
+    )
+    made = metrics_of(summary, data=data)
+    text = json.dumps([metric.model_dump(mode="json") for metric in made], indent=1)
+    (asked.output / "metrics.json").write_text(text + "\n", encoding="utf-8")
+    if asked.write:
+        save(bundle.folder, with_metrics(bundle.manifest, made))
 
 
 def _print(summary: Summary) -> None:

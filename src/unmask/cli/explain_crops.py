@@ -1,4 +1,4 @@
-"""Crops to check maps on: of a crop store, of a folder of pictures, or forged on the spot."""
+"""Crops to check maps on: of a store, a table, a folder of pictures, or forged on the spot."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.bundle import Preprocessing
-from unmask.errors import InputNotFound
+from unmask.bundle import Bundle, Preprocessing
+from unmask.errors import InputNotFound, ManifestError
 from unmask.explain.check import Sample
 from unmask.faces.crops import cut_square, square_around
 from unmask.settings import Limits
@@ -26,21 +26,22 @@ _OTHER_PERSON = 37
 """The source of a forgery is the person so many numbers further on."""
 
 
-def samples_in(
-    folder: Path, spec: Preprocessing, *, masks: bool, limit: int | None
-) -> list[Sample]:
-    """Return the crops of a crop store, or of a folder of pictures that are face crops.
+def samples_in(folder: Path, bundle: Bundle, *, masks: bool, limit: int | None) -> list[Sample]:
+    """Return the crops of a crop store, a table of crops, or a folder of pictures of face crops.
 
     Args:
-        folder: either.
-        spec: how crops go into the detector.
+        folder: one of these; a table is a Parquet file, as `predict` takes it, and has no masks.
+        bundle: the detector.
         masks: whether to read masks.
-        limit: most crops, evenly spread; None for all.
+        limit: most crops, evenly spread; of a table, as many real as fake; None for all.
 
     Raises:
         InputNotFound: there is no crop in the folder.
-        ManifestError: the crop store is damaged.
+        ManifestError: the crop store or the table is damaged.
     """
+    spec = bundle.manifest.preprocessing
+    if folder.is_file():
+        return list(_tabled(folder, bundle, limit))
     if any(folder.rglob("*.parquet")):
         return list(_stored(folder, spec, masks, limit))
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _PICTURES)
@@ -77,6 +78,24 @@ def _stored(folder: Path, spec: Preprocessing, masks: bool, limit: int | None) -
             label=crop.label,
             pixels=cut_square(crop.pixels, square, size_px=spec.size_px),
             mask=None if crop.mask is None else cut_square(crop.mask, square, size_px=spec.size_px),
+        )
+
+
+def _tabled(path: Path, bundle: Bundle, limit: int | None) -> Iterator[Sample]:
+    from unmask.evaluation.pictures import pictures_at
+
+    for picture in pictures_at(bundle, path, limit=limit):
+        if picture is None:
+            raise ManifestError(
+                f"a picture of {str(path)!r} cannot be decoded", hint="leave damaged crops out"
+            )
+        row = picture.row(0.0)
+        yield Sample(
+            crop_id=row.video_id,
+            video_id=row.target or row.video_id,
+            label=row.label,
+            pixels=picture.cut(picture.pixels),
+            mask=None,
         )
 
 

@@ -79,7 +79,8 @@ def explain_check(  # noqa: PLR0917 - the parameters are the options
     crops: Annotated[
         Path | None,
         typer.Argument(
-            help="A crop store of `unmask data crops`, or a folder of face crops as pictures.",
+            help="A crop store of `unmask data crops`, a Parquet file of crops as of `predict`, "
+            "or a folder of face crops as pictures.",
             show_default=False,
         ),
     ] = None,
@@ -97,8 +98,16 @@ def explain_check(  # noqa: PLR0917 - the parameters are the options
         typer.Option(help=_METHODS, show_default="all that the detector can be explained with"),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Most crops, evenly spread.", show_default="all")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Most crops: of a table as many real as fake, else spread.",
+            show_default="all",
+        ),
     ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the figures into the bundle and its card.")
+    ] = False,
     seed: Seed = 0,
     threads: Threads = 2,
 ) -> None:
@@ -122,5 +131,6 @@ def explain_check(  # noqa: PLR0917 - the parameters are the options
         limit=limit,
         seed=seed,
         threads=threads,
+        write=write,
     )
     raise typer.Exit(run_explain_check(asked))

@@ -62,6 +62,10 @@ class MapRow:
     """Mean P(fake) while the strongest places are covered; lower is better."""
     insertion_auc: float | None
     """Mean P(fake) while they are brought back; higher is better."""
+    deletion: tuple[float, ...]
+    """P(fake) after each of `faithfulness.STEPS` parts; () for an empty map."""
+    insertion: tuple[float, ...]
+    """Likewise."""
     sensitivity: float | None
     """Largest relative change of the map under small noise; None for baselines."""
     energy: float | None
@@ -196,6 +200,8 @@ class Checker:
             empty=empty,
             deletion_auc=None if curve is None else curve.deletion_auc,
             insertion_auc=None if curve is None else curve.insertion_auc,
+            deletion=() if curve is None else tuple(curve.deletion.tolist()),
+            insertion=() if curve is None else tuple(curve.insertion.tolist()),
             sensitivity=stable,
             energy=None if found is None else found.energy,
             pointing=None if found is None else found.pointing,

@@ -34,6 +34,17 @@ def metrics_of(summary: Summary, *, data: str) -> tuple[Metric, ...]:
     )
 
 
+def with_metrics(manifest: BundleManifest, made: Sequence[Metric]) -> BundleManifest:
+    """Return a manifest with new figures of its maps in the place of older ones."""
+    kept = tuple(metric for metric in manifest.metrics if not of_maps(metric))
+    return manifest.model_copy(update={"metrics": (*kept, *made)})
+
+
+def of_maps(metric: Metric) -> bool:
+    """Tell whether a figure is one of `metrics_of`."""
+    return metric.name.startswith((GAIN, LIKENESS))
+
+
 def _figures(line: MethodSummary) -> Iterator[tuple[str, Figure]]:
     gains = [gain for gain in (line.gain_centre, line.gain_random) if gain is not None]
     if gains:

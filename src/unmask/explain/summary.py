@@ -50,6 +50,16 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class MeanCurves:
+    """How P(fake) goes on average over the crops that are called fake."""
+
+    deletion: tuple[float, ...]
+    """While the strongest places are covered, from none to all."""
+    insertion: tuple[float, ...]
+    """While they are brought back."""
+
+
+@dataclass(frozen=True)
 class MethodSummary:
     """What is known of one method's maps for one detector; None is not measured."""
 
@@ -61,6 +71,8 @@ class MethodSummary:
     """Mean P(fake) while covering; lower is better."""
     insertion: Figure | None
     """Mean P(fake) while bringing back; higher is better."""
+    curves: MeanCurves | None
+    """What these two are the areas of; None where no map was measured."""
     gain_centre: Figure | None
     """Mean gain in both over a blob in the middle."""
     gain_random: Figure | None
@@ -185,6 +197,7 @@ def _line(
         empty=sum(row.empty is not None for row in rows) / len(rows),
         deletion=mean((row.deletion_auc, row.video_id) for row in called),
         insertion=mean((row.insertion_auc, row.video_id) for row in called),
+        curves=_mean_curves(called),
         gain_centre=gains["centre"],
         gain_random=gains["random"],
         sensitivity=mean((row.sensitivity, row.video_id) for row in rows),
@@ -197,6 +210,17 @@ def _line(
         overlap=mean((row.overlap, row.video_id) for row in rows),
         verdict=None if baseline else verdict(gains["centre"], gains["random"], shuffled),
     )
+
+
+def _mean_curves(rows: Sequence[MapRow]) -> MeanCurves | None:
+    known = [row for row in rows if row.deletion]
+    if not known:
+        return None
+    deletion, insertion = (
+        tuple(np.mean([getattr(row, name) for row in known], axis=0).tolist())
+        for name in ("deletion", "insertion")
+    )
+    return MeanCurves(deletion, insertion)
 
 
 def verdict(

@@ -15,6 +15,7 @@ from unmask.explain.methods import TITLES
 from unmask.explain.randomisation import DEPTHS
 from unmask.explain.scorecam import probability
 from unmask.explain.summary import RULE, SURVIVES, Figure, MethodSummary, Summary
+from unmask.report import maps_charts
 from unmask.report.html import asset, environment
 from unmask.report.overlays import laid_over
 from unmask.report.page import policy
@@ -64,6 +65,8 @@ def maps_page(page: MapsPage) -> str:
             summary=page.summary,
             examples=[_example(each) for each in page.checked.examples],
             titles=TITLES,
+            charts=maps_charts.charts_of(page.summary),
+            box=maps_charts,
             figure=figure,
             reading=reading,
             rule=RULE,

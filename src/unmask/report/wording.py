@@ -168,6 +168,7 @@ def statements(verdict: Verdict) -> tuple[str, ...]:
         made.append(
             f"likelihood ratio {times(ratio.log10)} ({ratio.words}); the data support {low} to "
             f"{high}{'; it may be further from 1' if at_end else ''}"
+            f"{'; fitted on single crops' if ratio.of_single_crops else ''}"
         )
     if answer is not None:
         left = "a label cannot be ruled out" if answer.label == "cannot judge" else "by exclusion"

@@ -119,7 +119,7 @@ def _plain(inner: str, row: dict[str, Any]) -> VideoRecord:
             "or 'fake'",
             hint="write these words into the column label",
         )
-    part = row.get("dfdc_part")
+    part = _part(row.get("dfdc_part"))
     original = row.get("original") or (row["name"] if row["label"] == "real" else None)
     family = f"crops/{inner.removesuffix('.parquet')}" if part is None else "dfdc/clip"
     return VideoRecord(
@@ -127,9 +127,17 @@ def _plain(inner: str, row: dict[str, Any]) -> VideoRecord:
         dataset="crops",
         label=row["label"],
         target=f"{family}/{original}" if original else None,
-        part=None if part is None else f"dfdc_train_part_{part:02d}",
+        part=part,
         kind="crop",
     )
+
+
+def _part(told: int | str | None) -> str | None:
+    """Return the name of a part of DFDC, whether it is told as a number or as a word."""
+    if told is None or told == "":
+        return None
+    word = str(told)
+    return f"dfdc_train_part_{int(word):02d}" if word.isdecimal() else word
 
 
 def _warnings(path: Path) -> tuple[str, ...]:
