@@ -4,8 +4,8 @@
     python -m benchmarks.explain --build
 
 The first form measures a detector's bundle (the shipped one by default) and needs no torch. The
-second builds SqueezeNet with random weights, exports it with the gradient at its input, measures
-that, and compares GradCAM with pytorch-grad-cam on the same network, pictures and threads.
+second builds EfficientNet-Lite0 with random weights, exports it with the gradient at its input,
+measures that, and compares GradCAM with pytorch-grad-cam on the same network, pictures and threads.
 Each figure is the median over alternating pairs, so that other work on the machine disturbs both
 alike.
 """
@@ -99,7 +99,7 @@ def over_reference(bundle: Bundle, model: Any) -> None:
 
     wrapped, batch = Column(), torch.from_numpy(images)
     targets = [lambda output: output[0]] * PICTURES
-    with GradCAM(wrapped, [model.fires[-1]]) as reference:
+    with GradCAM(wrapped, [model.backbone.bn2]) as reference:
         faster = ratio(
             lambda: reference(batch, targets=targets), lambda: explain(network, images, ["gradcam"])
         )
@@ -108,13 +108,13 @@ def over_reference(bundle: Bundle, model: Any) -> None:
 
 @contextmanager
 def built() -> Iterator[tuple[Bundle, Any]]:
-    """Export SqueezeNet with random weights as a bundle."""
-    from unmask.models.squeezenet import SqueezeNet
+    """Export EfficientNet-Lite0 with random weights as a bundle."""
+    from unmask.models.network import FaceNetwork
     from unmask.models.tracing import export_gradient, export_scoring
 
     manifest = load_bundle(shipped_folder()).manifest
     size = manifest.preprocessing.size_px
-    model = SqueezeNet()
+    model = FaceNetwork("tf_efficientnet_lite0").eval()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         export_scoring(model, folder / MODEL, size_px=size)
