@@ -199,7 +199,10 @@ class Parity(Strict):
     """Of the logit's gradient with respect to that map; at most 1e-3."""
     input_gradient: float | None
     """Of the logit's gradient with respect to the input, on three quarters of the crops; at most
-    1e-3. None without that file."""
+    1e-3 or three times the rounding below. None without that file."""
+    input_gradient_rounding: float | None = None
+    """The same of PyTorch's own gradient in single precision against double: where rounding turns a
+    ReLU the other way, the gradient jumps. None where it was not measured."""
     crops: str
     """The crops that both ran on."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,11 @@ LIMITS = {"logit": 1e-4, "features": 1e-4, "gradient": 1e-3, "input_gradient": 1
 """Largest difference over the largest value that is taken for the same."""
 STEADY_SHARE = 0.75
 """Share of crops that must keep the limit at the input. Where rounding turns a ReLU or the winner
-of a max-pool the other way, the gradient jumps: PyTorch's own gradients of the first detector in
-single and in double precision differ by more than a thousandth on 5 of 60 crops, by up to 0.03."""
+of a max-pool the other way, the gradient jumps, in PyTorch as well: of a network with many ReLU6
+its gradients in single and in double precision differ by a hundredth on every third crop."""
+ROUNDINGS = 3.0
+"""The limit at the input grows to this many times PyTorch's own difference between single and
+double precision; a wrong graph is off by far more, on every crop."""
 
 
 def measure_parity(
@@ -43,11 +47,13 @@ def measure_parity(
     at_features, at_leaf = torch.autograd.grad(logits.sum(), [features, leaf])
     found = _run(scoring, OUTPUTS, images)
     at_input = _run(gradient, GRADIENT_OUTPUTS, images)[0] if gradient else None
+    rounding = None if at_input is None else _on_most_crops(at_leaf, _exact(network, images))
     return Parity(
         logit=_relative(found[0], logits),
         features=_relative(found[1], features),
         gradient=_relative(found[2], at_features),
         input_gradient=None if at_input is None else _on_most_crops(at_input, at_leaf),
+        input_gradient_rounding=rounding,
         crops=crops,
     )
 
@@ -59,15 +65,26 @@ def require_parity(parity: Parity) -> None:
         BundleError: one is larger, or no number.
     """
     found = parity.model_dump(include=set(LIMITS), exclude_none=True)
-    wrong = {name: value for name, value in found.items() if not value <= LIMITS[name]}
+    limits = dict(LIMITS)
+    if parity.input_gradient_rounding is not None:
+        rounding = ROUNDINGS * parity.input_gradient_rounding
+        limits["input_gradient"] = max(limits["input_gradient"], rounding)
+    wrong = {name: value for name, value in found.items() if not value <= limits[name]}
     if wrong:
         said = ", ".join(
-            f"{name} {value:.1e} (at most {LIMITS[name]:g})" for name, value in wrong.items()
+            f"{name} {value:.1e} (at most {limits[name]:.1g})" for name, value in wrong.items()
         )
         raise BundleError(
             f"the exported network differs from the trained one: {said}",
             hint="no bundle was written; export with the versions in constraints.txt",
         )
+
+
+def _exact(network: HeadedNetwork, images: Float) -> torch.Tensor:
+    """Return the gradient at the input in double precision, `(N, 3, S, S)`."""
+    leaf = torch.from_numpy(images.astype(np.float64)).requires_grad_()
+    (found,) = torch.autograd.grad(deepcopy(network).double()(leaf).sum(), leaf)
+    return found
 
 
 def _run(path: Path, outputs: tuple[str, ...], images: Float) -> list[Float]:
@@ -78,13 +95,13 @@ def _run(path: Path, outputs: tuple[str, ...], images: Float) -> list[Float]:
     return results
 
 
-def _on_most_crops(got: Float, expected: Any) -> float:
+def _on_most_crops(got: Any, expected: Any) -> float:
     """Return what three quarters of the crops stay below, each by its own largest value."""
     each = [_relative(one, other) for one, other in zip(got, expected, strict=True)]
     return float(np.quantile(each, STEADY_SHARE))
 
 
-def _relative(got: Float, expected: Any) -> float:
+def _relative(got: Any, expected: torch.Tensor) -> float:
     wanted = expected.detach().numpy()
-    scale, difference = np.abs(wanted).max(), np.abs(got - wanted).max()
+    scale, difference = np.abs(wanted).max(), np.abs(np.asarray(got) - wanted).max()
     return float(difference / scale if scale else difference)

@@ -47,7 +47,7 @@ from unmask.training.crops import Crops
 Logits = NDArray[np.float64]
 Say = Callable[[str], None]
 
-PARITY_CROPS = 8
+PARITY_CROPS = 16
 """Crops that ONNX Runtime and PyTorch are compared on."""
 JUDGEABLE = Judgeable(min_face_px=48, min_sharpness=6.0, min_key_frames=3)
 """What a face must be, until a study of the detector says otherwise."""
