@@ -19,7 +19,7 @@ def card(manifest: BundleManifest) -> str:
         "## Calibration and decisions",
         *_calibration(manifest),
         _points(manifest),
-        "Rates are those on the data that the points were chosen on.",
+        _chosen_on(manifest),
         "## When it does not judge",
         *_refusals(manifest),
         *_export(manifest),
@@ -61,12 +61,21 @@ def _calibration(manifest: BundleManifest) -> list[str]:
 
 def _points(manifest: BundleManifest) -> str:
     rows = [
-        f"| {p.name} | {p.logit:.3f} | {p.false_positive_rate:.3f} | {p.true_positive_rate:.3f} "
-        f"| {p.data or manifest.calibration.data} |"
+        f"| {p.name} | {p.logit:.3f} | {p.false_positive_rate:.3f} | {p.true_positive_rate:.3f} |"
         for p in manifest.operating_points
     ]
-    head = "| operating point | logit | false positive rate | true positive rate | chosen on |"
-    return "\n".join([head, "|---|---|---|---|---|", *rows])
+    head = "| operating point | logit | false positive rate | true positive rate |"
+    return "\n".join([head, "|---|---|---|---|", *rows])
+
+
+def _chosen_on(manifest: BundleManifest) -> str:
+    """Say what the operating points were chosen on, each where they differ."""
+    fitted = manifest.calibration.data
+    others = [p for p in manifest.operating_points if p.data not in {None, fitted}]
+    if not others:
+        return "Rates are those on the data of the calibration, which chose the points."
+    said = "; ".join(f"{p.name}: {p.data}" for p in others)
+    return f"Rates are those on the data that chose the points: {said}."
 
 
 def _refusals(manifest: BundleManifest) -> list[str]:

@@ -267,3 +267,12 @@ def test_a_card_holds_the_figures_of_an_evaluation(tmp_path: Path) -> None:
     assert "n = 30 real and 30 fake videos" in found[0].protocol
     text = card(bundle.manifest.model_copy(update={"metrics": found}))
     assert f"| AUC per video | {found[0].value:.3f} |" in text
+    assert "on the data of the calibration, which chose the points" in text
+
+
+def test_a_card_names_the_data_of_points_chosen_elsewhere(tmp_path: Path) -> None:
+    found = write_bundle(tmp_path / "d").manifest
+    (first, *others) = found.operating_points
+    points = (first.model_copy(update={"data": "other crops"}), *others)
+    text = card(found.model_copy(update={"operating_points": points}))
+    assert f"{first.name}: other crops." in text

@@ -17,7 +17,7 @@ from toy_set import toy_set
 from unmask.bundle import Bundle
 from unmask.datasets.cropping import crop_videos
 from unmask.datasets.extraction import CropSettings
-from unmask.datasets.manifest import Manifest, write_manifest
+from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord, write_manifest
 from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.evaluating import coverage_of
 from unmask.evaluation.predicting import predict, source_at
@@ -54,6 +54,16 @@ def pictures(path: Path, count: int = 6, broken: bool = False) -> Path:
         rows["image"][-1] = b"no picture"
     pq.write_table(pa.table(rows), path)
     return path
+
+
+@pytest.mark.parametrize(("layout", "name"), [("table", "clips"), ("ffpp", "ffpp")])
+def test_data_of_ones_own_are_called_by_their_folder(
+    tmp_path: Path, bundle: Bundle, layout: str, name: str
+) -> None:
+    record = VideoRecord(id="a.mp4", dataset=layout, label="real")
+    info = ManifestInfo(layout, str(tmp_path / "clips"), "mine")
+    write_manifest(Manifest(info, (record,)), tmp_path / "m.parquet")
+    assert source_at(bundle, tmp_path / "m.parquet").described["data"] == name
 
 
 def test_a_table_of_pictures_is_scored_as_the_network_scores(

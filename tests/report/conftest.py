@@ -8,6 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from unmask.explain.check import Checked, Example, MapRow, Sample
+from unmask.explain.summary import summarise
+from unmask.report.maps_page import MapsPage
 from unmask.values import (
     SCHEMA_VERSION,
     Coverage,
@@ -199,3 +202,38 @@ def hostile(scan: Scan) -> Scan:
         "in/\"><script>alert(1)</script>'\u202egpj.mp4",
         {"title": "</style><img src=x onerror=alert(1)>", "na\x00me\u200b": "a\x1b[31m\udcffb"},
     )
+
+
+def maps_of(logit: float) -> MapsPage:
+    """Return a page of six crops, of which one is an example."""
+    curve = ((1.0, 0.5, 0.0), (0.0, 0.5, 1.0))
+    rows = tuple(
+        MapRow(
+            f"a/rather/long/name-{n}.mp4#t1f{n}", f"v{n}", "fake", method, logit, None,
+            0.5, 0.5, *curve, 0.1, 0.4, 1.0, 0.3, 0.5, (0.4, 0.2, 0.1, 0.0),
+        )
+        for n in range(6)
+        for method in ("gradcam", "smoothgrad", "centre", "random")
+    )  # fmt: skip
+    picture = np.zeros((8, 8, 3), np.uint8)
+    flat = np.ones((8, 8), np.float32)
+    example = Example(
+        Sample(rows[0].crop_id, "v0", "fake", picture, None), logit, {"gradcam": flat}
+    )
+    checked = Checked(rows, (), (example,))
+    summary = summarise(
+        checked, threshold=0.0, interval=lambda values, _: (values.mean() - 0.1, values.mean() + 1)
+    )
+    return MapsPage("a-detector", "ab" * 32, 0, summary, checked)
+
+
+@pytest.fixture(scope="session")
+def maps() -> MapsPage:
+    """Return a page whose crops are called fake."""
+    return maps_of(2.0)
+
+
+@pytest.fixture(scope="session")
+def maps_called_real() -> MapsPage:
+    """Return a page whose crops are called real."""
+    return maps_of(-2.0)

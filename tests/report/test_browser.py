@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from unmask.report.html import to_html, to_html_batch
+from unmask.report.maps_page import MapsPage, maps_page
 from unmask.values import Scan
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed")
@@ -57,11 +58,14 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def address(scan: Scan, hostile: Scan, tmp_path_factory: pytest.TempPathFactory) -> str:
+def address(
+    scan: Scan, hostile: Scan, maps: MapsPage, tmp_path_factory: pytest.TempPathFactory
+) -> str:
     folder = Path(os.environ.get("UNMASK_SHOTS") or tmp_path_factory.mktemp("page"))
     (folder / "report.html").write_text(to_html(scan), encoding="utf-8")
     batch = to_html_batch([scan, hostile], [("broken/file.mp4", "no picture stream")])
     (folder / "batch.html").write_text(batch, encoding="utf-8")
+    (folder / "maps.html").write_text(maps_page(maps), encoding="utf-8")
     return folder.as_uri()
 
 
@@ -113,7 +117,7 @@ def test_the_map_can_be_hidden_and_faded(browser: Any, face: Any) -> None:
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1400])
-@pytest.mark.parametrize("name", ["report", "batch"])
+@pytest.mark.parametrize("name", ["report", "batch", "maps"])
 def test_the_page_fits_its_width(browser: Any, address: str, width: int, name: str) -> None:
     size(browser, width)
     browser.get(f"{address}/{name}.html")

@@ -179,7 +179,7 @@ def _tell(path: str, picture: KeyFramePicture, wanted: Wanted) -> None:
     if wanted.output is not None:
         write_maps(wanted.output, name, picture)
     for each in picture.maps:
-        said = f"empty: {each.empty}" if each.empty else "made"
+        said = f"empty: {each.empty}" if each.empty else "made; no landmarks, so no regions"
         if each.regions is not None:
             said = in_words(each.regions)
         columns = (path, f"face {picture.track_id}", f"frame {picture.frame_index}", each.method)

@@ -108,6 +108,8 @@ class StoreSource:
         ]
 
 
+_OF_ONES_OWN = frozenset(["folder", "table"])
+"""Layouts that name no data set."""
 _OF_CROP = (
     "video_id", "dataset", "label", "method", "target", "source", "split", "compression", "track",
     "frame_index", "pts_seconds", "face_px",
@@ -124,6 +126,11 @@ def _terms(info: StoreInfo | ManifestInfo) -> dict[str, Any]:
         "leaks": info.leaks,
         "leak_reason": info.leak_reason,
     }
+
+
+def _name_of(info: ManifestInfo) -> str:
+    """Return what the data are called: of one's own, by their folder."""
+    return Path(info.root).name if info.dataset in _OF_ONES_OWN else info.dataset
 
 
 def row_of_crop(crop: Crop, logit: float, *, sharpness: float | None = None) -> PredictionRow:
@@ -287,6 +294,7 @@ class VideoSource:
         """What the manifest says."""
         return {
             **_terms(self.manifest.info),
+            "data": _name_of(self.manifest.info),
             "manifest_sha256": manifest_sha256(self.manifest),
             "videos_expected": len(self._records),
             "settings": {**settings_table(self.settings), "split": self.split},

@@ -33,6 +33,11 @@ class Number:
         """Number and interval in one line."""
         return self.value if self.interval is None else f"{self.value} [{self.interval}]"
 
+    @property
+    def told(self) -> str:
+        """The same with the reason of what is missing, for tables that go elsewhere."""
+        return self.text if self.reason is None else f"{self.text} ({self.reason})"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -163,9 +168,9 @@ def _cells(row: Row, write: Callable[[Number], str], text: Callable[[str], str] 
 
 
 def _plain(found: Number) -> str:
-    return f"{found.text} (LEAKS)" if found.leaks else found.text
+    return f"{found.told} (LEAKS)" if found.leaks else found.told
 
 
 def _latex_number(found: Number) -> str:
-    text = escape(found.text)
+    text = escape(found.told)
     return rf"{text} \textcolor{{red}}{{leaks}}" if found.leaks else text
