@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 """What holds for all tests."""
 
 from __future__ import annotations
@@ -8,11 +7,3 @@ from hypothesis import settings
 # how long an example takes says more about the machine than about the code
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
-=======
-"""Property tests have no deadline: a busy machine is no failure."""
-
-from hypothesis import settings
-
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
->>>>>>> expl56
