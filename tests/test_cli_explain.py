@@ -141,7 +141,8 @@ def test_crops_of_a_table_keep_label_and_source_video(crops: Path, tmp_path: Pat
     found = samples_in(path, bundle, masks=False, limit=2)
     assert sorted(str(sample.label) for sample in found) == ["fake", "real"]
     assert {sample.video_id for sample in found} == {"crops/crops/a"}
-    assert found[0].pixels.shape == (128, 128, 3)
+    side = bundle.manifest.preprocessing.size_px
+    assert found[0].pixels.shape == (side, side, 3)
 
 
 def test_a_damaged_picture_of_a_table_is_refused(tmp_path: Path) -> None:

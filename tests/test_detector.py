@@ -65,7 +65,7 @@ def test_what_is_no_batch_of_square_crops_is_refused(tmp_path: Path, shape: tupl
 def test_the_shipped_detector_and_the_users_own_are_found_by_name(home: Path) -> None:
     own = write_bundle(home / "detectors" / "mine")
     assert Detector.from_pretrained("mine").bundle.sha256 == own.sha256
-    assert "128 px" in repr(Detector.from_pretrained("default"))
+    assert "192 px" in repr(Detector.from_pretrained("default"))
 
 
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:

@@ -49,12 +49,18 @@ def test_a_stressed_logit_is_the_mean_over_distorted_crops(scan: Scan, network: 
     assert told["JPEG", "70 quality"].logit == pytest.approx(wanted, rel=1e-5)
 
 
-def test_a_face_that_becomes_too_blurred_cannot_be_judged(scan: Scan) -> None:
-    assert scan.result.stress is not None
-    strong = next(each for each in scan.result.stress if each.level == "2 % of height")
+def test_a_face_that_becomes_too_blurred_cannot_be_judged(
+    scan: Scan, bundle: Bundle, network: Network
+) -> None:
+    sharp = [key.sharpness for track in scan.result.tracks for key in track.key_frames]
+    limits = bundle.manifest.judgeable.model_copy(update={"min_sharpness": 0.9 * min(sharp)})
+    stricter = bundle.manifest.model_copy(update={"judgeable": limits})
+    strict = bundle.model_copy(update={"manifest": stricter})
+    found = stressed(scan, strict, network, only=("blur",)).result
+    strong = next(each for each in found.stress if each.level == "2 % of height")
     assert strong.verdict.word == "cannot judge"
     assert "face too blurred" in (strong.verdict.reason or "")
-    assert "blur, 2 % of height: cannot judge (probability not measured)" in survival(scan.result)
+    assert "blur, 2 % of height: cannot judge (probability not measured)" in survival(found)
 
 
 def test_what_changes_is_told_in_text_report_and_json(scan: Scan) -> None:

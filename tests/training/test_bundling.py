@@ -118,7 +118,7 @@ def test_parity_is_measured_printed_and_stored(detector: Detector, printed: str)
     for name, limit in LIMITS.items():
         assert 0 <= getattr(parity, name) <= limit
         assert f"{name} {getattr(parity, name):.1e}" in printed
-    assert parity.crops.startswith("8 of the run's validation crops")
+    assert parity.crops.startswith("16 of the run's validation crops")
     assert "on three quarters of these crops" in printed
 
 

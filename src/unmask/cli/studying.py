@@ -13,7 +13,7 @@ import typer
 from unmask.cli.training import ManyValues
 
 study_app = typer.Typer(
-    no_args_is_help=True, help="The paper's experiments, open questions and checks, by name."
+    no_args_is_help=True, help="The paper's experiments and questions, as studies."
 )
 RUN_CODES = (
     "Exit codes: 0 answered; 2 wrong use or bad input; 3 a cell failed or a study found no answer "

@@ -45,6 +45,7 @@ def h264(pixels: Pixels, crf: float) -> Pixels:
         container.mux(stream.encode())
     clip.seek(0)
     with av.open(clip, "r") as written:
+        written.streams.video[0].codec_context.thread_count = 1
         last = list(written.decode(video=0))[-1]
     return np.asarray(last.to_ndarray(format="rgb24")[:height, :width], dtype=np.uint8)
 
