@@ -56,6 +56,15 @@ def test_epochs_have_different_orders(crops: Crops) -> None:
     assert (batches[0][0] != batches[4][0]).any()
 
 
+def test_short_epochs_go_on_through_the_crops(crops: Crops) -> None:
+    whole = TrainingBatches(crops, shuffled, recipe())
+    short = TrainingBatches(crops, shuffled, recipe(epoch_batches=3))
+    assert short.per_epoch == 3
+    assert len(short) == 3 * recipe().epochs
+    np.testing.assert_array_equal(short[3][0], whole[3][0])
+    np.testing.assert_array_equal(short[4][0], whole[4][0])
+
+
 def test_devices_share_an_epoch(crops: Crops) -> None:
     alone = TrainingBatches(crops, shuffled, recipe())
     shared = TrainingBatches(crops, shuffled, recipe(batch_size=4), devices=2)

@@ -25,7 +25,7 @@ from unmask.training.selfblend import self_blend
 Pixels = NDArray[np.uint8]
 Batch = tuple[Pixels, NDArray[np.float32]]
 Degrade = Callable[[Image.Image, np.random.Generator], Image.Image]
-_EPOCHS, _STEPS = 0, 1
+_PASSES, _STEPS = 0, 1
 """Second word of a seed, so that the streams of epochs and of steps are apart."""
 
 _BLEND_SCALE = 1.25
@@ -96,16 +96,17 @@ class TrainingBatches:
         self._blends = blended_pairs(recipe)
         self._drawn = recipe.batch_size - 2 * self._blends
         self._devices = devices
-        self._epoch: tuple[int, Positions] = (-1, np.empty(0, dtype=np.int64))
+        self._pass: tuple[int, Positions] = (-1, np.empty(0, dtype=np.int64))
         per_step = self._drawn * devices * recipe.accumulate
-        crops_of_epoch = len(self._order_of(0))
-        self.per_epoch = crops_of_epoch // per_step * recipe.accumulate
-        """Batches of an epoch on each device; crops that do not fill a step wait for the next."""
-        if not self.per_epoch:
+        crops_of_pass = len(self._order_of(0))
+        self._per_pass = crops_of_pass // per_step * recipe.accumulate
+        if not self._per_pass:
             raise RecipeError(
-                f"an epoch has {crops_of_epoch} crops, a step needs {per_step}",
+                f"an epoch has {crops_of_pass} crops, a step needs {per_step}",
                 hint="lower batch_size or accumulate, or give more crops",
             )
+        self.per_epoch = recipe.epoch_batches or self._per_pass
+        """Batches of an epoch on each device; crops that do not fill a step wait for the next."""
 
     def __len__(self) -> int:
         """Return the number of batches of the whole run, all devices together."""
@@ -118,8 +119,8 @@ class TrainingBatches:
             number: batches done by all devices together; device r of d takes number % d == r.
         """
         rng = np.random.default_rng((self._recipe.seed, _STEPS, number))
-        epoch, inside = divmod(number, self.per_epoch * self._devices)
-        chosen = self._order_of(epoch)[inside * self._drawn : (inside + 1) * self._drawn]
+        passed, inside = divmod(number, self._per_pass * self._devices)
+        chosen = self._order_of(passed)[inside * self._drawn : (inside + 1) * self._drawn]
         size = self.size_at(number)
         images = [self._augmented(self._crops.picture(int(index)), rng, size) for index in chosen]
         labels = [float(self._crops.keys[index].is_fake) for index in chosen]
@@ -140,12 +141,12 @@ class TrainingBatches:
             return resized(image, size_px)
         return self._degrade(random_window(image, rng, size_px), rng)
 
-    def _order_of(self, epoch: int) -> Positions:
-        """Return the positions of an epoch; the last one asked for is kept."""
-        if self._epoch[0] != epoch:
-            rng = np.random.default_rng((self._recipe.seed, _EPOCHS, epoch))
-            self._epoch = (epoch, self._order(self._classes, rng))
-        return self._epoch[1]
+    def _order_of(self, number: int) -> Positions:
+        """Return the positions of a pass over the crops; the last one asked for is kept."""
+        if self._pass[0] != number:
+            rng = np.random.default_rng((self._recipe.seed, _PASSES, number))
+            self._pass = (number, self._order(self._classes, rng))
+        return self._pass[1]
 
     def _blend(self, face: Image.Image, rng: np.random.Generator, size: int) -> list[Image.Image]:
         """Return a real crop and its self-blended fake, both augmented in the same way."""

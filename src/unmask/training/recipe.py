@@ -163,7 +163,9 @@ class Recipe(_Part):
     augmentation: AugmentationPart = AugmentationPart()
     """What training crops go through."""
     epochs: Count = 20
-    """Passes over the training crops."""
+    """Epochs of the run; each ends with a validation."""
+    epoch_batches: Count | None = None
+    """Batches of an epoch, on each device; null for one pass over the training crops."""
     batch_size: Annotated[int, Field(ge=2)] = 16
     """Crops in a batch, on each device."""
     accumulate: Count = 1
@@ -194,6 +196,15 @@ class Recipe(_Part):
             raise ValueError(
                 f"batch_size must be even for the strategy {self.imbalance.strategy!r}, "
                 f"got {self.batch_size}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _epochs_end_with_steps(self) -> Recipe:
+        if self.epoch_batches is not None and self.epoch_batches % self.accumulate:
+            raise ValueError(
+                f"epoch_batches must be a multiple of accumulate ({self.accumulate}), "
+                f"got {self.epoch_batches}"
             )
         return self
 
