@@ -11,6 +11,7 @@ from statistics import NormalDist
 
 from unmask.evaluation.curves import Curves, Points
 from unmask.evaluation.results import Evaluation
+from unmask.report.charts import Line
 
 WIDTH, HEIGHT = 360.0, 280.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 350.0, 12.0, 236.0
@@ -26,16 +27,6 @@ class Tick:
     """Place in the drawing."""
     label: str
     """Its text."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A drawn curve."""
-
-    style: str
-    """CSS class."""
-    points: str
-    """SVG points."""
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,16 @@ class Tick:
 
 
 @dataclass(frozen=True)
+class Line:
+    """A drawn curve."""
+
+    style: str
+    """CSS classes."""
+    points: str
+    """SVG points."""
+
+
+@dataclass(frozen=True)
 class Dot:
     """A key frame on a chart."""
 

@@ -6,22 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unmask.explain.summary import MeanCurves, Summary
+from unmask.report.charts import Line
 
 WIDTH, HEIGHT = 240.0, 170.0
 LEFT, RIGHT, TOP, BOTTOM = 34.0, 232.0, 10.0, 138.0
 """Edges of the plotted area in a drawing of `WIDTH` by `HEIGHT`."""
 _DRAWN = (("deletion", "falls"), ("insertion", "rises"))
 """Fields of `MeanCurves` with their CSS classes."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A drawn curve."""
-
-    style: str
-    """CSS classes."""
-    points: str
-    """SVG points."""
 
 
 @dataclass(frozen=True)

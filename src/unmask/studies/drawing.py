@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from unmask.evaluation import charts
-from unmask.evaluation.charts import Axes, Chart, Line, Mark, Tick
+from unmask.evaluation.charts import Axes, Chart, Mark, Tick
+from unmask.report.charts import Line
 from unmask.studies.estimate import Estimate
 
 SERIES = ("blue, solid", "red, dashed", "brown, dotted", "grey, dash and dot")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from unmask.errors import ManifestError
 from unmask.studies.cells import Cell
 from unmask.studies.cutting import mixed_cell
-from unmask.studies.drawing import dots
+from unmask.studies.drawing import Drawing, dots
+from unmask.studies.estimate import Estimate
 from unmask.studies.films import Film
 from unmask.studies.reading import values_of
 from unmask.studies.resampling import AUC, MEAN, Estimates, Run, Valued
@@ -121,7 +122,11 @@ def _told(world: World, estimates: Estimates, shown: Estimates, reals: int) -> A
         ),
         *(Result(f"{n}: all less key frames", AUC, e, "difference") for n, e in missed.items()),
     ]
-    drawings = (
+    return Answer(text, tuple(results), _drawings(missed, shown))
+
+
+def _drawings(missed: Mapping[str, Estimate], shown: Estimates) -> tuple[Drawing, ...]:
+    return (
         dots(
             "What key frames miss",
             "AUC over films on all frames less that on key frames; right: key frames miss some.",
@@ -136,7 +141,6 @@ def _told(world: World, estimates: Estimates, shown: Estimates, reals: int) -> A
             rows={n: shown.of(n, MEAN) for n in shown.conditions if "all" not in n},
         ),
     )
-    return Answer(text, tuple(results), drawings)
 
 
 def _percent(share: float | None) -> str:

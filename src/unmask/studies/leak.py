@@ -7,7 +7,7 @@ import numpy as np
 from unmask.errors import ManifestError
 from unmask.evaluation.batch import Values
 from unmask.studies.cells import Cell, Factor
-from unmask.studies.drawing import dots
+from unmask.studies.drawing import Drawing, dots
 from unmask.studies.estimate import Estimate
 from unmask.studies.learned import Lesson, lesson_cell, scored_crops
 from unmask.studies.material import Material, Positions
@@ -118,14 +118,17 @@ def _answer(world: World, found: Found) -> Answer:
         Result(f"frame less {strictest}", ACCURACY, accuracy, "difference"),
         Result(f"lead of the frame split that is gone under {strictest}", "share", share),
     ]
-    chart = dots(
+    limits = () if by_person else ("What persons give away: the rows name none.",)
+    return Answer(text, tuple(results), (_drawing(estimates),), limits)
+
+
+def _drawing(estimates: Estimates) -> Drawing:
+    return dots(
         "The same crops and networks under each split",
         "AUC of crops that the network did not learn from; guessing is 0.5; bars: 95 % intervals.",
         x_label="AUC",
-        rows={f"{name} split": estimates.of(name, AUC) for name in conditions},
+        rows={f"{name} split": estimates.of(name, AUC) for name in estimates.conditions},
     )
-    limits = () if by_person else ("What persons give away: the rows name none.",)
-    return Answer(text, tuple(results), (chart,), limits)
 
 
 def leak_share(estimates: Estimates, strictest: str) -> Estimate:
