@@ -8,6 +8,8 @@ import csv
 import json
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -317,6 +319,33 @@ def test_timing_leaves_the_network_as_it_was() -> None:
     assert min(hardware.step_seconds(network, 32).values()) > 0
     assert all(torch.equal(before[n], tensor) for n, tensor in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+# pages that come from the system for a block of 16 MiB, as feature maps are: without and with
+_FAULTS = """
+import resource
+import numpy as np
+from unmask.training.hardware import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(50):
+        np.ones(1 << 21)
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 50
+
+plain, taken = faults(), keep_freed_memory()
+print(taken, plain, faults())
+"""
+
+
+def test_memory_that_was_freed_is_used_again() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", _FAULTS], capture_output=True, text=True, check=True
+    )
+    taken, plain, kept = told.stdout.split()
+    if taken == "False":
+        pytest.skip("this C library has no mallopt")
+    assert float(kept) < float(plain) / 10
 
 
 def test_devices_that_are_not_there_are_refused() -> None:

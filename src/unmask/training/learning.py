@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from unmask.bundle import Preprocessing
 from unmask.errors import TrainingStopped, UnmaskError
+from unmask.training.hardware import keep_freed_memory
 from unmask.training.imbalance import Strategy
 from unmask.training.optimisation import optimiser_of, plateau_of, rate_at, set_rate
 from unmask.training.recipe import Recipe
@@ -212,6 +213,8 @@ class Learning(lightning.LightningModule):
         self._precision_state = state["precision"]
 
     def on_fit_start(self) -> None:
-        """Go on with the loss scaler of fp16."""
+        """Prepare the process, of which several devices have several; go on with fp16's scaler."""
+        if self.device.type == "cpu":
+            keep_freed_memory()
         if self._precision_state:
             self.trainer.precision_plugin.load_state_dict(self._precision_state)
