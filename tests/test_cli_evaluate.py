@@ -16,6 +16,8 @@ from predicted import drawn, info
 from toy_crops import write_toy_crops
 from unmask.bundle import load_bundle
 from unmask.cli import main
+from unmask.cli.evaluation_run import costs_of
+from unmask.evaluation.metrics import CostMatrix
 from unmask.evaluation.predictions import read_predictions, table_of, write_predictions
 
 
@@ -106,7 +108,7 @@ def test_figures_are_printed_as_json_and_tables(unmask: Command, tmp_path: Path)
         (("evaluate", "p.parquet", "--level", "face"), "level must be one of crop, track, video"),
         (("evaluate", "p.parquet", "--aggregation", "sum"), "aggregation must be one of mean"),
         (("evaluate", "p.parquet", "--threshold", "strict"), "no operating point 'strict'"),
-        (("evaluate", "p.parquet", "--cost", "ten"), "--cost takes MISS:FALSE-ALARM"),
+        (("evaluate", "p.parquet", "--cost", "ten"), "--cost takes FALSE-ALARM:MISS"),
         (("evaluate", "p.parquet", "--split", "all"), "--split must be one of train"),
         (("evaluate", "p.parquet", "--split", "train"), "no row is of the split train"),
         (("evaluate", "p.parquet", "--report", "no/e.html"), "no folder 'no'"),
@@ -163,6 +165,10 @@ def test_a_detector_is_calibrated_and_described(unmask: Command, tmp_path: Path)
     assert "| AUC per video |" in card.out
     assert (tmp_path / "e" / "README.md").read_text() == card.out
     assert load_bundle(tmp_path / "e").manifest.metrics[0].name == "AUC per video"
+
+
+def test_costs_are_read_in_the_order_of_recipes() -> None:
+    assert costs_of("1:10", prior=0.2) == CostMatrix(miss=10, false_alarm=1, prior=0.2)
 
 
 def test_crops_are_scored(unmask: Command, tmp_path: Path) -> None:

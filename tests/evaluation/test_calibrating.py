@@ -171,7 +171,7 @@ def test_operating_points_are_what_their_names_say() -> None:
     units = units_of(predictions(drawn(600, 1, shift=2.0)))
     costs = (CostMatrix(miss=1, false_alarm=20),)
     points = {p.name: p for p in operating_points(units, costs, "draws")}
-    assert set(points) == {"balanced", "few-false-alarms", "cost 1:20"}
+    assert set(points) == {"balanced", "few-false-alarms", "cost 20:1"}
     for point in points.values():
         called = units.logit >= point.logit
         assert point.false_positive_rate == called[~units.is_fake].mean()
@@ -184,7 +184,7 @@ def test_operating_points_are_what_their_names_say() -> None:
         called = units.logit >= logit
         return float((~called)[units.is_fake].mean() + 20 * called[~units.is_fake].mean())
 
-    assert cost(points["cost 1:20"].logit) == min(cost(logit) for logit in units.logit)
+    assert cost(points["cost 20:1"].logit) == min(cost(logit) for logit in units.logit)
 
 
 def test_only_validation_rows_are_fitted_on() -> None:
@@ -199,7 +199,7 @@ def test_a_calibrated_bundle_loads_and_says_what_it_rests_on(tmp_path: Path) -> 
     bundle = write_bundle(tmp_path / "d")
     model = bundle.manifest.files["model.onnx"]
     given = predictions(drawn(300, 2), model_sha256=model)
-    made = calibrated(bundle, given, costs=[CostMatrix(1, 10)])
+    made = calibrated(bundle, given, costs=[CostMatrix(miss=10, false_alarm=1)])
     save(tmp_path / "d", made)
     read = load_bundle(tmp_path / "d").manifest
     assert read.calibration == made.calibration

@@ -128,7 +128,7 @@ def evaluate(  # noqa: PLR0917 - the parameters are the options
     cluster: Cluster = "source-video",
     threshold: Threshold = "balanced",
     cost: Annotated[
-        str, typer.Option(help="MISS:FALSE-ALARM, what each costs, for `expected cost`.")
+        str, typer.Option(help="FALSE-ALARM:MISS, what each costs, for `expected cost`.")
     ] = "1:1",
     prior: Annotated[float, typer.Option(help="Share of fakes in use, for the same.")] = 0.5,
     split: Annotated[
@@ -216,7 +216,7 @@ def calibrate(  # noqa: PLR0917 - the parameters are the options
     cluster: Cluster = "source-video",
     cost: Annotated[
         list[str] | None,
-        typer.Option(help="MISS:FALSE-ALARM: another operating point; may be repeated."),
+        typer.Option(help="FALSE-ALARM:MISS: another operating point; may be repeated."),
     ] = None,
     error_rate: Annotated[
         float, typer.Option(help="Of abstention: how often a true label may be ruled out.")

@@ -84,16 +84,16 @@ def split_named(name: str | None) -> Split | None:
 
 
 def costs_of(text: str, *, prior: float = 0.5) -> CostMatrix:
-    """Read costs such as `10:1`, a miss and a false alarm.
+    """Read costs such as `1:10`, a false alarm and a miss.
 
     Raises:
         ValueError: they are none.
     """
-    miss, colon, alarm = text.partition(":")
+    alarm, colon, miss = text.partition(":")
     try:
-        return CostMatrix(float(miss), float(alarm if colon else "none"), prior)
+        return CostMatrix(float(miss if colon else "none"), float(alarm), prior)
     except ValueError as error:
-        raise ValueError(f"--cost takes MISS:FALSE-ALARM, such as 10:1, got {text!r}") from error
+        raise ValueError(f"--cost takes FALSE-ALARM:MISS, such as 1:10, got {text!r}") from error
 
 
 def settings_of(*, threshold: str, cost: str = "1:1", prior: float = 0.5, **given: Any) -> Any:

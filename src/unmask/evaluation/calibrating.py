@@ -181,7 +181,7 @@ def operating_points(
         "balanced": int(np.argmin(np.abs(fpr - (1 - tpr)))),
         "few-false-alarms": few,
         **{
-            f"cost {c.miss:g}:{c.false_alarm:g}": int(
+            f"cost {c.false_alarm:g}:{c.miss:g}": int(
                 np.argmin(c.miss * c.prior * (1 - tpr) + c.false_alarm * (1 - c.prior) * fpr)
             )
             for c in costs

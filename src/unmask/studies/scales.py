@@ -82,10 +82,10 @@ class Scale:
 QUICK = Scale(
     name="quick",
     networks=("test_resnet", "test_efficientnet", "test_byobnet", "test_convnext"),
-    changes=(*_TINY, "epochs=3", "batch_size=16", "optimiser.learning_rate=0.002"),
+    changes=(*_TINY, "epochs=6", "batch_size=16", "optimiser.learning_rate=0.005"),
     seeds=2,
-    train_crops=360,
-    test_crops=240,
+    train_crops=720,
+    test_crops=400,
     ratios=(0.01, 0.1, 1, 10, 100),
     severity_crops=210,
     leak_changes=("epochs=12",),
@@ -93,6 +93,7 @@ QUICK = Scale(
     budget=8,
     explained_changes=("network.size_px=96",),
     explained=48,
+    toy_films=ToyFilms(training=16, test=16),
 )
 FULL = Scale(name="full", networks=PAPER_RECIPES)
 SCALES = {scale.name: scale for scale in (QUICK, FULL)}
