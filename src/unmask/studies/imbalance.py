@@ -142,8 +142,9 @@ def _methods_answer(world: World, found: Found) -> Answer:
     others = [name for name in runs if name != "balanced"]
     gains = {name: estimates.difference(name, "balanced", BALANCED) for name in others}
     ranked = {name: estimates.difference(name, "balanced", AUC) for name in others}
-    better = [name for name, gain in gains.items() if gain.sign == "above"]
-    worse = [name for name, gain in gains.items() if gain.sign == "below"]
+    # quoted: one of the strategies is called none
+    better = [f"'{name}'" for name, gain in gains.items() if gain.sign == "above"]
+    worse = [f"'{name}'" for name, gain in gains.items() if gain.sign == "below"]
     best = max(runs, key=lambda name: estimates.of(name, BALANCED).value or 0.0)
     text = (
         (
