@@ -73,15 +73,13 @@ def tiny(*changes: str, name: str = "paper-xception") -> Recipe:
     return load_recipe(name, [*TINY, *changes])
 
 
-def run(
-    recipe: Recipe, crops: Path, folder: Path, *, validation: Path | None = None, devices: int = 1
-) -> Run:
+def run(recipe: Recipe, crops: Path, folder: Path, *, validation: Path | None = None) -> Run:
     return train(
         recipe,
         [crops],
         [] if validation is None else [validation],
         folder,
-        hardware=Hardware("cpu", devices),
+        hardware=Hardware("cpu"),
         watcher=Notes(),
         command="unmask train",
     )
@@ -200,7 +198,18 @@ def test_costs_move_the_threshold(crops: Path, tmp_path: Path) -> None:
     "UNMASK_SLOW_TESTS" not in os.environ, reason="takes minutes; set UNMASK_SLOW_TESTS=1"
 )
 def test_two_devices_share_the_steps(crops: Path, tmp_path: Path) -> None:
-    made = run(tiny("batch_size=4"), crops, tmp_path / "two", devices=2)
+    # as a command: the processes of the devices cannot import a module of tests
+    words = ["train", "paper-xception", "--data", str(crops), "-o", str(tmp_path / "two")]
+    words += ["--device", "cpu", "--devices", "2", "--set", *TINY, "batch_size=4"]
+    told = subprocess.run(
+        [sys.executable, "-c", "from unmask.cli import main; main()", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Lightning" not in told.stderr
+    assert "UserWarning" not in told.stderr
+    made = read_run(tmp_path / "two")
     assert made.record.finished
     assert read_checkpoint(made.checkpoint)["learning"]["batches_done"] == 2 * (30 // 8)
     held_out = {name: made.metrics[name] for name in ("accuracy", "auc")}

@@ -8,7 +8,6 @@ weights of an unbroken one, bit for bit on a CPU.
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,7 +34,7 @@ from unmask.training.hardware import Hardware, lightning_precision, resolve_prec
 from unmask.training.holdout import Sides, read_sides
 from unmask.training.imbalance import Counts, Strategy, strategy_of
 from unmask.training.keeping import RunKeeper, Truth, Watcher, read_checkpoint
-from unmask.training.learning import Learning
+from unmask.training.learning import LOG, Learning, hush
 from unmask.training.recipe import Recipe, load_recipe, to_yaml
 from unmask.training.runs import RECIPE, RECORD, Run, RunRecord, read_run, write_record, write_whole
 
@@ -351,12 +350,10 @@ def _trainer(recipe: Recipe, hardware: Hardware, *, epochs: int) -> lightning.Tr
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Lightning's remarks off the terminal; hand on an interruption as one."""
-    log = logging.getLogger("lightning.pytorch")
-    level = log.level
-    log.setLevel(logging.ERROR)
+    level = LOG.level
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            hush()
             yield
     except ProcessRaisedException as error:
         raise TrainingStopped(
@@ -369,4 +366,4 @@ def _quiet() -> Iterator[None]:
             raise KeyboardInterrupt from error
         raise
     finally:
-        log.setLevel(level)
+        LOG.setLevel(level)

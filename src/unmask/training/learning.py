@@ -7,7 +7,9 @@ an epoch needs nothing of that loop's state.
 
 from __future__ import annotations
 
+import logging
 import math
+import warnings
 from typing import Any, Protocol
 
 import lightning
@@ -25,6 +27,13 @@ from unmask.training.optimisation import optimiser_of, plateau_of, rate_at, set_
 from unmask.training.recipe import Recipe
 
 Batch = tuple[Tensor, Tensor]
+LOG = logging.getLogger("lightning.pytorch")
+
+
+def hush() -> None:
+    """Keep Lightning's remarks about its use off this process's terminal."""
+    LOG.setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")
 
 
 class Edge(nn.Module):
@@ -128,6 +137,10 @@ class Learning(lightning.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the optimiser; learning rates are set before each step."""
         return self.optimiser
+
+    def setup(self, stage: str) -> None:  # noqa: ARG002 - Lightning's signature
+        """Prepare the process's terminal; with several devices each has a process of its own."""
+        hush()
 
     def on_train_batch_start(self, *_: Any) -> None:
         """Set the learning rate and seed of the step."""
