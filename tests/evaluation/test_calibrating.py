@@ -20,7 +20,7 @@ from unmask.evaluation.calibrating import (
     seen_range,
     validation_rows,
 )
-from unmask.evaluation.calibrators import CALIBRATORS, choose, covariance_of
+from unmask.evaluation.calibrators import CALIBRATORS, choose, covariance_of, fit_isotonic
 from unmask.evaluation.card import measured, save
 from unmask.evaluation.conformal import fit_abstention
 from unmask.evaluation.evaluating import evaluate
@@ -63,6 +63,18 @@ def test_the_method_that_undoes_the_bend_is_chosen(
     assert np.abs(made.log_odds(x) - odds)[inside].mean() < 0.2
     if method == "isotonic":
         assert chosen.method == "isotonic"
+
+
+def test_the_ends_of_an_isotonic_curve_know_how_few_they_are() -> None:
+    # reals lie below 10, fakes from 3 up: the ends hold 3 reals of 10, and 10 fakes of 20
+    reals, fakes = np.arange(10) + 0.5, np.arange(20) + 3.0
+    x, is_fake = np.concatenate([reals, fakes]), np.arange(30) >= 10
+    odds = np.exp(np.array(fit_isotonic(x, is_fake, np.ones(30)).knots)[:, 1])
+    pure = int((fakes > 9.5).sum())
+    assert odds[-1] == pytest.approx(pure * 10 / 20)  # of even odds, against one real of ten
+    assert 1 / odds[0] == pytest.approx(3 * 20 / 10)
+    weighted = fit_isotonic(x, is_fake, np.full(30, 2.0))
+    assert np.exp(weighted.knots[-1][1]) > odds[-1]
 
 
 @pytest.mark.parametrize("method", CALIBRATORS)

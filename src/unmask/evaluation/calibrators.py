@@ -27,6 +27,8 @@ FOLDS = 5
 """Parts that clusters are divided into to choose the method."""
 _FITS = 200
 """Refits for the covariance."""
+_PURE = 1e-9
+"""A share of fakes as near as this to 0 or 1 is of one label alone."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,25 @@ def fit_platt(x: Values, is_fake: Labels, weights: Values) -> Fit:
 
 
 def fit_isotonic(x: Values, is_fake: Labels, weights: Values) -> Fit:
-    """Fit any rising curve; its ends stay as far from certainty as the number of units says."""
+    """Fit any rising curve; a step of one label alone counts one unit of the other label.
+
+    Without that unit the ends would be certain; with it they are as far from certainty as the
+    number of units in them says.
+    """
     from sklearn.isotonic import IsotonicRegression
 
-    edge = 1 / (len(x) + 2)
-    model = IsotonicRegression(y_min=edge, y_max=1 - edge)
-    model.fit(x, is_fake.astype(np.float64), sample_weight=balanced(is_fake, weights))
-    share = np.clip(model.y_thresholds_, edge, 1 - edge)
+    even = balanced(is_fake, weights)
+    one_fake = even[is_fake].sum() / weights[is_fake].sum()
+    one_real = even[~is_fake].sum() / weights[~is_fake].sum()
+    model = IsotonicRegression()
+    fitted = model.fit_transform(x, is_fake.astype(np.float64), sample_weight=even)
+    all_fake = even[fitted > 1 - _PURE].sum()
+    all_real = even[fitted < _PURE].sum()
+    share = model.y_thresholds_
+    mixed = share[(share >= _PURE) & (share <= 1 - _PURE)].tolist()
+    low = min([one_fake / (one_fake + all_real), *mixed])
+    high = max([all_fake / (all_fake + one_real), *mixed])
+    share = np.clip(share, low, high)
     odds = np.maximum.accumulate(np.log(share / (1 - share)))
     pairs = zip(model.X_thresholds_.tolist(), odds.tolist(), strict=True)
     return Fit(1.0, 0.0, tuple(pairs))
