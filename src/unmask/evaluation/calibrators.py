@@ -1,7 +1,8 @@
 """Calibrators by name: from logits and labels to log odds at even prior odds.
 
 Each is a monotone curve with a slope and an intercept, the form that a bundle holds. The method is
-chosen by log loss on clusters that it was not fitted on. Needs the extra `evaluation`.
+the simplest that is not clearly worse than the best, by log loss on clusters that it was not fitted
+on. Needs the extra `evaluation`.
 
 Sources: Platt (1999), with his smoothed targets; temperature: Guo et al. (2017); isotonic: Zadrozny
 & Elkan (2002).
@@ -27,6 +28,8 @@ FOLDS = 5
 """Parts that clusters are divided into to choose the method."""
 _FITS = 200
 """Refits for the covariance."""
+_CLEAR = 1.96
+"""Standard errors that a loss must lie above another to be clearly higher."""
 _PURE = 1e-9
 """A share of fakes as near as this to 0 or 1 is of one label alone."""
 
@@ -129,7 +132,7 @@ CALIBRATORS: dict[Method, Callable[[Values, Labels, Values], Fit]] = {
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """The calibrator that does best on clusters it was not fitted on."""
+    """The simplest calibrator among the best on clusters that they were not fitted on."""
 
     method: Method
     """Its name."""
@@ -149,7 +152,7 @@ def folds_of(cluster: NDArray[np.int64], *, seed: int) -> NDArray[np.int64]:
 
 
 def choose(x: Values, is_fake: Labels, cluster: NDArray[np.int64], *, seed: int = 0) -> Chosen:
-    """Choose the calibrator by cross-validated log loss over clusters.
+    """Choose by cross-validated log loss the simplest calibrator that is not clearly worse.
 
     Args:
         x: `(N,)` logits.
@@ -173,8 +176,27 @@ def choose(x: Values, is_fake: Labels, cluster: NDArray[np.int64], *, seed: int 
             odds[inside] = made.log_odds(x[inside])
         held_out[method] = odds
     losses = {method: even_log_loss(odds, is_fake) for method, odds in held_out.items()}
-    best = min(losses, key=lambda method: losses[method])
-    return Chosen(best, CALIBRATORS[best](x, is_fake, ones), losses, held_out[best])
+    parts = {m: _losses_of_clusters(odds, is_fake, cluster) for m, odds in held_out.items()}
+    best = parts[min(losses, key=lambda method: losses[method])]
+    near = (m for m, part in parts.items() if _distance(part, best) <= _CLEAR)
+    simplest = next(near)
+    return Chosen(simplest, CALIBRATORS[simplest](x, is_fake, ones), losses, held_out[simplest])
+
+
+def _losses_of_clusters(
+    log_odds: Values, is_fake: Labels, cluster: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return what each cluster adds to `even_log_loss`, `(C,)`."""
+    share = np.where(is_fake, 0.5 / is_fake.sum(), 0.5 / (~is_fake).sum())
+    loss = share * np.logaddexp(0, np.where(is_fake, -log_odds, log_odds))
+    return np.asarray(np.bincount(np.unique(cluster, return_inverse=True)[1], loss), np.float64)
+
+
+def _distance(part: Values, best: Values) -> float:
+    """Return how many standard errors a method's loss lies above the best one's."""
+    more = part - best
+    error = float(np.sqrt((more**2).sum()))
+    return float(more.sum()) / error if error else 0.0
 
 
 def even_log_loss(log_odds: Values, is_fake: Labels) -> float:
