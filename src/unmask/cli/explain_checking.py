@@ -146,7 +146,8 @@ def _write_metrics(asked: Asked, summary: Summary, bundle: Bundle) -> None:
     text = json.dumps([metric.model_dump(mode="json") for metric in made], indent=1)
     (asked.output / "metrics.json").write_text(text + "\n", encoding="utf-8")
     if asked.write:
-        save(bundle.folder, with_metrics(bundle.manifest, made))
+        # read again: the check takes minutes, in which others may have written
+        save(bundle.folder, with_metrics(load_bundle(bundle.folder).manifest, made))
 
 
 def _print(summary: Summary) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from unmask.datasets.grouping import seeded_order
 from unmask.datasets.manifest import read_manifest
-from unmask.errors import ManifestError
+from unmask.errors import InputNotFound, ManifestError
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ def read_films(path: Path, *, root: Path | None = None, limit: int | None = None
 
     Raises:
         ManifestError: there is no video in it.
+        InputNotFound: a video is not where it should be.
     """
     manifest = read_manifest(path)
     found = [
@@ -93,6 +94,12 @@ def read_films(path: Path, *, root: Path | None = None, limit: int | None = None
     if not found:
         raise ManifestError(
             f"{str(path)!r} lists no video", hint="index a data set of videos, not of crops"
+        )
+    missing = [film.path for film in found if not film.path.is_file()]
+    if missing:
+        raise InputNotFound(
+            f"{len(missing)} of {len(found)} videos are not there, the first: {missing[0]}",
+            hint="give --root with the folder that the data set lies in now",
         )
     kept = np.unique(
         np.linspace(0, len(found) - 1, min(len(found), limit or len(found))).astype(int)
