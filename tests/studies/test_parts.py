@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from toy_crops import write_toy_crops
 from unmask import keyframes
+from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord, write_manifest
 from unmask.errors import InputNotFound, ManifestError
 from unmask.studies.cutting import ROWS, chosen_rows, schedule
-from unmask.studies.films import Film, parted
+from unmask.studies.films import Film, parted, read_films
 from unmask.studies.leak import folds_of
 from unmask.studies.material import Material, read_material, sides_of
 from unmask.studies.pictures import MARK_SHARE, joined, mark_mask, marked, pixels_of
@@ -142,6 +143,21 @@ def test_parted_films_keep_footage_together() -> None:
     first, second = parted(films, share=0.3)
     assert len(second) == 6
     assert not {f.target for f in first} & {f.target for f in second}
+
+
+def test_videos_that_are_not_there_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"a")
+    records = tuple(
+        VideoRecord(id=name, dataset="table", label=label)
+        for name, label in (("a.mp4", "real"), ("b.mp4", "fake"))
+    )
+    info = ManifestInfo("table", str(tmp_path), "mine")
+    write_manifest(Manifest(info, records), tmp_path / "films.parquet")
+    with pytest.raises(InputNotFound, match=r"2 of 2 videos are not there, the first: .*a\.mp4"):
+        read_films(tmp_path / "films.parquet", root=tmp_path / "elsewhere")
+    with pytest.raises(InputNotFound, match="1 of 2 videos") as told:
+        read_films(tmp_path / "films.parquet", root=tmp_path)
+    assert "--root" in (told.value.hint or "")
 
 
 def test_a_mark_is_planted_where_the_mask_says_and_nowhere_else(crops: Material) -> None:
