@@ -16,7 +16,7 @@ from unmask.studies.drawing import dots
 from unmask.studies.films import Film
 from unmask.studies.learned import Lesson, lesson_cell, scored_videos
 from unmask.studies.material import COLUMNS, Material
-from unmask.studies.reading import need, values_of
+from unmask.studies.reading import counted, need, values_of
 from unmask.studies.resampling import ACCURACY, AUC, Estimates, Run
 from unmask.studies.study import Answer, Found, Result, Study
 from unmask.studies.watching import FILMS_ONLY, PAPER
@@ -113,7 +113,7 @@ def _all_answer(world: World, found: Found) -> Answer:
     text = (
         (
             f"Every frame against key frames: networks {word[gain.sign]} in AUC over videos, "
-            f"{gain.signed} on average over {len(networks)} networks."
+            f"{gain.signed} on average over {counted(len(networks))}."
         ),
         (
             f"With the same network (learned on key frames), judging every frame changes AUC by "

@@ -9,7 +9,7 @@ from unmask.studies.cells import Cell, Factor
 from unmask.studies.drawing import dots
 from unmask.studies.learned import Lesson, lesson_cell
 from unmask.studies.material import Material
-from unmask.studies.reading import listed, need, runs_of, values_of
+from unmask.studies.reading import counted, listed, need, runs_of, values_of
 from unmask.studies.resampling import AUC, BALANCED, Estimates
 from unmask.studies.study import Answer, Found, Result, Study
 from unmask.studies.world import World
@@ -73,7 +73,7 @@ def _weights_answer(world: World, found: Found) -> Answer:
     crops = world.crops.training
     text = (
         (
-            f"Over {len(networks)} networks, class weights {word[mean.sign]} balanced accuracy: "
+            f"Over {counted(len(networks))}, class weights {word[mean.sign]} balanced accuracy: "
             f"{mean.signed}. The order of scores, AUC, changes by {ranking.signed}."
         ),
         f"The crops to learn from stand {crops.reals} real to {len(crops) - crops.reals} fake.",

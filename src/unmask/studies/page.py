@@ -41,6 +41,7 @@ def to_html(outcomes: Sequence[Outcome]) -> str:
     templates.loader = jinja2.ChoiceLoader(packages)
     return templates.get_template("studies.html.j2").render(
         outcomes=outcomes,
+        ran_on=ran_on,
         written=written,
         info=_NoLeak(),
         style=Markup(style),  # noqa: S704 - our own files
@@ -53,11 +54,20 @@ def written(result: Result) -> str:
     return result.estimate.signed if result.kind == "difference" else result.estimate.text
 
 
+def ran_on(outcome: Outcome) -> str:
+    """Return the scale and the names of the material and the detector."""
+    names = dict.fromkeys(
+        each.split(": ")[0].split(" side of ")[-1].split(" (")[0] for each in outcome.data
+    )
+    return f"{outcome.scale}: {', '.join(names) or 'nothing that could be opened'}"
+
+
 def to_markdown(outcomes: Sequence[Outcome]) -> str:
     """Write studies for the documentation: question, answer, figures, what it does not show."""
-    parts = [_HEAD, "| study | question | answer |", "|---|---|---|"]
+    parts = [_HEAD, "| study | question | scale and material | answer |", "|---|---|---|---|"]
     parts += [
-        f"| [`{o.name}`](#{o.name}) | {_cell(o.question)} | {_cell(o.said)} |" for o in outcomes
+        f"| [`{o.name}`](#{o.name}) | {_cell(o.question)} | {_cell(ran_on(o))} | {_cell(o.said)} |"
+        for o in outcomes
     ]
     return "\n".join(parts) + "\n" + "".join(f"\n{_section(each)}" for each in outcomes)
 

@@ -42,6 +42,11 @@ def need(conditions: Sequence[str], wanted: Sequence[str]) -> None:
         )
 
 
+def counted(networks: int) -> str:
+    """Return a number of networks in words."""
+    return "1 network" if networks == 1 else f"{networks} networks"
+
+
 def listed(names: Sequence[str]) -> str:
     """Return names in words."""
     return ", ".join(names) or "none"

@@ -260,6 +260,8 @@ class World:
             "changes": " ".join((*self.scale.changes, *self.asked.changes)) or "none",
             "changes of leak": " ".join(scale.leak_changes) or "none",
             "changes of networks that are explained": " ".join(scale.explained_changes) or "none",
+            "most crops to learn from": str(scale.train_crops or "all"),
+            "most crops to judge by": str(scale.test_crops or "all"),
             "seeds": str(scale.seeds),
             "draws of intervals": str(scale.replicates),
             "device": self.asked.device,
