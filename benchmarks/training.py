@@ -34,7 +34,7 @@ from unmask.models.depthwise import quicken
 from unmask.models.network import PAPER_BACKBONES, FaceNetwork
 from unmask.training.batches import TrainingBatches
 from unmask.training.crops import read_crops
-from unmask.training.hardware import keep_freed_memory
+from unmask.training.hardware import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, keep_freed_memory
 from unmask.training.learning import Edge
 from unmask.training.recipe import Recipe
 from unmask.training.sampling import shuffled
@@ -75,8 +75,8 @@ def usual_memory() -> None:
     It raises its thresholds as blocks are freed, to 32 MiB and twice that at most.
     """
     mallopt = ctypes.CDLL(None).mallopt
-    mallopt(-3, 1 << 25)
-    mallopt(-1, 1 << 26)
+    mallopt(M_MMAP_THRESHOLD, 1 << 25)
+    mallopt(M_TRIM_THRESHOLD, 1 << 26)
 
 
 def images(batch: int, size_px: int, way: Way) -> torch.Tensor:

@@ -175,18 +175,20 @@ def choose(x: Values, is_fake: Labels, cluster: NDArray[np.int64], *, seed: int 
             made = fit(x[~inside], is_fake[~inside], ones[~inside]).calibration(method)
             odds[inside] = made.log_odds(x[inside])
         held_out[method] = odds
-    losses = {method: even_log_loss(odds, is_fake) for method, odds in held_out.items()}
     parts = {m: _losses_of_clusters(odds, is_fake, cluster) for m, odds in held_out.items()}
+    losses = {method: float(part.sum()) for method, part in parts.items()}
     best = parts[min(losses, key=lambda method: losses[method])]
-    near = (m for m, part in parts.items() if _distance(part, best) <= _CLEAR)
-    simplest = next(near)
+    simplest = next(m for m, part in parts.items() if _distance(part, best) <= _CLEAR)
     return Chosen(simplest, CALIBRATORS[simplest](x, is_fake, ones), losses, held_out[simplest])
 
 
 def _losses_of_clusters(
     log_odds: Values, is_fake: Labels, cluster: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return what each cluster adds to `even_log_loss`, `(C,)`."""
+    """Return what each cluster adds to the log loss at even prior odds, `(C,)`.
+
+    Their sum is the mean negative log probability of the truth, both labels counting the same.
+    """
     share = np.where(is_fake, 0.5 / is_fake.sum(), 0.5 / (~is_fake).sum())
     loss = share * np.logaddexp(0, np.where(is_fake, -log_odds, log_odds))
     return np.asarray(np.bincount(np.unique(cluster, return_inverse=True)[1], loss), np.float64)
@@ -197,13 +199,6 @@ def _distance(part: Values, best: Values) -> float:
     more = part - best
     error = float(np.sqrt((more**2).sum()))
     return float(more.sum()) / error if error else 0.0
-
-
-def even_log_loss(log_odds: Values, is_fake: Labels) -> float:
-    """Return the mean negative log probability of the truth, both labels counting the same."""
-    of_fakes = np.logaddexp(0, -log_odds[is_fake]).mean()
-    of_reals = np.logaddexp(0, log_odds[~is_fake]).mean()
-    return float(of_fakes + of_reals) / 2
 
 
 def covariance_of(

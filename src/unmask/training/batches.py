@@ -26,7 +26,7 @@ Pixels = NDArray[np.uint8]
 Batch = tuple[Pixels, NDArray[np.float32]]
 Degrade = Callable[[Image.Image, np.random.Generator], Image.Image]
 _PASSES, _STEPS = 0, 1
-"""Second word of a seed, so that the streams of epochs and of steps are apart."""
+"""Second word of a seed, so that the streams of passes and of steps are apart."""
 
 _BLEND_SCALE = 1.25
 """Blends are made larger than the network sees them, as a forger's are."""

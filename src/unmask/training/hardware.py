@@ -18,7 +18,8 @@ Device = Literal["auto", "cpu", "cuda"]
 _LIGHTNING_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 _TIMED_CROPS = 4
 _TIMED_STEPS = 3
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of the GNU C library
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Settings of `mallopt`, as malloc.h of the GNU C library numbers them."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def keep_freed_memory() -> bool:
     """Have this process keep the memory that it frees, for its next training step on a CPU.
 
     The GNU C library hands large blocks back to the system and gets them again, zeroed page by
-    page: for the feature maps of one step a fifth to a third of the CPU's time.
+    page: for the feature maps of one step a seventh to a third of the CPU's time goes into the
+    system (docs/detector-log.md, 10). In fp32 most of it is saved, in bf16 hardly any on the whole.
 
     Returns:
         Whether the C library took it; others have no such setting and stay as they are.
@@ -68,7 +70,7 @@ def keep_freed_memory() -> bool:
     except (AttributeError, OSError, TypeError):
         return False
     largest = 2**31 - 1
-    taken = [mallopt(each, largest) for each in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD)]
+    taken = [mallopt(each, largest) for each in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD)]
     return taken == [1, 1]
 
 
