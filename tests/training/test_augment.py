@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,14 +12,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from toy_material import drawn_face
-from unmask.training.augment import degrade, h264, jpeg, random_window, recolour, rescale
+from unmask.training.augment import degrade, h264, jpeg, random_window, recolour, rescale, wear
 
 FACE = drawn_face(0)
 CHANGES: dict[str, Callable[[Image.Image, np.random.Generator], Image.Image]] = {
     "window": lambda image, rng: random_window(image, rng, image.width),
     "recolour": lambda image, rng: recolour(image, rng, 0.25),
     "rescale": rescale,
+    "wear": wear,
     "degrade": degrade,
+    "degrade, worn": partial(degrade, worn_ratio=0.9),
 }
 
 
@@ -87,6 +90,33 @@ def test_h264_loses_more_at_a_higher_factor_and_keeps_the_size() -> None:
         assert (found.mode, found.size) == ("RGB", face.size)
         losses.append(np.abs(np.asarray(found, float) - np.asarray(face, float)).mean())
     assert losses[0] < losses[1] < losses[2]
+
+
+def test_wearing_takes_the_finest_detail_away() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    steps = [
+        np.abs(np.diff(np.asarray(image, dtype=float), axis=1)).mean()
+        for image in (
+            Image.fromarray(noise),
+            *(wear(Image.fromarray(noise), np.random.default_rng(s)) for s in range(10)),
+        )
+    ]
+    assert max(steps[1:]) < steps[0] / 2
+
+
+def test_crops_are_worn_as_often_as_is_asked() -> None:
+    # where nothing else is drawn, a crop that was not worn is the crop itself
+    def unchanged(worn_ratio: float) -> int:
+        return sum(
+            degrade(
+                FACE, np.random.default_rng(seed), compression_ratio=0.0, worn_ratio=worn_ratio
+            ).tobytes()
+            == FACE.tobytes()
+            for seed in range(200)
+        )
+
+    assert 0 < unchanged(0.5) < unchanged(0.0)
+    assert unchanged(0.99) == 0
 
 
 def test_without_compression_no_crop_has_its_traces() -> None:

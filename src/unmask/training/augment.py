@@ -114,8 +114,30 @@ def rescale(
     return image.resize(size, _RESAMPLING[up])
 
 
+def wear(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Wear an image as sharing does: blurred at times, then made small and encoded, up to twice.
+
+    Args:
+        image: any picture.
+        rng: source of randomness.
+    """
+    if rng.random() < 0.4:
+        radius = rng.uniform(0.004, 0.025) * image.height
+        image = image.filter(ImageFilter.GaussianBlur(radius))
+    for _ in range(int(rng.integers(1, 3))):
+        factor = rng.uniform(0.45, 0.95)
+        small = tuple(max(16, 2 * round(side * factor / 2)) for side in image.size)
+        sent = h264(image.resize(small, Image.Resampling.BILINEAR), int(rng.integers(20, 34)))
+        image = sent.resize(image.size, Image.Resampling.BILINEAR)
+    return image
+
+
 def degrade(
-    image: Image.Image, rng: np.random.Generator, *, compression_ratio: float = 0.65
+    image: Image.Image,
+    rng: np.random.Generator,
+    *,
+    compression_ratio: float = 0.65,
+    worn_ratio: float = 0.0,
 ) -> Image.Image:
     """Apply a random chain of colour, scale, blur, noise and compression changes.
 
@@ -124,7 +146,10 @@ def degrade(
         rng: source of randomness.
         compression_ratio: how often the image is compressed at the end; at 0 small pictures are not
             compressed before they are enlarged either.
+        worn_ratio: how often it was worn by sharing before that, see `wear`.
     """
+    if worn_ratio and rng.random() < worn_ratio:
+        image = wear(image, rng)
     if rng.random() < 0.7:
         image = recolour(image, rng, 0.25)
     if rng.random() < 0.45:

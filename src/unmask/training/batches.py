@@ -91,7 +91,9 @@ class TrainingBatches:
         self._classes = classes_of(crops, drawn=drawn_crops(crops, recipe))
         self._reals = np.flatnonzero(~crops.is_fake)
         self._degrade: Degrade = partial(
-            degrade, compression_ratio=recipe.augmentation.compression_ratio
+            degrade,
+            compression_ratio=recipe.augmentation.compression_ratio,
+            worn_ratio=recipe.augmentation.worn_ratio,
         )
         self._blends = blended_pairs(recipe)
         self._drawn = recipe.batch_size - 2 * self._blends

@@ -137,6 +137,9 @@ class AugmentationPart(_Part):
     """`standard`: window, flip, turn, colour, scale, blur, noise and compression."""
     compression_ratio: Annotated[float, Field(ge=0, le=1)] = 0.65
     """Of `standard`: how often a crop is compressed, by JPEG or by H.264."""
+    worn_ratio: Share = 0.0
+    """Of `standard`: how often a crop was worn by sharing before: made small and encoded by H.264,
+    up to twice, and out of focus at times."""
     self_blended_ratio: Share = 0.0
     """Share of a batch that is pairs of a real crop and a fake blended from it. Above 0, real crops
     of a file or store without fakes come in such pairs only: drawn as they are, they would teach
