@@ -52,6 +52,8 @@ PARITY_CROPS = 16
 JUDGEABLE = Judgeable(min_face_px=48, min_sharpness=6.0, min_key_frames=3)
 """What a face must be, until a study of the detector says otherwise."""
 _BATCH = 16
+_ALIKE = 1e-6
+"""Logits that spread less than this do not differ but by rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,6 +197,11 @@ def _manifest(
     subject: Subject, logits: Logits, parity: Parity, quantised: Quantised | None
 ) -> BundleManifest:
     crops, described = subject.validation, subject.validation_described
+    if np.ptp(logits) < _ALIKE:
+        raise InputError(
+            f"the network scores all {len(logits)} validation crops alike: it has learned nothing",
+            hint="train longer, with another learning rate, or from other weights",
+        )
     numbers = {
         key: number for number, key in enumerate(dict.fromkeys(k.target for k in crops.keys))
     }
