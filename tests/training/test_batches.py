@@ -93,6 +93,28 @@ def test_blends_are_pairs_of_a_real_and_its_fake(crops: Crops) -> None:
     assert pair < apart
 
 
+def test_blends_alone_take_real_crops_only(crops: Crops) -> None:
+    asked = recipe(augmentation={"name": "none", "self_blended_ratio": 1})
+    batches = TrainingBatches(crops, shuffled, asked)
+    assert batches.per_epoch == 11 // 4  # a batch of 8 takes 4 of the 11 real crops
+    real = crops.take(~crops.is_fake)
+    for number in range(3):
+        pixels, labels = batches[number]
+        assert labels.tolist() == [0, 1] * 4
+        changed = [
+            np.abs(fake.astype(int) - real).mean()
+            for real, fake in zip(pixels[::2], pixels[1::2], strict=True)
+        ]
+        assert all(0 < change < 40 for change in changed)
+    alone = TrainingBatches(real, shuffled, asked)
+    assert alone[0][1].tolist() == [0, 1] * 4
+
+
+def test_nearly_all_blends_leave_room_for_a_crop(crops: Crops) -> None:
+    asked = recipe(augmentation={"name": "none", "self_blended_ratio": 0.99})
+    assert TrainingBatches(crops, shuffled, asked)[0][1].tolist()[2:] == [0, 1] * 3
+
+
 def test_too_few_crops_for_a_step_are_refused(crops: Crops) -> None:
     with pytest.raises(RecipeError, match="an epoch has 33 crops, a step needs 64"):
         TrainingBatches(crops, shuffled, recipe(batch_size=16), devices=4)

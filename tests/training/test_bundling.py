@@ -192,13 +192,11 @@ def test_an_export_that_differs_from_pytorch_leaves_nothing_behind(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_network_that_scores_all_crops_alike_is_refused(
-    subject: Subject, tmp_path: Path
-) -> None:
+def test_a_network_that_scores_all_crops_alike_is_refused(subject: Subject, tmp_path: Path) -> None:
     network = copy.deepcopy(subject.network)
     torch.nn.init.zeros_(network.head.logit.weight)
+    blank = replace(subject, network=network)
     with pytest.raises(InputError, match=f"all {2 * VALIDATED} validation crops alike"):
-        blank = replace(subject, network=network)
         write_bundle(blank, tmp_path / "b", gradient=False, say=lambda _: None)
     assert not list(tmp_path.iterdir())
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -49,6 +50,22 @@ def test_given_validation_crops_are_taken_whole(tmp_path: Path) -> None:
     assert (len(made.training), len(made.validation)) == (48, 6)
     assert (made.data.validation_from, made.data.leaky) == ("given", False)
     assert [Path(s.path).name for s in made.data.training.sources] == ["a.parquet", "b.parquet"]
+
+
+def test_blends_alone_need_real_crops_only(tmp_path: Path) -> None:
+    both = write_toy_crops(tmp_path / "both.parquet")
+    held_out = write_toy_crops(tmp_path / "held.parquet", families=2, prefix="held")
+    for label in ("real", "fake"):
+        kept = pq.read_table(both).filter(pc.field("label") == label)
+        pq.write_table(kept, tmp_path / f"{label}.parquet")
+    made = read_sides([tmp_path / "real.parquet"], [held_out], ratio=0.25, seed=0, blends_only=True)
+    assert not made.training.is_fake.any()
+    with pytest.raises(RecipeError, match="training needs crops of both classes"):
+        sides(tmp_path / "real.parquet", validation=(held_out,))
+    with pytest.raises(RecipeError, match="blends are made of real crops"):
+        read_sides([tmp_path / "fake.parquet"], [held_out], ratio=0.25, seed=0, blends_only=True)
+    with pytest.raises(RecipeError, match="validation needs crops of both classes"):
+        read_sides([tmp_path / "real.parquet"], ratio=0.25, seed=0, blends_only=True)
 
 
 def test_footage_on_both_sides_is_a_leak(tmp_path: Path) -> None:

@@ -126,8 +126,9 @@ def wear(image: Image.Image, rng: np.random.Generator) -> Image.Image:
         image = image.filter(ImageFilter.GaussianBlur(radius))
     for _ in range(int(rng.integers(1, 3))):
         factor = rng.uniform(0.45, 0.95)
-        small = tuple(max(16, 2 * round(side * factor / 2)) for side in image.size)
-        sent = h264(image.resize(small, Image.Resampling.BILINEAR), int(rng.integers(20, 34)))
+        width, height = (max(16, 2 * round(side * factor / 2)) for side in image.size)
+        small = image.resize((width, height), Image.Resampling.BILINEAR)
+        sent = h264(small, int(rng.integers(20, 34)))
         image = sent.resize(image.size, Image.Resampling.BILINEAR)
     return image
 

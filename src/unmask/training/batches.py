@@ -70,7 +70,10 @@ def drawn_crops(crops: Crops, recipe: Recipe) -> NDArray[np.bool_]:
 
 def blended_pairs(recipe: Recipe) -> int:
     """Return how many pairs of a real crop and its self-blended fake a batch holds."""
-    return round(recipe.batch_size * recipe.augmentation.self_blended_ratio / 2)
+    if recipe.augmentation.blends_only:
+        return recipe.batch_size // 2
+    wanted = round(recipe.batch_size * recipe.augmentation.self_blended_ratio / 2)
+    return min(wanted, (recipe.batch_size - 1) // 2)
 
 
 class TrainingBatches:
@@ -88,7 +91,6 @@ class TrainingBatches:
 
     def __init__(self, crops: Crops, order: Order, recipe: Recipe, *, devices: int = 1) -> None:
         self._crops, self._order, self._recipe = crops, order, recipe
-        self._classes = classes_of(crops, drawn=drawn_crops(crops, recipe))
         self._reals = np.flatnonzero(~crops.is_fake)
         self._degrade: Degrade = partial(
             degrade,
@@ -96,11 +98,15 @@ class TrainingBatches:
             worn_ratio=recipe.augmentation.worn_ratio,
         )
         self._blends = blended_pairs(recipe)
-        self._drawn = recipe.batch_size - 2 * self._blends
         self._devices = devices
         self._pass: tuple[int, Positions] = (-1, np.empty(0, dtype=np.int64))
-        per_step = self._drawn * devices * recipe.accumulate
-        crops_of_pass = len(self._order_of(0))
+        if recipe.augmentation.blends_only:
+            self._drawn, crops_of_pass = 0, len(self._reals)
+        else:
+            self._drawn = recipe.batch_size - 2 * self._blends
+            self._classes = classes_of(crops, drawn=drawn_crops(crops, recipe))
+            crops_of_pass = len(self._order_of(0))
+        per_step = (self._drawn or self._blends) * devices * recipe.accumulate
         self._per_pass = crops_of_pass // per_step * recipe.accumulate
         if not self._per_pass:
             raise RecipeError(
@@ -121,8 +127,7 @@ class TrainingBatches:
             number: batches done by all devices together; device r of d takes number % d == r.
         """
         rng = np.random.default_rng((self._recipe.seed, _STEPS, number))
-        passed, inside = divmod(number, self._per_pass * self._devices)
-        chosen = self._order_of(passed)[inside * self._drawn : (inside + 1) * self._drawn]
+        chosen = self._chosen(number)
         size = self.size_at(number)
         images = [self._augmented(self._crops.picture(int(index)), rng, size) for index in chosen]
         labels = [float(self._crops.keys[index].is_fake) for index in chosen]
@@ -142,6 +147,13 @@ class TrainingBatches:
         if self._recipe.augmentation.name == "none":
             return resized(image, size_px)
         return self._degrade(random_window(image, rng, size_px), rng)
+
+    def _chosen(self, number: int) -> Positions:
+        """Return the positions of a batch's crops that are no blends."""
+        if not self._drawn:
+            return np.empty(0, dtype=np.int64)
+        passed, inside = divmod(number, self._per_pass * self._devices)
+        return self._order_of(passed)[inside * self._drawn : (inside + 1) * self._drawn]
 
     def _order_of(self, number: int) -> Positions:
         """Return the positions of a pass over the crops; the last one asked for is kept."""

@@ -31,7 +31,7 @@ from unmask.training.batches import (
     drawn_crops,
 )
 from unmask.training.hardware import Hardware, lightning_precision, resolve_precision
-from unmask.training.holdout import Sides, read_sides
+from unmask.training.holdout import Sides, sides_for
 from unmask.training.imbalance import Counts, Strategy, strategy_of
 from unmask.training.keeping import RunKeeper, Truth, Watcher, read_checkpoint
 from unmask.training.learning import LOG, Learning, hush
@@ -146,7 +146,7 @@ def train(
             f"{str(folder)!r} already holds a run",
             hint=f"go on with it: unmask train --resume {folder}; or name another folder with -o",
         )
-    sides = _read(recipe, training, validation)
+    sides = sides_for(recipe, training, validation)
     network = _network(recipe, hardware)
     _check_input(network, recipe)
     precision = resolve_precision(
@@ -180,19 +180,13 @@ def resume(folder: str | Path, *, hardware: Hardware, watcher: Watcher) -> Run:
     if run.record.finished:
         return run
     recipe = load_recipe(run.recipe_path)
-    sides = _read(recipe, run.record.training_paths, run.record.validation_paths)
+    sides = sides_for(recipe, run.record.training_paths, run.record.validation_paths)
     if sides.data != run.data:
         raise RecipeError(
             f"the crops of {str(folder)!r} are not those that it began with",
             hint="put the old files back, or begin a new run",
         )
     return _fit(recipe, _network(recipe, hardware), sides, run, hardware=hardware, watcher=watcher)
-
-
-def _read(
-    recipe: Recipe, training: Sequence[str | Path], validation: Sequence[str | Path]
-) -> Sides:
-    return read_sides(training, validation, ratio=recipe.validation_ratio, seed=recipe.seed)
 
 
 def _network(recipe: Recipe, hardware: Hardware) -> FaceNetwork:
@@ -247,6 +241,8 @@ def _record(
 
 def strategy_for(recipe: Recipe, sides: Sides) -> Strategy:
     """Return the strategy against imbalance, for the crops as the loss will see them."""
+    if recipe.augmentation.blends_only:
+        return strategy_of(recipe.imbalance, Counts(1, 1))  # each real crop with its blend
     fakes = sides.training.is_fake[drawn_crops(sides.training, recipe)]
     counts = Counts(int((~fakes).sum()), int(fakes.sum()))
     ratio = 2 * blended_pairs(recipe) / recipe.batch_size

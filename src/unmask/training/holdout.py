@@ -17,6 +17,7 @@ import numpy as np
 from unmask.datasets.grouping import connected, place, seeded_order
 from unmask.errors import RecipeError
 from unmask.training.crops import Crops, read_crops
+from unmask.training.recipe import Recipe
 from unmask.training.runs import CropSummary, RunData
 
 _From = Literal["given", "store", "carved"]
@@ -41,12 +42,26 @@ class Sides:
         return told.pop() if len(told) == 1 else None
 
 
+def sides_for(
+    recipe: Recipe, training: Sequence[str | Path], validation: Sequence[str | Path]
+) -> Sides:
+    """Read the crops of a run by its recipe, see `read_sides`."""
+    return read_sides(
+        training,
+        validation,
+        ratio=recipe.validation_ratio,
+        seed=recipe.seed,
+        blends_only=recipe.augmentation.blends_only,
+    )
+
+
 def read_sides(
     training: Sequence[str | Path],
     validation: Sequence[str | Path] = (),
     *,
     ratio: float,
     seed: int,
+    blends_only: bool = False,
 ) -> Sides:
     """Read crops and put them on two sides.
 
@@ -55,6 +70,7 @@ def read_sides(
         validation: the same; of a store with splits its validation part is used.
         ratio: share to carve for validation where none is given or marked.
         seed: of the carving.
+        blends_only: training takes real crops alone and makes its fakes of them.
 
     Raises:
         RecipeError: a side or a class on it is empty.
@@ -62,13 +78,16 @@ def read_sides(
     crops = read_crops(training)
     if validation:
         return _sides(
-            _marked(crops, "train"), _marked(read_crops(validation), "validation"), "given"
+            _marked(crops, "train"),
+            _marked(read_crops(validation), "validation"),
+            "given",
+            blends_only,
         )
     held_out = crops.take([key.split == "validation" for key in crops.keys])
     if len(held_out):
-        return _sides(_marked(crops, "train"), held_out, "store")
+        return _sides(_marked(crops, "train"), held_out, "store", blends_only)
     chosen = _carved(_marked(crops, "train"), ratio, seed)
-    return _sides(*chosen, "carved")
+    return _sides(*chosen, "carved", blends_only)
 
 
 def _marked(crops: Crops, split: str) -> Crops:
@@ -95,8 +114,15 @@ def _carved(crops: Crops, ratio: float, seed: int) -> tuple[Crops, Crops]:
     return crops.take(~held_out), crops.take(held_out)
 
 
-def _sides(training: Crops, validation: Crops, validation_from: _From) -> Sides:
-    for name, crops in (("training", training), ("validation", validation)):
+def _sides(training: Crops, validation: Crops, validation_from: _From, blends_only: bool) -> Sides:
+    if blends_only and training.is_fake.all():
+        raise RecipeError(
+            f"blends are made of real crops, got {training!r}", hint="give real crops with --data"
+        )
+    needing = [("validation", validation)]
+    if not blends_only:
+        needing.insert(0, ("training", training))
+    for name, crops in needing:
         if not 0 < crops.is_fake.sum() < len(crops):
             raise RecipeError(
                 f"{name} needs crops of both classes, got {crops!r}",

@@ -140,10 +140,15 @@ class AugmentationPart(_Part):
     worn_ratio: Share = 0.0
     """Of `standard`: how often a crop was worn by sharing before: made small and encoded by H.264,
     up to twice, and out of focus at times."""
-    self_blended_ratio: Share = 0.0
+    self_blended_ratio: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of a batch that is pairs of a real crop and a fake blended from it. Above 0, real crops
     of a file or store without fakes come in such pairs only: drawn as they are, they would teach
-    the network to know that source, not real faces."""
+    the network to know that source, not real faces. At 1 it learns from real crops alone."""
+
+    @property
+    def blends_only(self) -> bool:
+        """Whether every batch is real crops and their blends."""
+        return self.self_blended_ratio == 1
 
 
 class Recipe(_Part):

@@ -11,7 +11,7 @@ from unmask.models.network import DEFAULT_MARGIN_RATIO, FaceNetwork, preprocessi
 from unmask.training.bundling import Subject
 from unmask.training.costs import Costs, bayes_logit
 from unmask.training.crops import Crops, read_crops
-from unmask.training.holdout import read_sides
+from unmask.training.holdout import sides_for
 from unmask.training.recipe import Recipe, load_recipe
 from unmask.training.runs import CropSummary, Run, read_run
 
@@ -160,12 +160,7 @@ def _trained_log_odds(run: Run, recipe: Recipe) -> float | None:
 
 def _own_validation(run: Run, recipe: Recipe) -> Crops:
     """Read the crops that validated the run again, and make sure that they are the same."""
-    sides = read_sides(
-        run.record.training_paths,
-        run.record.validation_paths,
-        ratio=recipe.validation_ratio,
-        seed=recipe.seed,
-    )
+    sides = sides_for(recipe, run.record.training_paths, run.record.validation_paths)
     if sides.data != run.data:
         raise InputError(
             f"the crops of the run {str(run.folder)!r} are not those that it was trained on",
