@@ -25,8 +25,23 @@ def test_figures_are_given_for_all_and_for_each_group() -> None:
         ("compression", "c23", 16, 16),
         ("compression", "c40", 14, 14),
     ]
-    assert {g.by for g in found.groups[5:]} == {"face size"}
+    assert {g.by for g in found.groups[5:]} == {"face size", "sharpness"}
     assert found.overall.clusters == 30
+
+
+def test_groups_by_sharpness_are_ranges_of_the_units_own() -> None:
+    rows = [
+        row(f"{label}{n}", label, side * 1.0, sharpness=float(value))
+        for label, side in (("real", -1), ("fake", 1))
+        for n, value in enumerate([0, 2.9, 3, 30, 100, 500])
+    ]
+    by = [g for g in evaluate(predictions(rows), FAST).groups if g.by == "sharpness"]
+    assert [(g.value, g.reals, g.fakes) for g in by] == [
+        ("0 to 3", 2, 2),
+        ("3 to 6", 1, 1),
+        ("25 to 50", 1, 1),
+        ("100 and more", 2, 2),
+    ]
 
 
 def test_the_auc_is_that_of_the_means_of_the_videos() -> None:

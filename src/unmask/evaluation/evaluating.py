@@ -10,13 +10,13 @@ reason.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.errors import ManifestError
-from unmask.evaluation.batch import Sorted
+from unmask.evaluation.batch import Sorted, Values
 from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, Interval, intervals
 from unmask.evaluation.curves import curves_of
 from unmask.evaluation.metrics import Metric, metrics
@@ -35,6 +35,8 @@ from unmask.evaluation.units import Units, units_of
 
 FACE_SIZES = (0, 64, 96, 128, 192, 256)
 """Lower ends of the groups by face size, pixels."""
+SHARPNESS = (0, 3, 6, 12, 25, 50, 100)
+"""Lower ends of the groups by sharpness, as `scoring.sharpness` measures it."""
 
 
 def evaluate(predictions: Predictions, settings: EvaluationSettings | None = None) -> Evaluation:
@@ -174,12 +176,13 @@ def _by_method(units: Units) -> NDArray[np.object_]:
     return kinds
 
 
-def _by_face_size(units: Units) -> NDArray[np.object_]:
-    names = np.empty(len(units), dtype=object)
-    ends = [*FACE_SIZES[1:], np.inf]
-    for low, high in zip(FACE_SIZES, ends, strict=True):
-        inside = (units.face_px >= low) & (units.face_px < high)
-        names[inside] = f"{low:3d} px and more" if high == np.inf else f"{low:3d} to {high} px"
+def _by_range(values: Values, ends: Sequence[int], unit: str) -> NDArray[np.object_]:
+    """Name for each value the range that it lies in, so that names sort as numbers do."""
+    names = np.empty(len(values), dtype=object)
+    for low, high in zip(ends, [*ends[1:], np.inf], strict=True):
+        inside = (values >= low) & (values < high)
+        last = f"{low:3d}{unit} and more"
+        names[inside] = last if high == np.inf else f"{low:3d} to {high}{unit}"
     return names
 
 
@@ -187,7 +190,8 @@ _GROUPINGS: dict[str, Callable[[Units], NDArray[np.object_]]] = {
     "method": _by_method,
     "data set": lambda units: units.words["dataset"],
     "compression": lambda units: units.words["compression"],
-    "face size": _by_face_size,
+    "face size": lambda units: _by_range(units.face_px, FACE_SIZES, " px"),
+    "sharpness": lambda units: _by_range(units.sharpness, SHARPNESS, ""),
 }
 """Groups of units; those by method hold one method's fakes and all reals."""
 
