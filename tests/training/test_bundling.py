@@ -26,7 +26,7 @@ from unmask.detector import Detector, check_works
 from unmask.errors import BundleError, InputError, InputNotFound
 from unmask.models.network import FaceNetwork
 from unmask.models.parity import LIMITS
-from unmask.training.bundling import Subject, write_bundle
+from unmask.training.bundling import JUDGEABLE, Subject, write_bundle
 from unmask.training.costs import Costs, expected_cost
 from unmask.training.engine import train
 from unmask.training.hardware import Hardware
@@ -90,7 +90,8 @@ def subject(made: Run) -> Subject:
 def printed(made: Run) -> str:
     """Export as a user does, and return what was printed."""
     words = ["export", str(made.folder), "-o", str(made.folder.parent / "bundle")]
-    done = CliRunner().invoke(app, [*words, "--false-positive", "5"], catch_exceptions=False)
+    words += ["--false-positive", "5", "--max-turn", "0.7", "--min-sharpness", "2.5"]
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.output
 
@@ -112,6 +113,12 @@ def test_a_bundle_scores_a_crop_as_the_trained_network_does(
         expected = network(torch.tensor(scaled.transpose(2, 0, 1)[None], dtype=torch.float32))
     assert detector.scores(crop[None]).logits == pytest.approx(expected.numpy(), rel=1e-4)
     check_works(detector)
+
+
+def test_what_is_not_to_be_judged_is_as_asked(detector: Detector) -> None:
+    refused = detector.bundle.manifest.judgeable
+    assert (refused.max_turn, refused.min_sharpness) == (0.7, 2.5)
+    assert refused.min_face_px == JUDGEABLE.min_face_px
 
 
 def test_parity_is_measured_printed_and_stored(detector: Detector, printed: str) -> None:

@@ -89,7 +89,17 @@ def export(  # noqa: PLR0917 - the parameters are the options
     ] = None,
     max_turn: Annotated[
         float | None,
-        typer.Option(help="Refuse to judge heads turned further; a profile is 1 or more."),
+        typer.Option(
+            min=0.01, help="Refuse to judge heads turned further; a profile is 1 or more."
+        ),
+    ] = None,
+    min_sharpness: Annotated[
+        float | None,
+        typer.Option(min=0, help="Refuse to judge crops less sharp.", show_default="6"),
+    ] = None,
+    min_face: Annotated[
+        float | None,
+        typer.Option(min=0, help="Refuse to judge smaller faces, px.", show_default="48"),
     ] = None,
     false_positive: Annotated[
         float | None,
@@ -126,9 +136,9 @@ def export(  # noqa: PLR0917 - the parameters are the options
         costs=CostChanges(false_positive, false_negative, prior_fake),
         words=Words(trained_on=trained_on, limits=tuple(limits or ())),
     )
-    if max_turn is not None:
-        refused = subject.judgeable.model_copy(update={"max_turn": max_turn})
-        subject = replace(subject, judgeable=refused)
+    limits_given = {"max_turn": max_turn, "min_sharpness": min_sharpness, "min_face_px": min_face}
+    changed = {name: value for name, value in limits_given.items() if value is not None}
+    subject = replace(subject, judgeable=subject.judgeable.model_copy(update=changed))
     bundle = write_bundle(subject, output, int8=int8, gradient=gradient, weights=weights, say=_say)
     _print_written(bundle)
 
