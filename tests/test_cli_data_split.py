@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -71,8 +72,10 @@ def write(folder: Path, name: str, records: list[VideoRecord], root: Path | None
 def two_clips(folder: Path, *names: str) -> list[VideoRecord]:
     """Clips of the same pictures, the first to train and the others to test."""
     splits: list[Split] = ["train", *(["test"] * (len(names) - 1))]  # type: ignore[list-item]
-    for name in names:
-        write_clip(folder / name)
+    # copies: what an encoder makes of the same pictures may differ in a grey level here and there
+    first = write_clip(folder / names[0])
+    for name in names[1:]:
+        shutil.copyfile(first, folder / name)
     return [
         VideoRecord(name, "table", "real", target=name, split=split)
         for name, split in zip(names, splits, strict=True)
