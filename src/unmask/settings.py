@@ -1,8 +1,16 @@
-"""Every default of a scan, once. The command line and the report take theirs from here."""
+"""Every default of a scan and of what a new detector judges, once.
+
+The command line and the report take theirs from here.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+
+NEW_MIN_FACE_PX = 48.0
+"""Faces below this are not judged by a newly exported detector."""
+NEW_MIN_SHARPNESS = 6.0
+"""Crops below this are not judged by a newly exported detector (see `scoring.sharpness`)."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unmask.settings import NEW_MIN_FACE_PX, NEW_MIN_SHARPNESS
+
 if TYPE_CHECKING:
     from unmask.bundle import Bundle, Parity
 
@@ -95,11 +97,15 @@ def export(  # noqa: PLR0917 - the parameters are the options
     ] = None,
     min_sharpness: Annotated[
         float | None,
-        typer.Option(min=0, help="Refuse to judge crops less sharp.", show_default="6"),
+        typer.Option(
+            min=0, help="Refuse to judge crops less sharp.", show_default=f"{NEW_MIN_SHARPNESS:g}"
+        ),
     ] = None,
     min_face: Annotated[
         float | None,
-        typer.Option(min=0, help="Refuse to judge smaller faces, px.", show_default="48"),
+        typer.Option(
+            min=0, help="Refuse to judge smaller faces, px.", show_default=f"{NEW_MIN_FACE_PX:g}"
+        ),
     ] = None,
     false_positive: Annotated[
         float | None,

@@ -40,6 +40,7 @@ from unmask.models.parity import measure_parity, require_parity
 from unmask.models.quantising import RANGE_CROPS, quantise, require_accuracy
 from unmask.models.tracing import export_gradient, export_scoring
 from unmask.runtime import INPUT, OUTPUTS, preprocess
+from unmask.settings import NEW_MIN_FACE_PX, NEW_MIN_SHARPNESS
 from unmask.training.batches import resized
 from unmask.training.costs import Costs, threshold_for
 from unmask.training.crops import Crops
@@ -49,7 +50,9 @@ Say = Callable[[str], None]
 
 PARITY_CROPS = 16
 """Crops that ONNX Runtime and PyTorch are compared on."""
-JUDGEABLE = Judgeable(min_face_px=48, min_sharpness=6.0, min_key_frames=3)
+JUDGEABLE = Judgeable(
+    min_face_px=NEW_MIN_FACE_PX, min_sharpness=NEW_MIN_SHARPNESS, min_key_frames=3
+)
 """What a face must be, until a study of the detector says otherwise."""
 _BATCH = 16
 _ALIKE = 1e-6

@@ -119,10 +119,8 @@ def _sides(training: Crops, validation: Crops, validation_from: _From, blends_on
         raise RecipeError(
             f"blends are made of real crops, got {training!r}", hint="give real crops with --data"
         )
-    needing = [("validation", validation)]
-    if not blends_only:
-        needing.insert(0, ("training", training))
-    for name, crops in needing:
+    both = (("training", training), ("validation", validation))
+    for name, crops in both[blends_only:]:
         if not 0 < crops.is_fake.sum() < len(crops):
             raise RecipeError(
                 f"{name} needs crops of both classes, got {crops!r}",
