@@ -19,20 +19,23 @@ for package in ("torch", "lightning", "timm", "onnx", "onnxscript", "tensorboard
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from safetensors.torch import save_file
 
 from toy_crops import picture
 from unmask.cli.app import app
 from unmask.detector import Detector, check_works
 from unmask.errors import BundleError, InputError, InputNotFound
+from unmask.models.head import HeadedNetwork, PaperHead
 from unmask.models.network import FaceNetwork
 from unmask.models.parity import LIMITS
+from unmask.runtime import preprocess
 from unmask.training.bundling import JUDGEABLE, Subject, write_bundle
 from unmask.training.costs import Costs, expected_cost
 from unmask.training.engine import train
 from unmask.training.hardware import Hardware
 from unmask.training.recipe import load_recipe
 from unmask.training.runs import Run, RunRecord
-from unmask.training.subjects import CostChanges, Facts, Words, read_subject
+from unmask.training.subjects import CostChanges, Facts, Words, joined, read_subject
 
 # torch's exporter uses what torch itself has deprecated
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -51,6 +54,16 @@ class Silent:
     def batch(self, done: int, total: int, *, loss: float) -> None: ...
 
     def epoch(self, row: dict[str, float], *, best: bool) -> None: ...
+
+
+class Fine(HeadedNetwork):
+    """A network whose feature map is as large as the picture."""
+
+    def __init__(self) -> None:
+        super().__init__(PaperHead(3, width=2, dropout=0.0))
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        return x
 
 
 def write_crops(path: Path, *, families: int, prefix: str) -> Path:
@@ -230,16 +243,52 @@ def test_weights_alone_need_their_network_and_crops(made: Run) -> None:
 
 def test_words_of_whoever_exports_come_before_the_runs_own(made: Run) -> None:
     plain = read_subject(made.folder)
-    said = read_subject(made.folder, words=Words("faces of mine", ("It knows no beards.",)))
+    said = Words("faces of mine", ("It knows no beards.",)).of(plain)
     assert said.training_data == f"faces of mine ({plain.training_data})"
     assert said.limits == ("It knows no beards.", *plain.limits)
     alone = read_subject(
         made.weights,
         validation=[made.folder.parent / "held.parquet"],
         facts=Facts(backbone="test_resnet", size_px=32),
-        words=Words("faces of mine"),
     )
-    assert alone.training_data == "faces of mine"
+    assert Words("faces of mine").of(alone).training_data == "faces of mine"
+
+
+def test_joined_runs_score_by_the_mean_of_their_logits(made: Run, tmp_path: Path) -> None:
+    held, again = made.folder.parent / "held.parquet", tmp_path / "again"
+    again.mkdir()
+    for name in ("run.json", "recipe.yaml"):
+        (again / name).write_bytes((made.folder / name).read_bytes())
+    torch.manual_seed(1)
+    save_file(FaceNetwork("test_resnet").state_dict(), again / "best.safetensors")
+    words = ["export", str(made.folder), "--join", str(again), "--share", "3", "--share", "1"]
+    words += ["--validation", str(held), "-o", str(tmp_path / "bundle")]
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    detector = Detector.from_pretrained(tmp_path / "bundle")
+    assert detector.bundle.manifest.backbone.startswith("mean of logits: 0.75 of test_resnet")
+    assert detector.bundle.weights_path is None
+    crop = np.asarray(read_subject(made.folder).validation.picture(0))[None]
+    images = torch.from_numpy(preprocess(detector.resize(crop), detector.preprocessing))
+    members = [read_subject(folder).network.eval() for folder in (made.folder, again)]
+    with torch.inference_mode():
+        logits = [float(member(images)[0]) for member in members]
+    expected = 0.75 * logits[0] + 0.25 * logits[1]
+    assert detector.scores(crop).logits == pytest.approx([expected], rel=1e-4)
+    check_works(detector)
+
+
+def test_runs_that_do_not_go_together_are_not_joined(made: Run, subject: Subject) -> None:
+    with pytest.raises(InputError, match="what another was trained on"):
+        joined([subject, subject], [1, 1])
+    own = read_subject(made.folder, validation=[made.folder.parent / "held.parquet"])
+    with pytest.raises(InputError, match="cannot be joined by the shares"):
+        joined([own, own], [1, 0])
+    other = replace(own, preprocessing=own.preprocessing.model_copy(update={"size_px": 64}))
+    with pytest.raises(InputError, match="takes other pictures"):
+        joined([own, other], [1, 1])
+    with pytest.raises(InputError, match="feature maps differ in size"):
+        joined([own, replace(own, network=Fine())], [1, 1])
 
 
 def test_an_unfinished_run_says_so_and_one_without_weights_is_refused(

@@ -66,8 +66,24 @@ def export(  # noqa: PLR0917 - the parameters are the options
     ] = True,
     weights: Annotated[
         bool,
-        typer.Option("--weights/--no-weights", help="Write model.safetensors, to fine-tune."),
+        typer.Option(
+            "--weights/--no-weights",
+            help="Write model.safetensors, to fine-tune; never of joined runs.",
+        ),
     ] = True,
+    join: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Another run; the detector scores by the mean of the logits. Again for more.",
+            show_default="none",
+        ),
+    ] = None,
+    share: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="Weight of each run's logit, in order, RUN first.", show_default="all alike"
+        ),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the detector.", show_default="the run's")
     ] = None,
@@ -127,21 +143,25 @@ def export(  # noqa: PLR0917 - the parameters are the options
 
     try:
         from unmask.training.bundling import write_bundle
-        from unmask.training.subjects import CostChanges, Facts, Words, read_subject
+        from unmask.training.subjects import CostChanges, Facts, Words, joined, read_subject
     except ModuleNotFoundError as error:
         raise UnmaskError(
             f"export needs the package {error.name}, which is not installed",
             hint="pip install 'unmask[train]'",
         ) from error
-    subject = read_subject(
-        source,
-        validation=validation or (),
-        name=name,
-        licence=licence,
-        facts=Facts(backbone=backbone, size_px=size, margin_ratio=margin),
-        costs=CostChanges(false_positive, false_negative, prior_fake),
-        words=Words(trained_on=trained_on, limits=tuple(limits or ())),
-    )
+    subjects = [
+        read_subject(
+            each,
+            validation=validation or (),
+            name=name,
+            licence=licence,
+            facts=Facts(backbone=backbone, size_px=size, margin_ratio=margin),
+            costs=CostChanges(false_positive, false_negative, prior_fake),
+        )
+        for each in (source, *(join or ()))
+    ]
+    subject = joined(subjects, share or [1.0] * len(subjects)) if join else subjects[0]
+    subject = Words(trained_on=trained_on, limits=tuple(limits or ())).of(subject)
     limits_given = {"max_turn": max_turn, "min_sharpness": min_sharpness, "min_face_px": min_face}
     changed = {name: value for name, value in limits_given.items() if value is not None}
     subject = replace(subject, judgeable=subject.judgeable.model_copy(update=changed))

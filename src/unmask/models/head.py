@@ -44,7 +44,7 @@ class PaperHead(nn.Module):
 
 
 class HeadedNetwork(nn.Module):
-    """A backbone with the paper's head; a subclass says what the backbone's `features` are.
+    """A backbone with the paper's head; a subclass says what its `features` are.
 
     Args:
         head: the head.
@@ -53,6 +53,11 @@ class HeadedNetwork(nn.Module):
     def __init__(self, head: PaperHead) -> None:
         super().__init__()
         self.head = head
+
+    @property
+    def title(self) -> str:
+        """The network in words."""
+        raise NotImplementedError
 
     def features(self, x: Tensor) -> Tensor:
         """Return the last convolutional feature map, `(N, C, h, w)`."""

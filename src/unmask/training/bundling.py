@@ -35,6 +35,7 @@ from unmask.bundle import (
 from unmask.card import card
 from unmask.errors import InputError
 from unmask.models.calibration import Scored, calibration, metric, operating_point, operating_points
+from unmask.models.head import HeadedNetwork
 from unmask.models.network import FaceNetwork
 from unmask.models.parity import measure_parity, require_parity
 from unmask.models.quantising import RANGE_CROPS, quantise, require_accuracy
@@ -63,8 +64,8 @@ _ALIKE = 1e-6
 class Subject:
     """What is exported, and what must be said of it."""
 
-    network: FaceNetwork
-    """The trained network."""
+    network: HeadedNetwork
+    """The trained network, or several as one."""
     preprocessing: Preprocessing
     """From a face box to its input."""
     name: str
@@ -104,7 +105,8 @@ def write_bundle(
         folder: where to; must not be there, or be empty.
         int8: whether `model.onnx` computes its convolutions in int8.
         gradient: whether to write `gradient.onnx`.
-        weights: whether to write `model.safetensors`, to fine-tune.
+        weights: whether to write `model.safetensors`, to fine-tune; never of joined networks, which
+            are fine-tuned one by one.
         say: told what is being done.
 
     Raises:
@@ -118,8 +120,8 @@ def write_bundle(
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as made:
         partial = Path(made) / "bundle"
         partial.mkdir()
-        if weights:
-            _save_weights(subject, partial / WEIGHTS)
+        if weights and isinstance(subject.network, FaceNetwork):
+            _save_weights(subject.network, partial / WEIGHTS)
         _fill(subject, partial, int8=int8, gradient=gradient, say=say)
         if folder.exists():
             folder.rmdir()
@@ -244,6 +246,6 @@ def _manifest(
     )
 
 
-def _save_weights(subject: Subject, path: Path) -> None:
-    state = {name: tensor.contiguous() for name, tensor in subject.network.state_dict().items()}
-    save_file(state, path, metadata={"backbone": subject.network.backbone_name})
+def _save_weights(network: FaceNetwork, path: Path) -> None:
+    state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    save_file(state, path, metadata={"backbone": network.backbone_name})

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import torch
+
 from unmask.errors import InputError, InputNotFound
+from unmask.models.joined import JoinedNetwork
 from unmask.models.network import DEFAULT_MARGIN_RATIO, FaceNetwork, preprocessing_of
 from unmask.training.bundling import Subject
 from unmask.training.costs import Costs, bayes_logit
@@ -80,7 +83,6 @@ def read_subject(
     licence: str | None = None,
     facts: Facts | None = None,
     costs: CostChanges | None = None,
-    words: Words | None = None,
 ) -> Subject:
     """Read a run folder, or a file of weights.
 
@@ -91,24 +93,70 @@ def read_subject(
         licence: terms; those that the run's data state if None.
         facts: of a weights file.
         costs: what errors cost, where not as the run's recipe says.
-        words: what is said of it besides.
 
     Raises:
         InputNotFound: there is no such thing.
         InputError: something needed is not known.
         ValueError: the costs decide nothing.
     """
-    changes, said = costs or CostChanges(), words or Words()
+    changes = costs or CostChanges()
     if source.is_dir():
         run = read_run(source)
-        return said.of(_of_run(run, validation, name=name, licence=licence, changes=changes))
+        return _of_run(run, validation, name=name, licence=licence, changes=changes)
     if not source.is_file():
         raise InputNotFound(
             f"no run folder and no weights file {str(source)!r}",
             hint="give a folder that `unmask train` wrote, or a .safetensors file",
         )
     made = _of_file(source, validation, name=name, licence=licence, facts=facts or Facts())
-    return said.of(replace(made, costs=changes.of(None)))
+    return replace(made, costs=changes.of(None))
+
+
+def joined(subjects: Sequence[Subject], shares: Sequence[float]) -> Subject:
+    """Return several subjects as one that scores by the weighted mean of their logits.
+
+    Args:
+        subjects: what is joined; name, validation crops and costs are those of the first.
+        shares: weight of each logit.
+
+    Raises:
+        InputError: they cannot be joined, take other pictures, or bring their own validation crops.
+    """
+    first = subjects[0]
+    for each in subjects:
+        if each.preprocessing != first.preprocessing:
+            raise InputError(
+                f"{each.name!r} takes other pictures than {first.name!r}: "
+                f"{each.preprocessing} against {first.preprocessing}",
+                hint="join runs of one size, margin, shift and normalisation",
+            )
+        if _CHOSEN_ON in each.limits:
+            raise InputError(
+                "one run's validation crops may be what another was trained on",
+                hint="give crops that none of the joined runs has seen, with --validation",
+            )
+    _check_grids(subjects)
+    return replace(
+        first,
+        network=JoinedNetwork([each.network for each in subjects], shares),
+        training_data="; and ".join(dict.fromkeys(each.training_data for each in subjects)),
+        licence="; ".join(dict.fromkeys(each.licence for each in subjects)),
+        limits=tuple(dict.fromkeys(limit for each in subjects for limit in each.limits)),
+        trained_log_odds=None,
+    )
+
+
+def _check_grids(subjects: Sequence[Subject]) -> None:
+    """Refuse networks whose feature maps cannot lie behind one another."""
+    size = subjects[0].preprocessing.size_px
+    with torch.inference_mode():
+        probe = torch.zeros(1, 3, size, size)
+        grids = [tuple(each.network.eval().features(probe).shape[2:]) for each in subjects]
+    if len(set(grids)) > 1:
+        raise InputError(
+            f"the networks' feature maps differ in size: {', '.join(map(str, grids))}",
+            hint="join networks of one stride, such as runs of one backbone",
+        )
 
 
 def _of_run(
