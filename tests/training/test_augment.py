@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from toy_material import drawn_face
-from unmask.training.augment import degrade, h264, jpeg, random_window, recolour, rescale, wear
+from unmask.training.augment import (
+    degrade,
+    h264,
+    jpeg,
+    random_window,
+    recolour,
+    rescale,
+    smooth_skin,
+    wear,
+)
 
 FACE = drawn_face(0)
 CHANGES: dict[str, Callable[[Image.Image, np.random.Generator], Image.Image]] = {
@@ -20,6 +29,7 @@ CHANGES: dict[str, Callable[[Image.Image, np.random.Generator], Image.Image]] = 
     "recolour": lambda image, rng: recolour(image, rng, 0.25),
     "rescale": rescale,
     "wear": wear,
+    "smooth": smooth_skin,
     "degrade": degrade,
     "degrade, worn": partial(degrade, worn_ratio=0.9),
 }
@@ -90,6 +100,17 @@ def test_h264_loses_more_at_a_higher_factor_and_keeps_the_size() -> None:
         assert (found.mode, found.size) == ("RGB", face.size)
         losses.append(np.abs(np.asarray(found, float) - np.asarray(face, float)).mean())
     assert losses[0] < losses[1] < losses[2]
+
+
+def test_smoothing_takes_faint_texture_away_and_leaves_edges() -> None:
+    rng = np.random.default_rng(0)
+    halves = np.full((96, 96, 3), 60.0)
+    halves[:, 48:] = 190.0
+    textured = Image.fromarray((halves + rng.normal(0, 4, halves.shape)).round().astype(np.uint8))
+    for seed in range(10):
+        found = np.asarray(smooth_skin(textured, np.random.default_rng(seed)), dtype=float)
+        assert found[:, 8:40].std() < 0.8 * np.asarray(textured)[:, 8:40].std()
+        assert (found[:, 48] - found[:, 47]).mean() > 120
 
 
 def test_wearing_takes_the_finest_detail_away() -> None:

@@ -115,6 +115,16 @@ def test_nearly_all_blends_leave_room_for_a_crop(crops: Crops) -> None:
     assert TrainingBatches(crops, shuffled, asked)[0][1].tolist()[2:] == [0, 1] * 3
 
 
+def test_smoothing_takes_texture_from_real_crops_fakes_and_blends(crops: Crops) -> None:
+    def texture(ratio: float) -> np.ndarray:
+        asked = recipe(augmentation=AUGMENTED | {"smoothed_ratio": ratio}, network={"size_px": 96})
+        batches = TrainingBatches(crops, paired, asked)
+        steps = [np.abs(np.diff(batches[n][0].astype(float), axis=2)) for n in range(24)]
+        return np.mean(steps, axis=(0, 2, 3, 4))  # of each place in a batch
+
+    assert (texture(0.99) < texture(0.0)).all()
+
+
 def test_too_few_crops_for_a_step_are_refused(crops: Crops) -> None:
     with pytest.raises(RecipeError, match="an epoch has 33 crops, a step needs 64"):
         TrainingBatches(crops, shuffled, recipe(batch_size=16), devices=4)

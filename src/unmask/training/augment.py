@@ -114,6 +114,23 @@ def rescale(
     return image.resize(size, _RESAMPLING[up])
 
 
+def smooth_skin(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Smooth what varies little and keep edges, as make-up and beauty filters do to skin.
+
+    Args:
+        image: any picture.
+        rng: source of randomness.
+    """
+    radius = rng.uniform(0.006, 0.025) * image.height
+    sharp = np.asarray(image, dtype=np.float32)
+    soft = np.asarray(image.filter(ImageFilter.GaussianBlur(radius)), dtype=np.float32)
+    contrast = np.abs(sharp - soft).max(axis=2, keepdims=True)
+    grey_levels = rng.uniform(8, 30)  # detail of more than that stays
+    share = rng.uniform(0.4, 1.0) * np.exp(-((contrast / grey_levels) ** 2))
+    smoothed = sharp + share * (soft - sharp)
+    return Image.fromarray(smoothed.round().clip(0, 255).astype(np.uint8))
+
+
 def wear(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Wear an image as sharing does: blurred at times, then made small and encoded, up to twice.
 

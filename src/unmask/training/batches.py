@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.errors import RecipeError
-from unmask.training.augment import degrade, random_window
+from unmask.training.augment import degrade, random_window, smooth_skin
 from unmask.training.crops import Crops
 from unmask.training.recipe import Recipe
 from unmask.training.sampling import Classes, Order, Positions
@@ -146,7 +146,12 @@ class TrainingBatches:
     def _augmented(self, image: Image.Image, rng: np.random.Generator, size_px: int) -> Image.Image:
         if self._recipe.augmentation.name == "none":
             return resized(image, size_px)
-        return self._degrade(random_window(image, rng, size_px), rng)
+        return self._degrade(self._framed(image, rng, size_px), rng)
+
+    def _framed(self, image: Image.Image, rng: np.random.Generator, size_px: int) -> Image.Image:
+        window = random_window(image, rng, size_px)
+        ratio = self._recipe.augmentation.smoothed_ratio
+        return smooth_skin(window, rng) if ratio and rng.random() < ratio else window
 
     def _chosen(self, number: int) -> Positions:
         """Return the positions of a batch's crops that are no blends."""
@@ -166,7 +171,7 @@ class TrainingBatches:
         """Return a real crop and its self-blended fake, both augmented in the same way."""
         if self._recipe.augmentation.name == "none":
             return list(self_blend(resized(face, size), rng))
-        pair = self_blend(random_window(face, rng, round(_BLEND_SCALE * size)), rng)
+        pair = self_blend(self._framed(face, rng, round(_BLEND_SCALE * size)), rng)
         state = rng.bit_generator.state
         images = []
         for image in pair:

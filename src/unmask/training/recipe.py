@@ -140,6 +140,9 @@ class AugmentationPart(_Part):
     worn_ratio: Share = 0.0
     """Of `standard`: how often a crop was worn by sharing before: made small and encoded by H.264,
     up to twice, and out of focus at times."""
+    smoothed_ratio: Share = 0.0
+    """Of `standard`: how often skin is smoothed first, as make-up and beauty filters do, in real
+    crops and fakes alike, so that smoothness alone tells nothing."""
     self_blended_ratio: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of a batch that is pairs of a real crop and a fake blended from it. Above 0, real crops
     of a file or store without fakes come in such pairs only: drawn as they are, they would teach
