@@ -17,7 +17,7 @@ EACH = [(name, level) for name, kind in DISTORTIONS.items() for level in kind.tr
 
 @pytest.fixture(scope="module")
 def crop() -> Pixels:
-    return np.asarray(Image.open(io.BytesIO(picture(3, fake=True, side=65))).convert("RGB"))
+    return np.asarray(Image.open(io.BytesIO(picture(3, fake=True, side=129))).convert("RGB"))
 
 
 def error(crop: Pixels, name: str, level: float) -> float:
@@ -60,6 +60,14 @@ def test_blur_is_that_of_a_normal_kernel_by_scipy(crop: Pixels) -> None:
     sigma = 2 / 100 * len(crop)
     wanted = ndimage.gaussian_filter(crop.astype(float), (sigma, sigma, 0), mode="nearest")
     assert np.abs(distorted(crop, "blur", 2) - wanted).max() < 6
+
+
+def test_skin_smoothing_is_the_median_by_scipy(crop: Pixels) -> None:
+    large = np.kron(crop, np.ones((4, 4, 1), np.uint8))  # 516 px: 3 % are 15.5, so a window of 17
+    wanted = ndimage.median_filter(large, size=(17, 17, 1), mode="nearest")
+    inner = slice(9, -9)
+    made = distorted(large, "skin smoothing", 3)
+    np.testing.assert_array_equal(made[inner, inner], wanted[inner, inner])
 
 
 def test_noise_has_the_stated_standard_deviation() -> None:

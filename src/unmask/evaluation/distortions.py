@@ -1,4 +1,4 @@
-"""What happens to a face on its way: compression, scaling, blur, noise, light, framing.
+"""What happens to a face on its way: compression, scaling, blur, filters, noise, light, framing.
 
 Each distortion is a function of pixels and a level; all keep the picture's size, so that a detector
 sees the same framing but for `crop shift` and `horizontal flip`.
@@ -69,6 +69,12 @@ def blurred(pixels: Pixels, percent: float) -> Pixels:
     """Blur a picture; the standard deviation is given in percent of its height."""
     sigma = percent / 100 * pixels.shape[0]
     return np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(sigma)))
+
+
+def skin_smoothed(pixels: Pixels, percent: float) -> Pixels:
+    """Smooth texture and keep edges, as beauty filters do: a median over percent of the height."""
+    window = 2 * round(percent / 100 * pixels.shape[0] / 2) + 1
+    return np.asarray(Image.fromarray(pixels).filter(ImageFilter.MedianFilter(max(3, window))))
 
 
 def noisy(pixels: Pixels, sigma: float, rng: np.random.Generator) -> Pixels:
@@ -144,6 +150,7 @@ DISTORTIONS: dict[str, Distortion] = {
     "JPEG": Distortion(_fixed(jpeg), "quality", (None, 90, 70, 50, 30)),
     "down-scaling": Distortion(_fixed(scaled), "factor", (None, 0.75, 0.5, 0.25)),
     "blur": Distortion(_fixed(blurred), "% of height", (None, 0.5, 1, 2)),
+    "skin smoothing": Distortion(_fixed(skin_smoothed), "% of height", (None, 1, 3)),
     "noise": Distortion(noisy, "grey levels", (None, 4, 8, 16)),
     "brightness": Distortion(_fixed(brighter), "factor", (0.5, 0.75, None, 1.25, 1.5)),
     "crop shift": Distortion(shifted, "% of height", (None, 3, 6, 12)),
