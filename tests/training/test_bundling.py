@@ -19,7 +19,7 @@ for package in ("torch", "lightning", "timm", "onnx", "onnxscript", "tensorboard
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from toy_crops import picture
 from unmask.cli.app import app
@@ -35,7 +35,7 @@ from unmask.training.engine import train
 from unmask.training.hardware import Hardware
 from unmask.training.recipe import load_recipe
 from unmask.training.runs import Run, RunRecord
-from unmask.training.subjects import CostChanges, Facts, Words, joined, read_subject
+from unmask.training.subjects import CostChanges, Facts, Words, averaged, joined, read_subject
 
 # torch's exporter uses what torch itself has deprecated
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -254,13 +254,18 @@ def test_words_of_whoever_exports_come_before_the_runs_own(made: Run) -> None:
     assert Words("faces of mine").of(alone).training_data == "faces of mine"
 
 
-def test_joined_runs_score_by_the_mean_of_their_logits(made: Run, tmp_path: Path) -> None:
-    held, again = made.folder.parent / "held.parquet", tmp_path / "again"
-    again.mkdir()
+def another_run(made: Run, folder: Path) -> Path:
+    """Write a run like `made` with weights of its own."""
+    folder.mkdir()
     for name in ("run.json", "recipe.yaml"):
-        (again / name).write_bytes((made.folder / name).read_bytes())
+        (folder / name).write_bytes((made.folder / name).read_bytes())
     torch.manual_seed(1)
-    save_file(FaceNetwork("test_resnet").state_dict(), again / "best.safetensors")
+    save_file(FaceNetwork("test_resnet").state_dict(), folder / "best.safetensors")
+    return folder
+
+
+def test_joined_runs_score_by_the_mean_of_their_logits(made: Run, tmp_path: Path) -> None:
+    held, again = made.folder.parent / "held.parquet", another_run(made, tmp_path / "again")
     words = ["export", str(made.folder), "--join", str(again), "--share", "3", "--share", "1"]
     words += ["--validation", str(held), "-o", str(tmp_path / "bundle")]
     done = CliRunner().invoke(app, words, catch_exceptions=False)
@@ -276,6 +281,32 @@ def test_joined_runs_score_by_the_mean_of_their_logits(made: Run, tmp_path: Path
     expected = 0.75 * logits[0] + 0.25 * logits[1]
     assert detector.scores(crop).logits == pytest.approx([expected], rel=1e-4)
     check_works(detector)
+
+
+def test_averaged_runs_have_the_mean_of_their_weights(made: Run, tmp_path: Path) -> None:
+    held, again = made.folder.parent / "held.parquet", another_run(made, tmp_path / "again")
+    words = ["export", str(made.folder), "--average", str(again), "--no-gradient"]
+    words += ["--validation", str(held), "-o", str(tmp_path / "bundle")]
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    one, other, mean = map(
+        load_file, (made.weights, again / "best.safetensors", tmp_path / "bundle/model.safetensors")
+    )
+    for name, tensor in mean.items():
+        expected = (one[name].double() + other[name].double()) / 2
+        torch.testing.assert_close(tensor, expected.to(tensor.dtype))
+    both = CliRunner().invoke(app, [*words, "--join", str(again)])
+    assert both.exit_code != 0
+    assert "joined or averaged, not both" in str(both.exception)
+
+
+def test_runs_that_do_not_go_together_are_not_averaged(made: Run, subject: Subject) -> None:
+    with pytest.raises(InputError, match="what another was trained on"):
+        averaged([subject, subject])
+    own = read_subject(made.folder, validation=[made.folder.parent / "held.parquet"])
+    narrow = replace(own, network=FaceNetwork("test_resnet", head_width=8))
+    with pytest.raises(InputError, match="weights of different networks"):
+        averaged([own, narrow])
 
 
 def test_runs_that_do_not_go_together_are_not_joined(made: Run, subject: Subject) -> None:

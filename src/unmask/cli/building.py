@@ -84,6 +84,13 @@ def export(  # noqa: PLR0917 - the parameters are the options
             help="Weight of each run's logit, in order, RUN first.", show_default="all alike"
         ),
     ] = None,
+    average: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Another run of the same network; the weights are averaged. Again for more.",
+            show_default="none",
+        ),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the detector.", show_default="the run's")
     ] = None,
@@ -143,12 +150,21 @@ def export(  # noqa: PLR0917 - the parameters are the options
 
     try:
         from unmask.training.bundling import write_bundle
-        from unmask.training.subjects import CostChanges, Facts, Words, joined, read_subject
+        from unmask.training.subjects import (
+            CostChanges,
+            Facts,
+            Words,
+            averaged,
+            joined,
+            read_subject,
+        )
     except ModuleNotFoundError as error:
         raise UnmaskError(
             f"export needs the package {error.name}, which is not installed",
             hint="pip install 'unmask[train]'",
         ) from error
+    if join and average:
+        raise UnmaskError("runs are joined or averaged, not both", hint="give --join or --average")
     subjects = [
         read_subject(
             each,
@@ -158,9 +174,13 @@ def export(  # noqa: PLR0917 - the parameters are the options
             facts=Facts(backbone=backbone, size_px=size, margin_ratio=margin),
             costs=CostChanges(false_positive, false_negative, prior_fake),
         )
-        for each in (source, *(join or ()))
+        for each in (source, *(join or ()), *(average or ()))
     ]
-    subject = joined(subjects, share or [1.0] * len(subjects)) if join else subjects[0]
+    subject = subjects[0]
+    if join:
+        subject = joined(subjects, share or [1.0] * len(subjects))
+    elif average:
+        subject = averaged(subjects)
     subject = Words(trained_on=trained_on, limits=tuple(limits or ())).of(subject)
     limits_given = {"max_turn": max_turn, "min_sharpness": min_sharpness, "min_face_px": min_face}
     changed = {name: value for name, value in limits_given.items() if value is not None}

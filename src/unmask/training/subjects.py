@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from unmask.errors import InputError, InputNotFound
+from unmask.models.head import HeadedNetwork
 from unmask.models.joined import JoinedNetwork
 from unmask.models.network import DEFAULT_MARGIN_RATIO, FaceNetwork, preprocessing_of
 from unmask.training.bundling import Subject
@@ -122,28 +123,70 @@ def joined(subjects: Sequence[Subject], shares: Sequence[float]) -> Subject:
     Raises:
         InputError: they cannot be joined, take other pictures, or bring their own validation crops.
     """
+    _check_alike(subjects)
+    _check_grids(subjects)
+    network = JoinedNetwork([each.network for each in subjects], shares)
+    return _together(subjects, network)
+
+
+def averaged(subjects: Sequence[Subject]) -> Subject:
+    """Return several runs of one network as one whose weights are the mean of theirs.
+
+    Runs that went on from one another lie in one basin of the loss: between the weights before a
+    fine-tuning and after it a network keeps what it knew and has much of what it learned.
+
+    Source: Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
+
+    Args:
+        subjects: what is averaged; name, network and validation crops are those of the first.
+
+    Raises:
+        InputError: they are not of one network, take other pictures, or bring their own crops.
+    """
+    _check_alike(subjects)
+    states = [each.network.state_dict() for each in subjects]
+    shapes = [{name: tensor.shape for name, tensor in state.items()} for state in states]
+    if any(each != shapes[0] for each in shapes):
+        raise InputError(
+            "the weights of different networks cannot be averaged",
+            hint="give runs of one backbone, or join them with --join",
+        )
+    mean = {
+        name: torch.stack([state[name].double() for state in states]).mean(dim=0).to(tensor.dtype)
+        for name, tensor in states[0].items()
+    }
+    network = subjects[0].network
+    network.load_state_dict(mean)
+    return _together(subjects, network)
+
+
+def _together(subjects: Sequence[Subject], network: HeadedNetwork) -> Subject:
+    """Return the first subject with another network and what must be said of all."""
+    return replace(
+        subjects[0],
+        network=network,
+        training_data="; and ".join(dict.fromkeys(each.training_data for each in subjects)),
+        licence="; ".join(dict.fromkeys(each.licence for each in subjects)),
+        limits=tuple(dict.fromkeys(limit for each in subjects for limit in each.limits)),
+        trained_log_odds=None,
+    )
+
+
+def _check_alike(subjects: Sequence[Subject]) -> None:
+    """Refuse runs that take other pictures, or whose figures would be of crops one has seen."""
     first = subjects[0]
     for each in subjects:
         if each.preprocessing != first.preprocessing:
             raise InputError(
                 f"{each.name!r} takes other pictures than {first.name!r}: "
                 f"{each.preprocessing} against {first.preprocessing}",
-                hint="join runs of one size, margin, shift and normalisation",
+                hint="put runs of one size, margin, shift and normalisation together",
             )
         if _CHOSEN_ON in each.limits:
             raise InputError(
                 "one run's validation crops may be what another was trained on",
-                hint="give crops that none of the joined runs has seen, with --validation",
+                hint="give crops that none of the runs has seen, with --validation",
             )
-    _check_grids(subjects)
-    return replace(
-        first,
-        network=JoinedNetwork([each.network for each in subjects], shares),
-        training_data="; and ".join(dict.fromkeys(each.training_data for each in subjects)),
-        licence="; ".join(dict.fromkeys(each.licence for each in subjects)),
-        limits=tuple(dict.fromkeys(limit for each in subjects for limit in each.limits)),
-        trained_log_odds=None,
-    )
 
 
 def _check_grids(subjects: Sequence[Subject]) -> None:
