@@ -298,6 +298,8 @@ def test_averaged_runs_have_the_mean_of_their_weights(made: Run, tmp_path: Path)
     both = CliRunner().invoke(app, [*words, "--join", str(again)])
     assert both.exit_code != 0
     assert "joined or averaged, not both" in str(both.exception)
+    alone = CliRunner().invoke(app, [*words, "--share", "2"])
+    assert "shares are those of joined runs" in str(alone.exception)
 
 
 def test_runs_that_do_not_go_together_are_not_averaged(made: Run, subject: Subject) -> None:

@@ -165,6 +165,10 @@ def export(  # noqa: PLR0917 - the parameters are the options
         ) from error
     if join and average:
         raise UnmaskError("runs are joined or averaged, not both", hint="give --join or --average")
+    if share and not join:
+        raise UnmaskError(
+            "shares are those of joined runs", hint="give --join, or leave --share out"
+        )
     subjects = [
         read_subject(
             each,
