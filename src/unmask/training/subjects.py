@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -155,7 +156,7 @@ def averaged(subjects: Sequence[Subject]) -> Subject:
         name: torch.stack([state[name].double() for state in states]).mean(dim=0).to(tensor.dtype)
         for name, tensor in states[0].items()
     }
-    network = subjects[0].network
+    network = deepcopy(subjects[0].network)
     network.load_state_dict(mean)
     return _together(subjects, network)
 
