@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="networks need torch (extra `train`)")
 
 from unmask.errors import InputError
-from unmask.models.joined import JoinedNetwork
+from unmask.models.head import HeadedNetwork, PaperHead
+from unmask.models.joined import JoinedNetwork, Renormalised
 from unmask.models.network import FaceNetwork
 
 
@@ -62,3 +65,55 @@ def test_shares_must_be_positive_and_one_for_each(
 ) -> None:
     with pytest.raises(InputError, match="cannot be joined"):
         JoinedNetwork(members, shares)
+
+
+class Cells(HeadedNetwork):
+    """A network whose feature map is its picture in fewer cells, times a factor."""
+
+    def __init__(self, height: int, width: int, factor: float = 1.0) -> None:
+        super().__init__(PaperHead(3, width=4, dropout=0.0))
+        self.size, self.factor = (height, width), factor
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.adaptive_avg_pool2d(x, self.size) * self.factor
+
+    @property
+    def title(self) -> str:
+        return "cells"
+
+
+@given(sides=st.lists(st.tuples(st.integers(1, 13), st.integers(1, 13)), min_size=2, max_size=3))
+def test_maps_of_any_sizes_are_joined_and_the_logit_stays_the_mean(
+    sides: list[tuple[int, int]],
+) -> None:
+    torch.manual_seed(0)
+    networks = [Cells(*size, factor=number + 1) for number, size in enumerate(sides)]
+    joined, images = JoinedNetwork(networks, [1] * len(sides)), torch.randn(2, 3, 26, 26)
+    with torch.inference_mode():
+        features = joined.features(images)
+        expected = torch.stack([each(images) for each in networks]).mean(dim=0)
+        torch.testing.assert_close(joined(images), expected, rtol=1e-4, atol=1e-5)
+    assert features.shape[2:] == tuple(max(each) for each in zip(*sides, strict=True))
+
+
+def test_a_coarse_cell_lies_over_the_fine_ones_it_covers() -> None:
+    joined = JoinedNetwork([Cells(2, 2), Cells(3, 3)], [1, 1])
+    picture = torch.arange(4.0).view(1, 1, 2, 2).expand(1, 3, 2, 2).repeat_interleave(3, 2)
+    features = joined.features(picture.repeat_interleave(3, 3))
+    expected = torch.tensor([[0, 0.5, 1], [1, 1.5, 2], [2, 2.5, 3]])
+    torch.testing.assert_close(features[0, 0], expected)
+
+
+def test_a_renormalised_network_sees_the_pictures_it_was_trained_with(
+    members: list[FaceNetwork],
+) -> None:
+    own, given_now = ((0.4, 0.5, 0.6), (0.2, 0.3, 0.4)), ((0.5, 0.5, 0.5), (0.5, 0.25, 0.5))
+    pixels = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    as_trained, as_given = (
+        (pixels - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+        for mean, std in (own, given_now)
+    )
+    network = Renormalised(members[0], own=own, given=given_now).eval()
+    with torch.inference_mode():
+        torch.testing.assert_close(network(as_given), members[0](as_trained), rtol=1e-4, atol=1e-5)
+    assert network.title == members[0].title

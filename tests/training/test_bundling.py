@@ -56,16 +56,6 @@ class Silent:
     def epoch(self, row: dict[str, float], *, best: bool) -> None: ...
 
 
-class Fine(HeadedNetwork):
-    """A network whose feature map is as large as the picture."""
-
-    def __init__(self) -> None:
-        super().__init__(PaperHead(3, width=2, dropout=0.0))
-
-    def features(self, x: torch.Tensor) -> torch.Tensor:
-        return x
-
-
 def write_crops(path: Path, *, families: int, prefix: str) -> Path:
     """Write pairs of crops of which every fifth cannot be told apart: no classifier is perfect."""
     rows = [
@@ -320,8 +310,22 @@ def test_runs_that_do_not_go_together_are_not_joined(made: Run, subject: Subject
     other = replace(own, preprocessing=own.preprocessing.model_copy(update={"size_px": 64}))
     with pytest.raises(InputError, match="takes other pictures"):
         joined([own, other], [1, 1])
-    with pytest.raises(InputError, match="feature maps differ in size"):
-        joined([own, replace(own, network=Fine())], [1, 1])
+
+
+def test_joined_runs_may_be_normalised_otherwise(made: Run) -> None:
+    own = read_subject(made.folder, validation=[made.folder.parent / "held.parquet"])
+    changed = own.preprocessing.model_copy(update={"mean": (0.1, 0.2, 0.3), "std": (0.9, 0.8, 0.7)})
+    both = joined([own, replace(own, preprocessing=changed)], [1, 1])
+    assert both.preprocessing == own.preprocessing
+    pixels = torch.rand(2, 3, 48, 48, generator=torch.Generator().manual_seed(4))
+    as_own, as_changed = (
+        (pixels - torch.tensor(part.mean).view(3, 1, 1)) / torch.tensor(part.std).view(3, 1, 1)
+        for part in (own.preprocessing, changed)
+    )
+    network = own.network.eval()
+    with torch.inference_mode():
+        expected = (network(as_own) + network(as_changed)) / 2
+        torch.testing.assert_close(both.network.eval()(as_own), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_an_unfinished_run_says_so_and_one_without_weights_is_refused(

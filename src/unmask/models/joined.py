@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from unmask.errors import InputError
 from unmask.models.head import HeadedNetwork, PaperHead
 
+Colours = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""Mean and deviation of red, green and blue in 0..1."""
+
 
 class JoinedNetwork(HeadedNetwork):
     """The weighted mean of the logits of trained networks, written as one network with one head.
@@ -18,9 +21,10 @@ class JoinedNetwork(HeadedNetwork):
     The feature maps lie behind one another, `(N, C1 + C2 + ..., h, w)`, and the dense layers stand
     in one layer whose units see only the map of their own network. So the logit is exactly the mean
     of the members' logits, and explanations by feature map and gradient see all members at once.
+    Maps of fewer cells are brought to the most cells among them by area, which keeps their means.
 
     Args:
-        members: networks with feature maps of one height and width at the input they share.
+        members: networks that take one input.
         shares: weight of each member's logit; they are divided by their sum.
 
     Raises:
@@ -39,13 +43,59 @@ class JoinedNetwork(HeadedNetwork):
 
     def features(self, x: Tensor) -> Tensor:
         """Return the members' feature maps behind one another, `(N, C1 + C2 + ..., h, w)`."""
-        return torch.cat([member.features(x) for member in self.members], dim=1)
+        maps = [member.features(x) for member in self.members]
+        height, width = (max(each.shape[axis] for each in maps) for axis in (2, 3))
+        return torch.cat([_by_area(each, height, width) for each in maps], dim=1)
 
     @property
     def title(self) -> str:
         """The members in words, each with its weight."""
         said = [f"{w:.2g} of {m.title}" for m, w in zip(self.members, self.weights, strict=True)]
         return f"mean of logits: {'; '.join(said)}"
+
+
+class Renormalised(HeadedNetwork):
+    """A network that takes pictures normalised otherwise than it was trained with.
+
+    Args:
+        network: the trained network.
+        own: mean and deviation of each colour that it was trained with.
+        given: those of the pictures that it gets from now on.
+    """
+
+    def __init__(self, network: HeadedNetwork, *, own: Colours, given: Colours) -> None:
+        super().__init__(network.head)
+        self.network = network
+        (mean, std), (given_mean, given_std) = (
+            torch.tensor(c).view(2, 1, 3, 1, 1) for c in (own, given)
+        )
+        self.register_buffer("scale", given_std / std, persistent=False)
+        self.register_buffer("offset", (given_mean - mean) / std, persistent=False)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the network's feature map, `(N, C, h, w)`."""
+        return self.network.features(x * self.scale + self.offset)
+
+    @property
+    def title(self) -> str:
+        """The network in words."""
+        return self.network.title
+
+
+def _by_area(features: Tensor, height: int, width: int) -> Tensor:
+    """Return a map on another grid; each cell is the mean over its area, so all means stay."""
+    down, across = (
+        _overlaps(old, new).to(features)
+        for old, new in zip(features.shape[2:], (height, width), strict=True)
+    )
+    return down @ features @ across.T
+
+
+def _overlaps(old: int, new: int) -> Tensor:
+    """Return the share of each old cell in each new one along a side, `(new, old)`, float64."""
+    edges, cells = torch.arange(new + 1, dtype=torch.float64) * old / new, torch.arange(old)
+    last = torch.minimum(edges[1:, None], cells + 1.0)
+    return (last - torch.maximum(edges[:-1, None], cells)).clamp(min=0) * new / old
 
 
 def _joined_head(heads: Sequence[PaperHead], weights: Sequence[float]) -> PaperHead:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from unmask.bundle import Preprocessing
 from unmask.errors import DownloadError, InputError, InputNotFound
+from unmask.models import squeezenet  # noqa: F401 - timm learns its name
 from unmask.models.head import HeadedNetwork, PaperHead
 
 PAPER_BACKBONES = (

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import torch
 
+from unmask.bundle import Preprocessing
 from unmask.errors import InputError, InputNotFound
 from unmask.models.head import HeadedNetwork
-from unmask.models.joined import JoinedNetwork
+from unmask.models.joined import JoinedNetwork, Renormalised
 from unmask.models.network import DEFAULT_MARGIN_RATIO, FaceNetwork, preprocessing_of
 from unmask.training.bundling import Subject
 from unmask.training.costs import Costs, bayes_logit
@@ -118,16 +119,30 @@ def joined(subjects: Sequence[Subject], shares: Sequence[float]) -> Subject:
     """Return several subjects as one that scores by the weighted mean of their logits.
 
     Args:
-        subjects: what is joined; name, validation crops and costs are those of the first.
+        subjects: what is joined; name, validation crops, costs and normalisation of pictures are
+            those of the first.
         shares: weight of each logit.
 
     Raises:
-        InputError: they cannot be joined, take other pictures, or bring their own validation crops.
+        InputError: they cannot be joined, cut other pictures, or bring their own validation crops.
     """
-    _check_alike(subjects)
-    _check_grids(subjects)
-    network = JoinedNetwork([each.network for each in subjects], shares)
+    first = subjects[0].preprocessing
+    same = [replace(each, preprocessing=_normalised_as(first, each)) for each in subjects]
+    _check_alike(same)
+    network = JoinedNetwork([_taking(first, each) for each in subjects], shares)
     return _together(subjects, network)
+
+
+def _normalised_as(given: Preprocessing, subject: Subject) -> Preprocessing:
+    return subject.preprocessing.model_copy(update={"mean": given.mean, "std": given.std})
+
+
+def _taking(given: Preprocessing, subject: Subject) -> HeadedNetwork:
+    """Return the subject's network for pictures that are normalised as another's."""
+    own = subject.preprocessing
+    if (own.mean, own.std) == (given.mean, given.std):
+        return subject.network
+    return Renormalised(subject.network, own=(own.mean, own.std), given=(given.mean, given.std))
 
 
 def averaged(subjects: Sequence[Subject]) -> Subject:
@@ -188,19 +203,6 @@ def _check_alike(subjects: Sequence[Subject]) -> None:
                 "one run's validation crops may be what another was trained on",
                 hint="give crops that none of the runs has seen, with --validation",
             )
-
-
-def _check_grids(subjects: Sequence[Subject]) -> None:
-    """Refuse networks whose feature maps cannot lie behind one another."""
-    size = subjects[0].preprocessing.size_px
-    with torch.inference_mode():
-        probe = torch.zeros(1, 3, size, size)
-        grids = [tuple(each.network.eval().features(probe).shape[2:]) for each in subjects]
-    if len(set(grids)) > 1:
-        raise InputError(
-            f"the networks' feature maps differ in size: {', '.join(map(str, grids))}",
-            hint="join networks of one stride, such as runs of one backbone",
-        )
 
 
 def _of_run(
