@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="networks need torch (extra `train`)")
 
+from unmask.bundle import Preprocessing
 from unmask.errors import InputError
 from unmask.models.head import HeadedNetwork, PaperHead
-from unmask.models.joined import JoinedNetwork, Renormalised
+from unmask.models.joined import Adapted, JoinedNetwork
 from unmask.models.network import FaceNetwork
 
 
@@ -104,16 +105,18 @@ def test_a_coarse_cell_lies_over_the_fine_ones_it_covers() -> None:
     torch.testing.assert_close(features[0, 0], expected)
 
 
-def test_a_renormalised_network_sees_the_pictures_it_was_trained_with(
+def test_an_adapted_network_sees_the_pictures_it_was_trained_with(
     members: list[FaceNetwork],
 ) -> None:
-    own, given_now = ((0.4, 0.5, 0.6), (0.2, 0.3, 0.4)), ((0.5, 0.5, 0.5), (0.5, 0.25, 0.5))
+    own = Preprocessing(size_px=64, margin_ratio=1, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
+    shared = Preprocessing(size_px=128, margin_ratio=1, mean=(0.5, 0.5, 0.5), std=(0.5, 0.25, 0.5))
     pixels = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    enlarged = pixels.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
     as_trained, as_given = (
-        (pixels - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
-        for mean, std in (own, given_now)
+        (seen - torch.tensor(part.mean).view(3, 1, 1)) / torch.tensor(part.std).view(3, 1, 1)
+        for part, seen in ((own, pixels), (shared, enlarged))
     )
-    network = Renormalised(members[0], own=own, given=given_now).eval()
+    network = Adapted(members[0], own=own, given=shared).eval()
     with torch.inference_mode():
         torch.testing.assert_close(network(as_given), members[0](as_trained), rtol=1e-4, atol=1e-5)
-    assert network.title == members[0].title
+    assert network.title == "test_resnet + paper head at 64 px"

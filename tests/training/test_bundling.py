@@ -25,7 +25,6 @@ from toy_crops import picture
 from unmask.cli.app import app
 from unmask.detector import Detector, check_works
 from unmask.errors import BundleError, InputError, InputNotFound
-from unmask.models.head import HeadedNetwork, PaperHead
 from unmask.models.network import FaceNetwork
 from unmask.models.parity import LIMITS
 from unmask.runtime import preprocess
@@ -273,6 +272,24 @@ def test_joined_runs_score_by_the_mean_of_their_logits(made: Run, tmp_path: Path
     check_works(detector)
 
 
+def test_a_run_is_joined_with_a_file_of_weights_that_sees_other_pictures(
+    made: Run, tmp_path: Path
+) -> None:
+    held, cut = made.folder.parent / "held.parquet", made.preprocessing
+    words = ["export", str(made.folder), "--join", str(made.weights), "--backbone", "test_resnet"]
+    words += ["--size", "64", "--margin", str(cut.margin_ratio), "--shift", str(cut.shift_y_ratio)]
+    words += ["--mirrored", "--no-gradient", "--validation", str(held)]
+    done = CliRunner().invoke(app, [*words, "-o", str(tmp_path / "bundle")], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    manifest = Detector.from_pretrained(tmp_path / "bundle").bundle.manifest
+    assert manifest.preprocessing == cut
+    assert manifest.backbone.endswith("mean of picture and mirror image at 64 px")
+    assert "Its training is not documented." in manifest.limits
+    elsewhere = [*words, "--shift", "0.3", "-o", str(tmp_path / "other")]
+    refused = CliRunner().invoke(app, elsewhere)
+    assert "takes other pictures" in str(refused.exception)
+
+
 def test_averaged_runs_have_the_mean_of_their_weights(made: Run, tmp_path: Path) -> None:
     held, again = made.folder.parent / "held.parquet", another_run(made, tmp_path / "again")
     words = ["export", str(made.folder), "--average", str(again), "--no-gradient"]
@@ -307,7 +324,7 @@ def test_runs_that_do_not_go_together_are_not_joined(made: Run, subject: Subject
     own = read_subject(made.folder, validation=[made.folder.parent / "held.parquet"])
     with pytest.raises(InputError, match="cannot be joined by the shares"):
         joined([own, own], [1, 0])
-    other = replace(own, preprocessing=own.preprocessing.model_copy(update={"size_px": 64}))
+    other = replace(own, preprocessing=own.preprocessing.model_copy(update={"margin_ratio": 2}))
     with pytest.raises(InputError, match="takes other pictures"):
         joined([own, other], [1, 1])
 
@@ -317,7 +334,8 @@ def test_joined_runs_may_be_normalised_otherwise(made: Run) -> None:
     changed = own.preprocessing.model_copy(update={"mean": (0.1, 0.2, 0.3), "std": (0.9, 0.8, 0.7)})
     both = joined([own, replace(own, preprocessing=changed)], [1, 1])
     assert both.preprocessing == own.preprocessing
-    pixels = torch.rand(2, 3, 48, 48, generator=torch.Generator().manual_seed(4))
+    side = own.preprocessing.size_px
+    pixels = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(4))
     as_own, as_changed = (
         (pixels - torch.tensor(part.mean).view(3, 1, 1)) / torch.tensor(part.std).view(3, 1, 1)
         for part in (own.preprocessing, changed)

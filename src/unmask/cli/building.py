@@ -102,6 +102,12 @@ def export(  # noqa: PLR0917 - the parameters are the options
     ] = None,
     size: Annotated[int, typer.Option(help="Input side of a weights file, px.")] = 224,
     margin: Annotated[float, typer.Option(help="Crop over face box of a weights file.")] = 1.3,
+    shift: Annotated[
+        float, typer.Option(help="How far a weights file's crop lies below the face box, in sides.")
+    ] = 0.0,
+    mirrored: Annotated[
+        bool, typer.Option("--mirrored", help="A weights file judges the mirror image, too.")
+    ] = False,
     trained_on: Annotated[
         str | None,
         typer.Option(
@@ -169,13 +175,14 @@ def export(  # noqa: PLR0917 - the parameters are the options
         raise UnmaskError(
             "shares are those of joined runs", hint="give --join, or leave --share out"
         )
+    facts = Facts(backbone, size, margin, shift_y_ratio=shift, mirrored=mirrored)
     subjects = [
         read_subject(
             each,
             validation=validation or (),
             name=name,
             licence=licence,
-            facts=Facts(backbone=backbone, size_px=size, margin_ratio=margin),
+            facts=facts,
             costs=CostChanges(false_positive, false_negative, prior_fake),
         )
         for each in (source, *(join or ()), *(average or ()))

@@ -8,11 +8,9 @@ from math import inf
 import torch
 from torch import Tensor, nn
 
+from unmask.bundle import Preprocessing
 from unmask.errors import InputError
 from unmask.models.head import HeadedNetwork, PaperHead
-
-Colours = tuple[tuple[float, float, float], tuple[float, float, float]]
-"""Mean and deviation of red, green and blue in 0..1."""
 
 
 class JoinedNetwork(HeadedNetwork):
@@ -54,36 +52,38 @@ class JoinedNetwork(HeadedNetwork):
         return f"mean of logits: {'; '.join(said)}"
 
 
-class Renormalised(HeadedNetwork):
-    """A network that takes pictures normalised otherwise than it was trained with.
+class Adapted(HeadedNetwork):
+    """A network that takes pictures of another size and normalisation than it was trained with.
 
     Args:
         network: the trained network.
-        own: mean and deviation of each colour that it was trained with.
-        given: those of the pictures that it gets from now on.
+        own: size and normalisation that it was trained with.
+        given: those of the pictures that it gets from now on, which show the same part of a face.
     """
 
-    def __init__(self, network: HeadedNetwork, *, own: Colours, given: Colours) -> None:
+    def __init__(self, network: HeadedNetwork, *, own: Preprocessing, given: Preprocessing) -> None:
         super().__init__(network.head)
-        self.network = network
-        (mean, std), (given_mean, given_std) = (
-            torch.tensor(c).view(2, 1, 3, 1, 1) for c in (own, given)
+        self.network, self.size_px = network, own.size_px
+        mean, std, given_mean, given_std = (
+            torch.tensor(colours).view(1, 3, 1, 1)
+            for colours in (own.mean, own.std, given.mean, given.std)
         )
         self.register_buffer("scale", given_std / std, persistent=False)
         self.register_buffer("offset", (given_mean - mean) / std, persistent=False)
 
     def features(self, x: Tensor) -> Tensor:
         """Return the network's feature map, `(N, C, h, w)`."""
-        return self.network.features(x * self.scale + self.offset)
+        pictures = _by_area(x, self.size_px, self.size_px) if x.shape[2] != self.size_px else x
+        return self.network.features(pictures * self.scale + self.offset)
 
     @property
     def title(self) -> str:
-        """The network in words."""
-        return self.network.title
+        """The network in words, with the size it sees."""
+        return f"{self.network.title} at {self.size_px} px"
 
 
 def _by_area(features: Tensor, height: int, width: int) -> Tensor:
-    """Return a map on another grid; each cell is the mean over its area, so all means stay."""
+    """Return maps or pictures on another grid; each cell is the mean over its area."""
     down, across = (
         _overlaps(old, new).to(features)
         for old, new in zip(features.shape[2:], (height, width), strict=True)

@@ -12,7 +12,7 @@ import torch
 from unmask.bundle import Preprocessing
 from unmask.errors import InputError, InputNotFound
 from unmask.models.head import HeadedNetwork
-from unmask.models.joined import JoinedNetwork, Renormalised
+from unmask.models.joined import Adapted, JoinedNetwork
 from unmask.models.network import DEFAULT_MARGIN_RATIO, FaceNetwork, preprocessing_of
 from unmask.training.bundling import Subject
 from unmask.training.costs import Costs, bayes_logit
@@ -36,6 +36,10 @@ class Facts:
     """Side of the square input."""
     margin_ratio: float = DEFAULT_MARGIN_RATIO
     """Side of the crop over the face box."""
+    shift_y_ratio: float = 0.0
+    """How far the crop's centre lies below the box's, in sides of the crop."""
+    mirrored: bool = False
+    """Whether it judges a picture and its mirror image."""
 
 
 @dataclass(frozen=True)
@@ -119,30 +123,29 @@ def joined(subjects: Sequence[Subject], shares: Sequence[float]) -> Subject:
     """Return several subjects as one that scores by the weighted mean of their logits.
 
     Args:
-        subjects: what is joined; name, validation crops, costs and normalisation of pictures are
-            those of the first.
+        subjects: what is joined; name, validation crops, costs, and size and normalisation of the
+            input are those of the first.
         shares: weight of each logit.
 
     Raises:
         InputError: they cannot be joined, cut other pictures, or bring their own validation crops.
     """
-    first = subjects[0].preprocessing
-    same = [replace(each, preprocessing=_normalised_as(first, each)) for each in subjects]
-    _check_alike(same)
-    network = JoinedNetwork([_taking(first, each) for each in subjects], shares)
+    shared = subjects[0].preprocessing
+    _check_alike([replace(each, preprocessing=_as_shared(shared, each)) for each in subjects])
+    network = JoinedNetwork([_taking(shared, each) for each in subjects], shares)
     return _together(subjects, network)
 
 
-def _normalised_as(given: Preprocessing, subject: Subject) -> Preprocessing:
-    return subject.preprocessing.model_copy(update={"mean": given.mean, "std": given.std})
+def _as_shared(shared: Preprocessing, subject: Subject) -> Preprocessing:
+    """Return a subject's preprocessing with what may differ in networks that are joined."""
+    may_differ = {name: getattr(shared, name) for name in ("size_px", "mean", "std")}
+    return subject.preprocessing.model_copy(update=may_differ)
 
 
-def _taking(given: Preprocessing, subject: Subject) -> HeadedNetwork:
-    """Return the subject's network for pictures that are normalised as another's."""
+def _taking(shared: Preprocessing, subject: Subject) -> HeadedNetwork:
+    """Return the subject's network for the pictures that another takes."""
     own = subject.preprocessing
-    if (own.mean, own.std) == (given.mean, given.std):
-        return subject.network
-    return Renormalised(subject.network, own=(own.mean, own.std), given=(given.mean, given.std))
+    return subject.network if own == shared else Adapted(subject.network, own=own, given=shared)
 
 
 def averaged(subjects: Sequence[Subject]) -> Subject:
@@ -276,10 +279,15 @@ def _of_file(
             f"{path.name} holds weights only; an export must know their network and needs crops",
             hint="give --backbone and --validation, or a run folder",
         )
-    network = FaceNetwork(facts.backbone, weights=path)
+    network = FaceNetwork(facts.backbone, weights=path, mirrored=facts.mirrored)
     return Subject(
         network=network,
-        preprocessing=preprocessing_of(network, facts.size_px, margin_ratio=facts.margin_ratio),
+        preprocessing=preprocessing_of(
+            network,
+            facts.size_px,
+            margin_ratio=facts.margin_ratio,
+            shift_y_ratio=facts.shift_y_ratio,
+        ),
         name=name or path.stem,
         validation=read_crops(validation),
         validation_described=", ".join(each.name for each in validation),
