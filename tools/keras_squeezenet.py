@@ -17,12 +17,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
-FIRST_FIRE = {2: 3, 3: 4, 4: 6, 5: 7, 6: 9, 7: 10, 8: 11, 9: 12}
+FIRE_PLACES = {2: 3, 3: 4, 4: 6, 5: 7, 6: 9, 7: 10, 8: 11, 9: 12}
 """Place of each fire module in torchvision's `features`."""
 PARTS = {"squeeze1x1": "squeeze", "expand1x1": "expand1x1", "expand3x3": "expand3x3"}
 
@@ -45,14 +44,17 @@ def layer(file: h5py.File, name: str) -> tuple[Tensor, Tensor]:
 def converted(file: h5py.File) -> dict[str, Tensor]:
     """Return the weights under torchvision's names."""
     kernel, bias = layer(file, "conv1")
-    std, mean = (torch.tensor(v)[None, :, None, None] * 255 for v in (IMAGENET_STD, IMAGENET_MEAN))
+    mean, std = (
+        torch.tensor(colours)[None, :, None, None] * 255
+        for colours in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
+    )
     caffe_mean = torch.tensor(CAFFE_MEAN_BGR).flip(0)[None, :, None, None]
     rgb = kernel.flip(1)
     state = {
         "features.0.weight": rgb * std,
         "features.0.bias": bias + (rgb * (mean - caffe_mean)).sum(dim=(1, 2, 3)),
     }
-    for number, place in FIRST_FIRE.items():
+    for number, place in FIRE_PLACES.items():
         for theirs, ours in PARTS.items():
             weights = layer(file, f"fire{number}/{theirs}")
             for kind, tensor in zip(("weight", "bias"), weights, strict=True):

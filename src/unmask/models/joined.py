@@ -73,7 +73,7 @@ class Adapted(HeadedNetwork):
 
     def features(self, x: Tensor) -> Tensor:
         """Return the network's feature map, `(N, C, h, w)`."""
-        pictures = _by_area(x, self.size_px, self.size_px) if x.shape[2] != self.size_px else x
+        pictures = _by_area(x, self.size_px, self.size_px)
         return self.network.features(pictures * self.scale + self.offset)
 
     @property
@@ -84,6 +84,8 @@ class Adapted(HeadedNetwork):
 
 def _by_area(features: Tensor, height: int, width: int) -> Tensor:
     """Return maps or pictures on another grid; each cell is the mean over its area."""
+    if features.shape[2:] == (height, width):
+        return features
     down, across = (
         _overlaps(old, new).to(features)
         for old, new in zip(features.shape[2:], (height, width), strict=True)

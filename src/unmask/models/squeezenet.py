@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from torch import Tensor, nn
 from torchvision import models
@@ -23,8 +24,8 @@ default_cfgs = generate_default_cfgs(
             "license": "bsd-3-clause",
             "num_classes": 1000,
             "input_size": (3, 224, 224),
-            "mean": (0.485, 0.456, 0.406),
-            "std": (0.229, 0.224, 0.225),
+            "mean": IMAGENET_DEFAULT_MEAN,
+            "std": IMAGENET_DEFAULT_STD,
             "first_conv": "features.0",
             "classifier": "classifier.1",
         }
