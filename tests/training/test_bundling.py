@@ -276,7 +276,8 @@ def test_a_run_is_joined_with_a_file_of_weights_that_sees_other_pictures(
     made: Run, tmp_path: Path
 ) -> None:
     held, cut = made.folder.parent / "held.parquet", made.preprocessing
-    words = ["export", str(made.folder), "--join", str(made.weights), "--backbone", "test_resnet"]
+    weights = another_run(made, tmp_path / "again") / "best.safetensors"
+    words = ["export", str(made.folder), "--join", str(weights), "--backbone", "test_resnet"]
     words += ["--size", "64", "--margin", str(cut.margin_ratio), "--shift", str(cut.shift_y_ratio)]
     words += ["--mirrored", "--no-gradient", "--validation", str(held)]
     done = CliRunner().invoke(app, [*words, "-o", str(tmp_path / "bundle")], catch_exceptions=False)
