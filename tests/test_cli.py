@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import av
@@ -221,6 +222,37 @@ def test_the_list_of_commands_cuts_no_line(words: list[str]) -> None:
     listed = unmask(*words, "--help").stdout.partition("Commands:")[2]
     assert len(listed.splitlines()) > 2
     assert "..." not in listed
+
+
+@pytest.mark.parametrize(
+    ("package", "words", "extra"),
+    [
+        ("pyarrow", ["study", "list"], "unmask[train]"),
+        ("pyarrow", ["compare", "a", "b"], "unmask[evaluation]"),
+        ("torch", ["export", "run", "-o", "bundle"], "unmask[train]"),
+    ],
+)
+def test_what_is_not_installed_is_named_with_how_to_get_it(
+    package: str, words: list[str], extra: str
+) -> None:
+    program = f"import sys; sys.modules[{package!r}] = None; from unmask.cli import main; main()"
+    command = [sys.executable, "-c", program, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    said, hint = done.stderr.splitlines()
+    assert package in said
+    assert extra in hint
+
+
+@pytest.mark.parametrize("words", [[], ["data"], ["study"]])
+def test_a_command_without_words_shows_its_help_and_no_error(words: list[str]) -> None:
+    done = unmask(*words)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Usage: ")
+
+
+def test_the_version_is_shown() -> None:
+    assert unmask("--version").stdout == f"unmask {version('unmask')}\n"
 
 
 def test_the_schema_is_json() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from unmask.cli import building, evaluating, explaining, stressing, studying, training
 from unmask.cli.data import data_app
+from unmask.cli.extras import missing_package
 from unmask.errors import UnmaskError
 from unmask.settings import ScanSettings
 
@@ -26,6 +28,24 @@ app = typer.Typer(
 models_app = typer.Typer(no_args_is_help=True, help="Model files that are not in the package.")
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"unmask {version('unmask')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Take what stands before a command."""
 
 
 def methods_named(text: str) -> tuple[str, ...]:
@@ -217,10 +237,14 @@ def complain(error: Exception) -> None:
     sys.stderr.write(f"error: {error}\nhint: {hint}\n")
 
 
-def _message(error: typer.TyperException) -> str:
-    """Return what was wrong with the words, with the option's name where typer knows it."""
+def _explain_use(error: typer.TyperException) -> None:
+    """Print what was wrong with the words; the help alone where there were too few of them."""
     described = getattr(error, "format_message", None)
-    return str(described() if described else error)
+    message = str(described() if described else error)
+    if type(error).__name__ == "NoArgsIsHelpError":  # typer has no public name for it
+        sys.stderr.write(f"{message}\n")
+    else:
+        sys.stderr.write(f"error: {message}\nhint: see `unmask --help`\n")
 
 
 def main() -> None:
@@ -230,12 +254,16 @@ def main() -> None:
     except (UnmaskError, ValueError, OSError) as error:
         complain(error)
         code = 2
+    except ModuleNotFoundError as error:
+        missing = missing_package(error)
+        if missing is None:
+            raise
+        complain(missing)
+        code = 2
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("stopped\n")
         code = 130
     except typer.TyperException as error:
-        # a bare `unmask` has shown its help already and has no message
-        if message := _message(error):
-            sys.stderr.write(f"error: {message}\nhint: see `unmask --help`\n")
+        _explain_use(error)
         code = 2
     sys.exit(code or 0)

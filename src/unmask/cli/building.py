@@ -153,22 +153,16 @@ def export(  # noqa: PLR0917 - the parameters are the options
     of errors set the operating point `costs`; nothing is trained again.
     """
     from unmask.errors import UnmaskError
+    from unmask.training.bundling import write_bundle
+    from unmask.training.subjects import (
+        CostChanges,
+        Facts,
+        Words,
+        averaged,
+        joined,
+        read_subject,
+    )
 
-    try:
-        from unmask.training.bundling import write_bundle
-        from unmask.training.subjects import (
-            CostChanges,
-            Facts,
-            Words,
-            averaged,
-            joined,
-            read_subject,
-        )
-    except ModuleNotFoundError as error:
-        raise UnmaskError(
-            f"export needs the package {error.name}, which is not installed",
-            hint="pip install 'unmask[train]'",
-        ) from error
     if join and average:
         raise UnmaskError("runs are joined or averaged, not both", hint="give --join or --average")
     if share and not join:
