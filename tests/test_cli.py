@@ -228,7 +228,7 @@ def test_the_list_of_commands_cuts_no_line(words: list[str]) -> None:
     ("package", "words", "extra"),
     [
         ("pyarrow", ["study", "list"], "unmask[train]"),
-        ("pyarrow", ["compare", "a", "b"], "unmask[evaluation]"),
+        ("pyarrow", ["compare", "a", "b"], "unmask[data]"),
         ("torch", ["export", "run", "-o", "bundle"], "unmask[train]"),
     ],
 )

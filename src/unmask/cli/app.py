@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +31,8 @@ app.add_typer(data_app, name="data")
 
 def _show_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version
+
         typer.echo(f"unmask {version('unmask')}")
         raise typer.Exit
 
@@ -255,8 +256,7 @@ def main() -> None:
         complain(error)
         code = 2
     except ModuleNotFoundError as error:
-        missing = missing_package(error)
-        if missing is None:
+        if (missing := missing_package(error)) is None:
             raise
         complain(missing)
         code = 2

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from unmask.errors import UnmaskError
+from importlib.util import find_spec
+
+from unmask.errors import InputError, UnmaskError
 
 _FOR_EVALUATION = "pip install 'unmask[evaluation]'"
 _FOR_TRAINING = "pip install 'unmask[train]'"
-_HOW = {
+_TRAINING = ("torch", "lightning", "timm", "yaml", "safetensors", "sklearn", "pyarrow")
+"""Packages without which no run gets to its end."""
+_REST = ("matplotlib", "onnx", "onnxscript", "tensorboard", "torchvision")
+"""What else the same extra brings, for export and plots."""
+_HOW = dict.fromkeys(_TRAINING + _REST, _FOR_TRAINING) | {
     "lir": _FOR_EVALUATION,
-    "pyarrow": f"{_FOR_EVALUATION}, or {_FOR_TRAINING} for training and studies too",
+    "pyarrow": f"pip install 'unmask[data]', or {_FOR_TRAINING} for training and studies too",
     "sklearn": _FOR_EVALUATION,
-    **dict.fromkeys(
-        (
-            "lightning",
-            "matplotlib",
-            "onnx",
-            "onnxscript",
-            "safetensors",
-            "tensorboard",
-            "timm",
-            "torch",
-            "torchvision",
-            "yaml",
-        ),
-        _FOR_TRAINING,
-    ),
 }
 """Name that is imported, and what installs it."""
+
+
+def check_installed() -> None:
+    """Refuse if what training needs is not installed, before anything is read.
+
+    Raises:
+        InputError: naming all that is missing.
+    """
+    if missing := [name for name in _TRAINING if find_spec(name) is None]:
+        raise InputError(f"training needs {', '.join(missing)}: not installed", hint=_FOR_TRAINING)
 
 
 def missing_package(error: ModuleNotFoundError) -> UnmaskError | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from unmask.cli.training import check_installed
+from unmask.cli.extras import check_installed
 from unmask.report.wording import visible
 from unmask.studies.catalogue import EVERY, studies_named
 from unmask.studies.cells import Cache

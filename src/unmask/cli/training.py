@@ -11,19 +11,17 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 from typer.core import TyperCommand
 
-from unmask.errors import InputError
+from unmask.cli.extras import check_installed
 
 if TYPE_CHECKING:
     from unmask.training.runs import Run, RunRecord
 
-_NEEDED = ("torch", "lightning", "timm", "yaml", "safetensors", "sklearn", "pyarrow")
 _MANY = ("--data", "--validation", "--test", "--set")
 _SHOWN = ("training_loss", "loss", "accuracy", "auc", "video_auc")
 _LINE_SECONDS = 60.0
@@ -134,19 +132,6 @@ class Devices:
     """`auto`, `cpu` or `cuda`."""
     count: int
     """How many share each step."""
-
-
-def check_installed() -> None:
-    """Refuse if what training needs is not installed.
-
-    Raises:
-        InputError: naming what is missing.
-    """
-    if missing := [name for name in _NEEDED if find_spec(name) is None]:
-        raise InputError(
-            f"training needs {', '.join(missing)}: not installed",
-            hint="pip install 'unmask[train]'",
-        )
 
 
 def _begin(asked: Asked, devices: Devices, shown: _Shown) -> Run:
