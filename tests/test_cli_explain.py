@@ -16,8 +16,11 @@ from typer.testing import CliRunner
 
 from unmask.bundle import load_bundle, shipped_folder, write_manifest
 from unmask.cli import explaining
+from unmask.cli.choosing import run_keyframes
 from unmask.cli.explain_crops import forged_samples, samples_in, spread
-from unmask.errors import InputNotFound, ManifestError
+from unmask.cli.explain_files import map_names
+from unmask.errors import InputError, InputNotFound, ManifestError
+from unmask.settings import ScanSettings
 
 ORIGINAL = Path(__file__).parent.parent / "examples" / "original.mp4"
 
@@ -49,12 +52,120 @@ def test_a_picture_is_explained_in_words_and_files(face: Path, tmp_path: Path) -
     ]
 
 
+def noise(path: Path) -> Path:
+    """Write a picture that is as good a crop as any."""
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 90, 3), np.uint8)).save(path)
+    return path
+
+
 def test_a_crop_is_taken_as_it_is(tmp_path: Path) -> None:
-    crop = tmp_path / "crop.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 90, 3), np.uint8)).save(crop)
+    crop = noise(tmp_path / "crop.png")
     done = run("explain", str(crop), "--crop", "-o", str(tmp_path))
     assert done.exit_code == 0, done.output
     assert (tmp_path / "crop-face1-frame0.npz").is_file()
+
+
+def test_maps_of_inputs_with_one_name_are_all_kept(tmp_path: Path) -> None:
+    crops = [str(noise(tmp_path / name)) for name in ("a/p.png", "b/p.webp")]
+    done = run("explain", *crops, "--crop", "-o", str(tmp_path / "maps"))
+    assert done.exit_code == 0, done.output
+    arrays = {p.name for p in (tmp_path / "maps").glob("*.npz")}
+    assert arrays == {"p.png-face1-frame0.npz", "p.webp-face1-frame0.npz"}
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a/p.jpg", "b/q.jpg"], ["p", "q"]),
+        (["clip.mp4", "clip.mov", "x.mp4"], ["clip.mp4", "clip.mov", "x"]),
+        (["a/p.jpg", "b/p.jpg", "b/p.png"], ["a-p.jpg", "b-p.jpg", "p.png"]),
+        (["x/a/p.jpg", "y/a/P.jpg", "z/a/p.jpg"], ["a-p.jpg", "a-P.jpg-2", "a-p.jpg-3"]),
+        (["p.jpg", "p.png", "p.jpg.mp4"], ["p.jpg", "p.png", "p.jpg.mp4"]),
+    ],
+)
+def test_maps_are_named_apart_where_inputs_share_a_name(paths: list[str], names: list[str]) -> None:
+    assert list(map_names(paths).values()) == names
+
+
+def breaks(*_: object, **__: object) -> None:
+    """Fail as no file should make it."""
+    raise RuntimeError("out of luck")
+
+
+def test_a_file_that_fails_unexpectedly_costs_the_others_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crops = [str(noise(tmp_path / name)) for name in ("a.png", "b.png")]
+    monkeypatch.setattr("unmask.cli.explain_files.pixels_as_shown", breaks)
+    done = run("explain", *crops, "--crop", "-o", str(tmp_path / "maps"))
+    assert done.exit_code == 3
+    for crop in crops:
+        assert f"{crop!r} could not be analysed: RuntimeError: out of luck" in done.stderr
+
+
+def test_key_frames_of_a_file_that_fails_unexpectedly_end_with_a_message(
+    face: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("unmask.cli.choosing.first_pass", breaks)
+    assert run_keyframes(str(face), None, ScanSettings()) == 3
+    assert f"{str(face)!r} could not be analysed: RuntimeError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("face.png", "is an input"),
+        ("link.png", "is an input"),
+        ("sheet.nope", "end it with one of .png"),
+        ("sheet", "end it with one of .png"),
+        ("none/sheet.png", "no folder"),
+    ],
+)
+def test_a_sheet_that_cannot_be_written_is_refused_before_anything_is_read(
+    name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = noise(tmp_path / "face.png")
+    (tmp_path / "link.png").symlink_to(picture)
+    before = picture.read_bytes()
+    monkeypatch.setattr("unmask.cli.choosing.first_pass", breaks)
+    with pytest.raises(InputError) as refused:
+        run_keyframes(str(picture), tmp_path / name, ScanSettings())
+    assert message in f"{refused.value} {refused.value.hint}"
+    assert picture.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--video", "film.webm"], "is no name of a film"),
+        (["--video", "film.txt"], "is no name of a film"),
+        (["--video", "film"], "is no name of a film"),
+        (["--video", "clip.mp4"], "is an input"),
+        (["-o", "clip.mp4"], "is a file"),
+    ],
+)
+def test_a_film_or_folder_that_cannot_be_written_is_refused_before_anything_is_read(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("clip.mp4").write_text("never read")
+    done = run("explain", "clip.mp4", *words)
+    assert isinstance(done.exception, InputError)
+    assert message in str(done.exception)
+    assert Path("clip.mp4").read_text() == "never read"
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [("none.jpg", "cannot open 'none.jpg'"), (str(ORIGINAL), "is read as a video (h264)")],
+)
+def test_what_is_no_crop_is_refused_with_the_reason(
+    named: str, message: str, tmp_path: Path
+) -> None:
+    done = run("explain", named, "--crop", "-o", str(tmp_path))
+    assert done.exit_code == 2
+    assert message in done.stderr
 
 
 def test_a_picture_without_a_face_is_said_to_have_none(tmp_path: Path) -> None:

@@ -1,11 +1,18 @@
 """What a user may name on the command line."""
 
 import io
+import os
+from pathlib import Path
 
 import pytest
 
-from unmask.cli.inputs import expand
-from unmask.errors import InputNotFound
+from unmask.cli.inputs import expand, refuse_overwriting
+from unmask.errors import InputError, InputNotFound
+
+
+def listed(data: bytes) -> io.TextIOWrapper:
+    """Stand in for standard input."""
+    return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")
 
 
 @pytest.fixture
@@ -61,8 +68,62 @@ def test_a_list_made_on_windows_reads_the_same(folder, start, end):
 
 
 def test_a_dash_reads_a_list_from_standard_input(folder, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("clips/b.mp4\n# none\n\nclips/a.MOV\n"))
+    monkeypatch.setattr("sys.stdin", listed(b"clips/b.mp4\n# none\n\nclips/a.MOV\n"))
     assert expand(["-"]) == ["clips/b.mp4", "clips/a.MOV"]
+
+
+def test_a_name_in_another_encoding_spoils_no_list(folder, monkeypatch):
+    data = b"clips/lat\xe9.mp4\nclips/b.mp4\n"
+    monkeypatch.setattr("sys.stdin", listed(data))
+    (folder.parent / "list.txt").write_bytes(data)
+    expected = [os.fsdecode(b"clips/lat\xe9.mp4"), "clips/b.mp4"]
+    assert expand(["-"]) == expand(["list.txt"]) == expected
+
+
+@pytest.mark.parametrize(
+    "suffix",
+    ["avif", "heic", "jfif", "apng", "h264", "mxf", "vob", "3g2", "ogg", "asf", "f4v"],
+)
+def test_a_folder_gives_every_format_that_is_read(folder, suffix):
+    (folder / f"x.{suffix}").touch()
+    assert f"clips/x.{suffix}" in expand(["clips"])
+
+
+def test_what_of_a_folder_is_left_out_is_counted_and_named(folder, capsys):
+    (folder / "link").symlink_to(folder / "below")
+    os.mkfifo(folder / "pipe.mp4")
+    assert "clips/link/c.png" not in expand(["clips"])
+    said = capsys.readouterr().err
+    assert "left out of 'clips'" in said
+    assert "3 in all: link, notes.doc, pipe.mp4 (name them" in said
+    for number in range(9):
+        (folder / f"{number}.srt").touch()
+    expand(["clips"])
+    assert "12 in all: 0.srt, 1.srt, 2.srt, 3.srt, 4.srt, ... (name" in capsys.readouterr().err
+
+
+def test_of_a_folder_of_media_nothing_is_said(folder, capsys):
+    assert expand(["clips/below"]) == ["clips/below/c.png"]
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("output", ["clips/b.mp4", "clips/../clips/b.mp4", "link.mp4", "hard.mp4"])
+def test_an_output_that_is_an_input_is_refused_however_it_is_spelt(folder, output):
+    Path("link.mp4").symlink_to(folder / "b.mp4")
+    Path("hard.mp4").hardlink_to(folder / "b.mp4")
+    with pytest.raises(InputError, match="is an input: writing there would destroy it"):
+        refuse_overwriting([Path(output)], [Path("clips/a.MOV"), Path("clips/b.mp4")])
+
+
+def test_two_outputs_that_are_one_file_are_refused(folder):
+    with pytest.raises(InputError, match="are the same file"):
+        refuse_overwriting([Path("new.html"), folder.parent / "new.html"], [])
+
+
+def test_outputs_of_their_own_and_devices_may_be_written(folder):
+    null = Path(os.devnull)
+    inputs = [Path("clips/b.mp4"), Path("gone.mp4"), Path("null\0character.mp4"), null]
+    refuse_overwriting([Path("a.html"), Path("a.json"), null, null], inputs)
 
 
 @pytest.mark.parametrize("name", ["gone.mp4", "gone.txt", "gone/*.mp4"])
@@ -82,7 +143,7 @@ def test_nothing_named_is_refused():
 
 def test_an_empty_folder_list_or_input_is_refused(tmp_path, monkeypatch):
     (tmp_path / "list.txt").write_text("# nothing yet\n")
-    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    monkeypatch.setattr("sys.stdin", listed(b""))
     for argument in (str(tmp_path), str(tmp_path / "list.txt"), "-"):
         with pytest.raises(InputNotFound, match="no video or picture was named"):
             expand([argument])

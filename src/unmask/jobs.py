@@ -6,8 +6,10 @@ decoder dies ends that worker, is reported as crashed, and the next file gets a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 from unmask.errors import AnalysisCrashed, UnmaskError
 from unmask.passes import Progress
@@ -15,6 +17,8 @@ from unmask.scan import Scanner
 from unmask.settings import ScanSettings
 from unmask.values import Scan
 from unmask.workers import Crashed, run_all
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,18 @@ class Job:
 
 
 def _scan(scanner: Scanner, path: str) -> Scan | UnmaskError:
-    return _attempt(scanner, path, None)
+    return attempt(path, partial(scanner.scan, path))
 
 
-def _attempt(scanner: Scanner, path: str, progress: Progress | None) -> Scan | UnmaskError:
-    """Scan a file; a failure of whatever kind becomes a value that names the file."""
+def attempt(path: str, analyse: Callable[[], Result]) -> Result | UnmaskError:
+    """Analyse a file; a failure of whatever kind becomes a value that names the file.
+
+    Args:
+        path: the file.
+        analyse: what is done with it.
+    """
     try:
-        return scanner.scan(path, progress=progress)
+        return analyse()
     except UnmaskError as error:
         return error
     except Exception as error:  # noqa: BLE001 - one file's failure must not touch another's
@@ -66,7 +75,7 @@ def scan_all(
     """
     scanner = job.scanner()
     if len(paths) == 1:
-        yield paths[0], _attempt(scanner, paths[0], progress)
+        yield paths[0], attempt(paths[0], partial(scanner.scan, paths[0], progress=progress))
         return
     del scanner
     early: dict[int, Scan | UnmaskError] = {}

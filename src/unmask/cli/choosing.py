@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import typer
 from PIL import Image, ImageDraw
 
-from unmask.errors import InputNotFound
+from unmask.cli.app import complain
+from unmask.cli.inputs import refuse_overwriting
+from unmask.errors import InputError, InputNotFound, UnmaskError
 from unmask.faces.crops import cut_square, square_around
+from unmask.jobs import attempt
 from unmask.passes import ChosenFrames, FirstPass, choose, decode_chosen, first_pass
 from unmask.settings import ScanSettings
 
+SHEET_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".pdf")
 _THUMB_PX = 128
 _COLUMNS = 8
 _CURVE_HEIGHT_PX = 120
@@ -22,11 +27,16 @@ _MARGIN_RATIO = 1.3
 
 
 def run_keyframes(video: str, sheet: Path | None, settings: ScanSettings) -> int:
-    """Print a line per key frame; draw the sheet; 3 if no face was found."""
-    if sheet is not None and not sheet.absolute().parent.is_dir():
-        raise InputNotFound(f"no folder {str(sheet.parent)!r}", hint="make the folder first")
-    first = first_pass(video, settings)
-    chosen = [choose(first, track, settings) for track in first.tracks]
+    """Print a line per key frame; draw the sheet; 3 if no face was found, or it cannot be read."""
+    if sheet is not None:
+        _check_sheet(sheet, video)
+    looked = attempt(video, partial(_look_at, video, settings, drawn=sheet is not None))
+    if isinstance(looked, InputError):
+        raise looked
+    if isinstance(looked, UnmaskError):
+        complain(looked)
+        return 3
+    chosen, page = looked
     typer.echo("face\tframe\tseconds\tdifference\tsmoothed")
     for each in chosen:
         for p in each.positions:
@@ -39,9 +49,30 @@ def run_keyframes(video: str, sheet: Path | None, settings: ScanSettings) -> int
     if not chosen:
         typer.echo("no face was found\nhint: look at the video; tiny faces are not seen", err=True)
         return 3
-    if sheet is not None:
-        draw_sheet(first, chosen, settings).save(sheet)
+    if sheet is not None and page is not None:
+        page.save(sheet)
     return 0
+
+
+def _check_sheet(sheet: Path, video: str) -> None:
+    """Refuse before anything is read what could not be written at the end."""
+    if not sheet.absolute().parent.is_dir():
+        raise InputNotFound(f"no folder {str(sheet.parent)!r}", hint="make the folder first")
+    if sheet.suffix.lower() not in SHEET_SUFFIXES:
+        raise InputError(
+            f"{str(sheet)!r} is no name of a picture that can be written",
+            hint=f"end it with one of {', '.join(SHEET_SUFFIXES)}",
+        )
+    refuse_overwriting([sheet], [Path(video)])
+
+
+def _look_at(
+    video: str, settings: ScanSettings, *, drawn: bool
+) -> tuple[list[ChosenFrames], Image.Image | None]:
+    """Return the key frames of each face, and the sheet where it is wanted and there is a face."""
+    first = first_pass(video, settings)
+    chosen = [choose(first, track, settings) for track in first.tracks]
+    return chosen, draw_sheet(first, chosen, settings) if drawn and chosen else None
 
 
 def draw_sheet(first: FirstPass, chosen: list[ChosenFrames], settings: ScanSettings) -> Image.Image:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +15,7 @@ import typer
 
 from unmask.bundle import Bundle, load_bundle, shipped_folder
 from unmask.cli.app import complain
-from unmask.cli.inputs import expand
+from unmask.cli.inputs import expand, refuse_overwriting
 from unmask.cli.scanning import progress_bar
 from unmask.errors import InputError, UnmaskError
 from unmask.explain import EXPLAINERS, BundleNetwork, check_methods, explain
@@ -19,6 +23,7 @@ from unmask.explain.agreement import mean_agreement
 from unmask.explain.network import available_methods, methods_of
 from unmask.explain.regions import in_words
 from unmask.faces.crops import cut_square
+from unmask.jobs import attempt
 from unmask.passes import Progress, first_pass
 from unmask.report.film import FilmStyle, draw_film
 from unmask.report.overlays import write_maps
@@ -27,7 +32,11 @@ from unmask.runtime import preprocess
 from unmask.scan import Scanner
 from unmask.settings import Limits, ScanSettings
 from unmask.values import KeyFramePicture, SaliencyMap
+from unmask.video import probe
 from unmask.video.still import pixels_as_shown
+
+FILM_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
+"""Of films: containers that hold H.264 with a time stamp for each picture."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +65,12 @@ class Wanted:
 
         Raises:
             ValueError: there is nowhere to write, or things exclude each other.
-            InputError: the film cannot be written.
+            InputError: maps or film cannot be written, or would replace an input.
         """
         if self.output is None and self.video is None:
             raise ValueError("nowhere to write: give -o FOLDER for maps, or --video FILE.mp4")
+        if self.output is not None and self.output.is_file():
+            raise InputError(f"{str(self.output)!r} is a file", hint="name a folder for the maps")
         if self.video is None:
             return
         if self.crop or len(paths) != 1:
@@ -70,10 +81,12 @@ class Wanted:
             raise InputError(
                 f"{str(self.video)!r} cannot be written", hint="name a file in a folder that exists"
             )
-        if self.video.resolve() == Path(paths[0]).resolve():
+        if self.video.suffix.lower() not in FILM_SUFFIXES:
             raise InputError(
-                f"{str(self.video)!r} is the input itself", hint="name another file for the film"
+                f"{str(self.video)!r} is no name of a film that can be written",
+                hint=f"end it with one of {', '.join(FILM_SUFFIXES)}",
             )
+        refuse_overwriting([self.video], [Path(path) for path in paths])
 
 
 def run_explain(inputs: list[str], wanted: Wanted) -> int:
@@ -83,26 +96,60 @@ def run_explain(inputs: list[str], wanted: Wanted) -> int:
     bundle = load_bundle(wanted.detector or shipped_folder())
     methods = chosen_methods(bundle, wanted.methods)
     worker = _Crops(bundle, wanted, methods) if wanted.crop else _Scans(wanted, methods)
+    names = map_names(paths)
     errors: list[UnmaskError] = []
     made = 0
     with progress_bar(len(paths)) as bar:
         for path in paths:
-            try:
-                pictures = worker.pictures(path, bar.of_file)
-            except UnmaskError as error:
-                errors.append(error)
-                complain(error)
+            pictures = attempt(path, partial(worker.pictures, path, bar.of_file))
+            bar.file_done(path)
+            if isinstance(pictures, UnmaskError):
+                errors.append(pictures)
+                complain(pictures)
                 continue
-            finally:
-                bar.file_done(path)
             made += len(pictures)
             for picture in pictures:
-                _tell(path, picture, wanted)
+                if wanted.output is not None:
+                    place = f"face{picture.track_id}-frame{picture.frame_index}"
+                    write_maps(wanted.output, f"{names[path]}-{place}", picture)
+                _tell(path, picture)
             if not pictures:
                 typer.echo(f"{visible(path)}\tno face was found (see --crop)")
     if errors and not made and all(isinstance(error, InputError) for error in errors):
         return 2
     return 3 if errors or not made else 0
+
+
+def map_names(paths: Sequence[str]) -> dict[str, str]:
+    """Return what the names of each file's maps start with, no two the same on any file system.
+
+    The file's name without its suffix; where several files have that, the name with the suffix,
+    then with the folder before it, then with a number behind it.
+
+    >>> map_names(["a/p.jpg", "b/p.png", "b/q.png"])
+    {'a/p.jpg': 'p.jpg', 'b/p.png': 'p.png', 'b/q.png': 'q'}
+    """
+    stems = Counter(Path(path).stem.casefold() for path in paths)
+    full = Counter(Path(path).name.casefold() for path in paths)
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for path in paths:
+        names[path] = next(n for n in _candidates(path, stems, full) if n.casefold() not in taken)
+        taken.add(names[path].casefold())
+    return names
+
+
+def _candidates(path: str, stems: Counter[str], full: Counter[str]) -> Iterator[str]:
+    """Yield names for the maps of a file, the shortest first."""
+    file = Path(path)
+    if stems[file.stem.casefold()] == 1:
+        yield file.stem
+    if full[file.name.casefold()] == 1:
+        yield file.name
+    longest = f"{file.absolute().parent.name}-{file.name}"
+    yield longest
+    for number in count(2):
+        yield f"{longest}-{number}"
 
 
 def chosen_methods(bundle: Bundle, named: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -159,7 +206,14 @@ class _Crops:
 
     def pictures(self, path: str, progress: Progress) -> tuple[KeyFramePicture, ...]:
         """Return the maps of one crop."""
-        pixels = pixels_as_shown(path, limits=Limits())
+        limits = Limits()
+        info = probe(path, limits=limits)
+        if info.kind != "image":
+            raise InputError(
+                f"{path!r} is read as a video ({info.codec}), not as a picture of a face",
+                hint="leave out --crop, or give a JPEG or PNG of the face",
+            )
+        pixels = pixels_as_shown(path, limits=limits)
         height, width = pixels.shape[:2]
         whole = (0.0, 0.0, float(width), float(height))
         crop = cut_square(pixels, whole, size_px=self._spec.size_px)
@@ -173,11 +227,8 @@ class _Crops:
         return (KeyFramePicture(1, 0, crop, maps, agreement),)
 
 
-def _tell(path: str, picture: KeyFramePicture, wanted: Wanted) -> None:
-    """Write the maps of a key frame and print a line for each."""
-    name = f"{Path(path).stem}-face{picture.track_id}-frame{picture.frame_index}"
-    if wanted.output is not None:
-        write_maps(wanted.output, name, picture)
+def _tell(path: str, picture: KeyFramePicture) -> None:
+    """Print a line for each map of a key frame."""
     for each in picture.maps:
         said = f"empty: {each.empty}" if each.empty else "made; no landmarks, so no regions"
         if each.regions is not None:

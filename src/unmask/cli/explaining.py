@@ -29,10 +29,21 @@ def explain(  # noqa: PLR0917 - the parameters are the options
         ),
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for NPZ and PNG files.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for NPZ and PNG files, named as the input without its suffix, the face "
+            "and the frame; inputs that share such a name keep the suffix, then get their folder's "
+            "name before it, then a number.",
+        ),
     ] = None,
     video: Annotated[
-        Path | None, typer.Option(help="Write the clip with boxes, scores and map drawn on it.")
+        Path | None,
+        typer.Option(
+            help="Write the clip with boxes, scores and map drawn on it: "
+            "a .mp4, .m4v, .mov or .mkv file."
+        ),
     ] = None,
     methods: Annotated[str, typer.Option(help=_METHODS)] = "gradcam",
     all_methods: Annotated[bool, typer.Option("--all", help="All methods.")] = False,

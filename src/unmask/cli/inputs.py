@@ -5,51 +5,34 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from glob import glob
 from pathlib import Path
 
-from unmask.errors import InputNotFound
+from unmask.errors import InputError, InputNotFound
+from unmask.report.wording import visible
 
-MEDIA_SUFFIXES = frozenset(
-    [
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".mpg",
-        ".mpeg",
-        ".ts",
-        ".mts",
-        ".m2ts",
-        ".wmv",
-        ".flv",
-        ".3gp",
-        ".ogv",
-        ".gif",
-        ".jpg",
-        ".jpeg",
-        ".png",
-        ".webp",
-        ".bmp",
-        ".tif",
-        ".tiff",
-    ]
+_VIDEOS = (
+    "mp4 m4v mov qt f4v 3gp 3g2 mj2 mkv webm avi divx wmv asf flv swf rm rmvb ogv ogg ogm "
+    "mpg mpeg mpe m1v m2v vob ts mts m2ts m2t mxf gxf wtv dv nut y4m ivf obu h261 h263 "
+    "h264 264 avc h265 265 hevc gif apng"
 )
+_PICTURES = "jpg jpeg jpe jfif mpo png webp bmp tif tiff avif avifs heic heif hif"
+MEDIA_SUFFIXES = frozenset(f".{suffix}" for suffix in f"{_VIDEOS} {_PICTURES}".split())
 """Files of a folder that are taken; a file named itself is taken whatever its suffix."""
 
 _MAX_LIST_BYTES = 64 * 2**20
+_NAMES_TOLD = 5
 
 
 def expand(arguments: Iterable[str]) -> list[str]:
     """Turn files, folders, globs, lists and `-` into files, each once, in order.
 
-    A folder gives the media files below it, sorted. A `.txt` file is a list: a path per line, blank
-    lines and lines that start with `#` left out, relative to the list's folder. `-` reads such a
-    list from standard input. What does not exist or may not be read, a folder below too, is kept:
-    the scan reports it and goes on with the others.
+    A folder gives the media files below it, sorted; a line on standard error counts and names what
+    else is there. Links to folders are not followed. A `.txt` file is a list: a path per line,
+    blank lines and lines that start with `#` left out, relative to the list's folder. `-` reads
+    such a list from standard input. What does not exist or may not be read, a folder below too, is
+    kept: the scan reports it and goes on with the others.
 
     Raises:
         InputNotFound: nothing was named, or what was named holds no file.
@@ -63,15 +46,58 @@ def expand(arguments: Iterable[str]) -> list[str]:
     return files
 
 
+def refuse_overwriting(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
+    """Refuse before anything is read what would destroy an input, or one result by another.
+
+    Paths are compared by the file that they lead to, through links and other spellings. Devices
+    and pipes may be named more than once.
+
+    Args:
+        outputs: files to write; standard output (`-`) is none of them.
+        inputs: files to read, as `expand` gives them.
+
+    Raises:
+        InputError: an output is an input, or two outputs are the same file.
+    """
+    read = {_identity(path) for path in inputs}
+    written: dict[object, Path] = {}
+    for path in outputs:
+        identity = _identity(path)
+        if identity is None:
+            continue
+        if identity in read:
+            raise InputError(
+                f"{str(path)!r} is an input: writing there would destroy it",
+                hint="name another file for the result",
+            )
+        if identity in written:
+            raise InputError(
+                f"{str(written[identity])!r} and {str(path)!r} are the same file",
+                hint="name a file for each result",
+            )
+        written[identity] = path
+
+
+def _identity(path: Path) -> object:
+    """Return what tells a file from all others; None for what cannot be overwritten."""
+    try:
+        found = path.stat()
+    except OSError:
+        return os.path.realpath(path)
+    except ValueError:  # no path at all, such as one with a null character
+        return str(path)
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+
+
 def _expand_one(argument: str) -> Iterator[str]:
     path = Path(argument)
     mode = _mode(path)
     if argument == "-":
-        yield from _lines(sys.stdin.read(_MAX_LIST_BYTES), Path())
+        yield from _lines(sys.stdin.buffer.read(_MAX_LIST_BYTES), Path())
     elif stat.S_ISDIR(mode):
         yield from _media_below(path)
     elif path.suffix.lower() == ".txt" and os.access(path, os.R_OK) and stat.S_ISREG(mode):
-        with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+        with path.open("rb") as file:
             yield from _lines(file.read(_MAX_LIST_BYTES), path.parent)
     elif not os.path.lexists(path) and (matches := sorted(glob(argument, recursive=True))):  # noqa: PTH207
         yield from (m for m in matches if stat.S_ISREG(_mode(Path(m))))
@@ -89,19 +115,37 @@ def _mode(path: Path) -> int:
 
 def _media_below(folder: Path) -> list[str]:
     """Return the media files below a folder, sorted, and the folders that may not be read."""
-    locked: list[str] = []
-    files = [
-        str(file)
-        for top, _, names in os.walk(folder, onerror=lambda error: locked.append(error.filename))
-        for name in names
-        if (file := Path(top, name)).suffix.lower() in MEDIA_SUFFIXES
-        and (stat.S_ISREG(mode := _mode(file)) or mode == 0)
-    ]
-    return sorted([*files, *locked])
+    taken: list[str] = []
+    left_out: list[str] = []
+    for top, folders, names in os.walk(folder, onerror=lambda error: taken.append(error.filename)):
+        for name in names:
+            file = Path(top, name)
+            (taken if _is_media(file) else left_out).append(str(file))
+        left_out += [str(link) for name in folders if (link := Path(top, name)).is_symlink()]
+    if left_out:
+        _tell_left_out(folder, sorted(left_out))
+    return sorted(taken)
 
 
-def _lines(text: str, folder: Path) -> Iterator[str]:
-    for line in text.splitlines():
+def _is_media(file: Path) -> bool:
+    """Tell by its suffix whether a file is media; what cannot be looked at is kept for the scan."""
+    mode = _mode(file)
+    return file.suffix.lower() in MEDIA_SUFFIXES and (stat.S_ISREG(mode) or mode == 0)
+
+
+def _tell_left_out(folder: Path, paths: list[str]) -> None:
+    """Say on standard error what of a folder will not be read."""
+    told = [visible(os.path.relpath(path, folder)) for path in paths[:_NAMES_TOLD]]
+    more = ", ..." if len(paths) > _NAMES_TOLD else ""
+    sys.stderr.write(
+        f"note: left out of {visible(str(folder))!r}, by suffix or as links to folders, "
+        f"{len(paths)} in all: {', '.join(told)}{more} (name them to have them read)\n"
+    )
+
+
+def _lines(data: bytes, folder: Path) -> Iterator[str]:
+    """Yield the paths of a list, whatever bytes their names are made of."""
+    for line in data.decode("utf-8-sig", "surrogateescape").splitlines():
         entry = line.strip()
         if entry and not entry.startswith("#"):
             yield str(folder / entry)
