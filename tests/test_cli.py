@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
 import struct
 import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+
+from unmask.cli import scanning
+from unmask.cli.scanning import Outputs
+from unmask.scan import Scanner
+from unmask.settings import ScanSettings
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 ORIGINAL = str(EXAMPLES / "original.mp4")
@@ -171,6 +180,80 @@ def test_in_a_batch_the_other_files_are_still_analysed(tmp_path: Path) -> None:
     assert "<html" in report.read_text()
 
 
+def without_reader(*words: str) -> subprocess.CompletedProcess[bytes]:
+    """Run with a standard output whose reader has gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-c", "from unmask.cli import main; main()", *words]
+    try:
+        return subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writer)
+
+
+def test_a_reader_that_has_gone_changes_neither_outputs_nor_exit_code(tmp_path: Path) -> None:
+    written = tmp_path / "result.json"
+    done = without_reader("scan", ORIGINAL, "--no-explain", "--json", str(written))
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(json.loads(written.read_text())["results"]) == 1
+    assert without_reader("schema").returncode == 141
+
+
+def test_a_run_that_is_stopped_writes_what_it_has(tmp_path: Path) -> None:
+    written, command = tmp_path / "result.json", "from unmask.cli import main; main()"
+    copies = [str(shutil.copy(ORIGINAL, tmp_path / f"{number}.mp4")) for number in range(4)]
+    words = [sys.executable, "-c", command, "scan", "--no-explain", "--json", str(written), *copies]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as running:
+        assert running.stdout is not None
+        assert "0.mp4: little evidence" in running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate()
+    assert running.returncode == 130
+    assert said.endswith("stopped\n")
+    document = json.loads(written.read_text())
+    assert len(document["results"]) + len(document["failures"]) == 4
+    assert document["results"][0]["video"]["path"] == copies[0]
+    assert "the run was stopped" in document["failures"][-1]["error"]
+
+
+def test_a_result_that_cannot_be_written_takes_no_other_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = Scanner(settings=ScanSettings(explain=())).scan(ORIGINAL)
+    video = replace(good.result.video, duration_seconds=float("nan"))
+    bad = replace(good, result=replace(good.result, video=video))
+    monkeypatch.setattr(
+        scanning, "scan_all", lambda paths, *_, **__: zip(paths, (good, bad, good), strict=True)
+    )
+    page, written = tmp_path / "report.html", tmp_path / "result.json"
+    inputs = [str(shutil.copy(ORIGINAL, tmp_path / f"{number}.mp4")) for number in range(3)]
+    code = scanning.run_scan(
+        inputs, Outputs(page, written), detector=None, settings=ScanSettings(), threads=1, workers=1
+    )
+    document = json.loads(written.read_text())
+    assert (code, len(document["results"]), len(document["failures"])) == (3, 2, 1)
+    assert "duration_seconds is nan" in document["failures"][0]["error"]
+    assert "Report on 3 files" in page.read_text()
+    assert "duration_seconds is nan" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--report", "--json"])
+def test_an_output_never_replaces_an_input(option: str, tmp_path: Path) -> None:
+    evidence = shutil.copy(ORIGINAL, tmp_path / "clip.mp4")
+    before = evidence.read_bytes()
+    (tmp_path / "link.mp4").symlink_to(evidence)
+    for name in ("clip.mp4", "link.mp4"):
+        done = unmask("scan", str(evidence), option, str(tmp_path / name))
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: ")
+    assert evidence.read_bytes() == before
+    same = str(tmp_path / "same")
+    assert unmask("scan", str(evidence), "--report", same, "--json", same).returncode == 2
+    assert unmask("scan", str(evidence), "--report", "-").returncode == 2
+
+
 def test_json_on_stdout_is_all_that_stdout_holds() -> None:
     done = unmask("scan", ORIGINAL, "--json", "-")
     assert json.loads(done.stdout)["schema_version"] == "1"
@@ -275,4 +358,4 @@ def test_a_scan_under_stress_says_whether_its_verdict_stays(tmp_path: Path) -> N
     assert len(words) == 28
     stays = words.count(result["verdict"]["word"])
     assert f"the verdict stays under {stays} of 28 distortions" in done.stdout
-    assert result["command"].endswith(" --stress")
+    assert " --stress -- " in result["command"]

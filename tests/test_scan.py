@@ -110,7 +110,7 @@ def scan_with(folder: Path, *, level: str, face_px: tuple[float, float]) -> Scan
 def test_a_likelihood_ratio_is_told_where_the_detector_has_one(tmp_path: Path) -> None:
     found = scan_with(tmp_path / "d", level="video", face_px=(1, 9999))
     assert found.result.verdict.likelihood is not None
-    assert "    likelihood ratio " in summary(found)
+    assert "    likelihood ratio " in summary(found.result)
     assert from_json(to_json(ScanDocument(SCHEMA_VERSION, (found.result,), ()))).results == (
         found.result,
     )
@@ -120,13 +120,13 @@ def test_a_face_unlike_the_calibration_data_is_warned_of(tmp_path: Path) -> None
     found = scan_with(tmp_path / "d", level="video", face_px=(1000, 2000))
     assert found.result.verdict.likelihood is None
     assert "face 1 is poorer than what the detector was calibrated on" in found.result.warnings[0]
-    assert "outside the calibration data: face size, px" in summary(found)
+    assert "outside the calibration data: face size, px" in summary(found.result)
 
 
 def test_a_video_is_told_that_its_likelihood_ratio_was_fitted_on_crops(tmp_path: Path) -> None:
     found = scan_with(tmp_path / "d", level="crop", face_px=(1, 2))
     assert found.result.verdict.likelihood is not None
-    assert "; fitted on single crops" in summary(found)
+    assert "; fitted on single crops" in summary(found.result)
     assert not any("calibrated on" in warning for warning in found.result.warnings)
 
 

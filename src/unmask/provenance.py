@@ -24,6 +24,13 @@ def versions() -> dict[str, str]:
     return named | {"python": platform.python_version(), "platform": platform.platform()}
 
 
+def with_option(command: str, option: str) -> str:
+    """Return a command line with one more option, before the `--` that ends them."""
+    words = shlex.split(command)
+    place = words.index("--")
+    return shlex.join([*words[:place], option, *words[place:]])
+
+
 def repeat_command(path: str, settings: ScanSettings, detector: str | Path | None) -> str:
     """Return the command line that repeats a scan, quoted for a POSIX shell."""
     words = ["unmask", "scan"]

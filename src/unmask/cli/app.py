@@ -15,6 +15,8 @@ from unmask.errors import UnmaskError
 from unmask.settings import ScanSettings
 
 _DEFAULT = ScanSettings()
+_STOPPED, _NO_READER = 130, 141
+"""Exit codes of a shell for what SIGINT and SIGPIPE end; typer makes 130 of a Ctrl-C."""
 
 app = typer.Typer(
     name="unmask",
@@ -252,6 +254,10 @@ def main() -> None:
     """Run the command line; wrong use and bad input end with exit code 2 and a hint."""
     try:
         code = app(standalone_mode=False)
+        if code == _STOPPED:
+            sys.stderr.write("stopped\n")
+    except SystemExit:  # so typer ends a command whose reader has gone
+        code = _NO_READER
     except (UnmaskError, ValueError, OSError) as error:
         complain(error)
         code = 2
@@ -262,7 +268,7 @@ def main() -> None:
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("stopped\n")
-        code = 130
+        code = _STOPPED
     except typer.TyperException as error:
         _explain_use(error)
         code = 2

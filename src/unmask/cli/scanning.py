@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import typer
 
 from unmask.cli.app import complain
-from unmask.cli.inputs import expand
-from unmask.errors import InputError, InputNotFound, UnmaskError
-from unmask.jobs import Job, scan_all
+from unmask.cli.inputs import expand, refuse_overwriting
+from unmask.errors import AnalysisCrashed, InputError, InputNotFound, UnmaskError
+from unmask.jobs import Job, attempt, scan_all
 from unmask.passes import Progress
-from unmask.report.document import to_json
-from unmask.report.html import to_html, to_html_batch
-from unmask.report.wording import statements, survival, visible
+from unmask.report.document import require_writable, to_json
+from unmask.report.html import Page
+from unmask.report.wording import percent, statements, survival, visible
 from unmask.settings import ScanSettings
-from unmask.values import SCHEMA_VERSION, Failure, Scan, ScanDocument, Verdict
+from unmask.values import SCHEMA_VERSION, Failure, Scan, ScanDocument, ScanResult, Verdict
 
 FOUND = ("some evidence", "substantial evidence")
 
@@ -34,15 +35,27 @@ class Outputs:
     json: Path | None
     """JSON file; `-` is standard output, and then nothing else is printed there."""
 
+    @property
+    def to_stdout(self) -> bool:
+        """Whether standard output is the JSON's."""
+        return self.json is not None and str(self.json) == "-"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What will be written."""
+        json = None if self.to_stdout else self.json
+        return tuple(path for path in (self.report, json) if path is not None)
+
     def check(self) -> None:
         """Refuse before any file is opened what could not be written at the end.
 
         Raises:
             InputNotFound: a folder does not exist, or nothing may be written there.
+            ValueError: the report is to go to standard output.
         """
-        for path in (self.report, self.json):
-            if path is None or str(path) == "-":
-                continue
+        if self.report is not None and str(self.report) == "-":
+            raise ValueError("--report needs a file; only --json can go to standard output")
+        for path in self.files:
             folder = path.absolute().parent
             if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises below a locked folder
                 raise InputNotFound(
@@ -57,6 +70,57 @@ class Outputs:
                 )
 
 
+@dataclass(eq=False)
+class _Done:
+    """What a run has so far; of a file's pictures only what the report shows is kept."""
+
+    page: Page | None
+    """The report; None where none was asked for."""
+    results: list[ScanResult] = field(default_factory=list)
+    """Of the files that were analysed."""
+    failures: list[tuple[str, UnmaskError]] = field(default_factory=list)
+    """Of the others, each with its reason."""
+
+    def add(self, path: str, outcome: Scan | UnmaskError) -> UnmaskError | None:
+        """Take a file's outcome; return why there is no result, if there is none."""
+        if isinstance(outcome, Scan):
+            try:
+                require_writable(outcome.result)
+            except ValueError as error:
+                outcome = AnalysisCrashed(
+                    f"{path!r} gave a result that cannot be written: {error}",
+                    hint="please report this with the file's container and codec",
+                )
+        if isinstance(outcome, UnmaskError):
+            self.failures.append((path, outcome))
+            return outcome
+        self.results.append(outcome.result)
+        if self.page is not None:
+            self.page.add(outcome)
+        return None
+
+    def stopped(self, paths: Sequence[str]) -> None:
+        """Count what was not reached among the failures."""
+        for path in paths[len(self.results) + len(self.failures) :]:
+            error = AnalysisCrashed(
+                f"{path!r} was not analysed: the run was stopped", hint="scan it again"
+            )
+            self.failures.append((path, error))
+
+    def write(self, outputs: Outputs) -> None:
+        """Write what was asked for."""
+        if outputs.json is not None:
+            failures = tuple(Failure(path, e.message, e.hint) for path, e in self.failures)
+            text = to_json(ScanDocument(SCHEMA_VERSION, tuple(self.results), failures))
+            if outputs.to_stdout:
+                _print(text, nl=False)
+            else:
+                outputs.json.write_text(text, encoding="utf-8")
+        if outputs.report is not None and self.page is not None:
+            page = self.page.html([(path, error.message) for path, error in self.failures])
+            outputs.report.write_text(page, encoding="utf-8")
+
+
 def run_scan(
     inputs: list[str],
     outputs: Outputs,
@@ -67,89 +131,84 @@ def run_scan(
     workers: int,
     stress: bool = False,
 ) -> int:
-    """Scan everything, print, write, and return the exit code."""
+    """Scan everything, print, write, and return the exit code.
+
+    A run that is stopped with Ctrl-C writes what it has, the rest as failures.
+    """
     outputs.check()
     paths = expand(inputs)
+    refuse_overwriting(outputs.files, [Path(path) for path in paths])
     job = Job(detector=detector, settings=settings, threads=threads)
-    stressing = _stressing(detector, threads) if stress else _as_it_is
-    scans: list[Scan] = []
-    failures: list[tuple[str, UnmaskError]] = []
-    to_stdout = outputs.json is not None and str(outputs.json) == "-"
-    with progress_bar(len(paths)) as progress:
-        for path, outcome in scan_all(paths, job, workers=workers, progress=progress.of_file):
-            progress.file_done(path)
-            if isinstance(outcome, UnmaskError):
-                failures.append((path, outcome))
-                complain(outcome)
-            else:
-                scans.append(stressing(outcome))
-                if not to_stdout:
-                    typer.echo(summary(scans[-1]))
-    _write(scans, failures, outputs, single=len(paths) == 1)
-    return exit_code(scans, [error for _, error in failures])
+    done = _Done(None if outputs.report is None else Page())
+    try:
+        with progress_bar(len(paths)) as progress:
+            outcomes = scan_all(paths, job, workers=workers, progress=progress.of_file)
+            for path, outcome in _under_stress(outcomes, job) if stress else outcomes:
+                progress.file_done(path)
+                if (error := done.add(path, outcome)) is not None:
+                    complain(error)
+                elif not outputs.to_stdout:
+                    _print(summary(done.results[-1]))
+    except KeyboardInterrupt:
+        if done.results or done.failures:
+            done.stopped(paths)
+            done.write(outputs)
+        raise
+    done.write(outputs)
+    return exit_code(done.results, [error for _, error in done.failures])
 
 
-def _as_it_is(scan: Scan) -> Scan:
-    return scan
+def _print(text: str, *, nl: bool = True) -> None:
+    """Print to standard output; a reader that has gone away changes nothing else."""
+    try:
+        typer.echo(text, nl=nl)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
-def _stressing(detector: str | None, threads: int) -> Callable[[Scan], Scan]:
-    """Return what judges a scan again under every distortion."""
+def _under_stress(
+    outcomes: Iterable[tuple[str, Scan | UnmaskError]], job: Job
+) -> Iterator[tuple[str, Scan | UnmaskError]]:
+    """Judge each scan again under every distortion."""
     from unmask.bundle import load_bundle, shipped_folder
     from unmask.evaluation.survival import stressed
     from unmask.runtime import Network
 
-    bundle = load_bundle(detector or shipped_folder())
-    network = Network(bundle, threads=threads)
-    return lambda scan: stressed(scan, bundle, network)
+    bundle = load_bundle(job.detector or shipped_folder())
+    network = Network(bundle, threads=job.threads)
+    for path, outcome in outcomes:
+        if isinstance(outcome, Scan):
+            yield path, attempt(path, partial(stressed, outcome, bundle, network))
+        else:
+            yield path, outcome
 
 
-def exit_code(scans: list[Scan], errors: list[UnmaskError]) -> int:
+def exit_code(results: Sequence[ScanResult], errors: Sequence[UnmaskError]) -> int:
     """Return 1 if something was found, else 2, 3 or 0, as the command's help says.
 
     A finding stands whatever else went wrong, so 1 comes first; 0 is said only when all of it was
     analysed.
     """
-    if any(scan.result.verdict.word in FOUND for scan in scans):
+    if any(result.verdict.word in FOUND for result in results):
         return 1
-    if not scans and errors and all(isinstance(error, InputError) for error in errors):
+    if not results and errors and all(isinstance(error, InputError) for error in errors):
         return 2
-    return 3 if errors or not all(scan.result.coverage.complete for scan in scans) else 0
+    return 3 if errors or not all(result.coverage.complete for result in results) else 0
 
 
-def _write(
-    scans: list[Scan], failures: list[tuple[str, UnmaskError]], outputs: Outputs, *, single: bool
-) -> None:
-    if outputs.json is not None:
-        text = to_json(
-            ScanDocument(
-                schema_version=SCHEMA_VERSION,
-                results=tuple(scan.result for scan in scans),
-                failures=tuple(Failure(path, e.message, e.hint) for path, e in failures),
-            )
-        )
-        if str(outputs.json) == "-":
-            sys.stdout.write(text)
-        else:
-            outputs.json.write_text(text, encoding="utf-8")
-    if outputs.report is not None:
-        if single and scans:
-            page = to_html(scans[0])
-        else:
-            page = to_html_batch(scans, [(path, error.message) for path, error in failures])
-        outputs.report.write_text(page, encoding="utf-8")
-
-
-def summary(scan: Scan) -> str:
+def summary(result: ScanResult) -> str:
     """Put a result into a few lines of text."""
-    result = scan.result
     lines = [f"{visible(result.video.path)}: {_words(result.verdict)}"]
     for track in result.tracks:
         span = f"{track.start_seconds:.1f}-{track.end_seconds:.1f} s"
         lines.append(f"  face {track.id}, {span}: {_words(track.verdict)}")
-        lines += [f"    {visible(said)}" for said in statements(track.verdict)]
+        if track.verdict.probability is not None and track.verdict.reason is not None:
+            lines.append(f"    {visible(track.verdict.reason)}")
+        lines += [f"    {_plain(said)}" for said in statements(track.verdict)]
     for place, said in enumerate(survival(result)):
-        lines.append(f"  {'' if place == 0 else '  '}{visible(said)}")
+        lines.append(f"  {'' if place == 0 else '  '}{_plain(said)}")
     lines += [f"  not analysed: {visible(reason)}" for reason in result.coverage.not_analysed]
     lines += [f"  passing face, not judged: {visible(each)}" for each in result.coverage.passing]
     lines += [f"  hardly a face, not judged: {visible(each)}" for each in result.coverage.doubtful]
@@ -160,12 +219,15 @@ def summary(scan: Scan) -> str:
 def _words(verdict: Verdict) -> str:
     if verdict.probability is None or verdict.interval is None:
         return f"cannot judge ({verdict.reason})"
-    low, high = verdict.interval
+    low, high = (percent(bound) for bound in verdict.interval)
     frames = f"{verdict.frames_used} key frame{'' if verdict.frames_used == 1 else 's'}"
-    return (
-        f"{verdict.word} of manipulation "
-        f"(probability {verdict.probability:.2f}, 95 % {low:.2f}-{high:.2f}, {frames})"
-    )
+    said = f"probability {percent(verdict.probability)}, 95 % interval {low} to {high}, {frames}"
+    return f"{verdict.word} of manipulation ({_plain(said)})"
+
+
+def _plain(text: str) -> str:
+    """Return words of a report for a terminal, where they are searched: with plain spaces."""
+    return visible(text).replace("\u00a0", " ")
 
 
 class _Bar:

@@ -13,6 +13,7 @@ import numpy as np
 
 from unmask.bundle import Bundle
 from unmask.evaluation.distortions import DISTORTIONS, Condition, conditions_of
+from unmask.provenance import with_option
 from unmask.runtime import Network
 from unmask.scoring import judge_track, judge_video
 from unmask.scoring import scored as scored_key_frame
@@ -30,7 +31,6 @@ def stressed(
         network: of that detector.
         only: names of distortions.
     """
-    result = scan.result
     told = tuple(
         StressedVerdict(
             condition.distortion, condition.text, _judged(scan, bundle, network, condition)
@@ -38,7 +38,8 @@ def stressed(
         for condition in conditions_of(only)
         if scan.pictures
     )
-    return replace(scan, result=replace(result, stress=told, command=f"{result.command} --stress"))
+    command = with_option(scan.result.command, "--stress")
+    return replace(scan, result=replace(scan.result, stress=told, command=command))
 
 
 def _judged(scan: Scan, bundle: Bundle, network: Network, condition: Condition) -> Verdict:

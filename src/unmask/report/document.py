@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from unmask import values
 from unmask.errors import InputError
-from unmask.values import SCHEMA_VERSION, ScanDocument
+from unmask.values import SCHEMA_VERSION, ScanDocument, ScanResult
 
 _ADAPTER: TypeAdapter[ScanDocument] = TypeAdapter(ScanDocument)
 
@@ -40,6 +40,15 @@ def to_json(document: ScanDocument) -> str:
     """
     plain = _plain(dataclasses.asdict(document), "document")
     return json.dumps(plain, indent=2, allow_nan=False) + "\n"
+
+
+def require_writable(result: ScanResult) -> None:
+    """Make sure that a result can be written, so that it cannot take others with it.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+    """
+    _plain(dataclasses.asdict(result), "result")
 
 
 def from_json(text: str | bytes) -> ScanDocument:

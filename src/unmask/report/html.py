@@ -119,6 +119,37 @@ class ReportView:
     """Its faces."""
 
 
+class Page:
+    """A report that grows file by file; of a file's pictures it keeps what it shows."""
+
+    def __init__(self) -> None:
+        self._reports: list[ReportView] = []
+
+    def add(self, scan: Scan) -> None:
+        """Add a file."""
+        self._reports.append(_report(scan, f"r{len(self._reports) + 1}"))
+
+    def html(self, failures: Sequence[tuple[str, str]] = ()) -> str:
+        """Draw it, with an index in front if there is more than one file.
+
+        Args:
+            failures: path and reason of each file that could not be scanned.
+
+        Returns:
+            A complete HTML document.
+        """
+        style, script = asset("report.css"), asset("report.js")
+        template = environment().get_template("report.html.j2")
+        return template.render(
+            reports=self._reports,
+            failures=failures,
+            batch=len(self._reports) != 1 or bool(failures),
+            style=Markup(style),  # noqa: S704 - our own file
+            script=Markup(script),  # noqa: S704 - our own file
+            policy=page.policy(style, script),
+        )
+
+
 def to_html(scan: Scan) -> str:
     """Draw the report of one file.
 
@@ -128,10 +159,10 @@ def to_html(scan: Scan) -> str:
     Returns:
         A complete HTML document.
     """
-    return _render([scan], [], batch=False)
+    return to_html_batch([scan])
 
 
-def to_html_batch(scans: Sequence[Scan], failures: Sequence[tuple[str, str]]) -> str:
+def to_html_batch(scans: Sequence[Scan], failures: Sequence[tuple[str, str]] = ()) -> str:
     """Draw one report of many files, with an index in front.
 
     Args:
@@ -141,21 +172,10 @@ def to_html_batch(scans: Sequence[Scan], failures: Sequence[tuple[str, str]]) ->
     Returns:
         A complete HTML document.
     """
-    return _render(scans, failures, batch=True)
-
-
-def _render(scans: Sequence[Scan], failures: Sequence[tuple[str, str]], *, batch: bool) -> str:
-    reports = [_report(scan, f"r{n}") for n, scan in enumerate(scans, 1)]
-    style, script = asset("report.css"), asset("report.js")
-    template = environment().get_template("report.html.j2")
-    return template.render(
-        reports=reports,
-        failures=failures,
-        batch=batch,
-        style=Markup(style),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
-        policy=page.policy(style, script),
-    )
+    made = Page()
+    for scan in scans:
+        made.add(scan)
+    return made.html(failures)
 
 
 def asset(name: str) -> str:

@@ -191,7 +191,7 @@ def survival(result: ScanResult) -> tuple[str, ...]:
         f"under stress: the verdict stays under {kept} of {len(result.stress)} distortions",
         *(
             f"{each.distortion}, {each.level}: {each.verdict.word} "
-            f"(probability {number(each.verdict.probability)})"
+            f"(probability {percent(each.verdict.probability)})"
             for each in changed
         ),
     )
