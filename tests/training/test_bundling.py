@@ -303,6 +303,8 @@ def test_averaged_runs_have_the_mean_of_their_weights(made: Run, tmp_path: Path)
     for name, tensor in mean.items():
         expected = (one[name].double() + other[name].double()) / 2
         torch.testing.assert_close(tensor, expected.to(tensor.dtype))
+    card = (tmp_path / "bundle/README.md").read_text()
+    assert "mean of the weights of 2 runs" in card
     both = CliRunner().invoke(app, [*words, "--join", str(again)])
     assert both.exit_code != 0
     assert "joined or averaged, not both" in str(both.exception)

@@ -176,7 +176,9 @@ def averaged(subjects: Sequence[Subject]) -> Subject:
     }
     network = deepcopy(subjects[0].network)
     network.load_state_dict(mean)
-    return _together(subjects, network)
+    made = _together(subjects, network)
+    told = f"mean of the weights of {len(subjects)} runs: {made.training_data}"
+    return replace(made, training_data=told)
 
 
 def _together(subjects: Sequence[Subject], network: HeadedNetwork) -> Subject:
