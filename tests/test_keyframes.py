@@ -137,6 +137,20 @@ def test_where_nothing_stands_out_the_middle_is_taken(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@given(signal=signals(), budget=st.integers(1, 40), least=st.integers(1, 6))
+def test_a_choice_is_filled_up_to_the_least(name, signal, budget, least):
+    plain = select(name, signal, budget=budget)
+    filled = select(name, signal, budget=budget, least=least)
+    assert len(filled) == max(len(plain), min(least, budget, len(signal.smoothed)))
+    assert set(plain.tolist()) <= set(filled.tolist())
+    assert (np.diff(filled) > 0).all()
+
+
+def test_what_fills_up_is_spread_over_the_track():
+    assert select("local-maxima", constant(101), budget=8, least=3).tolist() == [24, 50, 75]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_track_of_one_unmeasured_frame_gives_that_frame(name):
     signal = Signal(np.array([np.nan]), smooth(np.array([np.nan]), 50), np.array([False]))
     assert select(name, signal, budget=1).tolist() == [0]

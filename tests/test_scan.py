@@ -137,7 +137,7 @@ def test_a_video_without_a_face_cannot_be_judged(scanner: Scanner, tmp_path: Pat
     assert not result.coverage.complete
 
 
-def test_one_frame_of_video_cannot_be_judged(scanner: Scanner, tmp_path: Path) -> None:
+def test_a_film_of_one_frame_is_judged_as_a_picture_is(scanner: Scanner, tmp_path: Path) -> None:
     path = tmp_path / "one.mp4"
     with av.open(str(EXAMPLES / "original.mp4")) as source, av.open(str(path), "w") as target:
         image = next(source.decode(video=0)).to_ndarray(format="rgb24")
@@ -147,8 +147,8 @@ def test_one_frame_of_video_cannot_be_judged(scanner: Scanner, tmp_path: Path) -
         target.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         target.mux(stream.encode())
     verdict = scanner.scan(path).result.verdict
-    assert verdict.word == "cannot judge"
-    assert "1 usable key frame of 1, at least 3 needed" in verdict.reason
+    assert verdict.word != "cannot judge"
+    assert "one picture only" in verdict.reason
 
 
 def test_a_still_picture_is_judged_with_a_caution(scanner: Scanner, tmp_path: Path) -> None:
@@ -158,6 +158,21 @@ def test_a_still_picture_is_judged_with_a_caution(scanner: Scanner, tmp_path: Pa
     verdict = scanner.scan(path).result.verdict
     assert verdict.word != "cannot judge"
     assert "one picture only" in verdict.reason
+
+
+def test_a_face_that_does_not_move_is_judged(scanner: Scanner, tmp_path: Path) -> None:
+    path = tmp_path / "still.mkv"
+    with av.open(str(EXAMPLES / "original.mp4")) as source, av.open(str(path), "w") as target:
+        image = next(source.decode(video=0)).to_ndarray(format="rgb24")
+        stream = target.add_stream("ffv1", rate=1)
+        stream.height, stream.width = image.shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for _ in range(6):
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        target.mux(stream.encode())
+    result = scanner.scan(path).result
+    assert result.verdict.word != "cannot judge"
+    assert [len(track.key_frames) for track in result.tracks] == [3]
 
 
 def test_the_budget_is_kept(tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ def selector(name: str) -> Selector:
     return SELECTORS[name]
 
 
-def select(name: str, signal: Signal, *, budget: int, seed: int = 0) -> Positions:
+def select(name: str, signal: Signal, *, budget: int, seed: int = 0, least: int = 1) -> Positions:
     """Choose key frames of a track.
 
     Args:
@@ -199,6 +199,8 @@ def select(name: str, signal: Signal, *, budget: int, seed: int = 0) -> Position
         signal: the track's difference signal.
         budget: most frames chosen (`all` ignores it).
         seed: for selectors that draw.
+        least: fewest frames chosen, where track and budget have that many; evenly spread ones are
+            added to what the selector found.
 
     Returns:
         Ascending positions in the track, at least one: where the selector finds nothing, as in a
@@ -209,5 +211,14 @@ def select(name: str, signal: Signal, *, budget: int, seed: int = 0) -> Position
         raise ValueError(f"budget must be at least 1, got {budget}")
     chosen = choose(signal, budget, np.random.default_rng(seed))
     if len(chosen) == 0:
-        return np.array([len(signal.smoothed) // 2])
+        chosen = np.array([len(signal.smoothed) // 2])
+    return _filled_up(chosen, len(signal.smoothed), min(least, budget))
+
+
+def _filled_up(chosen: Positions, count: int, least: int) -> Positions:
+    """Add the frames farthest from what is chosen and from both ends, until there are enough."""
+    while len(chosen) < min(least, count):
+        taken = np.concatenate([[-1], chosen, [count]])
+        distance = np.abs(np.arange(count)[:, None] - taken).min(axis=1)
+        chosen = np.sort(np.append(chosen, distance.argmax()))
     return chosen

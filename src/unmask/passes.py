@@ -46,6 +46,12 @@ class FirstPass:
     coverage: LumaPass
     """The finished pass, for its counts."""
 
+    @property
+    def is_single_picture(self) -> bool:
+        """Whether one picture is all there is: a still, or a film of one frame that is whole."""
+        read = self.coverage
+        return self.info.kind == "image" or (read.frames_decoded == 1 and not read.not_analysed)
+
     def __repr__(self) -> str:
         """Show the counts."""
         return f"FirstPass({self.info.path!r}, {len(self.tracks)} tracks)"
@@ -115,7 +121,11 @@ def choose_in(
     codec_keys = np.array([int(i) in codec_keys_at for i in track.frame_indices])
     signal = keyframes.Signal(track.differences.astype(np.float64), smoothed, codec_keys)
     positions = keyframes.select(
-        settings.selector, signal, budget=settings.budget, seed=settings.seed
+        settings.selector,
+        signal,
+        budget=settings.budget,
+        seed=settings.seed,
+        least=settings.least_key_frames,
     )
     return ChosenFrames(track, positions, smoothed)
 
@@ -140,6 +150,7 @@ def face_px(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
 def key_frame(chosen: ChosenFrames, position: int) -> KeyFrame:
     """Return what is known of a chosen frame before its face is cut out."""
     track = chosen.track
+    measured = bool(np.isfinite(track.differences).any())
     box: Box = tuple(float(v) for v in track.boxes[position])  # type: ignore[assignment]
     points = tuple((float(x), float(y)) for x, y in track.landmarks[position])
     return KeyFrame(
@@ -148,7 +159,7 @@ def key_frame(chosen: ChosenFrames, position: int) -> KeyFrame:
         box=box,
         landmarks=points,  # type: ignore[arg-type]  # five, by the shape of the track's array
         face_px=float(face_px(track.boxes[position : position + 1])[0]),
-        difference=float(chosen.smoothed[position]),
+        difference=float(chosen.smoothed[position]) if measured else None,
     )
 
 

@@ -130,7 +130,7 @@ class Scanner:
         by_track: dict[int, list[KeyFrame]] = {c.track.id: [] for c in chosen}
         for crop in crops:
             by_track[crop.track_id].append(crop.key_frame)
-        still = first.info.kind == "image"
+        still = first.is_single_picture
         tracks = tuple(self._track(c, tuple(by_track[c.track.id]), still) for c in chosen)
         stated = stated_faithfulness(self.bundle.manifest, self.settings.explain)
         return Scan(self._result(first, tracks), tuple(pictures), stated)
@@ -309,7 +309,7 @@ def warnings(
         for t in tracks
         if t.verdict.probability is not None and t.verdict.out_of_range is not None
     ]
-    unstated = why_unstated(manifest, still=first.info.kind == "image")
+    unstated = why_unstated(manifest, still=first.is_single_picture)
     if unstated is not None:
         said.append(unstated)
     if first.info.transfer != "sdr":

@@ -5,6 +5,7 @@ The command line and the report take theirs from here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 NEW_MIN_FACE_PX = 48.0
@@ -50,6 +51,9 @@ class ScanSettings:
     """Name of the key-frame selector."""
     budget: int = 32
     """Most key frames in a track."""
+    least_key_frames: int = 3
+    """Fewest, where a track is that long: what the selector leaves open is filled up with evenly
+    spread frames, so that a face that hardly moves can be judged."""
     passing_seconds: float = 0.75
     """A face that cannot be judged and spans less than this only passed by: it is reported, and the
     analysis counts as complete without it (half a second is two detections, often of no face)."""
@@ -72,10 +76,14 @@ class ScanSettings:
             "detect_every_seconds",
             "detect_long_side_px",
             "budget",
+            "least_key_frames",
             "smoothing_frames",
         ):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be above zero, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name} must be above zero, got {value}")
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, got {self.seed}")
         for name in ("passing_seconds", "passing_share"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import struct
 import subprocess
+import time
 import tracemalloc
 import zlib
 from fractions import Fraction
@@ -14,12 +16,15 @@ from typing import Any, Literal
 import av
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from clips import number_in, picture, write_clip
 from unmask.errors import DecodeError, InputNotFound, LimitExceeded, NotMedia, UnmaskError
 from unmask.settings import Limits
 from unmask.video import FrameStamp, LumaFrame, LumaPass, probe, read_frames
+from unmask.video.rgb import _Shortcut
+from unmask.video.source import open_container, picture_stream
+from unmask.video.still import pixels_as_shown
 from unmask.video.tonemap import to_sdr
 
 LIMITS = Limits()
@@ -183,7 +188,15 @@ def test_an_animation_read_as_a_still_says_so(tmp_path: Path) -> None:
     pictures[0].save(tmp_path / "a.webp", save_all=True, append_images=pictures[1:])
     run, frames = scan(tmp_path / "a.webp")
     assert len(frames) == 1
-    assert run.not_analysed == ("all but the first of 3 pictures of the animation",)
+    assert run.not_analysed == ("all but the first of 3 pictures in the file",)
+
+
+def test_of_a_picture_of_several_pages_the_others_are_reported(tmp_path: Path) -> None:
+    pages = [Image.fromarray(picture(n, (160, 96))) for n in range(2)]
+    pages[0].save(tmp_path / "scan.tiff", save_all=True, append_images=pages[1:])
+    run, frames = scan(tmp_path / "scan.tiff")
+    assert [number_in(f.luma) for f in frames] == [0]
+    assert run.not_analysed == ("all but the first of 2 pictures in the file",)
 
 
 def test_a_video_header_that_claims_too_many_pixels_is_refused(tmp_path: Path) -> None:
@@ -226,6 +239,25 @@ def test_exif_orientation_turns_a_photograph(tmp_path: Path) -> None:
     info = probe(tmp_path / "phone.jpg", limits=LIMITS)
     assert (info.width_px, info.height_px, info.rotation_degrees) == (160, 96, 90)
     assert numbers_in_both_passes(tmp_path / "phone.jpg") == ([5], [5])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_as_pillow_turns_it(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(NUMBERED).save(tmp_path / "phone.png", exif=exif)
+    with Image.open(tmp_path / "phone.png") as there:
+        expected = np.asarray(ImageOps.exif_transpose(there))
+    np.testing.assert_array_equal(pixels_as_shown(tmp_path / "phone.png", limits=LIMITS), expected)
+
+
+def test_an_exif_tag_of_a_wrong_type_hides_no_picture(tmp_path: Path) -> None:
+    width_as_text = struct.pack("<HHI4s", 0x0100, 2, 4, b"abc")
+    turned = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+    tags = b"II*\0" + struct.pack("<IH", 8, 2) + width_as_text + turned + bytes(4)
+    upright = Image.fromarray(np.ascontiguousarray(np.rot90(NUMBERED, 1)))
+    upright.save(tmp_path / "odd.jpg", exif=b"Exif\0\0" + tags)
+    assert numbers_in_both_passes(tmp_path / "odd.jpg") == ([5], [5])
 
 
 @pytest.mark.parametrize("name", ["half.ts", "half.mp4"])
@@ -354,6 +386,46 @@ def test_a_damaged_still_is_an_error_and_not_a_crash(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(data[: len(data) // 2])
     with pytest.raises(UnmaskError, match="cannot be decoded"):
         scan(tmp_path / "a.png")
+
+
+def test_a_reader_that_fails_in_its_own_way_is_a_damaged_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(NUMBERED).save(tmp_path / "a.png")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("Failed to decode frame 0")
+
+    monkeypatch.setattr(Image.Image, "convert", fail)
+    with pytest.raises(DecodeError, match="cannot be decoded: Failed to decode frame 0"):
+        pixels_as_shown(tmp_path / "a.png", limits=LIMITS)
+
+
+@pytest.mark.parametrize("told", ["nan:0:0", "inf:0:0", "-9:0:0", "0:x:1"])
+def test_a_duration_that_is_none_is_not_believed(tmp_path: Path, told: str) -> None:
+    path = write_clip(tmp_path / "a.mkv")
+    data = path.read_bytes()
+    (stamp,) = set(re.findall(rb"00:00:00\.\d{9}", data))
+    path.write_bytes(data.replace(stamp, told.encode().ljust(len(stamp), b"\0")))
+    seconds = probe(path, limits=LIMITS).duration_seconds
+    assert seconds is not None
+    assert 0 < seconds < 9
+
+
+def test_choosing_all_frames_of_a_long_film_takes_time_in_proportion(tmp_path: Path) -> None:
+    """Each packet looks at what is still to come; that must not go through all of it."""
+    path = write_clip(tmp_path / "a.mp4", frames=4)
+    with open_container(path, limits=LIMITS) as container:
+        stream = picture_stream(container)
+        assert stream is not None
+        way = _Shortcut(container, stream, list(range(200_000)))
+        packet = next(iter(container.demux(stream)))
+        started = time.process_time()
+        for pts in range(1000):
+            packet.pts = pts
+            way._note(packet, frozenset())
+            way._jump()
+        assert time.process_time() - started < 1.0
 
 
 def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ def models_get(
 ) -> None:
     """Download a model and check its pinned SHA-256.
 
-    No other command uses the network.
+    Scanning never uses the network.
     """
     from unmask.faces.downloads import MODELS, get
 

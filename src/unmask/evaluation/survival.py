@@ -50,7 +50,7 @@ def _judged(scan: Scan, bundle: Bundle, network: Network, condition: Condition) 
         judge_track(
             [keys.get((track.id, key.frame_index), key) for key in track.key_frames],
             manifest,
-            still=result.video.kind == "image",
+            still=result.coverage.frames_decoded == 1,
             seed=int(seed or 0),
         )
         for track in result.tracks

@@ -153,7 +153,7 @@ class LumaPass:
         yield LumaFrame(FrameStamp(0, 0, 0.0), luma, self.scale, colour.copy)
         count = self.info.frames_from_header or 1
         if count > 1:
-            self.not_analysed = (f"all but the first of {count} pictures of the animation",)
+            self.not_analysed = (f"all but the first of {count} pictures in the file",)
 
     def _moving(self) -> Iterator[LumaFrame]:
         decoding = Decoding(self.info, self.limits)

@@ -7,6 +7,7 @@ one frame decoded, because libavformat hands the display matrix over with the fi
 from __future__ import annotations
 
 import hashlib
+import math
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,7 +76,7 @@ def _size_of(path: str | Path, limits: Limits) -> int:
     if found.st_size > limits.max_bytes:
         raise LimitExceeded(
             f"{str(path)!r} has {found.st_size} bytes; at most {limits.max_bytes} allowed",
-            hint="cut the video, or raise the limit on bytes",
+            hint="cut the video into parts",
         )
     return found.st_size
 
@@ -185,12 +186,19 @@ def _checked_stream(path: str | Path, container: InputContainer, limits: Limits)
 def _duration(container: InputContainer, stream: VideoStream) -> float | None:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    tagged = stream.metadata.get("DURATION", "").split(":")
+    return _tagged_seconds(stream.metadata.get("DURATION", "")) or (
+        container.duration / av.time_base if container.duration else None
+    )
+
+
+def _tagged_seconds(text: str) -> float | None:
+    """Return what a duration in words, such as 00:01:02.5, says; None where it says nothing."""
     try:
-        hours, minutes, seconds = (float(part) for part in tagged)
-        return hours * 3600 + minutes * 60 + seconds
+        hours, minutes, seconds = (float(part) for part in text.split(":"))
     except ValueError:
-        return container.duration / av.time_base if container.duration else None
+        return None
+    total = hours * 3600 + minutes * 60 + seconds
+    return total if math.isfinite(total) and total > 0 else None
 
 
 def _rotation(container: InputContainer, stream: VideoStream, limits: Limits) -> int:

@@ -8,6 +8,7 @@ way (odd time stamps, damage), the video is read once more from its start and fr
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -94,13 +95,13 @@ def _by_stamp(
         if stream is None:
             return
         prepare_decoder(stream, limits=limits, threads=True)
-        awaited = list(chosen)
+        awaited = deque(chosen)
         for frame in _Shortcut(container, stream, [stamp.pts for stamp in chosen]):
             if frame.pts is None or frame.pts < awaited[0].pts:
                 continue
             if frame.pts != awaited[0].pts:
                 return
-            yield awaited.pop(0), frame
+            yield awaited.popleft(), frame
             if not awaited:
                 return
 
@@ -111,7 +112,8 @@ class _Shortcut:
     def __init__(self, container: InputContainer, stream: VideoStream, pts: list[int]) -> None:
         self.container = container
         self.stream = stream
-        self.unsent = pts
+        self.unsent = set(pts)
+        self.order = deque(sorted(pts))
         self.sent_dts: int | None = None
         self.reorder = 0
         self.place = -1
@@ -123,7 +125,7 @@ class _Shortcut:
         )
 
     def __iter__(self) -> Iterator[VideoFrame]:
-        wanted = set(self.unsent)
+        wanted = frozenset(self.unsent)
         for packet in _until_broken(self.container.demux(self.stream)):
             self._note(packet, wanted)
             yield from self._decode(packet)
@@ -135,12 +137,12 @@ class _Shortcut:
                 self.container.seek(target, stream=self.stream)
         yield from self._decode(None)
 
-    def _note(self, packet: Packet[VideoStream], wanted: set[int]) -> None:
+    def _note(self, packet: Packet[VideoStream], wanted: frozenset[int]) -> None:
         """Say whether the decoder may leave this packet out, and keep account of it."""
         needed = packet.pts is None or packet.pts in wanted or not self.may_skip
         self.stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
-        if packet.pts is not None and packet.pts in self.unsent:
-            self.unsent = [pts for pts in self.unsent if pts != packet.pts]
+        if packet.pts is not None:
+            self.unsent.discard(packet.pts)
         if packet.dts is not None:
             self.sent_dts = packet.dts
             if packet.pts is not None:
@@ -153,7 +155,9 @@ class _Shortcut:
         its decoding time lies before it by more than frames are reordered. Each key frame is
         jumped to at most once, as demuxers may land earlier than asked.
         """
-        target = self.unsent[0] - self.reorder
+        while self.order[0] not in self.unsent:
+            self.order.popleft()
+        target = self.order[0] - self.reorder
         place = bisect_right(self.key_stamps, target) - 1
         if place <= self.place or self.sent_dts is None:
             return None

@@ -33,6 +33,15 @@ SELF_CONTAINED = ",".join(
 HINT_FORMAT = "give a video or picture file, such as MP4, MOV, MKV, WebM, AVI, GIF, JPEG or PNG"
 
 
+HINT_CUT_OFF = "it begins as an MP4 whose index is missing or damaged: get a complete copy"
+
+
+def _starts_as_mp4(path: str | Path) -> bool:
+    """Tell whether the first box is that of an MP4 or QuickTime file."""
+    with Path(path).open("rb") as file:
+        return file.read(8)[4:] == b"ftyp"
+
+
 def reason_of(error: av.FFmpegError) -> str:
     """Return what FFmpeg says of an error, on one line and without the path."""
     return " ".join((error.strerror or type(error).__name__).split())
@@ -55,7 +64,8 @@ def open_container(path: str | Path, *, limits: Limits) -> Iterator[InputContain
         container = av.open(name, "r", options=options, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         why = reason_of(error) if isinstance(error, av.FFmpegError) else type(error).__name__
-        raise NotMedia(f"{str(path)!r} is not a readable video: {why}", hint=HINT_FORMAT) from error
+        hint = HINT_CUT_OFF if _starts_as_mp4(path) else HINT_FORMAT
+        raise NotMedia(f"{str(path)!r} is not a readable video: {why}", hint=hint) from error
     try:
         yield container
     finally:

@@ -6,12 +6,13 @@ and PNG files are videos and go to libavformat.
 
 from __future__ import annotations
 
+import struct
 import warnings
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from unmask.errors import DecodeError, LimitExceeded
 from unmask.settings import Limits
@@ -25,8 +26,20 @@ PIXEL_FORMATS = {"RGB": "rgb24", "RGBA": "rgba", "L": "gray", "P": "pal8", "1": 
 ORIENTATION = 0x0112
 ROTATIONS = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 """Clockwise turn for an EXIF orientation (2, 4, 5 and 7 are mirrored as well)."""
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture of an EXIF orientation upright."""
 
-HINT_SMALLER = "make the picture smaller, or raise the limit on pixels"
+HINT_SMALLER = "make a smaller copy of it, and keep the original"
+_DAMAGED = (OSError, ValueError, SyntaxError, TypeError, RuntimeError, struct.error)
+"""What Pillow's readers raise for damaged data, EXIF tags of a wrong type among it."""
 
 
 def check_pixels(path: str | Path, width_px: int, height_px: int, limits: Limits) -> None:
@@ -56,7 +69,7 @@ def open_still(path: str | Path, *, limits: Limits) -> Image.Image | None:
         raise LimitExceeded(
             f"{str(path)!r} is too large a picture: {error}", hint=HINT_SMALLER
         ) from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+    except _DAMAGED:
         return None
     try:
         check_pixels(path, *picture.size, limits)
@@ -74,17 +87,26 @@ def is_animation(picture: Image.Image) -> bool:
 
 
 def count_of(picture: Image.Image) -> int:
-    """Return the number of pictures of an animation that is read as a still, else 1."""
-    animated = picture.format in ("WEBP", "AVIF")
-    return int(getattr(picture, "n_frames", 1)) if animated else 1
+    """Return the number of pictures of an animation or of pages that is read as a still, else 1."""
+    if picture.format not in ("WEBP", "AVIF", "TIFF"):
+        return 1
+    try:
+        return int(getattr(picture, "n_frames", 1))
+    except _DAMAGED:  # a page that cannot be reached
+        return 1
 
 
 def rotation_of(picture: Image.Image) -> int:
     """Return the clockwise turn that the EXIF orientation asks for."""
+    return ROTATIONS.get(_orientation(picture), 0)
+
+
+def _orientation(picture: Image.Image) -> int:
+    """Return the EXIF orientation, 1 (upright) where there is none or it cannot be read."""
     try:
-        return ROTATIONS.get(int(picture.getexif().get(ORIENTATION, 1)), 0)
-    except (ValueError, TypeError, OSError, SyntaxError):
-        return 0
+        return int(picture.getexif().get(ORIENTATION, 1))
+    except _DAMAGED:
+        return 1
 
 
 def metadata_of(picture: Image.Image) -> dict[str, str]:
@@ -92,7 +114,7 @@ def metadata_of(picture: Image.Image) -> dict[str, str]:
     found = {str(key): value for key, value in picture.info.items() if isinstance(value, str)}
     try:
         tags = dict(picture.getexif())
-    except (ValueError, TypeError, OSError, SyntaxError):
+    except _DAMAGED:
         tags = {}
     for tag, value in tags.items():
         if isinstance(value, str | int | float):
@@ -116,11 +138,12 @@ def pixels_as_shown(path: str | Path, *, limits: Limits) -> NDArray[np.uint8]:
         )
     try:
         with picture:
-            shown = ImageOps.exif_transpose(picture)
+            turn = _TURNS.get(_orientation(picture))
+            shown = picture if turn is None else picture.transpose(turn)
             if shown.mode.startswith("I"):
                 return _from_sixteen_bits(np.asarray(shown))
             return np.array(shown.convert("RGB"), dtype=np.uint8)
-    except (OSError, ValueError, SyntaxError) as error:
+    except _DAMAGED as error:
         why = " ".join(str(error).split())
         raise DecodeError(
             f"{str(path)!r} cannot be decoded: {why}", hint="get an undamaged copy"
