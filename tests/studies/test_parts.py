@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +11,34 @@ import pytest
 pytest.importorskip("pyarrow", reason="studies need pyarrow (extra `data`)")
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from store_rows import INFO, crop_row
+from studies.tiny import TINY
 from toy_crops import write_toy_crops
 from unmask import keyframes
+from unmask.cli.studying_run import line_of
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord, write_manifest
+from unmask.datasets.rows import VideoCoverage, VideoCrops
+from unmask.datasets.store import writing
 from unmask.errors import InputNotFound, ManifestError
+from unmask.studies.cells import Cache, Cell, Measured
 from unmask.studies.cutting import ROWS, chosen_rows, schedule
+from unmask.studies.drawing import dots
+from unmask.studies.estimate import Estimate
 from unmask.studies.films import Film, parted, read_films
-from unmask.studies.leak import folds_of
-from unmask.studies.material import Material, read_material, sides_of
+from unmask.studies.leak import LEAK, folds_of, persons_tied
+from unmask.studies.material import SIDES, Material, read_material, sides_of
+from unmask.studies.page import to_markdown
 from unmask.studies.pictures import MARK_SHARE, joined, mark_mask, marked, pixels_of
+from unmask.studies.running import read_outcomes, run_study
 from unmask.studies.severity import at_ratio, break_point, ratio_name, severity_size
+from unmask.studies.study import Answer, CellState, Outcome, Result
 from unmask.studies.unseen import _thinned
+from unmask.studies.world import Asked, World
+from unmask.training.crops import read_crops
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +75,14 @@ def test_sides_share_no_footage_and_both_have_both_classes(crops: Material) -> N
     assert len(given_test.training) + len(given_test.validation) == len(crops)
 
 
-def test_what_is_no_crops_is_refused(tmp_path: Path) -> None:
-    import pyarrow.parquet as pq
+def test_training_reads_the_frames_of_crops(tmp_path: Path) -> None:
+    columns = {"name": ["a", "b"], "label": ["real", "fake"], "image": [b"", b""], "frame": [4, 7]}
+    pq.write_table(pa.table(columns), tmp_path / "crops.parquet")
+    read_material([tmp_path / "crops.parquet"]).write(tmp_path / "side.parquet")
+    assert [key.frame for key in read_crops([tmp_path / "side.parquet"]).keys] == [4, 7]
 
+
+def test_what_is_no_crops_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputNotFound, match="no crops"):
         read_material([tmp_path / "absent.parquet"])
     pq.write_table(pa.table({"name": ["a"], "label": ["real"]}), tmp_path / "bare.parquet")
@@ -87,7 +107,8 @@ def test_folds_share_no_footage_and_no_person(protocol: str, seed: int) -> None:
     rows = [
         {
             "name": f"{n}", "label": "fake" if n % 3 else "real", "video": f"v{n // 2}",
-            "target": f"v{n // 2}", "person": f"p{n // 6}", "frame": n, "image": b"",
+            "target": f"v{n // 2}", "person": f"p{n // 6}", "persons": [f"p{n // 6}"],
+            "frame": n, "image": b"",
         }
         for n in range(60)
     ]  # fmt: skip
@@ -99,6 +120,125 @@ def test_folds_share_no_footage_and_no_person(protocol: str, seed: int) -> None:
     key = crops.names("person" if protocol == "identity" else "target")
     for name in set(key):
         assert len(set(fold_of[key == name])) == 1
+
+
+def marked_store(folder: Path, *, leaks: bool) -> Path:
+    """Write a crop store with a real and a fake on each side of its split."""
+    info = replace(
+        INFO, protocol="frame", leaks=leaks, leak_reason="frames are drawn" if leaks else None
+    )
+    with writing(folder, info) as store:
+        for split in SIDES:
+            for label in ("real", "fake"):
+                name = f"{split}-{label}.mp4"
+                row = replace(crop_row(name, 0), label=label, split=split)
+                done = VideoCoverage(
+                    name, label, None, split, None, "done", None, None, 1, 1, 1, 1.0, 0.1
+                )
+                store.add(VideoCrops(done, (row,)))
+    return folder
+
+
+def test_sides_of_a_split_that_leaks_say_why(tmp_path: Path) -> None:
+    leaking = read_material([marked_store(tmp_path / "leaking", leaks=True)])
+    assert sides_of(leaking).leak == "frame: frames are drawn"
+    assert joined([leaking, leaking]).leak == leaking.take(np.arange(2)).leak == leaking.leak
+    clean = read_material([marked_store(tmp_path / "clean", leaks=False)])
+    assert sides_of(clean).leak is None
+    assert sides_of(clean, test=leaking).leak == "frame: frames are drawn"
+
+
+def test_footage_carved_from_a_store_that_leaks_does_not(crops: Material) -> None:
+    assert sides_of(replace(crops, leak="frame: frames are drawn")).leak is None
+
+
+def asked_of(world: World, folder: Path, *, seeds: int = 1) -> Outcome:
+    """Run a study of crops that only opens its sides, with a cell for each seed."""
+
+    def cells(world: World) -> list[Cell]:
+        assert world.crops
+        return [
+            Cell({"seed": n}, {"toy": n}, lambda _: Measured(pa.table({}))) for n in range(seeds)
+        ]
+
+    number = Result("all", "AUC", Estimate(0.7, 0.6, 0.8, 9, 9, seeds))
+    chart = dots("AUC", "Dots.", x_label="AUC", rows={"all": number.estimate})
+    answer = Answer(("So it is.",), (number,), (chart,))
+    study = replace(LEAK, name="toy", needs="crops", cells=cells, answer=lambda *_: answer)
+    return run_study(study, world, folder, Silent())
+
+
+class Silent:
+    """A watcher that shows nothing."""
+
+    def study(self, name: str, cells: int, missing: int) -> None:
+        pass
+
+    def cell(self, name: str, number: int, state: CellState, *, made: bool) -> None:
+        pass
+
+
+@pytest.mark.parametrize("leaks", [True, False])
+def test_a_page_on_a_split_that_leaks_is_marked(tmp_path: Path, leaks: bool) -> None:
+    store = marked_store(tmp_path / "store", leaks=leaks)
+    world = World(TINY, Asked(data=(store,)), Cache(tmp_path / "cells"))
+    outcome = asked_of(world, tmp_path / "study")
+    assert outcome.leak == ("frame: frames are drawn" if leaks else None)
+    assert read_outcomes(tmp_path / "study") == [outcome]
+    page = (tmp_path / "study" / "page.html").read_text()
+    assert ("This split leaks by design" in page) == leaks
+    assert ('class="leaks" title="frame: frames are drawn">leaks' in page) == leaks
+    caption = next(line for line in page.splitlines() if "<figcaption>" in line)
+    assert ('class="leaks"' in caption) == leaks
+    text = to_markdown([outcome])
+    assert ("| AUC | 0.700 [0.600, 0.800] LEAKS |" in text) == leaks
+    assert ("The split LEAKS by design. frame: frames are drawn." in text) == leaks
+    assert line_of(outcome).startswith("toy LEAKS: " if leaks else "toy: ")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"), [(1, "hold nothing of the noise"), (2, "only in part"), (3, None)]
+)
+def test_few_seeds_are_told(tmp_path: Path, seeds: int, said: str | None) -> None:
+    store = marked_store(tmp_path / "store", leaks=False)
+    world = World(TINY, Asked(data=(store,)), Cache(tmp_path / "cells"))
+    told = asked_of(world, tmp_path / "study", seeds=seeds).cannot_say[len(LEAK.cannot_say) :]
+    assert len(told) == (0 if said is None else 1)
+    assert said is None or said in told[0]
+    assert seeds != 2 or "70% of cases" in told[0]
+
+
+def swapped(pairs: list[tuple[str, str]], path: Path) -> Material:
+    """Read a file in which each person has a real video and each pair a fake with both persons."""
+    persons = sorted({person for pair in pairs for person in pair})
+    rows = [{"name": p, "label": "real", "image": b"", "identities": [p]} for p in persons] + [
+        {"name": f"{a}-{b}", "label": "fake", "image": b"", "identities": [a, b]} for a, b in pairs
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return read_material([path])
+
+
+def test_the_identity_split_keeps_both_persons_of_a_swap_together(tmp_path: Path) -> None:
+    pairs = [(f"p{n}", f"p{n + 6}") for n in range(6)]
+    crops = swapped(pairs, tmp_path / "crops.parquet")
+    fold_of = folds_of(crops, "identity", 3, 0)
+    assert np.bincount(fold_of).tolist() == [6, 6, 6]
+    sides: dict[str, set[int]] = {}
+    for persons, fold in zip(crops.persons, fold_of, strict=True):
+        for person in persons:
+            sides.setdefault(person, set()).add(int(fold))
+    assert len(sides) == 12
+    assert all(len(side) == 1 for side in sides.values())
+    assert persons_tied(crops, 3, range(2)) is None
+
+
+def test_persons_that_swaps_tie_together_are_not_split(tmp_path: Path) -> None:
+    pairs = [(f"p{n}", f"p{(n + 1) % 6}") for n in range(6)]
+    told = persons_tied(swapped(pairs, tmp_path / "ring.parquet"), 3, range(2))
+    assert told is not None
+    assert "groups: 1, the largest with 100% of the crops" in told
+    unnamed = read_material([write_toy_crops(tmp_path / "toys.parquet")])
+    assert persons_tied(unnamed, 3, range(2)) == "not every row names one"
 
 
 def test_the_frame_split_tears_videos_apart(crops: Material) -> None:

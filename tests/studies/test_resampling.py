@@ -10,9 +10,19 @@ import pytest
 for package in ("pyarrow", "sklearn"):
     pytest.importorskip(package, reason=f"needs {package} (extra `evaluation`)")
 
+from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from unmask.studies.resampling import ACCURACY, AUC, BALANCED, MEAN, Estimates, Scored, Valued
+from unmask.studies.resampling import (
+    ACCURACY,
+    AUC,
+    BALANCED,
+    MEAN,
+    TWO_SEEDS,
+    Estimates,
+    Scored,
+    Valued,
+)
 
 
 def scored(seed: int = 0, *, shift: float = 1.0, count: int = 80, clusters: int = 20) -> Scored:
@@ -62,6 +72,35 @@ def test_seeds_that_differ_widen_the_interval() -> None:
     assert wide.high is not None
     assert wide.low < 1.0
     assert wide.high > 2.0
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_the_interval_over_seeds_is_students(seeds: int) -> None:
+    rng = np.random.default_rng(seeds)
+    names = np.array([f"c{n}" for n in range(20)], dtype=object)
+    means = {name: rng.normal(size=seeds) for name in "ab"}
+    runs = {
+        name: [Valued(str(s), np.full(20, each), names) for s, each in enumerate(of)]
+        for name, of in means.items()
+    }
+    found = Estimates(runs, (MEAN,), replicates=40_000).difference("a", "b", MEAN)
+    apart = means["a"] - means["b"]
+    quantile = stats.norm.ppf(0.975) if seeds == 2 else stats.t.ppf(0.975, seeds - 1)
+    half = quantile * apart.std(ddof=1) / np.sqrt(seeds)
+    assert found.value == pytest.approx(apart.mean())
+    assert found.low == pytest.approx(apart.mean() - half, abs=0.1 * half)
+    assert found.high == pytest.approx(apart.mean() + half, abs=0.1 * half)
+
+
+def test_two_seeds_hold_the_truth_as_often_as_said() -> None:
+    z = stats.norm.ppf(0.975)
+    assert pytest.approx(stats.t.cdf(z, 1) - stats.t.cdf(-z, 1), abs=0.005) == TWO_SEEDS
+
+
+def test_an_interval_of_auc_stays_between_0_and_1() -> None:
+    runs = [scored(n, shift=shift) for n, shift in enumerate((0.0, 0.0, 9.0))]
+    found = Estimates({"a": runs}, (AUC,), replicates=200).of("a", AUC)
+    assert (found.low, found.high) == (0, 1)
 
 
 def test_too_few_clusters_give_no_interval() -> None:

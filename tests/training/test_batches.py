@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from toy_crops import write_toy_crops
-from unmask.errors import RecipeError
+from unmask.errors import ManifestError, RecipeError
 from unmask.training.batches import TrainingBatches, ValidationBatches, classes_of, drawn_crops
 from unmask.training.crops import CropKey, Crops, read_crops
 from unmask.training.recipe import Recipe
@@ -136,6 +138,32 @@ def test_a_fakes_original_is_the_nearest_frame_of_its_footage() -> None:
 
     keys = (key("r", "a", 0), key("r", "a", 30), key("f", "a", 20), key("f2", "b", 0))
     assert classes_of(Crops((), keys)).original.tolist() == [-1, -1, 1, -1]
+
+
+@pytest.mark.parametrize("columns", [(), ("frame",)])
+def test_paired_sees_every_real_frame_of_a_file(tmp_path: Path, columns: tuple[str, ...]) -> None:
+    rows = [
+        {"name": f"{label}{n}", "label": label, "original": f"clip{clip}", "frame": n, "image": b""}
+        for clip in range(2)
+        for label in ("real", "fake")
+        for n in range(6)
+    ]
+    table = pa.Table.from_pylist(rows)
+    pq.write_table(table.select(["name", "label", "original", "image", *columns]), tmp_path / "f")
+    crops = read_crops([tmp_path / "f"])
+    # reals of the first clip are rows 0 to 5, those of the second 12 to 17
+    assert classes_of(crops).original[[*range(6, 12), *range(18, 24)]].tolist() == [
+        *range(6),
+        *range(12, 18),
+    ]
+
+
+@pytest.mark.parametrize("frames", [["a", "b"], [0, None], [0.0, 1.0]])
+def test_frames_that_are_no_whole_numbers_are_refused(tmp_path: Path, frames: list[object]) -> None:
+    columns = {"name": ["a", "b"], "label": ["real", "fake"], "image": [b"", b""], "frame": frames}
+    pq.write_table(pa.table(columns), tmp_path / "f.parquet")
+    with pytest.raises(ManifestError, match="frames are whole numbers"):
+        read_crops([tmp_path / "f.parquet"])
 
 
 def test_validation_crops_come_once_and_in_order(crops: Crops) -> None:

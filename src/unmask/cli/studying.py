@@ -129,6 +129,7 @@ def report(
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown; - prints it.")] = None,
 ) -> None:
     """Join studies into one page, or print their answers."""
+    from unmask.cli.studying_run import line_of
     from unmask.studies.page import to_html, to_markdown
     from unmask.studies.running import read_outcomes
 
@@ -141,4 +142,4 @@ def report(
         typer.echo(to_markdown(outcomes), nl=False)
     if output is None and markdown is None:
         for outcome in outcomes:
-            typer.echo(f"{outcome.name}: {outcome.said}")
+            typer.echo(line_of(outcome))

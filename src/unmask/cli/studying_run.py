@@ -14,7 +14,7 @@ from unmask.studies.catalogue import EVERY, studies_named
 from unmask.studies.cells import Cache
 from unmask.studies.running import PAGE, run_study
 from unmask.studies.scales import SCALES, Scale
-from unmask.studies.study import CellState
+from unmask.studies.study import CellState, Outcome
 from unmask.studies.world import Asked, World
 
 _FOLDER = Path("studies")
@@ -76,9 +76,14 @@ def run_studies(wanted: Wanted, asked: Asked, output: Path | None, cache: Path |
         place = folder / study.name if several else folder
         outcome = run_study(study, world, place, Lines())
         troubled = troubled or outcome.failed > 0 or outcome.answer is None
-        typer.echo(f"{study.name}: {visible(outcome.said)}")
+        typer.echo(line_of(outcome))
         typer.echo(f"  {outcome.done} cells done, {outcome.failed} failed; {place / PAGE}")
     return 3 if troubled else 0
+
+
+def line_of(outcome: Outcome) -> str:
+    """Return a study's name and answer, marked where its split leaks by design."""
+    return f"{outcome.name}{' LEAKS' if outcome.leak else ''}: {visible(outcome.said)}"
 
 
 def _say(what: str) -> None:

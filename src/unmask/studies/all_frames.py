@@ -83,6 +83,7 @@ def _crops(table: pa.Table, is_key: NDArray[np.bool_]) -> pa.Table:
         "person": none,
         "split": none,
         "condition": pa.array(["key" if key else "other" for key in is_key]),
+        "persons": pa.nulls(len(table), COLUMNS.field("persons").type),
     }
     columns |= {n: table[n] for n in ("label", "video", "target", "method", "frame", "image")}
     return pa.table([columns[n] for n in COLUMNS.names], schema=COLUMNS)

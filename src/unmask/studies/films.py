@@ -41,6 +41,8 @@ class Films:
     """Their terms."""
     films: tuple[Film, ...]
     """In order."""
+    leak: str | None = None
+    """Why the split that they mark leaks; None where it does not."""
 
     @property
     def described(self) -> str:
@@ -104,7 +106,9 @@ def read_films(path: Path, *, root: Path | None = None, limit: int | None = None
     kept = np.unique(
         np.linspace(0, len(found) - 1, min(len(found), limit or len(found))).astype(int)
     )
-    return Films(path.name, manifest.info.licence, tuple(found[at] for at in kept))
+    info = manifest.info
+    leak = f"{info.protocol}: {info.leak_reason}" if info.leaks else None
+    return Films(path.name, info.licence, tuple(found[at] for at in kept), leak)
 
 
 def parted(films: Sequence[Film], share: float = 0.2) -> tuple[tuple[Film, ...], tuple[Film, ...]]:

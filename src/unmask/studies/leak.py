@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from unmask.errors import ManifestError
@@ -26,7 +28,7 @@ def folds_of(crops: Material, protocol: str, folds: int, seed: int) -> Positions
     Args:
         crops: to split.
         protocol: `frame` draws each crop by itself, as the paper did; `video` keeps footage
-            together; `identity` keeps persons together as well.
+            together; `identity` keeps persons together as well, both of a swap.
         folds: how many.
         seed: of the draw.
     """
@@ -35,9 +37,38 @@ def folds_of(crops: Material, protocol: str, folds: int, seed: int) -> Positions
     return crops.parted([1.0] * folds, seed, persons=protocol == "identity")
 
 
-def _protocols(crops: Material) -> tuple[str, ...]:
-    known = all(person is not None for person in crops.names("person"))
-    return ("frame", "video", "identity") if known else ("frame", "video")
+def persons_tied(crops: Material, folds: int, seeds: Iterable[int]) -> str | None:
+    """Return why crops cannot be split by person into equal folds; None where they can.
+
+    Args:
+        crops: to split.
+        folds: how many.
+        seeds: of the draws.
+    """
+    if not all(crops.persons):
+        return "not every row names one"
+    groups = crops.linked(persons=True)
+    parts = [folds_of(crops, "identity", folds, seed) for seed in seeds]
+    whole = all(
+        0 < crops.is_fake[part == fold].sum() < (part == fold).sum()
+        for part in parts
+        for fold in range(folds)
+    )
+    if whole and groups.largest_share <= 1 / folds:
+        return None
+    return (
+        f"persons tied by swaps or by a video (groups: {len(groups)}, the largest with "
+        f"{groups.largest_share:.0%} of the crops) cannot be spread over {folds} equal folds with "
+        "real and fake crops each"
+    )
+
+
+def _tied(world: World) -> str | None:
+    return persons_tied(world.persons, world.scale.folds, world.seeds)
+
+
+def _protocols(world: World) -> tuple[str, ...]:
+    return ("frame", "video") if _tied(world) else ("frame", "video", "identity")
 
 
 def _cells(world: World) -> list[Cell]:
@@ -50,7 +81,7 @@ def _cells(world: World) -> list[Cell]:
             hint="give crops of several frames of each video",
         )
     cells = []
-    for protocol in _protocols(crops):
+    for protocol in _protocols(world):
         for seed in world.seeds:
             fold_of = folds_of(crops, protocol, folds, seed)
             for fold in range(folds):
@@ -74,8 +105,8 @@ def _cells(world: World) -> list[Cell]:
 
 
 def _answer(world: World, found: Found) -> Answer:
-    crops = world.persons
-    by_person = "identity" in _protocols(crops)
+    tied, strictest = _tied(world), _protocols(world)[-1]
+    by_person = tied is None
     cluster = "person" if by_person else "target"
     conditions: dict[str, list[Run]] = {
         str(protocol): [
@@ -83,7 +114,6 @@ def _answer(world: World, found: Found) -> Answer:
         ]
         for (protocol,), cells in found.by("split").items()
     }
-    strictest = _protocols(crops)[-1]
     need(list(conditions), ["frame", "video", strictest])
     estimates = Estimates(conditions, _FIGURES, replicates=world.scale.replicates)
     gaps = {
@@ -118,7 +148,7 @@ def _answer(world: World, found: Found) -> Answer:
         Result(f"frame less {strictest}", ACCURACY, accuracy, "difference"),
         Result(f"lead of the frame split that is gone under {strictest}", "share", share),
     ]
-    limits = () if by_person else ("What persons give away: the rows name none.",)
+    limits = () if by_person else (f"What persons give away: {tied}.",)
     return Answer(text, tuple(results), (_drawing(estimates),), limits)
 
 
@@ -168,7 +198,7 @@ LEAK = Study(
     "same share of the crops",
     measures="AUC and accuracy of the crops of each held-out fold, mean over folds and seeds",
     statistic="difference of the frame split and the strictest split; intervals draw persons (or "
-    "source videos where persons are not known) and seeds",
+    "source videos where persons cannot be kept apart) and seeds",
     cannot_say=(
         (
             "How much of the paper's own figure is leak: that depends on its data and networks; "

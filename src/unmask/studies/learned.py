@@ -80,6 +80,8 @@ def lesson_cell(
         "validation": lesson.validation.sha256,
         "test": lesson.test.sha256,
     }
+    if lesson.recipe.imbalance.strategy == "paired":
+        content["pairs"] = "nearest frames"  # cells of another pairing are made anew
 
     def measure(place: Place) -> Measured:
         run = _trained(lesson, place.work, device)

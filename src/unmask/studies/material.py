@@ -7,8 +7,8 @@ A choice of rows has a hash of its own, which is part of the identity of every c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from unmask.bundle import file_sha256
-from unmask.datasets.grouping import connected, place, seeded_order
+from unmask.datasets.grouping import Grouping, connected, place, seeded_order
 from unmask.datasets.store import CropStore
 from unmask.errors import InputNotFound, ManifestError
 
@@ -35,9 +35,11 @@ COLUMNS = pa.schema(
         ("frame", pa.int64()),
         ("condition", pa.string()),
         ("image", pa.large_binary()),
+        ("persons", pa.list_(pa.string())),
     ]
 )
-"""Columns: `target` and `source` name footage, `condition` what was done to a crop."""
+"""Columns: `target` and `source` name footage, `condition` what was done to a crop, `persons` all
+whose faces went into it, `person` the first of them."""
 SIDES = ("train", "validation", "test")
 RATIOS = (0.6, 0.15, 0.25)
 """Shares of the sides where the data mark none."""
@@ -58,6 +60,8 @@ class Material:
     """Its terms."""
     table: pa.Table
     """`COLUMNS`."""
+    leak: str | None = None
+    """Why the split that its rows mark leaks; None where it does not, or none is known to."""
 
     def __len__(self) -> int:
         """Return the number of crops."""
@@ -78,6 +82,11 @@ class Material:
         return np.asarray(self.names("label") == "fake", dtype=np.bool_)
 
     @property
+    def persons(self) -> list[list[str]]:
+        """The persons of each crop; none where they are not known."""
+        return [each or [] for each in self.table["persons"].to_pylist()]
+
+    @property
     def reals(self) -> int:
         """Number of reals."""
         return int((~self.is_fake).sum())
@@ -94,7 +103,7 @@ class Material:
         """Return the crops at positions, or those for which a mask holds."""
         chosen = np.flatnonzero(positions) if positions.dtype == np.bool_ else positions
         digest = hashlib.sha256(self.sha256.encode() + np.asarray(chosen, "<i8").tobytes())
-        return Material(self.title, digest.hexdigest(), self.licence, self.table.take(chosen))
+        return replace(self, sha256=digest.hexdigest(), table=self.table.take(chosen))
 
     def at_most(self, count: int | None, *, seed: int = 0) -> Material:
         """Return at most so many crops, whole footage at a time, with the shares of the classes.
@@ -111,23 +120,29 @@ class Material:
 
     def parted(self, ratios: Sequence[float], seed: int, *, persons: bool = False) -> Positions:
         """Return the part of each crop, `(N,)`: linked footage (and persons) stay together."""
-        columns = ("target", "source", "person") if persons else ("target", "source")
-        keys = [self.names(column) for column in columns]
-        kinds = ("footage", "footage", "person")
-        grouping = connected(
-            [[(kinds[n], k[row]) for n, k in enumerate(keys) if k[row]] for row in range(len(self))]
-        )
+        grouping = self.linked(persons=persons)
         counts = np.zeros((len(grouping), 2), dtype=np.int64)
         np.add.at(counts, (grouping.of_row, self.is_fake.astype(np.int64)), 1)
         firsts = np.unique(grouping.of_row, return_index=True)[1]
-        order = seeded_order([str(keys[0][row]) for row in firsts], grouping.sizes, seed=seed)
+        targets = self.names("target")[firsts]
+        order = seeded_order([str(each) for each in targets], grouping.sizes, seed=seed)
         found: Positions = place(counts, ratios, order)[grouping.of_row]
         return found
 
+    def linked(self, *, persons: bool) -> Grouping:
+        """Return the groups of crops that share footage (or persons), also through others."""
+        footage = zip(self.names("target"), self.names("source"), strict=True)
+        keys = [[("footage", key) for key in pair if key] for pair in footage]
+        if persons:
+            for row, named in zip(keys, self.persons, strict=True):
+                row += [("person", person) for person in named]
+        return connected(keys)
+
     def write(self, path: Path) -> None:
         """Write the crops as training reads them."""
-        table = self.table.select(["name", "label", "target", "video", "image"])
-        pq.write_table(table.rename_columns(["name", "label", "original", "video", "image"]), path)
+        table = self.table.select(["name", "label", "target", "video", "frame", "image"])
+        columns = ["name", "label", "original", "video", "frame", "image"]
+        pq.write_table(table.rename_columns(columns), path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +155,8 @@ class Sides:
     """To choose the epoch by."""
     test: Material
     """To judge by."""
+    leak: str | None = None
+    """Why they share footage or persons by design; None where they do not."""
 
 
 def sides_of(material: Material, *, test: Material | None = None, seed: int = 0) -> Sides:
@@ -155,7 +172,8 @@ def sides_of(material: Material, *, test: Material | None = None, seed: int = 0)
     """
     marked = material.names("split")
     wanted = SIDES if test is None else SIDES[:2]
-    if set(wanted) <= set(marked):
+    as_marked = set(wanted) <= set(marked)
+    if as_marked:
         parts = [material.take(marked == side) for side in wanted]
     else:
         part = material.parted(RATIOS[: len(wanted)], seed)
@@ -167,7 +185,16 @@ def sides_of(material: Material, *, test: Material | None = None, seed: int = 0)
                 f"the {side} side of {material.title} lacks real or fake crops: {found!r}",
                 hint="give more crops, or mark the column `split`",
             )
-    return Sides(*parts)
+    # footage that is carved shares nothing, whatever the marks do
+    leaks = [material.leak] if as_marked or test is not None else []
+    leaks += [] if test is None else [test.leak]
+    training, validation, judged = parts
+    return Sides(training, validation, judged, all_of(leaks))
+
+
+def all_of(leaks: Iterable[str | None]) -> str | None:
+    """Return several reasons why splits leak as one, each once; None where there is none."""
+    return "; ".join(dict.fromkeys(leak for leak in leaks if leak)) or None
 
 
 def read_material(paths: Sequence[Path], *, limit: int | None = None, seed: int = 0) -> Material:
@@ -188,7 +215,8 @@ def read_material(paths: Sequence[Path], *, limit: int | None = None, seed: int 
     title = ", ".join(path.name for path in paths)
     licence = "; ".join(dict.fromkeys(_licence(root) for root in paths))
     digest = hashlib.sha256(hashes.encode()).hexdigest()
-    whole = Material(title, digest, licence, pa.concat_tables(tables))
+    leak = all_of(_leak(root) for root in paths)
+    whole = Material(title, digest, licence, pa.concat_tables(tables), leak)
     chosen = whole.at_most(limit, seed=seed)
     filled, first = [], 0
     wanted = set(chosen.names("name"))
@@ -198,7 +226,7 @@ def read_material(paths: Sequence[Path], *, limit: int | None = None, seed: int 
         rows = table.filter(pa.array(kept))
         filled.append(rows.set_column(10, COLUMNS.field("image"), pictures.cast(pa.large_binary())))
         first += len(table)
-    return Material(title, chosen.sha256, licence, pa.concat_tables(filled))
+    return replace(chosen, table=pa.concat_tables(filled))
 
 
 def _files(path: Path) -> list[Path]:
@@ -213,6 +241,11 @@ def _files(path: Path) -> list[Path]:
 
 def _licence(root: Path) -> str:
     return CropStore(root).info.licence if root.is_dir() else "that of the data, not stated"
+
+
+def _leak(root: Path) -> str | None:
+    info = CropStore(root).info if root.is_dir() else None
+    return f"{info.protocol}: {info.leak_reason}" if info is not None and info.leaks else None
 
 
 def _without_pictures(path: Path, number: str) -> pa.Table:
@@ -240,7 +273,8 @@ def _aligned(columns: dict[str, list[object]], count: int, number: str) -> pa.Ta
     names = [f"{number}/{each}" for each in columns.get("crop_id") or columns["name"]]
     videos = columns.get("video_id") or columns.get("video") or columns.get("name") or names
     targets = columns.get("target") or columns.get("original") or videos
-    persons = columns.get("identities") or columns.get("person") or columns.get("identity") or empty
+    named = columns.get("identities") or columns.get("person") or columns.get("identity") or empty
+    persons = [p if isinstance(p, list) else [p] if p else [] for p in named]
     rows = {
         "name": names,
         "label": columns["label"],
@@ -248,11 +282,12 @@ def _aligned(columns: dict[str, list[object]], count: int, number: str) -> pa.Ta
         "target": [t or v for t, v in zip(targets, videos, strict=True)],
         "source": columns.get("source") or empty,
         "method": columns.get("method") or empty,
-        "person": [p[0] if isinstance(p, list) and p else p or None for p in persons],
+        "person": [p[0] if p else None for p in persons],
         "split": columns.get("split") or empty,
         "frame": columns.get("frame_index") or columns.get("frame") or [0] * count,
         "condition": empty,
         "image": [b""] * count,
+        "persons": persons,
     }
     if strange := set(columns["label"]) - {"real", "fake"}:
         raise ManifestError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import jinja2
 from markupsafe import Markup
@@ -19,10 +20,17 @@ works, and says nothing of real forgeries.
 """
 
 
-class _NoLeak:
-    """What the charts of evaluations ask of their page: marks of leaking protocols. None here."""
+@dataclass(frozen=True)
+class _Marked:
+    """What the charts of evaluations ask of their page: marks of leaking protocols."""
 
-    leaks = False
+    leak_reason: str | None
+    """Why the split leaks; None where it does not."""
+
+    @property
+    def leaks(self) -> bool:
+        """Whether it does."""
+        return self.leak_reason is not None
 
 
 def to_html(outcomes: Sequence[Outcome]) -> str:
@@ -43,7 +51,7 @@ def to_html(outcomes: Sequence[Outcome]) -> str:
         outcomes=outcomes,
         ran_on=ran_on,
         written=written,
-        info=_NoLeak(),
+        marked=lambda outcome: _Marked(outcome.leak),
         style=Markup(style),  # noqa: S704 - our own files
         policy=page.policy(style),
     )
@@ -66,7 +74,8 @@ def to_markdown(outcomes: Sequence[Outcome]) -> str:
     """Write studies for the documentation: question, answer, figures, what it does not show."""
     parts = [_HEAD, "| study | question | scale and material | answer |", "|---|---|---|---|"]
     parts += [
-        f"| [`{o.name}`](#{o.name}) | {_cell(o.question)} | {_cell(ran_on(o))} | {_cell(o.said)} |"
+        f"| [`{o.name}`](#{o.name}) | {_cell(o.question)} | {_cell(ran_on(o))} "
+        f"| {_cell(o.said)}{_mark(o)} |"
         for o in outcomes
     ]
     return "\n".join(parts) + "\n" + "".join(f"\n{_section(each)}" for each in outcomes)
@@ -78,17 +87,22 @@ def _section(outcome: Outcome) -> str:
         lines += [f"**Not answered:** {outcome.why_unanswered}", ""]
     else:
         first, *rest = outcome.answer.text
-        lines += [f"**{first}**", "", *(line for each in rest for line in (each, ""))]
+        lines += [
+            f"**{first}**{_mark(outcome)}",
+            "",
+            *(line for each in rest for line in (each, "")),
+        ]
         lines += [
             "| | figure | value [95 % interval] | n | drawn | runs |",
             "|---|---|---|---|---|---|",
         ]
-        lines += [_line(result) for result in outcome.answer.results]
+        lines += [_line(result, _mark(outcome)) for result in outcome.answer.results]
         lines.append("")
     lines += [
         f"- Varied: {outcome.varies}. Held: {outcome.held}.",
         f"- Statistic: {outcome.statistic}.",
         *(f"- Data: {each}." for each in outcome.data),
+        *([f"- The split LEAKS by design. {outcome.leak}."] if outcome.leak else []),
         f"- Scale {outcome.scale}; {'; '.join(f'{k}: {v}' for k, v in outcome.settings.items())}.",
         f"- Cells: {outcome.done} done, {outcome.failed} failed; {outcome.seconds:.0f} s of work.",
         *(f"- Does not show: {each}" for each in outcome.cannot_say),
@@ -96,9 +110,14 @@ def _section(outcome: Outcome) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(result: Result) -> str:
+def _mark(outcome: Outcome) -> str:
+    return " LEAKS" if outcome.leak else ""
+
+
+def _line(result: Result, mark: str) -> str:
     e = result.estimate
-    cells = (result.condition, result.figure, written(result), e.units, e.clusters, e.runs)
+    number = f"{written(result)}{mark}"
+    cells = (result.condition, result.figure, number, e.units, e.clusters, e.runs)
     return f"| {' | '.join(_cell(str(each)) for each in cells)} |"
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.studies.material import COLUMNS, Material
+from unmask.studies.material import COLUMNS, Material, all_of
 from unmask.studies.toys import jpeg
 
 Pixels = NDArray[np.uint8]
@@ -62,7 +63,7 @@ def marked(crops: Material, wanted: NDArray[np.bool_], condition: str) -> Materi
     table = crops.table.set_column(10, COLUMNS.field("image"), pa.array(images, pa.large_binary()))
     digest = hashlib.sha256(f"{crops.sha256} {_MARK_VERSION}".encode())
     digest.update(np.asarray(wanted, np.uint8).tobytes())
-    changed = Material(crops.title, digest.hexdigest(), crops.licence, table)
+    changed = replace(crops, sha256=digest.hexdigest(), table=table)
     return with_condition(changed, condition)
 
 
@@ -71,7 +72,7 @@ def with_condition(crops: Material, condition: str) -> Material:
     column = pa.array([condition] * len(crops), pa.string())
     digest = hashlib.sha256(f"{crops.sha256} is {condition}".encode()).hexdigest()
     table = crops.table.set_column(9, COLUMNS.field("condition"), column)
-    return Material(crops.title, digest, crops.licence, table)
+    return replace(crops, sha256=digest, table=table)
 
 
 def joined(parts: Iterable[Material]) -> Material:
@@ -80,4 +81,5 @@ def joined(parts: Iterable[Material]) -> Material:
     digest = hashlib.sha256(" ".join(part.sha256 for part in listed).encode()).hexdigest()
     title = ", ".join(dict.fromkeys(part.title for part in listed))
     licence = "; ".join(dict.fromkeys(part.licence for part in listed))
-    return Material(title, digest, licence, pa.concat_tables([part.table for part in listed]))
+    table = pa.concat_tables([part.table for part in listed])
+    return Material(title, digest, licence, table, all_of(part.leak for part in listed))

@@ -25,6 +25,7 @@ from unmask.errors import InputNotFound, ManifestError, UnmaskError
 from unmask.provenance import versions
 from unmask.studies.cells import Cell, Measured
 from unmask.studies.page import to_html
+from unmask.studies.resampling import SEEDS_NEEDED, TWO_SEEDS
 from unmask.studies.study import About, Answer, CellState, Found, Outcome, Study
 from unmask.studies.world import World
 from unmask.training.runs import write_whole
@@ -100,7 +101,11 @@ def _outcome(
     why: str | None,
 ) -> Outcome:
     asked = {each.name: getattr(study, each.name) for each in fields(About)}
-    asked["cannot_say"] = (*study.cannot_say, *(answer.cannot_say if answer else ()))
+    asked["cannot_say"] = (
+        *study.cannot_say,
+        *(answer.cannot_say if answer else ()),
+        *_of_few_seeds(states),
+    )
     return Outcome(
         **asked,
         answer=answer,
@@ -110,7 +115,22 @@ def _outcome(
         data=world.described(study.needs),
         settings=world.settings(),
         versions=versions() | _training_versions(),
+        leak=world.leak(study.needs),
     )
+
+
+def _of_few_seeds(states: Sequence[CellState]) -> tuple[str, ...]:
+    """Return what intervals lack of the noise of training, where networks were trained."""
+    seeds = len({state.factors["seed"] for state in states if "seed" in state.factors})
+    if not 0 < seeds < SEEDS_NEEDED:
+        return ()
+    held = (
+        "nothing of the noise of training: every network was trained with one seed"
+        if seeds == 1
+        else "the noise of training only in part: networks were trained with 2 seeds, and where "
+        f"that noise is most of it, a 95 % interval holds the truth in {TWO_SEEDS:.0%} of cases"
+    )
+    return (f"How far other seeds would lie: intervals hold {held}. Give --seeds 3 or more.",)
 
 
 def _training_versions() -> dict[str, str]:

@@ -137,6 +137,8 @@ class Outcome(About):
     """Networks, seeds and the rest that was asked for."""
     versions: dict[str, str]
     """Versions of the program and of what it computes with."""
+    leak: str | None = None
+    """Why the split that it was run on leaks by design; None where it does not."""
 
     @property
     def said(self) -> str:

@@ -33,8 +33,10 @@ MARGIN_RATIO = 1.3
 FPS = 25
 _QUALITY = 92
 _SOURCES = 24
-"""Persons whose faces are put in; none of them is filmed."""
+"""Persons whose faces are put in, those of `ToyPersons` aside; none of them is filmed."""
 _FIRST_SOURCE = 5000
+_VERSION = 2
+"""Raised when the same settings give other rows, so that kept ones are made anew."""
 
 
 @dataclass(frozen=True)
@@ -117,43 +119,51 @@ def films_cell(settings: ToyFilms) -> Cell:
 
 
 def _content(settings: ToyCrops | ToyPersons | ToyFilms) -> dict[str, Any]:
-    return {"what": type(settings).__name__, **asdict(settings)}
+    return {"what": type(settings).__name__, "version": _VERSION, **asdict(settings)}
 
 
 def _crop_rows(settings: ToyCrops) -> Iterator[dict[str, object]]:
     detector = MtcnnDetector(threads=1)
     for number in range(settings.persons):
         person = settings.first_person + number
+        source = _FIRST_SOURCE + person % _SOURCES
         frames = talk(person, seconds=settings.frames / FPS, size=SIZE)
         face = _face(detector, frames)
         clips: dict[str | None, Frames] = {None: frames}
         for method in settings.methods:
-            clips[method] = _forged(frames, person, method, settings.strength)
+            clips[method] = _forged(frames, source, method, settings.strength)
         share = number / settings.persons
         split = "train" if share < 0.6 else "validation" if share < 0.7 else "test"
-        base = {"person": f"p{person}", "target": f"p{person}", "split": split}
+        base = {"target": f"p{person}", "split": split}
         for way, clip in clips.items():
             cut = _cut(face, clip, settings.size_px, settings.quality)
-            yield from _rows_of(cut, f"p{person}{way or ''}", way, base)
+            persons = (person,) if way is None else (person, source)
+            yield from _rows_of(cut, f"p{person}{way or ''}", way, persons, base)
 
 
 def _person_rows(settings: ToyPersons) -> Iterator[dict[str, object]]:
     detector = MtcnnDetector(threads=1)
     for number in range(settings.persons):
         person = settings.first_person + number
+        source = _FIRST_SOURCE + person  # each person's own, so that persons can be kept apart
         mostly_forged = number % 2 == 0
         for take in range(settings.takes):
             frames = clip = talk(person, take=take, seconds=settings.frames / FPS, size=SIZE)
             method = "soft" if mostly_forged == (take >= settings.exceptions) else None
             if method is not None:
-                clip = _forged(frames, person + take, method, settings.strength)
+                clip = _forged(frames, source, method, settings.strength)
             name = f"p{person}t{take}"
             cut = _cut(_face(detector, frames), clip, settings.size_px, _QUALITY)
-            yield from _rows_of(cut, name, method, {"person": f"p{person}", "target": name})
+            persons = (person,) if method is None else (person, source)
+            yield from _rows_of(cut, name, method, persons, {"target": name})
 
 
 def _rows_of(
-    pictures: list[bytes], video: str, method: str | None, base: dict[str, str]
+    pictures: list[bytes],
+    video: str,
+    method: str | None,
+    persons: tuple[int, ...],
+    base: dict[str, str],
 ) -> Iterator[dict[str, object]]:
     for frame, picture in enumerate(pictures):
         yield base | {
@@ -163,11 +173,13 @@ def _rows_of(
             "method": method,
             "frame": frame,
             "image": picture,
+            "person": f"p{persons[0]}",
+            "persons": [f"p{each}" for each in persons],
         }
 
 
-def _forged(frames: Frames, person: int, method: str, strength: float) -> Frames:
-    whole, _ = forge(frames, _FIRST_SOURCE + person % _SOURCES, method=method)
+def _forged(frames: Frames, source: int, method: str, strength: float) -> Frames:
+    whole, _ = forge(frames, source, method=method)
     return mixed(frames, whole, strength)
 
 
@@ -200,7 +212,7 @@ def jpeg(pixels: NDArray[np.uint8], quality: int = _QUALITY) -> bytes:
 def _film_rows(settings: ToyFilms, number: int, folder: Path) -> Iterator[dict[str, object]]:
     person = settings.first_person + number
     frames = talk(person, seconds=settings.seconds, size=SIZE)
-    forged = _forged(frames, person, "swap", settings.strength)
+    forged = _forged(frames, _FIRST_SOURCE + person % _SOURCES, "swap", settings.strength)
     for name, label, clip in (
         (f"{number:03d}", "real", frames),
         (f"{number:03d}-forged", "fake", forged),

@@ -22,7 +22,7 @@ from unmask.studies.cells import Cache, Cell, Factor, Measured
 from unmask.studies.cutting import Cutting, frames_cell
 from unmask.studies.films import Film, Films, parted, read_films
 from unmask.studies.learned import Lesson, lesson_cell, recipe_for
-from unmask.studies.material import SIDES, Material, Sides, read_material, sides_of
+from unmask.studies.material import SIDES, Material, Sides, all_of, read_material, sides_of
 from unmask.studies.scales import Scale
 from unmask.studies.scorers import BundleScorer, LearnedScorer, Scorer
 from unmask.studies.toys import LICENCE, MARGIN_RATIO, ToyCrops, ToyPersons, crops_cell, films_cell
@@ -115,6 +115,7 @@ class World:
             sides.training.at_most(self.scale.train_crops),
             sides.validation.at_most(self.scale.test_crops),
             sides.test.at_most(self.scale.test_crops),
+            sides.leak,
         )
 
     @cached_property
@@ -251,6 +252,18 @@ class World:
         if "detector" in needs and "scorer" in opened:
             told.append(self.scorer.title)
         return tuple(told)
+
+    def leak(self, needs: str) -> str | None:
+        """Return why the sides that a study with these needs used leak; None where they do not."""
+        opened = vars(self)
+        found = []
+        if "films" in needs and "films" in opened and self.films.side("test"):
+            found.append(self.films.leak)
+        if "crops" in needs:
+            sides = [self.whole_sides] if "whole_sides" in opened else []
+            sides += self.data_sets.values() if "data_sets" in opened else ()
+            found += [each.leak for each in sides]
+        return all_of(found)
 
     def settings(self) -> dict[str, str]:
         """Return what was asked for, in words."""

@@ -42,21 +42,27 @@ def resized(image: Image.Image, size_px: int) -> Image.Image:
 def classes_of(crops: Crops, *, drawn: NDArray[np.bool_] | None = None) -> Classes:
     """Return where each class is, and for each fake the nearest real crop of the same footage.
 
+    Of several that are equally near, the one that fewest fakes have so far is taken: all serve.
+
     Args:
         crops: all of them.
         drawn: `(N,)` whether a crop counts; None counts all.
     """
     is_fake = crops.is_fake
     counted = np.ones(len(crops), dtype=np.bool_) if drawn is None else drawn
+    frames = np.array([key.frame for key in crops.keys], dtype=np.int64)
     reals: dict[str, list[int]] = defaultdict(list)
     for index in np.flatnonzero(~is_fake):
         reals[crops.keys[index].target].append(int(index))
     original = np.full(len(crops), -1, dtype=np.int64)
+    served = np.zeros(len(crops), dtype=np.int64)
     for index in np.flatnonzero(is_fake):
-        key = crops.keys[index]
-        if candidates := reals.get(key.target):
-            distance = [abs(crops.keys[other].frame - key.frame) for other in candidates]
-            original[index] = candidates[int(np.argmin(distance))]
+        if candidates := reals.get(crops.keys[index].target):
+            distance = np.abs(frames[candidates] - frames[index])
+            nearest = np.array(candidates)[distance == distance.min()]
+            chosen = nearest[np.argmin(served[nearest])]
+            served[chosen] += 1
+            original[index] = chosen
     return Classes(np.flatnonzero(~is_fake & counted), np.flatnonzero(is_fake & counted), original)
 
 

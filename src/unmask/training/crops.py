@@ -2,8 +2,9 @@
 
 A crop store (`unmask data crops`) knows its splits, footage and licence. A plain Parquet file has
 the columns `name`, `label` (`real` or `fake`) and `image` (an encoded picture), and may have
-`original` (the name of the real video that a fake was made from; itself for a real) and `video`
-(where several crops are of one video; without it each name is a video). Needs no torch.
+`original` (the name of the real video that a fake was made from; itself for a real), `video`
+(where several crops are of one video; without it each name is a video) and `frame` (a crop's
+position in its video, a whole number; without it all are 0). Needs no torch.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from unmask.training.runs import DataSource
 
 _STORE_COLUMNS = ("video_id", "dataset", "label", "target", "source", "split", "frame_index")
 _REQUIRED = ("name", "label", "image")
-_OPTIONAL = ("original", "video")
+_OPTIONAL = ("original", "video", "frame")
 
 
 class Pictures(Protocol):
@@ -208,11 +209,20 @@ def _read_file(path: Path, number: int) -> tuple[Origin, list[CropKey]]:
             hint="rewrite the column `label`",
         )
     originals, videos = columns.get("original", names), columns.get("video", names)
+    frames = columns.get("frame", [0] * len(table))
+    rows = zip(names, labels, originals, videos, frames, strict=True)
     keys = [
-        CropKey(label == "fake", str(video), str(original or name), None, None, 0, number, position)
-        for position, (name, label, original, video) in enumerate(
-            zip(names, labels, originals, videos, strict=True)
+        CropKey(
+            is_fake=label == "fake",
+            video=str(video),
+            target=str(original or name),
+            source=None,
+            split=None,
+            frame=frame,
+            origin=number,
+            position=position,
         )
+        for position, (name, label, original, video, frame) in enumerate(rows)
     ]
     pictures = table["image"].cast(pa.large_binary()).combine_chunks()
     described = DataSource(path=str(path.absolute()), sha256=file_sha256(path), licence=None)
@@ -225,7 +235,10 @@ def _opened(path: Path) -> pa.Table:
         raise InputNotFound(
             f"no crops {str(path)!r}", hint="give a crop store's folder or a Parquet file"
         )
-    hint = f"a file of crops has the columns {', '.join(_REQUIRED)} and may have original, video"
+    hint = (
+        f"a file of crops has the columns {', '.join(_REQUIRED)} and may have "
+        f"{', '.join(_OPTIONAL)}"
+    )
     try:
         names = pq.read_schema(path).names
     except (pa.ArrowInvalid, OSError) as error:
@@ -235,4 +248,12 @@ def _opened(path: Path) -> pa.Table:
     table = pq.read_table(path, columns=[n for n in (*_REQUIRED, *_OPTIONAL) if n in names])
     if not len(table):
         raise ManifestError(f"{path} holds no crop", hint=hint)
+    if "frame" in table.column_names:
+        frames = table["frame"]
+        if not pa.types.is_integer(frames.type) or frames.null_count:
+            raise ManifestError(
+                f"{path}: frames are whole numbers, one for each crop; got {frames.type} with "
+                f"{frames.null_count} missing",
+                hint="rewrite the column `frame`, or leave it out",
+            )
     return table
