@@ -155,9 +155,10 @@ def test_a_still_picture_is_judged_with_a_caution(scanner: Scanner, tmp_path: Pa
     path = tmp_path / "face.png"
     with av.open(str(EXAMPLES / "original.mp4")) as source:
         next(source.decode(video=0)).to_image().save(path)
-    verdict = scanner.scan(path).result.verdict
-    assert verdict.word != "cannot judge"
-    assert "one picture only" in verdict.reason
+    result = scanner.scan(path).result
+    assert result.verdict.word != "cannot judge"
+    assert "one picture only" in result.verdict.reason
+    assert [k.difference for track in result.tracks for k in track.key_frames] == [None]
 
 
 def test_a_face_that_does_not_move_is_judged(scanner: Scanner, tmp_path: Path) -> None:
@@ -277,5 +278,5 @@ def test_a_face_that_was_not_judged_is_listed_once(
 
 @pytest.mark.parametrize("name", ["passing_seconds", "passing_share"])
 def test_negative_limits_of_passing_faces_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} must not be negative, got -1"):
+    with pytest.raises(ValueError, match=f"{name} must be finite and not negative, got -1"):
         ScanSettings(**{name: -1})

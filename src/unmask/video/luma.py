@@ -151,8 +151,10 @@ class LumaPass:
         luma = np.array(small.convert("L"), dtype=np.uint8)
         colour = np.array(small, dtype=np.uint8)
         yield LumaFrame(FrameStamp(0, 0, 0.0), luma, self.scale, colour.copy)
-        count = self.info.frames_from_header or 1
-        if count > 1:
+        count = self.info.frames_from_header
+        if count is None:
+            self.not_analysed = ("what follows the first picture in the file: it is damaged",)
+        elif count > 1:
             self.not_analysed = (f"all but the first of {count} pictures in the file",)
 
     def _moving(self) -> Iterator[LumaFrame]:

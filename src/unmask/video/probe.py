@@ -93,8 +93,7 @@ def _sha256(path: str | Path) -> str:
 
 def _still_info(path: str | Path, size: int, digest: str, picture: Image.Image) -> VideoInfo:
     name = (picture.format or "image").lower().replace("mpo", "jpeg")
-    rotation = still.rotation_of(picture)
-    width, height = picture.size if rotation % 180 == 0 else picture.size[::-1]
+    width, height = still.size_as_shown(picture)
     return VideoInfo(
         path=str(path),
         sha256=digest,
@@ -106,7 +105,7 @@ def _still_info(path: str | Path, size: int, digest: str, picture: Image.Image) 
         bit_depth=16 if picture.mode.startswith("I") else 8,
         width_px=width,
         height_px=height,
-        rotation_degrees=rotation,
+        rotation_degrees=still.rotation_of(picture),
         pixel_aspect=1.0,
         transfer="sdr",
         fps_from_header=None,
@@ -184,11 +183,13 @@ def _checked_stream(path: str | Path, container: InputContainer, limits: Limits)
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> float | None:
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return _tagged_seconds(stream.metadata.get("DURATION", "")) or (
-        container.duration / av.time_base if container.duration else None
+    """Return the first duration above zero of those that the file tells."""
+    told = (
+        float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None,
+        _tagged_seconds(stream.metadata.get("DURATION", "")),
+        container.duration / av.time_base if container.duration else None,
     )
+    return next((seconds for seconds in told if seconds is not None and seconds > 0), None)
 
 
 def _tagged_seconds(text: str) -> float | None:
@@ -198,7 +199,7 @@ def _tagged_seconds(text: str) -> float | None:
     except ValueError:
         return None
     total = hours * 3600 + minutes * 60 + seconds
-    return total if math.isfinite(total) and total > 0 else None
+    return total if math.isfinite(total) else None
 
 
 def _rotation(container: InputContainer, stream: VideoStream, limits: Limits) -> int:

@@ -57,16 +57,16 @@ def _frames(info: VideoInfo, chosen: list[FrameStamp], limits: Limits) -> Iterat
     if info.kind == "image":
         yield Frame(0, 0.0, pixels_as_shown(info.path, limits=limits))
         return
-    swscale, size, left = VideoReformatter(), (info.width_px, info.height_px), chosen
+    swscale, size, done = VideoReformatter(), (info.width_px, info.height_px), 0
     for way in (_by_stamp, _by_count):
-        for stamp, frame in way(info, left, limits):
-            left = left[1:]
+        for stamp, frame in way(info, chosen[done:], limits):
+            done += 1
             pixels = rgb_as_shown(frame, info, size, swscale)
             yield Frame(stamp.index, stamp.pts_seconds, pixels)
-        if not left:
+        if done == len(chosen):
             return
     raise DecodeError(
-        f"frame {left[0].index} of {info.path!r} was not found again",
+        f"frame {chosen[done].index} of {info.path!r} was not found again",
         hint="do not change the file while it is read",
     )
 

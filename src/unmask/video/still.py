@@ -38,7 +38,7 @@ _TURNS = {
 """What makes a picture of an EXIF orientation upright."""
 
 HINT_SMALLER = "make a smaller copy of it, and keep the original"
-_DAMAGED = (OSError, ValueError, SyntaxError, TypeError, RuntimeError, struct.error)
+_DAMAGED = (OSError, ValueError, SyntaxError, TypeError, RuntimeError, LookupError, struct.error)
 """What Pillow's readers raise for damaged data, EXIF tags of a wrong type among it."""
 
 
@@ -86,19 +86,29 @@ def is_animation(picture: Image.Image) -> bool:
     return picture.format == "GIF"
 
 
-def count_of(picture: Image.Image) -> int:
-    """Return the number of pictures of an animation or of pages that is read as a still, else 1."""
+def count_of(picture: Image.Image) -> int | None:
+    """Return the number of pictures of an animation or of pages that is read as a still, else 1.
+
+    None where more follow than the first and they cannot be counted.
+    """
     if picture.format not in ("WEBP", "AVIF", "TIFF"):
         return 1
     try:
         return int(getattr(picture, "n_frames", 1))
-    except _DAMAGED:  # a page that cannot be reached
-        return 1
+    except _DAMAGED:
+        return None
 
 
 def rotation_of(picture: Image.Image) -> int:
     """Return the clockwise turn that the EXIF orientation asks for."""
     return ROTATIONS.get(_orientation(picture), 0)
+
+
+def size_as_shown(picture: Image.Image) -> tuple[int, int]:
+    """Return width and height after the turn; Pillow gives those of a TIFF file turned already."""
+    if picture.format == "TIFF" or rotation_of(picture) % 180 == 0:
+        return picture.size
+    return picture.height, picture.width
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -138,6 +148,7 @@ def pixels_as_shown(path: str | Path, *, limits: Limits) -> NDArray[np.uint8]:
         )
     try:
         with picture:
+            picture.load()  # turns a TIFF file, and then says no more that it is to be turned
             turn = _TURNS.get(_orientation(picture))
             shown = picture if turn is None else picture.transpose(turn)
             if shown.mode.startswith("I"):

@@ -1,0 +1,26 @@
+"""Settings that make no sense are refused before any file is opened."""
+
+import math
+
+import pytest
+
+from unmask.settings import ScanSettings
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 0.0, -1.0])
+@pytest.mark.parametrize("name", ["sample_fps", "detect_every_seconds"])
+def test_a_rate_is_finite_and_above_zero(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be finite and above zero, got {value}"):
+        ScanSettings(**{name: value})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("name", ["passing_seconds", "passing_share"])
+def test_what_may_be_nothing_is_finite(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be finite and not negative, got {value}"):
+        ScanSettings(**{name: value})
+
+
+def test_a_seed_is_not_negative():
+    with pytest.raises(ValueError, match="seed must not be negative, got -1"):
+        ScanSettings(seed=-1)
