@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bundles import write_bundle
-from predicted import drawn, info
+from predicted import drawn, info, row
 from toy_crops import write_toy_crops
 from unmask.bundle import load_bundle
 from unmask.cli import main
@@ -145,6 +145,19 @@ def test_two_detectors_are_compared(unmask: Command, tmp_path: Path) -> None:
     assert "McNemar: only the first right" in done.out
 
 
+def test_a_leak_of_either_file_stands_beside_each_number_of_a_comparison(
+    unmask: Command, tmp_path: Path
+) -> None:
+    write(tmp_path / "a.parquet")
+    write(tmp_path / "b.parquet", seed=1, leaks=True, protocol="paper-frame-split")
+    for first, second in (("a.parquet", "b.parquet"), ("b.parquet", "a.parquet")):
+        done = unmask("compare", first, second, "--replicates", "9", "--cluster", "video")
+        figures = [line for line in done.out.splitlines() if "[" in line or "McNemar" in line]
+        assert len(figures) > 10
+        assert all("LEAKS" in line for line in figures)
+    assert "LEAKS" not in unmask("compare", "a.parquet", "a.parquet", "--replicates", "9").out
+
+
 def test_a_detector_is_calibrated_and_described(unmask: Command, tmp_path: Path) -> None:
     pytest.importorskip("lir", reason="needs the extra evaluation")
     bundle = write_bundle(tmp_path / "d")
@@ -165,6 +178,31 @@ def test_a_detector_is_calibrated_and_described(unmask: Command, tmp_path: Path)
     assert "| AUC per video |" in card.out
     assert (tmp_path / "e" / "README.md").read_text() == card.out
     assert load_bundle(tmp_path / "e").manifest.metrics[0].name == "AUC per video"
+
+
+def test_a_card_tells_of_test_rows_as_the_detector_is_calibrated_now(
+    unmask: Command, tmp_path: Path
+) -> None:
+    rates = {"false_positive_rate": 0.1, "true_positive_rate": 0.9}
+    points = [{"name": name, "logit": 9.0, **rates} for name in ("balanced", "few-false-alarms")]
+    bundle = write_bundle(tmp_path / "d", operating_points=points)
+    model = bundle.manifest.files["model.onnx"]
+    learned = [
+        row(f"t{n}", ("real", "fake")[n % 2], (-9.0, 9.0)[n % 2], split="train") for n in range(60)
+    ]
+    then = info(model_sha256=model, settings={"threads": 1})
+    write_predictions(then, table_of([*drawn(60, 2), *learned]), tmp_path / "p.parquet")
+    write_predictions(then, table_of(learned), tmp_path / "t.parquet")
+
+    card = unmask("card", "d", "p.parquet")
+    assert "no calibration is known" not in card.err
+    assert "split train" not in card.err
+    assert "split test; analysed; n = 30 real and 30 fake videos" in card.out
+    assert "| balanced accuracy per video | 0.500" in card.out  # nothing reaches 9 now
+    for words in (("p.parquet", "--split", "train"), ("t.parquet",)):
+        told = unmask("card", "d", *words)
+        assert "warning: rows of the split train are among these" in told.err
+    assert unmask("card", "d", "p.parquet", "--split", "half").code == 2
 
 
 def test_costs_are_read_in_the_order_of_recipes() -> None:

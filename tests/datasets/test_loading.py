@@ -66,6 +66,9 @@ def test_a_crop_carries_what_training_needs(folder: Path) -> None:
     data = CropDataset(folder, where=pc.field("video_id") == "fake/a_c.mp4")
     crop = data[0]
     assert (crop.label, crop.method, crop.split, crop.mask) == ("fake", "Swap", "train", None)
+    assert crop.identities == ()
+    named = CropDataset(folder, where=pc.field("video_id") == "real/a.mp4")[0]
+    assert named.identities == ("toy/0",)
     assert crop.pixels.shape == (64, 64, 3)
     assert crop.pixels.flags.writeable
     x0, y0, x1, y1 = crop.in_crop(crop.box)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ import pytest
 from store_rows import INFO, crop_row
 from toy_set import record
 from unmask.datasets import store as store_module
-from unmask.datasets.rows import COLUMNS, VideoCoverage, VideoCrops
+from unmask.datasets.rows import COLUMNS, METADATA_KEY, VideoCoverage, VideoCrops
 from unmask.datasets.store import GROUP_ROWS, CropStore, writing
 from unmask.errors import ManifestError
 
 
 def video(name: str, crops: int, *, image: bytes = b"picture") -> VideoCrops:
-    row = record(name, split="train")
+    row = record(name, split="train", target=f"{name}/target", identities=("p",))
     rows = tuple(crop_row(name, number, image) for number in range(crops))
     status = "done" if crops else "failed"
     reason = None if crops else "why"
@@ -53,7 +54,20 @@ def test_what_is_stored_is_read_back(tmp_path: Path) -> None:
     ]
     assert coverage == [each.coverage for each in VIDEOS]
     table = pq.read_table(tmp_path / "s" / "coverage.parquet").to_pylist()
-    assert table == [asdict(each.coverage) for each in VIDEOS]
+    assert table == [{**asdict(each.coverage), "identities": ["p"]} for each in VIDEOS]
+
+
+def test_coverage_of_older_stores_names_no_footage(tmp_path: Path) -> None:
+    fill(tmp_path / "s", VIDEOS[:1])
+    (path,) = CropStore(tmp_path / "s").shards()
+    table = pq.read_table(path)
+    described = json.loads(table.schema.metadata[METADATA_KEY])
+    for line in described["videos"]:
+        for name in ("target", "source", "identities"):
+            del line[name]
+    pq.write_table(table.replace_schema_metadata({METADATA_KEY: json.dumps(described)}), path)
+    (line,) = CropStore(tmp_path / "s").coverage().values()
+    assert (line.target, line.source, line.identities) == (None, None, ())
 
 
 def test_a_shard_holds_whole_videos_and_is_named_by_its_content(tmp_path: Path) -> None:

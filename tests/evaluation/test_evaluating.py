@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from predicted import drawn, predictions, row
 from unmask.bundle import Calibration, OperatingPoint
 from unmask.errors import ManifestError
-from unmask.evaluation.evaluating import evaluate
+from unmask.evaluation.evaluating import coverage_of, evaluate
 from unmask.evaluation.results import EvaluationSettings
 
 FAST = EvaluationSettings(replicates=40)
@@ -71,6 +71,15 @@ def test_failures_are_counted_against_the_detector() -> None:
     assert count.reasons == (("broken", 1), ("no reason given", 1))
     assert not found.enough
     assert "14 of 16 videos were analysed (87.5%)" in found.warnings[0]
+
+
+def test_a_video_is_done_when_one_of_its_crops_has_a_score() -> None:
+    lost = {"frame_index": 9, "reason": "no face"}
+    rows = [row(n, "fake", None, status="failed", **lost) for n in ("a", "b")]
+    rows += [row("a", "fake", 1.0), row("b", "fake", None, status="empty", frame_index=10)]
+    count = coverage_of(predictions(rows))
+    assert (count.done, count.empty, count.failed) == (1, 0, 1)
+    assert count.reasons == (("no face", 1),)
 
 
 def test_videos_without_a_row_lower_the_coverage() -> None:

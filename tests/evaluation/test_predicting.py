@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from unmask.evaluation.evaluating import coverage_of
 from unmask.evaluation.predicting import predict, source_at
 from unmask.evaluation.predictions import PredictionRow
 from unmask.evaluation.sources import PictureSource, Rows
+from unmask.evaluation.units import units_of
 from unmask.runtime import Network
 from unmask.scan import Scanner
 from unmask.settings import ScanSettings
@@ -196,6 +198,21 @@ def test_a_crop_store_is_scored_with_its_failures(
     assert ended["fake/a_c.mp4"] == ended["crop.png"] == "done"
     assert coverage_of(found).expected == 7
     assert found.info.settings["margin_ratio"] == 2.0
+
+
+def test_crops_and_failures_of_a_store_name_footage_and_persons(
+    tmp_path: Path, bundle: Bundle, toy: Manifest
+) -> None:
+    told = {"target": "toy/t", "source": "toy/s", "identities": ("toy/0", "toy/1")}
+    some = [r for r in toy.records if r.id in {"crop.png", "real/broken.mp4"}]
+    named = toy.with_records([replace(record, **told) for record in some])  # type: ignore[arg-type]
+    crop_videos(named, tmp_path / "crops", CropSettings(scan=FAST, size_px=64))
+    found = predict(bundle, source_at(bundle, tmp_path / "crops"), tmp_path / "out.parquet")
+    assert list(found.words["status"]) == ["done", "failed"]
+    assert list(found.words["target"]) == ["toy/t"] * 2
+    assert list(found.words["source"]) == ["toy/s"] * 2
+    assert list(found.identities) == [("toy/0", "toy/1")] * 2
+    assert units_of(found, cluster_by="identity").clusters == 1
 
 
 def test_crops_of_a_store_score_near_to_their_videos(

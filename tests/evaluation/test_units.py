@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from predicted import drawn, predictions, row
+from unmask.errors import ManifestError
 from unmask.evaluation.units import AGGREGATIONS, units_of
 
 CROPS = [
@@ -33,6 +34,17 @@ def test_a_videos_crops_become_one_score(aggregation: str, expected: float) -> N
     np.testing.assert_allclose(units.logit, [expected, 0.5, np.nan])
 
 
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+@pytest.mark.parametrize("track", [None, 1, 9])
+def test_a_crop_without_a_score_is_left_out_of_its_video(
+    aggregation: str, track: int | None
+) -> None:
+    lost = row("a", "fake", None, track=track, target="t")
+    found = units_of(predictions([*CROPS, lost]), aggregation=aggregation)
+    whole = units_of(predictions(CROPS), aggregation=aggregation)
+    np.testing.assert_array_equal(found.logit, whole.logit)
+
+
 def test_tracks_and_crops_are_units_of_their_own() -> None:
     tracks = units_of(predictions(CROPS), level="track")
     np.testing.assert_allclose(tracks.logit, [2.0, -3.5, 0.5, np.nan])
@@ -52,6 +64,11 @@ def test_units_are_clustered_by_what_they_share(cluster_by: str, together: list[
 def test_rows_without_footage_are_clusters_of_their_own() -> None:
     rows = [row("a", "real", 0.0), row("b", "real", 0.0), row("c", "fake", 0.0, target="a")]
     assert units_of(predictions(rows)).cluster.tolist() == [0, 1, 0]
+
+
+def test_persons_that_no_row_names_cannot_be_drawn() -> None:
+    with pytest.raises(ManifestError, match="no row names a person"):
+        units_of(predictions([row("a", "real", 0.0), row("b", "fake", 1.0)]), cluster_by="identity")
 
 
 def test_failures_are_wrong_at_every_threshold() -> None:

@@ -254,7 +254,7 @@ def calibrate(  # noqa: PLR0917 - the parameters are the options
     )
 
 
-def card(
+def card(  # noqa: PLR0917 - the parameters are the options
     detector: Annotated[
         str, typer.Argument(help="Folder of a detector bundle, or `default`.", show_default=False)
     ],
@@ -262,13 +262,27 @@ def card(
         list[Path] | None,
         typer.Argument(help="Predictions of it, to measure anew.", show_default=False),
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Only rows of this split.", show_default="test where there is, or all"),
+    ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write it into the bundle.")] = False,
     level: Level = "video",
     aggregation: Aggregation = "mean",
 ) -> None:
-    """Print a detector's model card, from measured figures only."""
+    """Print a detector's model card, from measured figures only.
+
+    Figures are of the calibration and the operating points that the detector has now.
+    """
     from unmask.cli.evaluation_run import run_card
 
     raise typer.Exit(
-        run_card(detector, predictions or [], write=write, level=level, aggregation=aggregation)
+        run_card(
+            detector,
+            predictions or [],
+            split=split,
+            write=write,
+            level=level,
+            aggregation=aggregation,
+        )
     )

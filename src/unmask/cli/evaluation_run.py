@@ -7,13 +7,13 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
 import typer
 
-from unmask.bundle import Metric, load_bundle, shipped_folder
+from unmask.bundle import BundleManifest, Metric, load_bundle, shipped_folder
 from unmask.card import card
 from unmask.cli.data.tables import print_table
 from unmask.datasets.manifest import Split
@@ -171,8 +171,7 @@ def run_evaluate(
     outputs.check()
     wanted = split_named(split)
     found = evaluate_predictions(_of_split(read_predictions(path), wanted), settings)
-    for warning in found.warnings:
-        typer.echo(f"warning: {visible(warning)}", err=True)
+    _warn(found)
     if outputs.report is not None:
         outputs.report.write_text(to_html(found), encoding="utf-8")
     if outputs.json is not None:
@@ -182,8 +181,13 @@ def run_evaluate(
     return 0 if found.enough else 3
 
 
+def _warn(found: Evaluation) -> None:
+    for warning in found.warnings:
+        typer.echo(f"warning: {visible(warning)}", err=True)
+
+
 def _of_split(predictions: Predictions, split: Split | None) -> Predictions:
-    if split is None:
+    if split in {None, predictions.info.settings.get("split")}:
         return predictions
     keep = predictions.words["split"] == split
     if not keep.any():
@@ -192,8 +196,9 @@ def _of_split(predictions: Predictions, split: Split | None) -> Predictions:
         )
     left = predictions.where(keep)
     videos = len(set(left.video_id))
-    info = left.info.model_copy(update={"videos_expected": videos})
-    return Predictions(**{**vars(left), "info": info})
+    settings = {**left.info.settings, "split": split}
+    info = left.info.model_copy(update={"videos_expected": videos, "settings": settings})
+    return replace(left, info=info)
 
 
 def as_json(found: Evaluation) -> dict[str, Any]:
@@ -220,13 +225,17 @@ def _write_json(found: Evaluation, path: Path) -> None:
         path.write_text(text + "\n", encoding="utf-8")
 
 
+def _mark(*, leaks: bool) -> str:
+    return " LEAKS" if leaks else ""
+
+
 def _print(found: Evaluation, form: str | None) -> None:
     if form is not None:
         for table in (overall_table(found), group_table(found)):
             typer.echo(_FORMATS[form](table) + "\n")
         return
     info = found.info
-    mark = " LEAKS" if info.leaks else ""
+    mark = _mark(leaks=info.leaks)
     group = found.overall
     typer.echo(f"{visible(info.detector)} on {visible(info.data)}, per {found.settings.level}")
     typer.echo(f"protocol: {info.protocol or 'not split'}{mark}")
@@ -246,6 +255,7 @@ def _print(found: Evaluation, form: str | None) -> None:
 def run_compare(first: Path, second: Path, settings: EvaluationSettings) -> int:
     """Compare, print; 3 where too little was analysed."""
     found = compare_predictions(read_predictions(first), read_predictions(second), settings)
+    mark = _mark(leaks=found.leaks)
     one, other = (visible(name) for name in found.detectors)
     typer.echo(f"first: {one}, second: {other}")
     typer.echo(
@@ -255,9 +265,9 @@ def run_compare(first: Path, second: Path, settings: EvaluationSettings) -> int:
     rows = [
         (
             d.name,
-            f"{d.first:.3f}",
-            f"{d.second:.3f}",
-            f"{d.difference:+.3f}",
+            f"{d.first:.3f}{mark}",
+            f"{d.second:.3f}{mark}",
+            f"{d.difference:+.3f}{mark}",
             "-" if d.interval is None else f"[{d.interval.low:+.3f}, {d.interval.high:+.3f}]",
             "-" if d.p_value is None else f"{d.p_value:.4f}",
         )
@@ -276,13 +286,14 @@ def _print_tests(found: Comparison) -> None:
         )
         return
     test = found.delong
+    mark = _mark(leaks=found.leaks)
     typer.echo(
         f"DeLong: difference of AUC {test.difference:+.4f} "
-        f"[{test.interval.low:+.4f}, {test.interval.high:+.4f}], p = {test.p_value:.4f}"
+        f"[{test.interval.low:+.4f}, {test.interval.high:+.4f}], p = {test.p_value:.4f}{mark}"
     )
     typer.echo(
         f"McNemar: only the first right {found.mcnemar.only_first_right}, only the second "
-        f"{found.mcnemar.only_second_right}, p = {found.mcnemar.p_value:.4f}"
+        f"{found.mcnemar.only_second_right}, p = {found.mcnemar.p_value:.4f}{mark}"
     )
 
 
@@ -326,17 +337,25 @@ def run_calibrate(
 
 
 def run_card(
-    detector: str, paths: Sequence[Path], *, write: bool, level: Any, aggregation: str
+    detector: str,
+    paths: Sequence[Path],
+    *,
+    split: str | None,
+    write: bool,
+    level: Any,
+    aggregation: str,
 ) -> int:
     """Print a card, measured anew where predictions are given."""
+    wanted = split_named(split)
     folder = detector_folder(detector)
     manifest = load_bundle(folder).manifest
     figures: list[Metric] = []
     for path in paths:
-        predictions = read_predictions(path)
-        check_same_model(manifest, predictions)
+        predictions = _for_card(read_predictions(path), manifest, wanted)
         settings = EvaluationSettings(level=level, aggregation=aggregation)
-        figures += measured(evaluate_predictions(predictions, settings))
+        found = evaluate_predictions(predictions, settings)
+        _warn(found)
+        figures += measured(found)
     if figures:
         kept = tuple(metric for metric in manifest.metrics if of_maps(metric))
         manifest = manifest.model_copy(update={"metrics": (*figures, *kept)})
@@ -344,3 +363,21 @@ def run_card(
         save(folder, manifest)
     typer.echo(card(manifest), nl=False)
     return 0
+
+
+def _for_card(
+    predictions: Predictions, manifest: BundleManifest, split: Split | None
+) -> Predictions:
+    """Return the rows that a card tells of, as the detector is calibrated now.
+
+    Args:
+        predictions: of the detector; it may have been calibrated since.
+        manifest: the detector's.
+        split: the one asked for; None takes the test rows where there are some.
+    """
+    check_same_model(manifest, predictions)
+    if split is None and "test" in predictions.words["split"]:
+        split = "test"
+    now = {"calibration": manifest.calibration, "operating_points": manifest.operating_points}
+    info = predictions.info.model_copy(update=now)
+    return _of_split(replace(predictions, info=info), split)

@@ -41,6 +41,20 @@ class Texts:
 
 
 @dataclass(frozen=True, eq=False)
+class Keys:
+    """A column of lists of strings."""
+
+    codes: NDArray[np.int32]
+    """`(N,)` positions in `values`."""
+    values: tuple[tuple[str, ...], ...]
+    """The different lists."""
+
+    def at(self, position: int) -> tuple[str, ...]:
+        """Return the strings of a row; none where it has no list."""
+        return self.values[self.codes[position]]
+
+
+@dataclass(frozen=True, eq=False)
 class Numbers:
     """A column of numbers."""
 
@@ -72,9 +86,17 @@ def column_of(name: str, values: pa.ChunkedArray) -> Column:
         coded = values.combine_chunks().dictionary_encode()
         codes = coded.indices.fill_null(_ABSENT).to_numpy()
         return Texts(codes, tuple(coded.dictionary.to_pylist()))
+    if pa.types.is_list(values.type) and pa.types.is_string(values.type.value_type):
+        return _keys(values)
     if pa.types.is_list(values.type):
         return Coordinates(_matrix(values.combine_chunks(), _WIDTHS[name]))
     return Numbers(values.to_numpy())
+
+
+def _keys(lists: pa.ChunkedArray) -> Keys:
+    codes: dict[tuple[str, ...], int] = {}
+    found = [codes.setdefault(tuple(each or ()), len(codes)) for each in lists.to_pylist()]
+    return Keys(np.array(found, np.int32), tuple(codes))
 
 
 def _matrix(lists: pa.ListArray, width: int) -> NDArray[np.float32]:

@@ -40,6 +40,7 @@ _KEPT = (
     "method",
     "target",
     "source",
+    "identities",
     "split",
     "compression",
     "track",
@@ -76,6 +77,8 @@ class Crop:
     """Footage key of the clip that was changed."""
     source: str | None
     """Footage key of the clip that was put in."""
+    identities: tuple[str, ...]
+    """Keys of the persons involved, the one in the video first."""
     split: Split | None
     """Split."""
     compression: str | None

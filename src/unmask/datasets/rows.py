@@ -120,6 +120,12 @@ class VideoCoverage:
     """Length of the footage that was decoded; None for pictures and failures."""
     work_seconds: float
     """Time it took."""
+    target: str | None = None
+    """Footage key of the clip that was changed; None too in stores made before this was kept."""
+    source: str | None = None
+    """Footage key of the clip that was put in; likewise."""
+    identities: tuple[str, ...] = ()
+    """Keys of the persons involved; likewise."""
 
     @classmethod
     def of(cls, record: VideoRecord, status: Status, **found: Any) -> VideoCoverage:
@@ -132,6 +138,9 @@ class VideoCoverage:
             "tracks_kept": 0,
             "seconds_analysed": None,
             "work_seconds": 0.0,
+            "target": record.target,
+            "source": record.source,
+            "identities": record.identities,
         }
         return cls(
             record.id,
@@ -188,6 +197,7 @@ COVERAGE_COLUMNS: pa.Schema = pa.schema(
                 "tracks_kept": pa.int32(),
                 "seconds_analysed": pa.float64(),
                 "work_seconds": pa.float64(),
+                "identities": pa.list_(pa.string()),
             }.get(column.name, pa.string()),
         )
         for column in fields(VideoCoverage)

@@ -283,7 +283,10 @@ def _coverage_in(path: Path) -> list[VideoCoverage]:
             f"{str(path)!r} is no shard of a crop store: its metadata is missing",
             hint="remove it; files written by other programs do not belong there",
         )
-    return [VideoCoverage(**line) for line in json.loads(metadata[METADATA_KEY])["videos"]]
+    return [
+        VideoCoverage(**{**line, "identities": tuple(line.get("identities", ()))})
+        for line in json.loads(metadata[METADATA_KEY])["videos"]
+    ]
 
 
 def _leaves(schema: pa.Schema) -> list[str]:

@@ -55,6 +55,8 @@ def measured(evaluation: Evaluation) -> tuple[Metric, ...]:
 def _protocol(evaluation: Evaluation) -> str:
     info = evaluation.info
     words = [f"protocol {info.protocol}" if info.protocol else "not split"]
+    if split := info.settings.get("split"):
+        words.append(f"split {split}")
     if info.leaks:
         words.append("LEAKS by design")
     if info.manifest_sha256:

@@ -21,6 +21,8 @@ class Comparison:
 
     detectors: tuple[str, str]
     """Their names."""
+    leaks: bool
+    """Whether the protocol of either leaks by design."""
     reals: int
     """Real units of both."""
     fakes: int
@@ -98,6 +100,7 @@ def compare(
     alone = one.clusters == len(one) and min(one.reals, one.fakes) > 1
     return Comparison(
         detectors=(first.info.detector, second.info.detector),
+        leaks=first.info.leaks or second.info.leaks,
         reals=one.reals,
         fakes=one.fakes,
         clusters=one.clusters,

@@ -118,13 +118,18 @@ def kinds_of(units: Units) -> NDArray[np.object_]:
 
 
 def coverage_of(predictions: Predictions) -> VideoCount:
-    """Count how the videos ended."""
-    status = dict(zip(predictions.video_id, predictions.words["status"], strict=True))
+    """Count how the videos ended: one that has a score is done, whatever its other crops gave."""
+    words = predictions.words
+    rows = list(zip(predictions.video_id, words["status"], words["reason"], strict=True))
+    status: dict[str, str] = {}
+    for video, ending, _ in rows:
+        if ending == "done" or status.get(video, "empty") == "empty":
+            status[video] = ending
     ended = Counter(status.values())
     reasons = {
         video: reason or "no reason given"
-        for video, reason in zip(predictions.video_id, predictions.words["reason"], strict=True)
-        if status[video] != "done"
+        for video, ending, reason in rows
+        if ending == status[video] != "done"
     }
     return VideoCount(
         expected=max(len(status), predictions.info.videos_expected or 0),

@@ -111,8 +111,8 @@ class StoreSource:
 _OF_ONES_OWN = frozenset(["folder", "table"])
 """Layouts that name no data set."""
 _OF_CROP = (
-    "video_id", "dataset", "label", "method", "target", "source", "split", "compression", "track",
-    "frame_index", "pts_seconds", "face_px",
+    "video_id", "dataset", "label", "method", "target", "source", "identities", "split",
+    "compression", "track", "frame_index", "pts_seconds", "face_px",
 )  # fmt: skip
 """Fields that are a stored crop's."""
 
@@ -170,6 +170,9 @@ def _failure(line: VideoCoverage, dataset: str) -> PredictionRow:
         dataset,
         line.label,
         method=line.method,
+        target=line.target,
+        source=line.source,
+        identities=line.identities,
         split=line.split,
         compression=line.compression,
         status=line.status,

@@ -2,8 +2,9 @@
 
     Predictions -> level, aggregation -> Units -> metrics
 
-A unit without a score is one that could not be analysed. Each unit belongs to a cluster (its source
-video or person), since units of one cluster are no independent evidence; intervals draw clusters.
+A unit without a score is one that could not be analysed; crops without one are left out of a unit
+that has others. Each unit belongs to a cluster (its source video or person), since units of one
+cluster are no independent evidence; intervals draw clusters.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.errors import ManifestError
 from unmask.evaluation.predictions import Predictions
 
 Values = NDArray[np.float64]
@@ -143,9 +145,11 @@ def units_of(
         level: what a unit is.
         aggregation: name of how a track's or a video's crops become one score.
         cluster_by: what is drawn for intervals: `source-video` (the footage that was changed, with
-            all its versions and fakes), `identity` (the person in the video) or `video`.
+            all its versions and fakes), `identity` (the person in the video; where a row names
+            none, its source video) or `video`.
 
     Raises:
+        ManifestError: persons are to be drawn and no row names one.
         ValueError: an unknown name.
     """
     check_names(level, aggregation, cluster_by)
@@ -180,7 +184,13 @@ def check_names(level: str, aggregation: str, cluster_by: str) -> None:
 
 
 def _groups(predictions: Predictions, level: Level) -> list[NDArray[np.int64]]:
-    """Return the rows of each unit, in order of the video's id."""
+    """Return the rows that count for each unit, in order of the video's id."""
+    scored = np.isfinite(predictions.logit)
+    groups = _all_rows(predictions, level)
+    return [group[scored[group]] if scored[group].any() else group for group in groups]
+
+
+def _all_rows(predictions: Predictions, level: Level) -> list[NDArray[np.int64]]:
     count = len(predictions)
     if level == "crop":
         return list(np.arange(count)[:, None])
@@ -215,6 +225,11 @@ def _by_identity(predictions: Predictions) -> NDArray[np.object_]:
     keys = _by_source_video(predictions)
     persons = [found[0] if found else None for found in predictions.identities]
     known = np.array([person is not None for person in persons])
+    if not known.any():
+        raise ManifestError(
+            "no row names a person, so intervals cannot draw persons",
+            hint="draw source videos, --cluster source-video; or predict from data that name them",
+        )
     keys[known] = [f"person {person}" for person in persons if person is not None]
     return keys
 
