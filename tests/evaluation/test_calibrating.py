@@ -198,6 +198,14 @@ def test_operating_points_are_what_their_names_say() -> None:
     assert cost(points["cost 20:1"].logit) == min(cost(logit) for logit in units.logit)
 
 
+def test_few_false_alarms_never_lies_below_balanced() -> None:
+    points = {
+        p.name: p for p in operating_points(units_of(predictions(drawn(600, 1, shift=6.0))), (), "")
+    }
+    assert points["balanced"].false_positive_rate < 0.01
+    assert points["few-false-alarms"].logit == points["balanced"].logit
+
+
 def test_only_validation_rows_are_fitted_on() -> None:
     rows = [*drawn(10), row("w", "real", 0.0, split="validation")]
     assert list(validation_rows(predictions(rows)).video_id) == ["w"]
@@ -229,6 +237,24 @@ def test_a_calibrated_bundle_loads_and_says_what_it_rests_on(tmp_path: Path) -> 
         "300 videos of draws",
     ):
         assert said in text
+
+
+def test_calibrating_keeps_other_thresholds_and_drops_figures_of_the_old_odds(
+    tmp_path: Path,
+) -> None:
+    names = ("AUC per crop", "balanced accuracy per crop", "Cllr per crop", "minimum Cllr per crop")
+    figure = {"value": 0.5, "interval": (0.4, 0.6), "protocol": "old"}
+    bundle = write_bundle(tmp_path / "d", metrics=[{"name": name, **figure} for name in names])
+    first = bundle.manifest.operating_points[0]
+    costly = first.model_copy(update={"name": "costs", "logit": 1.6})
+    with_costs = bundle.manifest.model_copy(
+        update={"operating_points": (*bundle.manifest.operating_points, costly)}
+    )
+    given = predictions(drawn(300, 2), model_sha256=bundle.manifest.files["model.onnx"])
+    made = calibrated(bundle.model_copy(update={"manifest": with_costs}), given)
+    assert [p.name for p in made.operating_points] == ["balanced", "few-false-alarms", "costs"]
+    assert made.point("costs") == costly.model_copy(update={"data": "none: made for tests"})
+    assert [m.name for m in made.metrics] == ["AUC per crop", "minimum Cllr per crop"]
 
 
 def test_calibration_makes_probabilities_of_new_data_honest(tmp_path: Path) -> None:

@@ -31,6 +31,30 @@ def test_platt_scaling_is_balanced_logistic_regression() -> None:
     assert platt(data) == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("offset", "scale"), [(3.0, 1.0), (-8.0, 1.0), (0.0, 5.0), (40.0, 20.0), (0.0, 0.01)]
+)
+def test_neither_offset_nor_scale_of_the_logits_stops_the_fit(offset: float, scale: float) -> None:
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    rng = np.random.default_rng(0)
+    labels = np.arange(2000) % 2
+    plain = rng.normal(2.0 * labels - 1, 1.0)
+    data = Scored(offset + scale * plain, labels, np.arange(2000) // 4)
+    reference = linear_model.LogisticRegression(C=np.inf, tol=1e-10).fit(plain[:, None], labels)
+    slope = reference.coef_[0, 0] / scale
+    assert platt(data) == pytest.approx((slope, reference.intercept_[0] - slope * offset), rel=1e-4)
+    with np.errstate(divide="raise", invalid="raise"):
+        assert calibration(data, "toy", rng).covariance[0][0] > 0
+
+
+def test_classes_without_overlap_or_without_crops_have_no_fit() -> None:
+    labels = np.arange(40) % 2
+    with pytest.raises(ValueError, match="separates real from fake without an error"):
+        platt(Scored(labels * 2.0 + np.arange(40) / 100, labels, np.arange(40)))
+    with pytest.raises(ValueError, match="of one class"):
+        platt(Scored(np.arange(4.0), np.ones(4, np.int64), np.arange(4)))
+
+
 def test_the_calibrations_covariance_is_that_of_a_bootstrap_over_videos() -> None:
     """Duplicating every crop of a video tells nothing new, so the spread must not shrink."""
     data = scored()
@@ -57,8 +81,26 @@ def test_operating_points_keep_their_promise() -> None:
         called = data.logits >= point.logit
         assert point.false_positive_rate == called[real].mean()
         assert point.true_positive_rate == called[~real].mean()
-    assert few.false_positive_rate <= 0.01 + 1 / real.sum()
+    assert few.false_positive_rate <= 0.01
     assert balanced.false_positive_rate == pytest.approx(1 - balanced.true_positive_rate, abs=0.02)
+
+
+@pytest.mark.parametrize("reals", [100, 101, 150, 1001])
+def test_few_false_alarms_is_the_lowest_logit_that_keeps_to_one_percent(reals: int) -> None:
+    rng = np.random.default_rng(reals)
+    labels = np.repeat([0, 1], reals)
+    data = Scored(rng.normal(labels * 1.0, 1.0), labels, np.arange(2 * reals))
+    few = operating_points(data)[1]
+    allowed = [t for t in data.logits if (data.logits[:reals] >= t).mean() <= 0.01]
+    assert few.logit == min(allowed)
+
+
+def test_few_false_alarms_never_lies_below_balanced() -> None:
+    labels = np.repeat([0, 1], 300)
+    logits = np.random.default_rng(0).normal(labels * 6.0 - 3, 1.0)
+    balanced, few = operating_points(Scored(logits, labels, np.arange(600)))
+    assert balanced.false_positive_rate < 0.01
+    assert few.logit == balanced.logit
 
 
 def test_the_auc_and_its_interval() -> None:

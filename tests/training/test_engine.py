@@ -172,6 +172,17 @@ def test_strategies_train(strategy: str, crops: Path, tmp_path: Path) -> None:
     assert made.record.decision.basis == ("validation" if distorted else "bayes")
 
 
+def test_smoothed_labels_leave_no_closed_form_of_the_threshold(crops: Path, tmp_path: Path) -> None:
+    made = run(tiny("label_smoothing=0.05", "epochs=1"), crops, tmp_path / "run")
+    assert made.record.decision.basis == "validation"
+
+
+def test_a_plateau_counts_no_epoch_of_the_warm_up(crops: Path, tmp_path: Path) -> None:
+    recipe = tiny("epochs=3", "schedule.warmup_ratio=0.5", "early_stopping_epochs=null")
+    made = run(recipe, crops, tmp_path / "run")
+    assert read_checkpoint(made.checkpoint)["learning"]["plateau"]["last_epoch"] == 2
+
+
 def test_the_modern_recipe_trains(crops: Path, tmp_path: Path) -> None:
     recipe = tiny("workers=1", "precision=bf16", "accumulate=2", name="modern-xception")
     made = run(recipe, crops, tmp_path / "run")

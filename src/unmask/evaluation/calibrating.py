@@ -33,6 +33,8 @@ REALS_NEEDED = 100
 FAKES_NEEDED = 20
 FEW_FALSE_ALARMS = 0.01
 _SEEN = (0.01, 0.99)
+_OUTDATED = ("balanced accuracy", "Cllr")
+"""What the names of figures start with that another calibration or `balanced` changes."""
 
 
 def validation_rows(predictions: Predictions, *, all_rows: bool = False) -> Predictions:
@@ -70,6 +72,9 @@ def calibrated(
 ) -> BundleManifest:
     """Fit everything and return the bundle's manifest with it.
 
+    Operating points of other names stay, with what they were chosen on; figures of the old
+    probabilities and thresholds go.
+
     Args:
         bundle: the detector that made the predictions.
         predictions: of `validation_rows`.
@@ -85,7 +90,8 @@ def calibrated(
         BundleError: the predictions are of another detector.
         ManifestError: there are too few rows.
     """
-    check_same_model(bundle.manifest, predictions)
+    manifest = bundle.manifest
+    check_same_model(manifest, predictions)
     units = units_of(predictions, level=level, aggregation=aggregation, cluster_by=cluster_by)
     units = units.where(units.scored)
     _check_enough(units, level)
@@ -93,7 +99,8 @@ def calibrated(
     chosen = choose(units.logit, units.is_fake, units.cluster, seed=seed)
     covariance = covariance_of(chosen, units.logit, units.is_fake, units.cluster, seed=seed)
     told = {"level": level, "aggregation": None if level == "crop" else aggregation, "data": data}
-    return bundle.manifest.model_copy(
+    points = operating_points(units, costs, data)
+    return manifest.model_copy(
         update={
             "calibration": chosen.fit.calibration(chosen.method, covariance, **told),
             "likelihood": likelihood_bounds(chosen.held_out, units, data),
@@ -106,9 +113,22 @@ def calibrated(
                 error_rate=error_rate,
                 seed=seed,
             ),
-            "operating_points": operating_points(units, costs, data),
+            "operating_points": (*points, *_other_points(manifest, points)),
             "calibrated_range": seen_range(predictions, refuse=refuse_outside),
+            "metrics": tuple(m for m in manifest.metrics if not m.name.startswith(_OUTDATED)),
         }
+    )
+
+
+def _other_points(
+    manifest: BundleManifest, points: Sequence[OperatingPoint]
+) -> tuple[OperatingPoint, ...]:
+    """Return the bundle's thresholds that were not chosen anew; each names its own data."""
+    chosen = {point.name for point in points}
+    return tuple(
+        point.model_copy(update={"data": point.data or manifest.calibration.data})
+        for point in manifest.operating_points
+        if point.name not in chosen
     )
 
 
@@ -171,15 +191,19 @@ def likelihood_bounds(held_out: Values, units: Units, data: str) -> LikelihoodRa
 def operating_points(
     units: Units, costs: Sequence[CostMatrix], data: str
 ) -> tuple[OperatingPoint, ...]:
-    """Choose thresholds by name: equal errors, 1 % false alarms, least cost."""
+    """Choose thresholds by name: equal errors, at most 1 % false alarms, least cost.
+
+    `few-false-alarms` never lies below `balanced`: with an equal error rate under 1 % they are one.
+    """
     ordered = Sorted.of(units.logit, units.is_fake, log_odds=units.logit, threshold=0.0)
     roc = ordered.plain().roc
     fpr, tpr = roc.fpr[0, 1:], roc.tpr[0, 1:]
     logit = ordered.logit[ordered.ends]
+    equal = int(np.argmin(np.abs(fpr - (1 - tpr))))
     few = int(np.flatnonzero(fpr <= FEW_FALSE_ALARMS).max(initial=0))
     places = {
-        "balanced": int(np.argmin(np.abs(fpr - (1 - tpr)))),
-        "few-false-alarms": few,
+        "balanced": equal,
+        "few-false-alarms": min(equal, few),  # the logits fall
         **{
             f"cost {c.false_alarm:g}:{c.miss:g}": int(
                 np.argmin(c.miss * c.prior * (1 - tpr) + c.false_alarm * (1 - c.prior) * fpr)

@@ -13,6 +13,9 @@ Values = NDArray[np.float64]
 
 _REPLICATES = 1000
 _PLATT_STEPS = 60
+_PLATT_TOLERANCE = 1e-9
+"""Newton's step below which the fit stands still."""
+_FEW_FALSE_ALARMS = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,17 +31,49 @@ class Scored:
 
 
 def platt(scored: Scored) -> tuple[float, float]:
-    """Fit slope and intercept by Newton's method, both classes weighted alike (even prior odds)."""
-    x = np.stack([scored.logits, np.ones_like(scored.logits)], axis=1)
+    """Fit slope and intercept by Newton's method, both classes weighted alike (even prior odds).
+
+    The logits are standardised first, and a step that raises the loss is halved, so that neither
+    their scale nor their offset matters.
+
+    Raises:
+        ValueError: a class is missing, or no real and no fake overlap: the best slope is infinite.
+    """
+    _require_overlap(scored)
+    mean, spread = scored.logits.mean(), scored.logits.std()
+    x = np.stack([(scored.logits - mean) / spread, np.ones_like(scored.logits)], axis=1)
     share = scored.labels.mean()
     weights = np.where(scored.labels == 1, 0.5 / share, 0.5 / (1 - share))
-    parameters = np.array([1.0, 0.0])
+    signs = np.where(scored.labels == 1, -1.0, 1.0)
+
+    def loss(parameters: Values) -> float:
+        return float(weights @ np.logaddexp(0, signs * (x @ parameters)))
+
+    parameters = np.zeros(2)
     for _ in range(_PLATT_STEPS):
         p = 1 / (1 + np.exp(-(x @ parameters)))
         gradient = x.T @ (weights * (p - scored.labels))
         curvature = (x * (weights * p * (1 - p))[:, None]).T @ x
-        parameters = parameters - np.linalg.solve(curvature, gradient)
-    return float(parameters[0]), float(parameters[1])
+        step = np.linalg.solve(curvature, gradient)
+        if np.abs(step).max() < _PLATT_TOLERANCE:
+            break
+        before = loss(parameters)
+        while loss(parameters - step) > before:
+            step = step / 2
+        parameters = parameters - step
+    slope = parameters[0] / spread
+    return float(slope), float(parameters[1] - slope * mean)
+
+
+def _require_overlap(scored: Scored) -> None:
+    reals, fakes = (scored.logits[scored.labels == label] for label in (0, 1))
+    if not len(reals) or not len(fakes):
+        raise ValueError("all crops of a draw of source videos are of one class")
+    if reals.max() <= fakes.min() or fakes.max() <= reals.min():
+        raise ValueError(
+            "a threshold separates real from fake without an error, in all crops or in a draw of "
+            "source videos, so no slope is steep enough"
+        )
 
 
 def cluster_draws(scored: Scored, rng: np.random.Generator, replicates: int) -> list[Scored]:
@@ -77,17 +112,22 @@ def operating_point(name: str, logit: float, scored: Scored) -> OperatingPoint:
 
 
 def operating_points(scored: Scored) -> tuple[OperatingPoint, ...]:
-    """Choose `few-false-alarms` (1 % of real crops called fake) and `balanced` (equal errors)."""
+    """Choose `balanced` (equal errors) and `few-false-alarms` (at most 1 % of real crops).
+
+    `few-false-alarms` is the lowest logit with so few, or the highest where none has, and never
+    lies below `balanced`: with an equal error rate under 1 % the two are one.
+    """
     reals = np.sort(scored.logits[scored.labels == 0])
-    few = float(np.quantile(reals, 0.99, method="higher"))
     candidates = np.unique(scored.logits)
-    false_alarms = 1 - np.searchsorted(reals, candidates) / len(reals)
+    false_alarms = (len(reals) - np.searchsorted(reals, candidates)) / len(reals)
     fakes = np.sort(scored.logits[scored.labels == 1])
     misses = np.searchsorted(fakes, candidates) / len(fakes)
-    equal = float(candidates[np.argmin(np.abs(false_alarms - misses))])
+    equal = int(np.argmin(np.abs(false_alarms - misses)))
+    too_many = int((false_alarms > _FEW_FALSE_ALARMS).sum())
+    few = max(equal, min(too_many, len(candidates) - 1))
     return (
-        operating_point("balanced", equal, scored),
-        operating_point("few-false-alarms", few, scored),
+        operating_point("balanced", float(candidates[equal]), scored),
+        operating_point("few-false-alarms", float(candidates[few]), scored),
     )
 
 

@@ -145,7 +145,7 @@ class RunKeeper:
         progress.without_better = 0 if better else progress.without_better + 1
         if better:
             progress.best, progress.best_epoch = found[metric], len(progress.rows)
-        if learning.plateau is not None:
+        if learning.plateau is not None and not learning.warming_up:
             learning.plateau.step(found["accuracy"])
         patience = self._recipe.early_stopping_epochs
         ended = patience is not None and progress.without_better >= patience
@@ -291,7 +291,12 @@ def _save_weights(learning: Learning, path: Path) -> None:
 def _decision(
     recipe: Recipe, log_odds: float | None, logits: NDArray[np.float64], truth: Truth
 ) -> Decision:
-    """Return the threshold that the recipe's costs ask for."""
+    """Return the threshold that the recipe's costs ask for.
+
+    Smoothed labels draw the logits towards zero, the more the larger they are: no log odds either.
+    """
+    if recipe.label_smoothing:
+        log_odds = None
     costs = Costs(**recipe.costs.model_dump())
     return Decision(
         costs=str(costs),

@@ -134,6 +134,11 @@ class Learning(lightning.LightningModule):
         """The present learning rate."""
         return float(self.optimiser.param_groups[0]["lr"])
 
+    @property
+    def warming_up(self) -> bool:
+        """Whether the coming batch begins in the warm-up; the last of them has the full rate."""
+        return self.batches_done / self.total_batches < self.recipe.schedule.warmup_ratio
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the optimiser; learning rates are set before each step."""
         return self.optimiser
@@ -147,8 +152,8 @@ class Learning(lightning.LightningModule):
         self._keeper.batch_begins()
         # dropout follows from (seed, step, device) alone
         torch.manual_seed(hash((self.recipe.seed, self.batches_done, self.global_rank)))
-        done = (self.batches_done + 1) / self.total_batches
-        if self.plateau is None or done <= self.recipe.schedule.warmup_ratio:
+        if self.plateau is None or self.warming_up:
+            done = (self.batches_done + 1) / self.total_batches
             set_rate(self.optimiser, rate_at(done, self.recipe))
 
     def training_step(self, batch: Batch | UnmaskError) -> Tensor:
