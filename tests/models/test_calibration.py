@@ -22,45 +22,64 @@ def scored(count: int = 400, *, seed: int = 0) -> Scored:
     return Scored(rng.normal(labels * 2.0, 1.5), labels, np.arange(count) // 4)
 
 
-def test_platt_scaling_is_balanced_logistic_regression() -> None:
+def reference(data: Scored) -> tuple[float, float]:
+    """Fit by scikit-learn: each crop is a fake and a real one, weighted by Platt's targets."""
     linear_model = pytest.importorskip("sklearn.linear_model")
-    data = scored()
-    reference = linear_model.LogisticRegression(C=np.inf, class_weight="balanced", tol=1e-8)
-    reference.fit(data.logits[:, None], data.labels)
-    expected = (reference.coef_[0, 0], reference.intercept_[0])
-    assert platt(data) == pytest.approx(expected, rel=1e-3)
+    fake = data.labels == 1
+    target = np.where(fake, (fake.sum() + 1) / (fake.sum() + 2), 1 / ((~fake).sum() + 2))
+    weights = np.where(fake, 1 / fake.sum(), 1 / (~fake).sum())
+    mean, spread = data.logits.mean(), data.logits.std()
+    twice = np.tile((data.logits - mean) / spread, 2)[:, None]
+    made = linear_model.LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000)
+    made.fit(
+        twice,
+        np.repeat([1, 0], len(fake)),
+        sample_weight=np.concatenate([weights * target, weights * (1 - target)]),
+    )
+    slope = made.coef_[0, 0] / spread
+    return slope, made.intercept_[0] - slope * mean
+
+
+def test_platt_scaling_is_balanced_logistic_regression() -> None:
+    assert platt(scored()) == pytest.approx(reference(scored()), rel=1e-3)
 
 
 @pytest.mark.parametrize(
     ("offset", "scale"), [(3.0, 1.0), (-8.0, 1.0), (0.0, 5.0), (40.0, 20.0), (0.0, 0.01)]
 )
 def test_neither_offset_nor_scale_of_the_logits_stops_the_fit(offset: float, scale: float) -> None:
-    linear_model = pytest.importorskip("sklearn.linear_model")
     rng = np.random.default_rng(0)
     labels = np.arange(2000) % 2
     plain = rng.normal(2.0 * labels - 1, 1.0)
     data = Scored(offset + scale * plain, labels, np.arange(2000) // 4)
-    reference = linear_model.LogisticRegression(C=np.inf, tol=1e-10).fit(plain[:, None], labels)
-    slope = reference.coef_[0, 0] / scale
-    assert platt(data) == pytest.approx((slope, reference.intercept_[0] - slope * offset), rel=1e-4)
+    assert platt(data) == pytest.approx(reference(data), rel=1e-3)
     with np.errstate(divide="raise", invalid="raise"):
         assert calibration(data, "toy", rng).covariance[0][0] > 0
 
 
-def test_classes_without_overlap_or_without_crops_have_no_fit() -> None:
+def test_classes_that_a_threshold_separates_have_a_fit_too() -> None:
     labels = np.arange(40) % 2
-    with pytest.raises(ValueError, match="separates real from fake without an error"):
-        platt(Scored(labels * 2.0 + np.arange(40) / 100, labels, np.arange(40)))
+    data = Scored(labels * 2.0 + np.arange(40) / 100, labels, np.arange(40))
+    assert platt(data) == pytest.approx(reference(data), rel=1e-2)
+    with np.errstate(divide="raise", invalid="raise"):
+        fitted = calibration(data, "toy", np.random.default_rng(0))
+    assert np.isfinite(fitted.covariance).all()
+
+
+def test_one_class_alone_has_no_fit() -> None:
     with pytest.raises(ValueError, match="of one class"):
         platt(Scored(np.arange(4.0), np.ones(4, np.int64), np.arange(4)))
 
 
 def test_the_calibrations_covariance_is_that_of_a_bootstrap_over_videos() -> None:
-    """Duplicating every crop of a video tells nothing new, so the spread must not shrink."""
+    """Duplicating every crop of a video tells nothing new, so the spread must not shrink.
+
+    It may grow a little: Platt's targets go by the number of crops.
+    """
     data = scored()
     twice = Scored(*(np.repeat(v, 2) for v in (data.logits, data.labels, data.clusters)))
     one, two = (calibration(d, "toy", np.random.default_rng(0)) for d in (data, twice))
-    np.testing.assert_allclose(one.covariance, two.covariance, rtol=1e-6)
+    np.testing.assert_allclose(one.covariance, two.covariance, rtol=0.1)
     assert one.covariance[0][0] > 0
 
 

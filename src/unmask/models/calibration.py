@@ -33,26 +33,32 @@ class Scored:
 def platt(scored: Scored) -> tuple[float, float]:
     """Fit slope and intercept by Newton's method, both classes weighted alike (even prior odds).
 
-    The logits are standardised first, and a step that raises the loss is halved, so that neither
-    their scale nor their offset matters.
+    The targets are Platt's, a little inside 0 and 1, so that classes that a threshold separates
+    without an error have a fit too. The logits are standardised first, and a step that raises the
+    loss is halved, so that neither their scale nor their offset matters.
+
+    Source: Platt, "Probabilistic outputs for support vector machines", 1999, section 2.2.
 
     Raises:
-        ValueError: a class is missing, or no real and no fake overlap: the best slope is infinite.
+        ValueError: a class is missing.
     """
-    _require_overlap(scored)
+    fake = scored.labels == 1
+    fakes, reals = int(fake.sum()), int((~fake).sum())
+    if not fakes or not reals:
+        raise ValueError("all crops of a draw of source videos are of one class")
     mean, spread = scored.logits.mean(), scored.logits.std()
     x = np.stack([(scored.logits - mean) / spread, np.ones_like(scored.logits)], axis=1)
-    share = scored.labels.mean()
-    weights = np.where(scored.labels == 1, 0.5 / share, 0.5 / (1 - share))
-    signs = np.where(scored.labels == 1, -1.0, 1.0)
+    target = np.where(fake, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
+    weights = np.where(fake, 0.5 / fakes, 0.5 / reals)
 
     def loss(parameters: Values) -> float:
-        return float(weights @ np.logaddexp(0, signs * (x @ parameters)))
+        logit = x @ parameters
+        return float(weights @ (np.logaddexp(0, logit) - target * logit))
 
     parameters = np.zeros(2)
     for _ in range(_PLATT_STEPS):
         p = 1 / (1 + np.exp(-(x @ parameters)))
-        gradient = x.T @ (weights * (p - scored.labels))
+        gradient = x.T @ (weights * (p - target))
         curvature = (x * (weights * p * (1 - p))[:, None]).T @ x
         step = np.linalg.solve(curvature, gradient)
         if np.abs(step).max() < _PLATT_TOLERANCE:
@@ -63,17 +69,6 @@ def platt(scored: Scored) -> tuple[float, float]:
         parameters = parameters - step
     slope = parameters[0] / spread
     return float(slope), float(parameters[1] - slope * mean)
-
-
-def _require_overlap(scored: Scored) -> None:
-    reals, fakes = (scored.logits[scored.labels == label] for label in (0, 1))
-    if not len(reals) or not len(fakes):
-        raise ValueError("all crops of a draw of source videos are of one class")
-    if reals.max() <= fakes.min() or fakes.max() <= reals.min():
-        raise ValueError(
-            "a threshold separates real from fake without an error, in all crops or in a draw of "
-            "source videos, so no slope is steep enough"
-        )
 
 
 def cluster_draws(scored: Scored, rng: np.random.Generator, replicates: int) -> list[Scored]:
