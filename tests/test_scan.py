@@ -137,16 +137,21 @@ def test_a_video_without_a_face_cannot_be_judged(scanner: Scanner, tmp_path: Pat
     assert not result.coverage.complete
 
 
-def test_a_film_of_one_frame_is_judged_as_a_picture_is(scanner: Scanner, tmp_path: Path) -> None:
-    path = tmp_path / "one.mp4"
+def still_film(path: Path, frames: int) -> Path:
+    """Write a film that shows the first frame of an example all the time, one frame a second."""
     with av.open(str(EXAMPLES / "original.mp4")) as source, av.open(str(path), "w") as target:
         image = next(source.decode(video=0)).to_ndarray(format="rgb24")
-        stream = target.add_stream("libx264", rate=25)
+        stream = target.add_stream("ffv1", rate=1)
         stream.height, stream.width = image.shape[:2]
         stream.pix_fmt = "yuv420p"
-        target.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        for _ in range(frames):
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         target.mux(stream.encode())
-    verdict = scanner.scan(path).result.verdict
+    return path
+
+
+def test_a_film_of_one_frame_is_judged_as_a_picture_is(scanner: Scanner, tmp_path: Path) -> None:
+    verdict = scanner.scan(still_film(tmp_path / "one.mkv", 1)).result.verdict
     assert verdict.word != "cannot judge"
     assert "one picture only" in verdict.reason
 
@@ -162,16 +167,7 @@ def test_a_still_picture_is_judged_with_a_caution(scanner: Scanner, tmp_path: Pa
 
 
 def test_a_face_that_does_not_move_is_judged(scanner: Scanner, tmp_path: Path) -> None:
-    path = tmp_path / "still.mkv"
-    with av.open(str(EXAMPLES / "original.mp4")) as source, av.open(str(path), "w") as target:
-        image = next(source.decode(video=0)).to_ndarray(format="rgb24")
-        stream = target.add_stream("ffv1", rate=1)
-        stream.height, stream.width = image.shape[:2]
-        stream.pix_fmt = "yuv420p"
-        for _ in range(6):
-            target.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        target.mux(stream.encode())
-    result = scanner.scan(path).result
+    result = scanner.scan(still_film(tmp_path / "still.mkv", 6)).result
     assert result.verdict.word != "cannot judge"
     assert [len(track.key_frames) for track in result.tracks] == [3]
 
