@@ -200,7 +200,12 @@ def test_a_reader_that_has_gone_changes_neither_outputs_nor_exit_code(tmp_path: 
 
 
 def test_a_run_that_is_stopped_writes_what_it_has(tmp_path: Path) -> None:
-    written, command = tmp_path / "result.json", "from unmask.cli import main; main()"
+    written = tmp_path / "result.json"
+    # a suite that runs in the background of a shell hands on that SIGINT is ignored
+    command = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from unmask.cli import main; main()"
+    )
     copies = [str(shutil.copy(ORIGINAL, tmp_path / f"{number}.mp4")) for number in range(4)]
     words = [sys.executable, "-c", command, "scan", "--no-explain", "--json", str(written), *copies]
     with subprocess.Popen(
