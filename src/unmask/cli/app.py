@@ -254,8 +254,6 @@ def main() -> None:
     """Run the command line; wrong use and bad input end with exit code 2 and a hint."""
     try:
         code = app(standalone_mode=False)
-        if code == _STOPPED:
-            sys.stderr.write("stopped\n")
     except SystemExit:  # so typer ends a command whose reader has gone
         code = _NO_READER
     except (UnmaskError, ValueError, OSError) as error:
@@ -267,9 +265,10 @@ def main() -> None:
         complain(missing)
         code = 2
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("stopped\n")
         code = _STOPPED
     except typer.TyperException as error:
         _explain_use(error)
         code = 2
+    if code == _STOPPED:
+        sys.stderr.write("stopped\n")
     sys.exit(code or 0)

@@ -10,7 +10,7 @@ import typer
 from PIL import Image, ImageDraw
 
 from unmask.cli.app import complain
-from unmask.cli.inputs import refuse_overwriting
+from unmask.cli.inputs import refuse_overwriting, require_suffix
 from unmask.errors import InputError, InputNotFound, UnmaskError
 from unmask.faces.crops import cut_square, square_around
 from unmask.jobs import attempt
@@ -58,11 +58,7 @@ def _check_sheet(sheet: Path, video: str) -> None:
     """Refuse before anything is read what could not be written at the end."""
     if not sheet.absolute().parent.is_dir():
         raise InputNotFound(f"no folder {str(sheet.parent)!r}", hint="make the folder first")
-    if sheet.suffix.lower() not in SHEET_SUFFIXES:
-        raise InputError(
-            f"{str(sheet)!r} is no name of a picture that can be written",
-            hint=f"end it with one of {', '.join(SHEET_SUFFIXES)}",
-        )
+    require_suffix(sheet, SHEET_SUFFIXES, what="picture")
     refuse_overwriting([sheet], [Path(video)])
 
 

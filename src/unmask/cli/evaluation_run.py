@@ -41,7 +41,7 @@ from unmask.evaluation.results import Evaluation, EvaluationSettings, VideoCount
 from unmask.evaluation.tables import group_table, latex, markdown, number, overall_table
 from unmask.explain.stated import of_maps
 from unmask.provenance import versions
-from unmask.report.wording import visible
+from unmask.report.wording import leak_mark, visible
 
 _FORMATS = {"markdown": markdown, "latex": latex}
 _LINE_EVERY_SECONDS = 10.0
@@ -225,17 +225,13 @@ def _write_json(found: Evaluation, path: Path) -> None:
         path.write_text(text + "\n", encoding="utf-8")
 
 
-def _mark(*, leaks: bool) -> str:
-    return " LEAKS" if leaks else ""
-
-
 def _print(found: Evaluation, form: str | None) -> None:
     if form is not None:
         for table in (overall_table(found), group_table(found)):
             typer.echo(_FORMATS[form](table) + "\n")
         return
     info = found.info
-    mark = _mark(leaks=info.leaks)
+    mark = leak_mark(leaks=info.leaks)
     group = found.overall
     typer.echo(f"{visible(info.detector)} on {visible(info.data)}, per {found.settings.level}")
     typer.echo(f"protocol: {info.protocol or 'not split'}{mark}")
@@ -255,7 +251,7 @@ def _print(found: Evaluation, form: str | None) -> None:
 def run_compare(first: Path, second: Path, settings: EvaluationSettings) -> int:
     """Compare, print; 3 where too little was analysed."""
     found = compare_predictions(read_predictions(first), read_predictions(second), settings)
-    mark = _mark(leaks=found.leaks)
+    mark = leak_mark(leaks=found.leaks)
     one, other = (visible(name) for name in found.detectors)
     typer.echo(f"first: {one}, second: {other}")
     typer.echo(
@@ -286,7 +282,7 @@ def _print_tests(found: Comparison) -> None:
         )
         return
     test = found.delong
-    mark = _mark(leaks=found.leaks)
+    mark = leak_mark(leaks=found.leaks)
     typer.echo(
         f"DeLong: difference of AUC {test.difference:+.4f} "
         f"[{test.interval.low:+.4f}, {test.interval.high:+.4f}], p = {test.p_value:.4f}{mark}"

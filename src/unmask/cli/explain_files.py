@@ -15,7 +15,7 @@ import typer
 
 from unmask.bundle import Bundle, load_bundle, shipped_folder
 from unmask.cli.app import complain
-from unmask.cli.inputs import expand, refuse_overwriting
+from unmask.cli.inputs import expand, refuse_overwriting, require_suffix
 from unmask.cli.scanning import progress_bar
 from unmask.errors import InputError, UnmaskError
 from unmask.explain import EXPLAINERS, BundleNetwork, check_methods, explain
@@ -81,11 +81,7 @@ class Wanted:
             raise InputError(
                 f"{str(self.video)!r} cannot be written", hint="name a file in a folder that exists"
             )
-        if self.video.suffix.lower() not in FILM_SUFFIXES:
-            raise InputError(
-                f"{str(self.video)!r} is no name of a film that can be written",
-                hint=f"end it with one of {', '.join(FILM_SUFFIXES)}",
-            )
+        require_suffix(self.video, FILM_SUFFIXES, what="film")
         refuse_overwriting([self.video], [Path(path) for path in paths])
 
 

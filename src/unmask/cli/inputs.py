@@ -78,6 +78,24 @@ def refuse_overwriting(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
         written[identity] = path
 
 
+def require_suffix(path: Path, suffixes: Sequence[str], *, what: str) -> None:
+    """Refuse before anything is read an output whose format its name does not tell.
+
+    Args:
+        path: file to write.
+        suffixes: of the formats that can be written, in small letters.
+        what: what is written, for the error.
+
+    Raises:
+        InputError: the name ends otherwise.
+    """
+    if path.suffix.lower() not in suffixes:
+        raise InputError(
+            f"{str(path)!r} is no name of a {what} that can be written",
+            hint=f"end it with one of {', '.join(suffixes)}",
+        )
+
+
 def _identity(path: Path) -> object:
     """Return what tells a file from all others; None for what cannot be overwritten."""
     try:

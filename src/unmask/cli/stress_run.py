@@ -20,7 +20,7 @@ from unmask.evaluation.pictures import pictures_at
 from unmask.evaluation.predictions import check_folder_of
 from unmask.evaluation.stress import Stress, outcomes_of
 from unmask.evaluation.stress_page import COLUMNS, rows_of, to_html
-from unmask.report.wording import visible
+from unmask.report.wording import leak_mark, visible
 
 _LINE_EVERY_SECONDS = 10.0
 
@@ -84,7 +84,7 @@ def _print(found: Stress) -> None:
         typer.echo(f"note: this protocol leaks by design: {info.leak_reason}", err=True)
     if found.unreadable:
         typer.echo(f"warning: {found.unreadable} crops could not be decoded", err=True)
-    mark = " LEAKS" if info.leaks else ""
+    mark = leak_mark(leaks=info.leaks)
     typer.echo(
         f"{visible(info.detector)} on {visible(info.data)}, per {found.settings.level}{mark}"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from unmask.cli.extras import check_installed
-from unmask.report.wording import visible
+from unmask.report.wording import leak_mark, visible
 from unmask.studies.catalogue import EVERY, studies_named
 from unmask.studies.cells import Cache
 from unmask.studies.running import PAGE, run_study
@@ -83,7 +83,7 @@ def run_studies(wanted: Wanted, asked: Asked, output: Path | None, cache: Path |
 
 def line_of(outcome: Outcome) -> str:
     """Return a study's name and answer, marked where its split leaks by design."""
-    return f"{outcome.name}{' LEAKS' if outcome.leak else ''}: {visible(outcome.said)}"
+    return f"{outcome.name}{leak_mark(leaks=outcome.leak is not None)}: {visible(outcome.said)}"
 
 
 def _say(what: str) -> None:

@@ -181,6 +181,11 @@ def statements(verdict: Verdict) -> tuple[str, ...]:
     return tuple(made)
 
 
+def leak_mark(*, leaks: bool) -> str:
+    """Return what stands behind a number where its protocol leaks by design."""
+    return " LEAKS" if leaks else ""
+
+
 def survival(result: ScanResult) -> tuple[str, ...]:
     """Say whether a verdict survives distortions, and under which it becomes another one."""
     if not result.stress:

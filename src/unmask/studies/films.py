@@ -11,6 +11,7 @@ import numpy as np
 from unmask.datasets.grouping import seeded_order
 from unmask.datasets.manifest import read_manifest
 from unmask.errors import InputNotFound, ManifestError
+from unmask.studies.material import leak_in
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,7 @@ def read_films(path: Path, *, root: Path | None = None, limit: int | None = None
         np.linspace(0, len(found) - 1, min(len(found), limit or len(found))).astype(int)
     )
     info = manifest.info
-    leak = f"{info.protocol}: {info.leak_reason}" if info.leaks else None
-    return Films(path.name, info.licence, tuple(found[at] for at in kept), leak)
+    return Films(path.name, info.licence, tuple(found[at] for at in kept), leak_in(info))
 
 
 def parted(films: Sequence[Film], share: float = 0.2) -> tuple[tuple[Film, ...], tuple[Film, ...]]:

@@ -67,8 +67,8 @@ def _tied(world: World) -> str | None:
     return persons_tied(world.persons, world.scale.folds, world.seeds)
 
 
-def _protocols(world: World) -> tuple[str, ...]:
-    return ("frame", "video") if _tied(world) else ("frame", "video", "identity")
+def _protocols(tied: str | None) -> tuple[str, ...]:
+    return ("frame", "video") if tied else ("frame", "video", "identity")
 
 
 def _cells(world: World) -> list[Cell]:
@@ -81,7 +81,7 @@ def _cells(world: World) -> list[Cell]:
             hint="give crops of several frames of each video",
         )
     cells = []
-    for protocol in _protocols(world):
+    for protocol in _protocols(_tied(world)):
         for seed in world.seeds:
             fold_of = folds_of(crops, protocol, folds, seed)
             for fold in range(folds):
@@ -105,7 +105,8 @@ def _cells(world: World) -> list[Cell]:
 
 
 def _answer(world: World, found: Found) -> Answer:
-    tied, strictest = _tied(world), _protocols(world)[-1]
+    tied = _tied(world)
+    strictest = _protocols(tied)[-1]
     by_person = tied is None
     cluster = "person" if by_person else "target"
     conditions: dict[str, list[Run]] = {

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from unmask.bundle import file_sha256
 from unmask.datasets.grouping import Grouping, connected, place, seeded_order
+from unmask.datasets.manifest import ManifestInfo
+from unmask.datasets.rows import StoreInfo
 from unmask.datasets.store import CropStore
 from unmask.errors import InputNotFound, ManifestError
 
@@ -243,9 +245,13 @@ def _licence(root: Path) -> str:
     return CropStore(root).info.licence if root.is_dir() else "that of the data, not stated"
 
 
+def leak_in(info: ManifestInfo | StoreInfo) -> str | None:
+    """Return the protocol that leaks by design, and why; None where it does not."""
+    return f"{info.protocol}: {info.leak_reason}" if info.leaks else None
+
+
 def _leak(root: Path) -> str | None:
-    info = CropStore(root).info if root.is_dir() else None
-    return f"{info.protocol}: {info.leak_reason}" if info is not None and info.leaks else None
+    return leak_in(CropStore(root).info) if root.is_dir() else None
 
 
 def _without_pictures(path: Path, number: str) -> pa.Table:

@@ -9,6 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from unmask.report import page
+from unmask.report.wording import leak_mark
 from unmask.studies.study import Outcome, Result
 
 _HEAD = """\
@@ -111,7 +112,7 @@ def _section(outcome: Outcome) -> str:
 
 
 def _mark(outcome: Outcome) -> str:
-    return " LEAKS" if outcome.leak else ""
+    return leak_mark(leaks=outcome.leak is not None)
 
 
 def _line(result: Result, mark: str) -> str:

@@ -31,8 +31,6 @@ SELF_CONTAINED = ",".join(
 `concat`, `image2`, `sdp`, `imf` and their like. Audio is there to be told apart from garbage."""
 
 HINT_FORMAT = "give a video or picture file, such as MP4, MOV, MKV, WebM, AVI, GIF, JPEG or PNG"
-
-
 HINT_CUT_OFF = "it begins as an MP4 whose index is missing or damaged: get a complete copy"
 
 
