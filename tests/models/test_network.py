@@ -17,6 +17,7 @@ for package in ("torch", "timm", "safetensors"):
 import timm
 import torch
 from safetensors.torch import save_file
+from timm.layers import DropPath
 from torch.nn import functional as F  # noqa: N812
 
 from unmask.errors import InputError, InputNotFound
@@ -140,6 +141,38 @@ def test_an_unknown_network_is_refused_with_near_names() -> None:
     with pytest.raises(InputError, match="timm has no network 'exception'") as caught:
         FaceNetwork("exception")
     assert "legacy_xception" in caught.value.hint
+
+
+def drop_rates(network: FaceNetwork) -> list[float]:
+    return [part.drop_prob for part in network.modules() if isinstance(part, DropPath)]
+
+
+@pytest.mark.parametrize("backbone", [SMALL, "tf_efficientnet_lite0"])
+def test_later_blocks_are_left_out_more_often(backbone: str) -> None:
+    rates = drop_rates(FaceNetwork(backbone, drop_path=0.3))
+    assert len(rates) > 2
+    assert rates == sorted(rates)
+    assert 0 < rates[0] < 0.2 < rates[-1] <= 0.3 + 1e-9
+    assert not any(drop_rates(FaceNetwork(backbone)))
+
+
+def test_leaving_blocks_out_changes_training_alone() -> None:
+    networks, images = [], torch.randn(4, 3, 64, 64)
+    for rate in (0.0, 0.5):
+        torch.manual_seed(0)
+        networks.append(FaceNetwork("tf_efficientnet_lite0", dropout=0.0, drop_path=rate))
+    whole, dropped = networks
+    assert whole.state_dict().keys() == dropped.state_dict().keys()
+    torch.testing.assert_close(dropped.eval()(images), whole.eval()(images))
+    torch.testing.assert_close(whole.train()(images), whole(images))
+    assert (dropped.train()(images) - dropped(images)).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("backbone", ["squeezenet1_1", "legacy_xception"])
+def test_a_network_without_such_blocks_is_refused(backbone: str) -> None:
+    with pytest.raises(InputError, match=f"{backbone} has no blocks that can be left") as caught:
+        FaceNetwork(backbone, drop_path=0.1)
+    assert caught.value.hint == "set network.drop_path=0"
 
 
 def test_a_transformer_is_refused() -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 from toy_material import drawn_face
 from unmask.training.augment import (
     degrade,
+    erase,
     h264,
     jpeg,
     random_window,
@@ -30,8 +31,10 @@ CHANGES: dict[str, Callable[[Image.Image, np.random.Generator], Image.Image]] = 
     "rescale": rescale,
     "wear": wear,
     "smooth": smooth_skin,
+    "erase": erase,
     "degrade": degrade,
     "degrade, worn": partial(degrade, worn_ratio=0.9),
+    "degrade, erased": partial(degrade, erased_ratio=0.9),
 }
 
 
@@ -155,3 +158,46 @@ def test_without_compression_no_crop_has_its_traces() -> None:
     ]
     assert any(untouched)
     assert not any(always)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    sides=st.tuples(st.integers(32, 128), st.integers(32, 128)),
+)
+def test_one_rectangle_of_one_colour_is_erased(seed: int, sides: tuple[int, int]) -> None:
+    # two pictures that differ everywhere agree where both were erased, and only there
+    one, other = (Image.new("RGB", sides, (level,) * 3) for level in (0, 255))
+    found = [np.asarray(erase(each, np.random.default_rng(seed))) for each in (one, other)]
+    erased = (found[0] == found[1]).all(axis=2)
+    rows, columns = np.flatnonzero(erased.any(axis=1)), np.flatnonzero(erased.any(axis=0))
+    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    assert erased[box].all()
+    assert len(np.unique(found[0][box].reshape(-1, 3), axis=0)) == 1
+    assert (found[0][~erased] == 0).all()
+    assert (found[1][~erased] == 255).all()
+    # sides are rounded to whole pixels
+    height, width = erased[box].shape
+    assert (height + 0.5) * (width + 0.5) >= 0.02 * erased.size
+    assert (height - 0.5) * (width - 0.5) <= 0.2 * erased.size
+
+
+def test_erasing_reaches_every_edge() -> None:
+    black = Image.new("RGB", (64, 48))
+    found = [np.asarray(erase(black, np.random.default_rng(seed))) for seed in range(300)]
+    reached = np.any(found, axis=(0, 3))
+    assert all(edge.any() for edge in (reached[0], reached[-1], reached[:, 0], reached[:, -1]))
+
+
+def test_crops_are_erased_as_often_as_is_asked() -> None:
+    # where nothing else is drawn, a crop that was not erased is the crop itself
+    def unchanged(erased_ratio: float) -> int:
+        return sum(
+            degrade(
+                FACE, np.random.default_rng(seed), compression_ratio=0.0, erased_ratio=erased_ratio
+            ).tobytes()
+            == FACE.tobytes()
+            for seed in range(200)
+        )
+
+    assert 0 < unchanged(0.5) < unchanged(0.0)
+    assert unchanged(1 - 1e-9) == 0

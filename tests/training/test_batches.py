@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image, ImageDraw
 
 from toy_crops import write_toy_crops
+from toy_material import drawn_face, png
 from unmask.errors import ManifestError, RecipeError
 from unmask.training.batches import TrainingBatches, ValidationBatches, classes_of, drawn_crops
 from unmask.training.crops import CropKey, Crops, read_crops
@@ -192,3 +195,82 @@ def test_a_source_without_fakes_comes_in_blended_pairs_only(
     assert drawn_crops(crops, plain).all()
     assert drawn_crops(crops, blended).tolist() == [key.origin == 0 for key in crops.keys]
     assert TrainingBatches(crops, shuffled, blended).per_epoch == len(read_crops([mixed])) // 4
+
+
+def pairs(path: Path, forge: Callable[[Image.Image], Image.Image]) -> Crops:
+    """Return drawn faces, each with the fake that `forge` makes of it."""
+    rows = []
+    for seed in range(8):
+        face = drawn_face(seed)
+        of = {"original": f"clip{seed}"}
+        rows.append(of | {"name": f"clip{seed}", "label": "real", "image": png(face)})
+        rows.append(of | {"name": f"fake{seed}", "label": "fake", "image": png(forge(face))})
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return read_crops([path])
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Crops:
+    return pairs(tmp_path_factory.mktemp("twins") / "twins.parquet", lambda face: face)
+
+
+def in_pairs(**augmentation: object) -> Recipe:
+    return recipe(
+        augmentation=augmentation, imbalance={"strategy": "paired"}, network={"size_px": 96}
+    )
+
+
+CHANGED = {"name": "standard", "worn_ratio": 0.3, "smoothed_ratio": 0.5, "erased_ratio": 0.5}
+
+
+def test_a_matched_fake_goes_through_what_its_original_goes_through(twins: Crops) -> None:
+    batches = TrainingBatches(twins, paired, in_pairs(matched=True, **CHANGED))
+    for number in range(4):
+        pixels, labels = batches[number]
+        assert labels.tolist() == [1, 0] * 4
+        np.testing.assert_array_equal(pixels[::2], pixels[1::2])
+    # one face in two epochs does not go through the same
+    assert len({image.tobytes() for n in range(4) for image in batches[n][0][::2]}) == 16
+
+
+def test_unmatched_pairs_go_through_different_changes(twins: Crops) -> None:
+    batches = TrainingBatches(twins, paired, in_pairs(**CHANGED))
+    pixels, _ = batches[0]
+    assert (pixels[::2] != pixels[1::2]).any(axis=(1, 2, 3)).all()
+
+
+def test_matched_batches_follow_from_seed_and_number_alone(twins: Crops) -> None:
+    asked = in_pairs(matched=True, partial_ratio=0.5, self_blended_ratio=0.5, **CHANGED)
+    used, fresh = (TrainingBatches(twins, paired, asked) for _ in range(2))
+    list(map(used.__getitem__, range(3)))
+    pixels, labels = used[3]
+    np.testing.assert_array_equal(pixels, fresh[3][0])
+    assert labels.tolist() == [1, 0, 1, 0, 0, 1, 0, 1]
+
+
+def test_a_part_of_a_fake_lies_between_it_and_its_original(tmp_path: Path) -> None:
+    def forge(face: Image.Image) -> Image.Image:
+        fake = face.copy()
+        ImageDraw.Draw(fake).rectangle((20, 20, 75, 80), fill=(0, 0, 255))
+        return fake
+
+    crops = pairs(tmp_path / "crops.parquet", forge)
+    whole, partial = (
+        TrainingBatches(crops, paired, in_pairs(matched=True, partial_ratio=ratio))[0][0]
+        for ratio in (0, 0.999)
+    )
+    np.testing.assert_array_equal(whole, TrainingBatches(crops, paired, in_pairs())[0][0])
+    np.testing.assert_array_equal(partial[1::2], whole[1::2])
+    low, high = np.sort([whole[::2], whole[1::2]], axis=0)
+    assert ((low <= partial[::2]) & (partial[::2] <= high)).all()
+    for each in (whole[::2], whole[1::2]):
+        assert (partial[::2] != each).any(axis=(1, 2, 3)).all()
+
+
+def test_fakes_of_other_frames_stay_whole(tmp_path: Path) -> None:
+    crops = pairs(tmp_path / "crops.parquet", lambda face: face.rotate(90))
+    whole, partial = (
+        TrainingBatches(crops, paired, in_pairs(matched=True, partial_ratio=ratio))[0][0]
+        for ratio in (0, 0.999)
+    )
+    np.testing.assert_array_equal(partial, whole)

@@ -292,6 +292,13 @@ def test_imagenet_weights_that_cannot_be_had_are_named(
     assert not (tmp_path / "run").exists()
 
 
+def test_blocks_of_a_network_that_has_none_cannot_be_left_out(crops: Path, tmp_path: Path) -> None:
+    plain = tiny("network.backbone=squeezenet1_1", "network.drop_path=0.1")
+    with pytest.raises(InputError, match="squeezenet1_1 has no blocks that can be left out"):
+        run(plain, crops, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_network_that_cannot_take_its_input_is_refused_before_anything_is_written(
     crops: Path, tmp_path: Path
 ) -> None:

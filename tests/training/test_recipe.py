@@ -111,6 +111,37 @@ def test_pairs_need_even_batches() -> None:
         load_recipe("paper-xception", ["imbalance.strategy=paired", "batch_size=15"])
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["partial_ratio=0.5"], "augmentation.partial_ratio needs augmentation.matched=true"),
+        (["matched=true"], "needs imbalance.strategy=paired, got 'balanced'"),
+        (["matched=true", "partial_ratio=0.5"], "needs imbalance.strategy=paired, got 'balanced'"),
+    ],
+)
+def test_matching_needs_pairs_and_parts_need_matching(changes: list[str], said: str) -> None:
+    changes = [f"augmentation.{change}" for change in changes]
+    with pytest.raises(RecipeError, match=re.escape(said)) as raised:
+        load_recipe("paper-xception", changes)
+    assert raised.value.hint == "change one of the two"
+
+
+def test_parts_of_matched_pairs_are_a_recipe() -> None:
+    changes = ["imbalance.strategy=paired", "augmentation.matched=true"]
+    recipe = load_recipe("paper-xception", [*changes, "augmentation.partial_ratio=0.5"])
+    assert (recipe.augmentation.matched, recipe.augmentation.partial_ratio) == (True, 0.5)
+
+
+@pytest.mark.parametrize(
+    "field", ["network.drop_path", "augmentation.erased_ratio", "augmentation.partial_ratio"]
+)
+def test_ratios_are_off_by_default_and_below_one(field: str) -> None:
+    part, _, name = field.partition(".")
+    assert getattr(getattr(Recipe(), part), name) == 0
+    with pytest.raises(RecipeError, match=f"{field}: input should be less than 1, got 1"):
+        load_recipe("paper-xception", [f"{field}=1"])
+
+
 def test_an_unknown_recipe_names_the_nearest() -> None:
     with pytest.raises(InputNotFound, match="no recipe 'paper-xeption'") as raised:
         load_recipe("paper-xeption")

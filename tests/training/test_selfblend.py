@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageOps
 
 from toy_material import drawn_face
 from unmask.training import selfblend
-from unmask.training.selfblend import blend_mask, self_blend
+from unmask.training.augment import jpeg
+from unmask.training.selfblend import blend_mask, part_of_fake, same_frame, self_blend
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -90,3 +91,83 @@ def test_grey_pictures_stay_in_range() -> None:
         for part in self_blend(plain, np.random.default_rng(0)):
             assert np.asarray(part).dtype == np.uint8
             assert np.abs(pixels(part) - level).max() < 128
+
+
+def forged(real: Image.Image) -> Image.Image:
+    """Return the picture with another middle of the face."""
+    fake = real.copy()
+    box = [share * real.width for share in (0.25, 0.25, 0.75, 0.85)]
+    ImageDraw.Draw(fake).ellipse(box, fill=(40, 90, 200))
+    return fake
+
+
+@pytest.mark.parametrize("side", [95, 96, 250])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_fake_is_of_the_frame_that_it_was_made_from(seed: int, side: int) -> None:
+    real = drawn_face(seed, (side, side))
+    assert same_frame(real, real)
+    assert same_frame(jpeg(forged(real), 40), jpeg(real, 80))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_shifted_or_another_frame_is_not_the_same(seed: int) -> None:
+    real = drawn_face(seed)
+    assert not same_frame(forged(ImageChops.offset(real, 8, 0)), real)
+    assert not same_frame(forged(ImageChops.offset(real, 0, 8)), real)
+    assert not same_frame(drawn_face(seed + 10), real)
+
+
+@pytest.mark.parametrize(("levels", "same"), [(4, True), (8, False)])
+def test_frames_that_differ_by_more_than_compression_are_not_the_same(
+    levels: int, same: bool
+) -> None:
+    one, other = (Image.new("RGB", (96, 96), (level,) * 3) for level in (100, 100 + levels))
+    assert same_frame(forged(other), one) is same
+
+
+def test_frames_of_other_sizes_and_tiny_ones_are_not_compared() -> None:
+    real = drawn_face(0)
+    assert not same_frame(real.resize((95, 95)), real)
+    tiny = real.resize((47, 47))
+    assert not same_frame(tiny, tiny)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_part_of_a_fake_is_the_fake_inside_the_mask_only(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mask = blend_mask(96, np.random.default_rng(seed))
+    monkeypatch.setattr(selfblend, "blend_mask", lambda *_: mask)
+    real = drawn_face(4)
+    fake = ImageOps.invert(real)
+    part = pixels(part_of_fake(fake, real, np.random.default_rng(seed)))
+    np.testing.assert_array_equal(part[mask == 0], pixels(real)[mask == 0])
+    np.testing.assert_array_equal(part[mask == 1], pixels(fake)[mask == 1])
+    low, high = np.sort([pixels(real), pixels(fake)], axis=0)
+    assert ((low <= part) & (part <= high)).all()
+    assert (part != pixels(real))[mask > 0.1].mean() > 0.8
+
+
+@given(seed=SEEDS)
+def test_a_part_of_a_fake_follows_from_the_seed_and_leaves_both_pictures(seed: int) -> None:
+    real = drawn_face(4)
+    fake = forged(real)
+    before = fake.tobytes(), real.tobytes()
+    one, again = (part_of_fake(fake, real, np.random.default_rng(seed)) for _ in range(2))
+    assert one.tobytes() == again.tobytes() != before[1]
+    assert (one.size, one.mode) == (real.size, "RGB")
+    assert (fake.tobytes(), real.tobytes()) == before
+
+
+@pytest.mark.parametrize("levels", [0, 3])
+def test_a_part_that_would_change_next_to_nothing_is_the_whole_fake(levels: int) -> None:
+    real = Image.new("RGB", (64, 64), (100, 100, 100))
+    fake = Image.new("RGB", (64, 64), (100 + levels, 100, 100 - levels))
+    assert all(part_of_fake(fake, real, np.random.default_rng(seed)) is fake for seed in range(8))
+
+
+def test_where_no_part_is_chosen_the_fake_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selfblend, "blend_mask", lambda side, _: np.zeros((side, side), np.float32))
+    real = drawn_face(4)
+    fake = forged(real)
+    assert part_of_fake(fake, real, np.random.default_rng(0)) is fake

@@ -44,12 +44,14 @@ class FaceNetwork(HeadedNetwork):
             `.safetensors`, or `.pt`/`.pth`, which is read without running anything in it.
         head_width: units of the dense layer.
         dropout: drop rate before the logit.
+        drop_path: how often the last residual block is left out in training, earlier ones less.
         mirrored: whether it judges, once trained, the mean of a picture's feature map and of its
             mirror image's, laid over one another. Pooling is linear, so this is what the head makes
             of the mean of both pooled maps, and one map still explains the logit.
 
     Raises:
-        InputError: timm knows no such network, or the file does not fit it.
+        InputError: timm knows no such network, the file does not fit it, or it has no blocks for
+            `drop_path` to leave out.
         InputNotFound: there is no such file.
         DownloadError: the ImageNet weights could not be fetched.
     """
@@ -61,9 +63,10 @@ class FaceNetwork(HeadedNetwork):
         weights: Literal["imagenet"] | Path | None = None,
         head_width: int = 128,
         dropout: float = 0.5,
+        drop_path: float = 0.0,
         mirrored: bool = False,
     ) -> None:
-        made = _backbone(backbone, pretrained=weights == "imagenet")
+        made = _backbone(backbone, pretrained=weights == "imagenet", drop_path=drop_path)
         channels = int(made.num_features)
         super().__init__(PaperHead(channels, width=head_width, dropout=dropout))
         self.backbone_name = backbone
@@ -195,7 +198,7 @@ def _without_classifier(backbone: nn.Module, state: dict[str, Tensor]) -> dict[s
     return {name: tensor for name, tensor in state.items() if not name.startswith(prefixes)}
 
 
-def _backbone(name: str, *, pretrained: bool) -> nn.Module:
+def _backbone(name: str, *, pretrained: bool, drop_path: float) -> nn.Module:
     """Make timm's network without pooling and classifier."""
     if not timm.is_model(name.partition(".")[0]):
         near = timm.list_models(f"*{name.partition('.')[0]}*")[:5]
@@ -203,8 +206,17 @@ def _backbone(name: str, *, pretrained: bool) -> nn.Module:
             f"timm has no network {name!r}",
             hint=f"it has: {', '.join(near or PAPER_BACKBONES)}",
         )
+    options = {"drop_path_rate": drop_path} if drop_path else {}
     try:
-        return timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool="")
+        return timm.create_model(
+            name, pretrained=pretrained, num_classes=0, global_pool="", **options
+        )
+    except TypeError as error:
+        if "drop_path_rate" not in str(error):
+            raise
+        raise InputError(
+            f"{name} has no blocks that can be left out", hint="set network.drop_path=0"
+        ) from error
     except OSError as error:
         raise DownloadError(
             f"the ImageNet weights of {name} could not be fetched: {str(error).splitlines()[0]}",

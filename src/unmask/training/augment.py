@@ -150,12 +150,36 @@ def wear(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     return image
 
 
+def erase(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Put one colour over a rectangle of a fiftieth to a fifth of the image.
+
+    Args:
+        image: an RGB picture.
+        rng: source of randomness.
+
+    Source: Zhong et al., "Random Erasing Data Augmentation", AAAI 2020.
+    """
+    area, aspect = rng.uniform(0.02, 0.2), np.exp(rng.uniform(-1, 1))
+    width, height = (
+        max(1, round(side * share))
+        for side, share in zip(
+            image.size, np.sqrt([area * aspect, area / aspect]).tolist(), strict=True
+        )
+    )
+    left = int(rng.integers(image.width - width + 1))
+    top = int(rng.integers(image.height - height + 1))
+    erased = image.copy()
+    erased.paste(tuple(rng.integers(256, size=3).tolist()), (left, top, left + width, top + height))
+    return erased
+
+
 def degrade(
     image: Image.Image,
     rng: np.random.Generator,
     *,
     compression_ratio: float = 0.65,
     worn_ratio: float = 0.0,
+    erased_ratio: float = 0.0,
 ) -> Image.Image:
     """Apply a random chain of colour, scale, blur, noise and compression changes.
 
@@ -165,6 +189,7 @@ def degrade(
         compression_ratio: how often the image is compressed at the end; at 0 small pictures are not
             compressed before they are enlarged either.
         worn_ratio: how often it was worn by sharing before that, see `wear`.
+        erased_ratio: how often a rectangle is erased at the very end, see `erase`.
     """
     if worn_ratio and rng.random() < worn_ratio:
         image = wear(image, rng)
@@ -182,4 +207,6 @@ def degrade(
         image = compress(image, rng)
     if rng.random() < 0.05:
         image = image.convert("L").convert("RGB")
+    if erased_ratio and rng.random() < erased_ratio:
+        image = erase(image, rng)
     return image

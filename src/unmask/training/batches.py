@@ -20,7 +20,7 @@ from unmask.training.augment import degrade, random_window, smooth_skin
 from unmask.training.crops import Crops
 from unmask.training.recipe import Recipe
 from unmask.training.sampling import Classes, Order, Positions
-from unmask.training.selfblend import self_blend
+from unmask.training.selfblend import part_of_fake, same_frame, self_blend
 
 Pixels = NDArray[np.uint8]
 Batch = tuple[Pixels, NDArray[np.float32]]
@@ -102,6 +102,7 @@ class TrainingBatches:
             degrade,
             compression_ratio=recipe.augmentation.compression_ratio,
             worn_ratio=recipe.augmentation.worn_ratio,
+            erased_ratio=recipe.augmentation.erased_ratio,
         )
         self._blends = blended_pairs(recipe)
         self._devices = devices
@@ -135,7 +136,13 @@ class TrainingBatches:
         rng = np.random.default_rng((self._recipe.seed, _STEPS, number))
         chosen = self._chosen(number)
         size = self.size_at(number)
-        images = [self._augmented(self._crops.picture(int(index)), rng, size) for index in chosen]
+        pictures = [self._crops.picture(int(index)) for index in chosen]
+        if self._recipe.augmentation.matched:
+            images = []
+            for fake, real in zip(pictures[::2], pictures[1::2], strict=True):
+                images += self._matched(fake, real, rng, size)
+        else:
+            images = [self._augmented(picture, rng, size) for picture in pictures]
         labels = [float(self._crops.keys[index].is_fake) for index in chosen]
         for real in rng.choice(self._reals, self._blends):
             images += self._blend(self._crops.picture(int(real)), rng, size)
@@ -153,6 +160,15 @@ class TrainingBatches:
         if self._recipe.augmentation.name == "none":
             return resized(image, size_px)
         return self._degrade(self._framed(image, rng, size_px), rng)
+
+    def _matched(
+        self, fake: Image.Image, real: Image.Image, rng: np.random.Generator, size_px: int
+    ) -> list[Image.Image]:
+        """Return a fake, or a part of it, and its original, both augmented in the same way."""
+        ratio = self._recipe.augmentation.partial_ratio
+        if ratio and rng.random() < ratio and same_frame(fake, real):
+            fake = part_of_fake(fake, real, rng)
+        return _alike((fake, real), rng, lambda image: self._augmented(image, rng, size_px))
 
     def _framed(self, image: Image.Image, rng: np.random.Generator, size_px: int) -> Image.Image:
         window = random_window(image, rng, size_px)
@@ -178,12 +194,21 @@ class TrainingBatches:
         if self._recipe.augmentation.name == "none":
             return list(self_blend(resized(face, size), rng))
         pair = self_blend(self._framed(face, rng, round(_BLEND_SCALE * size)), rng)
-        state = rng.bit_generator.state
-        images = []
-        for image in pair:
-            rng.bit_generator.state = state
-            images.append(self._degrade(resized(image, size), rng))
-        return images
+        return _alike(pair, rng, lambda image: self._degrade(resized(image, size), rng))
+
+
+def _alike(
+    pair: tuple[Image.Image, Image.Image],
+    rng: np.random.Generator,
+    change: Callable[[Image.Image], Image.Image],
+) -> list[Image.Image]:
+    """Return both pictures after `change`, which draws the same for each."""
+    state = rng.bit_generator.state
+    images = []
+    for image in pair:
+        rng.bit_generator.state = state
+        images.append(change(image))
+    return images
 
 
 class ValidationBatches:

@@ -201,6 +201,7 @@ def _network(recipe: Recipe, hardware: Hardware) -> FaceNetwork:
         weights=weights,
         head_width=part.head_width,
         dropout=part.dropout,
+        drop_path=part.drop_path,
         mirrored=part.mirrored,
     )
     if hardware.kind == "cpu":

@@ -65,6 +65,9 @@ class NetworkPart(_Part):
     """Units of the dense layer."""
     dropout: Share = 0.5
     """Drop rate before the logit."""
+    drop_path: Share = 0.0
+    """How often a residual block is left out in training, of the last one; earlier ones less often
+    (stochastic depth, Huang et al. 2016). timm's networks with such blocks take it."""
     mirrored: bool = False
     """Whether the trained network judges a picture together with its mirror image, for twice the
     time; training goes on as without."""
@@ -143,6 +146,15 @@ class AugmentationPart(_Part):
     smoothed_ratio: Share = 0.0
     """Of `standard`: how often skin is smoothed first, as make-up and beauty filters do, in real
     crops and fakes alike, so that smoothness alone tells nothing."""
+    erased_ratio: Share = 0.0
+    """Of `standard`: how often a rectangle is erased at the end (Zhong et al. 2020), so that no
+    single part of a face decides."""
+    matched: bool = False
+    """Whether a fake and the original beside it (strategy `paired`) go through the same changes, so
+    that only the forgery tells them apart."""
+    partial_ratio: Share = 0.0
+    """Of `matched`: how often only a part of a fake is kept, blended into its original, where both
+    are the same frame."""
     self_blended_ratio: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of a batch that is pairs of a real crop and a fake blended from it. Above 0, real crops
     of a file or store without fakes come in such pairs only: drawn as they are, they would teach
@@ -207,6 +219,18 @@ class Recipe(_Part):
             raise ValueError(
                 f"batch_size must be even for the strategy {self.imbalance.strategy!r}, "
                 f"got {self.batch_size}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _matched_pairs_are_paired(self) -> Recipe:
+        part = self.augmentation
+        if part.partial_ratio and not part.matched:
+            raise ValueError("augmentation.partial_ratio needs augmentation.matched=true")
+        if part.matched and self.imbalance.strategy != "paired":
+            raise ValueError(
+                "augmentation.matched needs imbalance.strategy=paired, "
+                f"got {self.imbalance.strategy!r}"
             )
         return self
 

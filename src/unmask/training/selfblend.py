@@ -21,7 +21,20 @@ from unmask.training.augment import recolour, rescale
 
 Weights = NDArray[np.float32]
 
+_MASK_STEP = 2
+"""Masks are drawn with so many pixels of the crop to one of theirs: they are soft anyway."""
+_LEAST_MASK_PX = 48
+"""Side that they are drawn on at least, or the crop's own: coarser ones would reach the corners."""
+
 _BLEND_RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
+
+_COARSE = 48
+"""Pixels on a side when frames are compared; finer than that compression differs."""
+_SAME_FRAME_LEVELS = 6.0
+"""Grey levels by which crops of one frame differ around the face at most, by compression and by
+what reaches beyond the face."""
+_LEAST_CHANGE = 4.0
+"""Mean grey levels that a part of a fake must differ by inside its mask."""
 
 # centre x, centre y, half width, height above and below the centre, in shares of the crop's side;
 # then how often the region is taken
@@ -47,14 +60,16 @@ def blend_mask(side_px: int, rng: np.random.Generator) -> Weights:
         float32 `(side_px, side_px)` in [0, 1].
     """
     x, y = _outline(rng)
-    canvas = Image.new("L", (side_px, side_px))
-    points = list(zip((x * side_px).tolist(), (y * side_px).tolist(), strict=True))
+    side = max(side_px // _MASK_STEP, min(side_px, _LEAST_MASK_PX))
+    canvas = Image.new("L", (side, side))
+    points = list(zip((x * side).tolist(), (y * side).tolist(), strict=True))
     ImageDraw.Draw(canvas).polygon(points, fill=255)
-    blurred = canvas.filter(ImageFilter.GaussianBlur(rng.uniform(0.004, 0.03) * side_px))
+    blurred = canvas.filter(ImageFilter.GaussianBlur(rng.uniform(0.004, 0.03) * side))
     level = rng.uniform(40, 245)  # above 128 the region shrinks, below it grows
     resized = blurred.point([255 * (value > level) for value in range(256)])
-    soft = resized.filter(ImageFilter.GaussianBlur(rng.uniform(0.004, 0.05) * side_px))
-    mask = np.asarray(soft, dtype=np.float32) / 255.0
+    soft = resized.filter(ImageFilter.GaussianBlur(rng.uniform(0.004, 0.05) * side))
+    whole = soft.resize((side_px, side_px), Image.Resampling.BILINEAR)
+    mask = np.asarray(whole, dtype=np.float32) / 255.0
     return mask * np.float32(rng.choice(_BLEND_RATIOS))
 
 
@@ -106,7 +121,7 @@ def _displace(image: Image.Image, rng: np.random.Generator) -> Image.Image:
         image.size,
         Image.Transform.AFFINE,
         (scale[0], 0, offset[0], 0, scale[1], offset[1]),
-        Image.Resampling.BICUBIC,
+        Image.Resampling.BILINEAR,
     )
 
 
@@ -122,5 +137,44 @@ def self_blend(image: Image.Image, rng: np.random.Generator) -> tuple[Image.Imag
     mask = blend_mask(image.width, rng)[:, :, None]
     moved = np.asarray(_displace(source, rng), dtype=np.float32)
     base = np.asarray(target, dtype=np.float32)
-    blended = base + mask * (moved - base)
-    return target, Image.fromarray(blended.round().clip(0, 255).astype(np.uint8))
+    return target, _image(base + mask * (moved - base))
+
+
+def same_frame(fake: Image.Image, real: Image.Image) -> bool:
+    """Return whether a fake was made from just this frame: around the face they are equal.
+
+    Args:
+        fake: a square crop.
+        real: a crop of the footage that was forged.
+    """
+    if fake.size != real.size or min(fake.size) < _COARSE:
+        return False
+    step = fake.width // _COARSE
+    coarse = [np.asarray(image.reduce(step), dtype=np.int16) for image in (fake, real)]
+    difference = np.abs(coarse[0] - coarse[1])
+    strip = len(difference) // 12
+    around = (difference[:strip], difference[:, :strip], difference[:, -strip:])
+    return float(np.mean([part.mean() for part in around])) < _SAME_FRAME_LEVELS
+
+
+def part_of_fake(fake: Image.Image, real: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Return the real frame with a part of the face taken from the fake.
+
+    The part is a mask of `blend_mask`. Where it would change next to nothing the whole fake is
+    returned, since the result is called fake.
+
+    Args:
+        fake: RGB crop of a forged face, square, face centred.
+        real: the same frame before it was forged.
+        rng: source of randomness.
+    """
+    mask = blend_mask(real.width, rng)[:, :, None]
+    base = np.asarray(real, dtype=np.float32)
+    change = mask * (np.asarray(fake, dtype=np.float32) - base)
+    if np.abs(change).mean() <= _LEAST_CHANGE * mask.mean():  # equal where the mask is empty
+        return fake
+    return _image(base + change)
+
+
+def _image(pixels: NDArray[np.float32]) -> Image.Image:
+    return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
