@@ -10,7 +10,6 @@ from typing import Any
 
 import h5py
 import numpy as np
-import onnx
 import pytest
 
 torch = pytest.importorskip("torch", reason="networks need torch (extra `train`)")
@@ -123,29 +122,3 @@ def test_weights_of_another_network_do_not_fit(tmp_path: Path) -> None:
     save_file({"features.0.weight": torch.zeros(64, 3, 3, 3)}, tmp_path / "some.safetensors")
     with pytest.raises(InputError, match="tensors are missing"):
         FaceNetwork("squeezenet1_1", weights=tmp_path / "some.safetensors")
-
-
-def test_weights_of_the_first_detector_are_taken_out_of_its_file(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    network = FaceNetwork("squeezenet1_1", head_width=128).eval()
-    places = {place: fire - 2 for fire, place in PLACES.items()}
-    stored = []
-    for name, tensor in network.state_dict().items():
-        old = name.removeprefix("backbone.features.").removeprefix("head.")
-        place, _, rest = old.partition(".")
-        if place == "0":
-            old = f"stem.{rest}"
-        elif place.isdigit():
-            parts = {"squeeze": "squeeze", "expand1x1": "expand1", "expand3x3": "expand3"}
-            part, kind = rest.split(".")
-            old = f"fires.{places[int(place)]}.{parts[part]}.{kind}"
-        stored.append(onnx.numpy_helper.from_array(tensor.numpy(), f"model.{old}"))
-    stored.append(onnx.numpy_helper.from_array(np.zeros(2, dtype=np.float32), "val_6"))
-    graph = onnx.helper.make_graph([], "first", [], [], stored)
-    onnx.save(onnx.helper.make_model(graph), str(tmp_path / "first.onnx"))
-    target = tmp_path / "first.safetensors"
-    runpy.run_path(str(TOOLS / "first_weights.py"))["main"](tmp_path / "first.onnx", target)
-    again = FaceNetwork("squeezenet1_1", weights=target).eval()
-    with torch.inference_mode():
-        images = torch.randn(1, 3, 64, 64)
-        torch.testing.assert_close(again(images), network(images))
