@@ -42,8 +42,8 @@ def measured(evaluation: Evaluation) -> tuple[Metric, ...]:
         made += [
             Metric(
                 name=f"{figure.name} per {settings.level}",
-                value=round(figure.value, 4),
-                interval=(round(figure.interval.low, 4), round(figure.interval.high, 4)),
+                value=round(figure.value, 6),
+                interval=(round(figure.interval.low, 6), round(figure.interval.high, 6)),
                 protocol=protocol,
             )
             for figure in map(group.figure, HEADLINES)
