@@ -6,7 +6,7 @@ import pytest
 from unmask.bundle import load_bundle, shipped_folder
 from unmask.errors import BundleError
 from unmask.explain import BundleNetwork
-from unmask.explain.randomisation import DEPTHS, cascade
+from unmask.explain.randomisation import DEPTHS, cascade, chosen_keys
 from unmask.explain.weights import key_of, shuffle_by_key, weights_of
 
 
@@ -72,11 +72,19 @@ def test_the_cascade_starts_at_the_output_and_leaves_the_logits_derivative_true(
     assert not np.array_equal(first, shuffled.features)
 
 
+def test_weights_that_only_one_file_has_are_shuffled_to_the_same_depth():
+    shared = ["out", "b", "a", "in"]
+    own = ["out", "folded-b", "folded-a", "in"]
+    assert chosen_keys(shared, shared, 0.5) == {"out", "b"}
+    assert chosen_keys(own, shared, 0.5) == {"out", "b", "folded-b"}
+    assert chosen_keys(own, shared, 1.0) >= set(own)
+
+
 def test_a_file_that_is_cut_off_is_refused(data):
-    with pytest.raises(BundleError, match=r"cut off|no float32 weights"):
+    with pytest.raises(BundleError, match=r"cut off|no float32 or float16 weights"):
         weights_of(data[:50])
 
 
 def test_a_network_without_float32_weights_is_refused():
-    with pytest.raises(BundleError, match="no float32 weights"):
+    with pytest.raises(BundleError, match="no float32 or float16 weights"):
         weights_of(b"")

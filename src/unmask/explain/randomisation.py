@@ -34,23 +34,42 @@ def cascade(
         Share of the weight tensors that are shuffled, and the network.
 
     Raises:
-        BundleError: its weights are not float32.
+        BundleError: its weights are neither float32 nor float16.
     """
-    data = bundle.model_path.read_bytes()
-    keys = list(dict.fromkeys(key_of(w.values(data)) for w in reversed(weights_of(data))))
+    shared = _keys(bundle.model_path.read_bytes())
     for depth in DEPTHS:
-        chosen = set(keys[: max(1, round(depth * len(keys)))])
         with tempfile.TemporaryDirectory() as folder:
-            changed = _rewritten(bundle, Path(folder), chosen, seed)
+            changed = _rewritten(bundle, Path(folder), shared, depth, seed)
             network = BundleNetwork(changed, threads=threads)
             yield depth, network
 
 
-def _rewritten(bundle: Bundle, folder: Path, keys: set[str], seed: int) -> Bundle:
-    """Write a copy of a bundle with the tensors of these keys shuffled."""
+def _keys(data: bytes) -> list[str]:
+    """Return the keys of a file's weights, the output's first, each once."""
+    return list(dict.fromkeys(key_of(w.values(data)) for w in reversed(weights_of(data))))
+
+
+def chosen_keys(own: list[str], shared: list[str], depth: float) -> set[str]:
+    """Return the keys to shuffle in a file.
+
+    The exporter may fold batch normalisation into the weights of one file and not of the other:
+    such weights are in one of them alone, and as large a share of them is shuffled.
+
+    Args:
+        own: keys of the file, the output's first.
+        shared: keys of `model.onnx`, in the same order.
+        depth: share of the tensors, counted from the output.
+    """
+    alone = [key for key in own if key not in set(shared)]
+    return {key for keys in (shared, alone) for key in keys[: max(1, round(depth * len(keys)))]}
+
+
+def _rewritten(bundle: Bundle, folder: Path, shared: list[str], depth: float, seed: int) -> Bundle:
+    """Write a copy of a bundle with a share of the tensors shuffled."""
     names = [MODEL] if bundle.gradient_path is None else [MODEL, GRADIENT]
     for name in names:
         data = (bundle.folder / name).read_bytes()
+        keys = chosen_keys(_keys(data), shared, depth)
         (folder / name).write_bytes(shuffle_by_key(data, keys, seed=seed))
     files = {name: file_sha256(folder / name) for name in names}
     write_manifest(folder, bundle.manifest.model_copy(update={"files": files}))

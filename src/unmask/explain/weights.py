@@ -20,12 +20,14 @@ from unmask.errors import BundleError
 Fields = Iterator[tuple[int, "int | tuple[int, int]"]]
 _GRAPH, _NODE, _INITIALIZER, _NODE_INPUT = 7, 1, 5, 1
 _DIMS, _DATA_TYPE, _NAME, _RAW_DATA = 1, 2, 8, 9
-_FLOAT32 = 1
+_MAP_DIMS = 4
+_DTYPES = {1: "<f4", 10: "<f2"}
+"""Data types of onnx.proto3 that weights come in, as numpy names them."""
 
 
 @dataclass(frozen=True)
 class Weight:
-    """One float32 tensor of an ONNX file."""
+    """One float32 or float16 tensor of an ONNX file."""
 
     name: str
     """Its name."""
@@ -33,17 +35,19 @@ class Weight:
     """First byte of its values in the file."""
     stop: int
     """Byte after the last."""
+    dtype: str
+    """How they are stored, `<f4` or `<f2`."""
 
     def values(self, data: bytes | bytearray) -> NDArray[np.float32]:
-        """Return its values in the order of the file."""
-        return np.frombuffer(data[self.start : self.stop], "<f4")
+        """Return its values as float32, in the order of the file."""
+        return np.frombuffer(data[self.start : self.stop], self.dtype).astype(np.float32)
 
 
 def weights_of(data: bytes) -> list[Weight]:
     """Return the weights of an ONNX file with two or more dimensions, in the order of their use.
 
     Raises:
-        BundleError: there are none as float32.
+        BundleError: there are none as float32 or float16.
     """
     used: dict[str, int] = {}
     found: list[Weight] = []
@@ -58,7 +62,7 @@ def weights_of(data: bytes) -> list[Weight]:
     known = [weight for weight in found if weight.name in used]
     if not known:
         raise BundleError(
-            "the network holds no float32 weights that could be replaced",
+            "the network holds no float32 or float16 weights that could be replaced",
             hint="check the float32 detector that this one was made from",
         )
     return sorted(known, key=lambda weight: used[weight.name])
@@ -74,7 +78,7 @@ def shuffle_by_key(data: bytes, keys: set[str], *, seed: int) -> bytes:
             unique, place = np.unique(values, return_inverse=True)
             rng = np.random.default_rng([seed, int(key[:15], 16)])
             changed[weight.start : weight.stop] = (
-                rng.permutation(unique)[place].astype("<f4").tobytes()
+                rng.permutation(unique)[place].astype(weight.dtype).tobytes()
             )
     return bytes(changed)
 
@@ -86,20 +90,25 @@ def key_of(values: NDArray[np.float32]) -> str:
 
 def _weight(data: bytes, span: tuple[int, int]) -> list[Weight]:
     """Return the tensor in a span, if it is one to shuffle."""
-    dims = 0
-    kind: int | None = None
+    shape: list[int] = []
+    kind = 0
     name, raw = "", (0, 0)
     for number, part in _fields(data, *span):
         if number == _DIMS:
-            dims += 1 if isinstance(part, int) else len(list(_varints(data, *part)))
+            shape += [part] if isinstance(part, int) else _varints(data, *part)
         elif number == _DATA_TYPE and isinstance(part, int):
             kind = part
         elif number == _NAME and not isinstance(part, int):
             name = data[part[0] : part[1]].decode()
         elif number == _RAW_DATA and not isinstance(part, int):
             raw = part
-    plain = kind == _FLOAT32 and dims >= 2 and raw[1] - raw[0] > 4
-    return [Weight(name, *raw)] if plain else []
+    dtype = _DTYPES.get(kind)
+    if dtype is None or raw[1] - raw[0] <= np.dtype(dtype).itemsize:
+        return []
+    # (1, C, 1, 1): a factor of each channel, from batch normalisation's gradient
+    if len(shape) < 2 or (len(shape) == _MAP_DIMS and shape[0] == shape[2] == shape[3] == 1):
+        return []
+    return [Weight(name, *raw, dtype)]
 
 
 def _texts(data: bytes, span: tuple[int, int], wanted: int) -> Iterator[str]:
