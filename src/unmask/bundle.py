@@ -255,6 +255,8 @@ class BundleManifest(Strict):
     """How well the exported network agrees with the trained one; None where it was not noted."""
     quantised: Quantised | None = None
     """Set where `model.onnx` computes in int8; None for float32."""
+    weights_stored_as: Literal["float32", "float16"] = "float32"
+    """How the ONNX files hold large weights; float16 is cast to float32 when they are loaded."""
     files: dict[str, Sha256]
     """SHA-256 of every other file of the bundle."""
 

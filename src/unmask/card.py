@@ -122,6 +122,11 @@ def _export(manifest: BundleManifest) -> list[str]:
             f"Convolutions compute in int8: AUC {q.auc_int8:.4f}, float32 {q.auc_float32:.4f}, "
             f"on {q.crops}. Gradients at the input are those of the float32 network."
         )
+    if manifest.weights_stored_as == "float16":
+        lines.append(
+            "Large weights are stored in float16 and cast to float32 when the files are loaded; "
+            "every figure here is of the network with weights rounded so."
+        )
     return lines
 
 

@@ -25,6 +25,9 @@ from toy_crops import picture
 from unmask.cli.app import app
 from unmask.detector import Detector, check_works
 from unmask.errors import BundleError, InputError, InputNotFound
+from unmask.explain.network import BundleNetwork
+from unmask.explain.randomisation import cascade
+from unmask.models.halving import rounded
 from unmask.models.network import FaceNetwork
 from unmask.models.parity import LIMITS
 from unmask.runtime import preprocess
@@ -175,7 +178,9 @@ def test_prior_and_costs_default_to_the_runs(made: Run) -> None:
 
 
 def test_int8_is_kept_where_it_costs_no_accuracy(subject: Subject, tmp_path: Path) -> None:
-    bundle = write_bundle(subject, tmp_path / "int8", int8=True, gradient=False, say=lambda _: None)
+    bundle = write_bundle(
+        subject, tmp_path / "int8", precision="int8", gradient=False, say=lambda _: None
+    )
     found = bundle.manifest.quantised
     assert found.auc_float32 - found.auc_int8 <= 0.005
     assert b"QuantizeLinear" in (bundle.folder / "model.onnx").read_bytes()
@@ -188,8 +193,45 @@ def test_int8_that_costs_accuracy_leaves_nothing_behind(
 ) -> None:
     monkeypatch.setattr("unmask.models.quantising.LARGEST_FALL", -1.0)
     with pytest.raises(BundleError, match="int8 lowers AUC from"):
-        write_bundle(subject, tmp_path / "b", int8=True, gradient=False, say=lambda _: None)
+        write_bundle(subject, tmp_path / "b", precision="int8", gradient=False, say=lambda _: None)
     assert not list(tmp_path.iterdir())
+
+
+def test_float16_weights_are_those_of_every_file_and_figure(
+    subject: Subject, tmp_path: Path
+) -> None:
+    bundle = write_bundle(subject, tmp_path / "half", precision="float16", say=lambda _: None)
+    assert bundle.manifest.weights_stored_as == "float16"
+    assert "stored in float16" in (bundle.folder / "README.md").read_text()
+    network = FaceNetwork("test_resnet", weights=bundle.weights_path).eval()
+    for name, weight in rounded(subject.network).state_dict().items():
+        assert torch.equal(network.state_dict()[name], weight)
+    crop = np.asarray(subject.validation.picture(3))[None]
+    detector = Detector(bundle)
+    images = preprocess(detector.resize(crop), detector.preprocessing)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(images)).numpy()
+    assert detector.scores(crop).logits == pytest.approx(expected, rel=1e-4)
+    check_works(detector)
+
+
+def test_float16_weights_are_shuffled_to_check_explanations(
+    subject: Subject, tmp_path: Path
+) -> None:
+    bundle = write_bundle(subject, tmp_path / "half", precision="float16", say=lambda _: None)
+    size = subject.preprocessing.size_px
+    images = np.random.default_rng(0).normal(size=(1, 3, size, size)).astype(np.float32)
+    trained = BundleNetwork(bundle, threads=1)
+    for _, shuffled in cascade(bundle, threads=1):
+        assert shuffled.logits(images) != trained.logits(images)
+        gradients = shuffled.input_gradients(images)
+        assert not np.array_equal(gradients, trained.input_gradients(images))
+
+
+def test_int8_with_float16_is_refused_before_the_run_is_read(tmp_path: Path) -> None:
+    words = ["export", str(tmp_path / "absent"), "-o", str(tmp_path / "b"), "--int8", "--half"]
+    refused = CliRunner().invoke(app, words)
+    assert "in int8 or weights in float16, not both" in str(refused.exception)
 
 
 def test_an_export_that_differs_from_pytorch_leaves_nothing_behind(

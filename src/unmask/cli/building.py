@@ -13,6 +13,7 @@ from unmask.settings import NEW_MIN_FACE_PX, NEW_MIN_SHARPNESS
 
 if TYPE_CHECKING:
     from unmask.bundle import Bundle, Parity
+    from unmask.training.bundling import Precision
 
 EXPORT_CODES = (
     "Exit codes: 0 the bundle was written; 2 it was not: wrong use, ONNX Runtime and PyTorch "
@@ -59,6 +60,10 @@ def export(  # noqa: PLR0917 - the parameters are the options
     ] = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="int8 convolutions, refused if AUC falls by over 0.005.")
+    ] = False,
+    half: Annotated[
+        bool,
+        typer.Option("--half", help="Weights in float16: files of half the size, no slower."),
     ] = False,
     gradient: Annotated[
         bool,
@@ -163,6 +168,7 @@ def export(  # noqa: PLR0917 - the parameters are the options
         read_subject,
     )
 
+    precision = _precision(int8=int8, half=half)
     if join and average:
         raise UnmaskError("runs are joined or averaged, not both", hint="give --join or --average")
     if share and not join:
@@ -190,8 +196,20 @@ def export(  # noqa: PLR0917 - the parameters are the options
     limits_given = {"max_turn": max_turn, "min_sharpness": min_sharpness, "min_face_px": min_face}
     changed = {name: value for name, value in limits_given.items() if value is not None}
     subject = replace(subject, judgeable=subject.judgeable.model_copy(update=changed))
-    bundle = write_bundle(subject, output, int8=int8, gradient=gradient, weights=weights, say=_say)
+    bundle = write_bundle(
+        subject, output, precision=precision, gradient=gradient, weights=weights, say=_say
+    )
     _print_written(bundle)
+
+
+def _precision(*, int8: bool, half: bool) -> Precision:
+    from unmask.errors import UnmaskError
+
+    if int8 and half:
+        raise UnmaskError(
+            "convolutions are in int8 or weights in float16, not both", hint="give --int8 or --half"
+        )
+    return "int8" if int8 else "float16" if half else "float32"
 
 
 def list_detectors() -> None:

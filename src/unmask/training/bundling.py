@@ -10,8 +10,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ from unmask.bundle import (
 from unmask.card import card
 from unmask.errors import InputError
 from unmask.models.calibration import Scored, calibration, metric, operating_point, operating_points
+from unmask.models.halving import halved, rounded
 from unmask.models.head import HeadedNetwork
 from unmask.models.network import FaceNetwork
 from unmask.models.parity import measure_parity, require_parity
@@ -48,6 +50,9 @@ from unmask.training.crops import Crops
 
 Logits = NDArray[np.float64]
 Say = Callable[[str], None]
+Precision = Literal["float32", "float16", "int8"]
+"""What a bundle is made of: `float16` stores large weights so and computes in float32; `int8`
+computes convolutions so."""
 
 PARITY_CROPS = 16
 """Crops that ONNX Runtime and PyTorch are compared on."""
@@ -93,7 +98,7 @@ def write_bundle(
     subject: Subject,
     folder: Path,
     *,
-    int8: bool = False,
+    precision: Precision = "float32",
     gradient: bool = True,
     weights: bool = True,
     say: Say,
@@ -103,7 +108,7 @@ def write_bundle(
     Args:
         subject: what is exported.
         folder: where to; must not be there, or be empty.
-        int8: whether `model.onnx` computes its convolutions in int8.
+        precision: of the weights in the ONNX files, or of the convolutions of `model.onnx`.
         gradient: whether to write `gradient.onnx`.
         weights: whether to write `model.safetensors`, to fine-tune; never of joined networks, which
             are fine-tuned one by one.
@@ -116,30 +121,39 @@ def write_bundle(
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{str(folder)!r} is not empty; a bundle is written into a new folder")
+    if precision == "float16":
+        subject = replace(subject, network=rounded(subject.network))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as made:
         partial = Path(made) / "bundle"
         partial.mkdir()
         if weights and isinstance(subject.network, FaceNetwork):
             _save_weights(subject.network, partial / WEIGHTS)
-        _fill(subject, partial, int8=int8, gradient=gradient, say=say)
+        _fill(subject, partial, precision=precision, gradient=gradient, say=say)
         if folder.exists():
             folder.rmdir()
         shutil.move(partial, folder)
     return load_bundle(folder)
 
 
-def _fill(subject: Subject, folder: Path, *, int8: bool, gradient: bool, say: Say) -> None:
+def _fill(
+    subject: Subject, folder: Path, *, precision: Precision, gradient: bool, say: Say
+) -> None:
     images = _images(subject, range(min(PARITY_CROPS, len(subject.validation))))
-    parity = _exported(subject, folder, images, gradient=gradient, say=say)
+    network = halved(subject.network) if precision == "float16" else subject.network
+    _export(network, folder, size_px=subject.preprocessing.size_px, gradient=gradient, say=say)
+    say("comparing with PyTorch")
+    parity = _compared(subject, folder, images)
     say("scoring the validation crops")
     logits = _score(folder / MODEL, subject)
     quantised = None
-    if int8:
+    if precision == "int8":
         say("making int8 convolutions")
         logits, quantised = _quantised(subject, folder / MODEL, logits)
     say("calibrating")
     manifest = _manifest(subject, logits, parity, quantised)
+    if precision == "float16":
+        manifest = manifest.model_copy(update={"weights_stored_as": precision})
     (folder / CARD).write_text(card(manifest))
     files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
     write_manifest(folder, manifest.model_copy(update={"files": files}))
@@ -153,20 +167,26 @@ def _images(subject: Subject, chosen: Sequence[int]) -> NDArray[np.float32]:
     return preprocess(np.stack(pixels), subject.preprocessing)
 
 
-def _exported(
-    subject: Subject, folder: Path, images: NDArray[np.float32], *, gradient: bool, say: Say
-) -> Parity:
-    size = subject.preprocessing.size_px
+def _export(
+    network: HeadedNetwork, folder: Path, *, size_px: int, gradient: bool, say: Say
+) -> None:
     say(f"exporting {MODEL}")
-    export_scoring(subject.network, folder / MODEL, size_px=size)
-    at_input = None
+    export_scoring(network, folder / MODEL, size_px=size_px)
     if gradient:
         say(f"exporting {GRADIENT}")
-        at_input = folder / GRADIENT
-        export_gradient(subject.network, at_input, size_px=size)
-    say("comparing with PyTorch")
+        export_gradient(network, folder / GRADIENT, size_px=size_px)
+
+
+def _compared(subject: Subject, folder: Path, images: NDArray[np.float32]) -> Parity:
+    at_input = folder / GRADIENT
     words = f"{len(images)} of {subject.validation_described}"
-    parity = measure_parity(subject.network, folder / MODEL, at_input, images, crops=words)
+    parity = measure_parity(
+        subject.network,
+        folder / MODEL,
+        at_input if at_input.exists() else None,
+        images,
+        crops=words,
+    )
     require_parity(parity)
     return parity
 
