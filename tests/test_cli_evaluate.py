@@ -115,6 +115,10 @@ def test_figures_are_printed_as_json_and_tables(unmask: Command, tmp_path: Path)
         (("evaluate", "p.parquet", "--table", "word"), "--table must be one of markdown, latex"),
         (("predict", "none", "p.parquet", "-o", "o.parquet"), "no detector bundle in 'none'"),
         (("predict", "default", "p.parquet", "-o", "o.parquet"), "is a table, but not a manifest"),
+        (
+            ("predict", "default", "x", "-o", "o.parquet", "--split", "test", "--fold", "1"),
+            "give --split or --fold, not both",
+        ),
         (("predict", "default", "x", "-o", "no/o.parquet"), "no folder 'no'"),
         (("scores", "s.csv", "--columns", "a", "--detector", "d", "-o", "o"), "OURS=THEIRS"),
         (("calibrate", "p.parquet", "-o", "none"), "no detector bundle in 'none'"),

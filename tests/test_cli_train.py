@@ -65,6 +65,8 @@ def test_a_run_without_a_folder_is_named_after_recipe_and_time(crops: Path, tmp_
         (["paper-xception"], "no crops to learn from: give --data PATH", "--help"),
         (["paper-xception", "--resume", "x"], "and not both", "--help"),
         (["--resume", "x", "--set", "epochs=3"], "the run's own recipe", "--help"),
+        (["--resume", "x", "--fold", "0"], "the run's own recipe, crops and fold", "--help"),
+        (["paper-xception", "--data", "CROPS", "--fold", "0"], "give each row a fold", "k-fold"),
         (["--resume", "x"], "no training run in 'x'", "runs/NAME"),
         (["paper-x", "--data", "x"], "no recipe 'paper-x'", "paper-xception"),
         (["paper-xception", "--data", "x", "--set", "epoch=3"], "no field 'epoch'", "epochs"),

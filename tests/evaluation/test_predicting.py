@@ -234,6 +234,51 @@ def test_a_store_that_was_cut_too_tightly_is_refused(tmp_path: Path, store: Path
         predict(greedy, source_at(greedy, store), tmp_path / "out.parquet")
 
 
+@pytest.fixture(scope="module")
+def folded(toy: Manifest) -> Manifest:
+    fold_of = {"crop.png": 0, "real/broken.mp4": 0, "frames/a": 2}
+    some = [replace(r, split=None, fold=fold_of[r.id]) for r in toy.records if r.id in fold_of]
+    return toy.with_records(some)
+
+
+@pytest.fixture(scope="module")
+def places(folded: Manifest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("folded")
+    write_manifest(folded, folder / "manifest.parquet")
+    crop_videos(folded, folder / "store", CropSettings(scan=FAST, size_px=64, margin_ratio=2.0))
+    return {"manifest": folder / "manifest.parquet", "store": folder / "store"}
+
+
+@pytest.mark.parametrize("kind", ["manifest", "store"])
+def test_only_the_fold_that_was_asked_for_is_scored(
+    tmp_path: Path, bundle: Bundle, places: dict[str, Path], kind: str
+) -> None:
+    for fold, expected in {0: {"crop.png", "real/broken.mp4"}, 2: {"frames/a"}}.items():
+        source = source_at(bundle, places[kind], fold=fold, settings=FAST)
+        found = predict(bundle, source, tmp_path / f"{fold}.parquet")
+        assert set(found.video_id) == expected
+        assert found.info.videos_expected == len(expected)
+        assert found.info.settings["fold"] == fold
+
+
+@pytest.mark.parametrize("kind", ["manifest", "store"])
+def test_a_fold_that_is_not_there_is_refused(
+    bundle: Bundle, places: dict[str, Path], kind: str
+) -> None:
+    with pytest.raises(ManifestError, match="has no fold 1") as raised:
+        _ = source_at(bundle, places[kind], fold=1).described
+    assert raised.value.hint == "its folds are 0, 2"
+
+
+def test_folds_of_data_without_them_are_refused(
+    tmp_path: Path, bundle: Bundle, store: Path
+) -> None:
+    with pytest.raises(ManifestError, match="does not give each row a fold"):
+        _ = source_at(bundle, store, fold=0).described
+    with pytest.raises(ValueError, match="has no splits or folds"):
+        source_at(bundle, pictures(tmp_path / "p.parquet"), fold=0)
+
+
 def test_what_is_no_source_is_refused(tmp_path: Path, bundle: Bundle) -> None:
     with pytest.raises(InputNotFound, match="no file or folder"):
         source_at(bundle, tmp_path / "none")

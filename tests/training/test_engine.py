@@ -253,6 +253,25 @@ def test_changed_crops_do_not_resume(tmp_path: Path) -> None:
         resume(made.folder, hardware=Hardware("cpu"), watcher=Notes())
 
 
+def test_resuming_and_exporting_hold_the_fold_out_again(tmp_path: Path) -> None:
+    from training.test_holdout import write_store
+    from unmask.training.subjects import read_subject
+
+    store = write_store(tmp_path / "crops", [None] * 12, folds=[0, 1, 2] * 4)
+    on = {"hardware": Hardware("cpu"), "watcher": Notes()}
+    made = train(tiny("epochs=1"), [store], [], tmp_path / "run", fold=1, **on)
+    record = json.loads((made.folder / "run.json").read_text()) | {"finished": False}
+    (made.folder / "run.json").write_text(json.dumps(record))
+    made.checkpoint.unlink()
+    again = resume(made.folder, **on)
+    assert again.record.finished
+    assert again.data == made.data
+    assert again.data.held_out_fold == 1
+    exported = read_subject(made.folder)
+    assert ", without fold 1; recipe" in exported.training_data
+    assert len(exported.validation) == made.data.validation.real + made.data.validation.fake
+
+
 class Harmful:
     """Makes a file when it is unpickled."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from unmask.datasets.store import writing
 from unmask.errors import InputNotFound, ManifestError, RecipeError
 from unmask.training.crops import Crops, read_crops
 from unmask.training.holdout import Sides, read_sides
+from unmask.training.runs import RunData
 
 
 def sides(*paths: Path, validation: tuple[Path, ...] = ()) -> Sides:
@@ -82,7 +84,9 @@ def test_one_class_alone_is_refused(tmp_path: Path) -> None:
         sides(path)
 
 
-def row(number: int, copy: int, split: str | None, *, leaks: bool) -> CropRow:
+def row(
+    number: int, copy: int, split: str | None, *, leaks: bool, fold: int | None = None
+) -> CropRow:
     """Return a crop of clip `number`: the real one, or a fake made from it."""
     label = "fake" if copy else "real"
     name = f"{label}/{number}-{copy}.mp4"
@@ -98,7 +102,7 @@ def row(number: int, copy: int, split: str | None, *, leaks: bool) -> CropRow:
         identities=(),
         part=None,
         split=split,
-        fold=None,
+        fold=fold,
         compression=None,
         protocol="paper-frame-split" if leaks else "video",
         leaks=leaks,
@@ -121,8 +125,14 @@ def row(number: int, copy: int, split: str | None, *, leaks: bool) -> CropRow:
     )
 
 
-def write_store(folder: Path, splits: list[str | None], *, leaks: bool = False) -> Path:
-    """Write a crop store with a real and two fakes for each split named."""
+def write_store(
+    folder: Path,
+    splits: Sequence[str | None],
+    *,
+    leaks: bool = False,
+    folds: Sequence[int | None] | None = None,
+) -> Path:
+    """Write a crop store with a real and two fakes for each split named, and its fold."""
     info = StoreInfo(
         dataset="toy",
         licence="free",
@@ -136,11 +146,13 @@ def write_store(folder: Path, splits: list[str | None], *, leaks: bool = False) 
     )
     with writing(folder, info) as store:
         for number, split in enumerate(splits):
+            fold = folds[number] if folds else None
             for copy in range(3):
-                crop = row(number, copy, split, leaks=leaks)
+                crop = row(number, copy, split, leaks=leaks, fold=fold)
                 coverage = VideoCoverage(
                     crop.video_id, crop.label, crop.method, crop.split, None, "done", None, None,
                     crops=1, tracks_found=1, tracks_kept=1, seconds_analysed=1.0, work_seconds=0.0,
+                    fold=fold,
                 )  # fmt: skip
                 store.add(VideoCrops(coverage, (crop,)))
     return folder
@@ -171,6 +183,52 @@ def test_a_store_without_splits_is_carved(tmp_path: Path) -> None:
     made = sides(write_store(tmp_path / "crops", [None] * 8))
     assert not footage(made.training) & footage(made.validation)
     assert made.data.validation_from == "carved"
+
+
+def folded(folder: Path, folds: Sequence[int | None]) -> Path:
+    return write_store(folder, [None] * len(folds), folds=folds)
+
+
+def held_out(*paths: Path, fold: int, validation: tuple[Path, ...] = ()) -> Sides:
+    return read_sides(paths, validation, ratio=0.25, seed=0, fold=fold)
+
+
+@pytest.mark.parametrize("fold", [0, 1, 2])
+def test_crops_of_a_fold_that_is_held_out_are_on_neither_side(fold: int, tmp_path: Path) -> None:
+    store = folded(tmp_path / "crops", [0, 1, 2] * 4)
+    made = held_out(store, fold=fold)
+    learned, chosen_by = footage(made.training), footage(made.validation)
+    assert learned | chosen_by == {f"toy/{number}" for number in range(12) if number % 3 != fold}
+    assert not learned & chosen_by
+    assert (made.data.validation_from, made.data.held_out_fold) == ("carved", fold)
+    assert not made.data.leaks
+
+
+def test_all_folds_are_used_where_none_is_held_out(tmp_path: Path) -> None:
+    made = sides(folded(tmp_path / "crops", [0, 1] * 4))
+    assert len(made.training) + len(made.validation) == 24
+    assert made.data.held_out_fold is None
+
+
+def test_footage_of_the_held_out_fold_in_other_folds_is_a_leak(tmp_path: Path) -> None:
+    one = folded(tmp_path / "one", [0, 0, 0, 0, 1])
+    other = folded(tmp_path / "other", [1, 0, 0, 0, 1])
+    reason = "1 of 2 pieces of footage in fold 1 are in other folds too"
+    assert held_out(one, other, fold=1).data.leaks == (reason,)
+
+
+def test_a_fold_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    store = folded(tmp_path / "crops", [0, 2, 3])
+    with pytest.raises(ManifestError, match=r"crops has no fold 1$") as raised:
+        held_out(store, fold=1)
+    assert raised.value.hint == "its folds are 0, 2, 3"
+    plain = write_toy_crops(tmp_path / "plain.parquet")
+    for paths in ([folded(tmp_path / "some", [0, None])], [store, plain]):
+        with pytest.raises(ManifestError, match="does not give each row a fold") as raised:
+            held_out(*paths, fold=0)
+        assert "--protocol k-fold" in raised.value.hint
+    with pytest.raises(ValueError, match="give no --validation"):
+        held_out(store, fold=0, validation=(plain,))
 
 
 def test_a_leaky_protocol_is_carried_into_the_run(tmp_path: Path) -> None:
@@ -240,3 +298,8 @@ def test_a_picture_that_is_none_or_not_square_is_named(tmp_path: Path) -> None:
 def test_what_is_known_of_the_data_can_be_written(tmp_path: Path) -> None:
     data = sides(write_toy_crops(tmp_path / "crops.parquet")).data
     assert json.loads(data.model_dump_json())["training"]["real"] == data.training.real
+
+
+def test_a_run_from_before_folds_is_read(tmp_path: Path) -> None:
+    data = sides(write_toy_crops(tmp_path / "crops.parquet")).data
+    assert RunData.model_validate_json(data.model_dump_json(exclude={"held_out_fold"})) == data

@@ -54,6 +54,9 @@ def predict(  # noqa: PLR0917 - the parameters are the options
     split: Annotated[
         str | None, typer.Option(help="Only train, validation or test.", show_default="all")
     ] = None,
+    fold: Annotated[
+        int | None, typer.Option(min=0, help="Only this fold.", show_default="all")
+    ] = None,
     root: Annotated[
         Path | None, typer.Option(help="The data set's folder, where it moved.", show_default=False)
     ] = None,
@@ -69,7 +72,14 @@ def predict(  # noqa: PLR0917 - the parameters are the options
 
     raise typer.Exit(
         run_predict(
-            detector, data, output, split=split, root=root, threads=threads, workers=workers
+            detector,
+            data,
+            output,
+            split=split,
+            fold=fold,
+            root=root,
+            threads=threads,
+            workers=workers,
         )
     )
 

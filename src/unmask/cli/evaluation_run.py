@@ -111,6 +111,7 @@ def run_predict(
     output: Path,
     *,
     split: str | None,
+    fold: int | None,
     root: Path | None,
     threads: int,
     workers: int,
@@ -119,7 +120,13 @@ def run_predict(
     check_folder_of(output)
     bundle = load_bundle(detector_folder(detector))
     source = source_at(
-        bundle, data, split=split_named(split), root=root, threads=threads, workers=workers
+        bundle,
+        data,
+        split=split_named(split),
+        fold=fold,
+        root=root,
+        threads=threads,
+        workers=workers,
     )
     found = predict(bundle, source, output, progress=_Lines())
     if found.info.leaks:

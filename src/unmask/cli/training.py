@@ -85,6 +85,10 @@ def train(  # noqa: PLR0917 - the parameters are the options
         Path | None,
         typer.Option("-o", "--output", help="Folder of the run.", show_default="runs/NAME-TIME"),
     ] = None,
+    fold: Annotated[
+        int | None,
+        typer.Option(min=0, help="Hold this fold of the stores out.", show_default=False),
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with the run in this folder.", show_default=False)
     ] = None,
@@ -94,8 +98,10 @@ def train(  # noqa: PLR0917 - the parameters are the options
     """Train a detector by a recipe, or go on with a stopped run."""
     if (resume is None) == (recipe is None):
         raise ValueError("give a recipe, or --resume FOLDER, and not both")
-    if resume is not None and (data or validation or changes or output):
-        raise ValueError("--resume goes on with the run's own recipe and crops; give no others")
+    if resume is not None and (data or validation or changes or output or fold is not None):
+        raise ValueError(
+            "--resume goes on with the run's own recipe, crops and fold; give no others"
+        )
     if resume is None and not data:
         raise ValueError("no crops to learn from: give --data PATH")
     check_installed()
@@ -103,7 +109,7 @@ def train(  # noqa: PLR0917 - the parameters are the options
         if resume is not None:
             run = _go_on(resume, Devices(device, devices), shown)
         else:
-            asked = Asked(str(recipe), data or [], validation or [], changes or [], output)
+            asked = Asked(str(recipe), data or [], validation or [], changes or [], output, fold)
             run = _begin(asked, Devices(device, devices), shown)
     typer.echo(summary(run))
 
@@ -122,6 +128,8 @@ class Asked:
     """Fields of the recipe, `name=value`."""
     output: Path | None
     """Folder of the run; None names it after recipe and time."""
+    fold: int | None
+    """Fold of the crops to hold out."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +160,7 @@ def _begin(asked: Asked, devices: Devices, shown: _Shown) -> Run:
         hardware=Hardware(devices.kind, devices.count),  # type: ignore[arg-type]  # checked there
         watcher=shown,
         command=shlex.join(["unmask", *sys.argv[1:]]),
+        fold=asked.fold,
     )
 
 
@@ -257,6 +266,8 @@ def described(record: RunRecord) -> list[str]:
         "carved": "carved from the training crops, whole footage at a time (none were given)",
     }
     lines[-1] += f", {how[record.data.validation_from]}"
+    if record.data.held_out_fold is not None:
+        lines.append(f"held out: fold {record.data.held_out_fold}, which is not read")
     return lines + [f"leaky: {reason}" for reason in record.data.leaks]
 
 

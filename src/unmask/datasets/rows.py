@@ -126,6 +126,8 @@ class VideoCoverage:
     """Footage key of the clip that was put in; likewise."""
     identities: tuple[str, ...] = ()
     """Keys of the persons involved; likewise."""
+    fold: int | None = None
+    """Fold of a k-fold protocol; likewise."""
 
     @classmethod
     def of(cls, record: VideoRecord, status: Status, **found: Any) -> VideoCoverage:
@@ -141,6 +143,7 @@ class VideoCoverage:
             "target": record.target,
             "source": record.source,
             "identities": record.identities,
+            "fold": record.fold,
         }
         return cls(
             record.id,
@@ -198,6 +201,7 @@ COVERAGE_COLUMNS: pa.Schema = pa.schema(
                 "seconds_analysed": pa.float64(),
                 "work_seconds": pa.float64(),
                 "identities": pa.list_(pa.string()),
+                "fold": pa.int32(),
             }.get(column.name, pa.string()),
         )
         for column in fields(VideoCoverage)

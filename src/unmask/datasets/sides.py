@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from unmask.datasets.grouping import Grouping
 from unmask.datasets.manifest import Split, VideoRecord
+from unmask.errors import ManifestError
 
 SPLITS: tuple[Split, Split, Split] = ("train", "validation", "test")
 """Splits in the order of their ratios."""
@@ -19,6 +20,30 @@ SPLITS: tuple[Split, Split, Split] = ("train", "validation", "test")
 def side_of(record: VideoRecord) -> str | None:
     """Return the name of a row's fold, else of its split, if it has one."""
     return record.split if record.fold is None else f"fold {record.fold}"
+
+
+def check_fold(fold: int, folds: Iterable[int | None], *, name: str) -> None:
+    """Refuse a fold that is not there.
+
+    Args:
+        fold: asked for.
+        folds: of all rows, or crops; None where one tells none.
+        name: of what they are in, for the message.
+
+    Raises:
+        ManifestError: a row tells no fold, or none tells this one.
+    """
+    known = set(folds)
+    told = sorted(number for number in known if number is not None)
+    if not told or None in known:
+        raise ManifestError(
+            f"{name} does not give each row a fold",
+            hint="split with `unmask data split --protocol k-fold`, and cut crops of that manifest",
+        )
+    if fold not in known:
+        raise ManifestError(
+            f"{name} has no fold {fold}", hint=f"its folds are {', '.join(map(str, told))}"
+        )
 
 
 def shared_between_sides(records: Sequence[VideoRecord]) -> list[str]:

@@ -50,6 +50,7 @@ def source_at(
     path: str | Path,
     *,
     split: Split | None = None,
+    fold: int | None = None,
     root: Path | None = None,
     settings: ScanSettings | None = None,
     threads: int = 2,
@@ -61,6 +62,7 @@ def source_at(
         bundle: the detector.
         path: folder of a store, or a Parquet file.
         split: only videos or crops of this split.
+        fold: only those of this fold.
         root: folder of a manifest's data set, where it is not where it was indexed.
         settings: how a manifest's videos are looked at.
         threads: of the network, for crops.
@@ -69,11 +71,14 @@ def source_at(
     Raises:
         InputNotFound: there is nothing.
         ManifestError: it is none of these.
-        ValueError: a split was asked for of a table of pictures, which has none.
+        ValueError: a split and a fold were asked for, or one of them of a table of pictures, which
+            has neither.
     """
+    if split is not None and fold is not None:
+        raise ValueError("give --split or --fold, not both")
     place = Path(path)
     if place.is_dir():
-        return StoreSource(bundle, place, split=split, threads=threads)
+        return StoreSource(bundle, place, split=split, fold=fold, threads=threads)
     if not place.is_file():
         raise InputNotFound(
             f"no file or folder {str(path)!r}",
@@ -87,12 +92,18 @@ def source_at(
             hint="index videos with `unmask data index`, or score a crop store",
         ) from error
     if {"name", "label", "image"} <= names:
-        if split is not None:
-            raise ValueError("a table of pictures has no splits: leave --split away")
+        if split is not None or fold is not None:
+            raise ValueError("a table of pictures has no splits or folds: leave them away")
         return PictureSource(bundle, place, threads=threads)
     manifest: Manifest = read_manifest(place)
     return VideoSource(
-        bundle, manifest, settings or ScanSettings(), root=root, split=split, workers=workers
+        bundle,
+        manifest,
+        settings or ScanSettings(),
+        root=root,
+        split=split,
+        fold=fold,
+        workers=workers,
     )
 
 

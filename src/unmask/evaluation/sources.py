@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
@@ -26,6 +27,7 @@ from unmask.datasets.layouts import crops as crops_layout
 from unmask.datasets.loading import Crop, CropDataset
 from unmask.datasets.manifest import Manifest, ManifestInfo, Split, VideoRecord
 from unmask.datasets.rows import StoreInfo, VideoCoverage, manifest_sha256
+from unmask.datasets.sides import check_fold
 from unmask.datasets.store import CropStore
 from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import PredictionRow
@@ -63,12 +65,17 @@ class StoreSource:
     """Of the store."""
     split: Split | None = None
     """Only crops of this split."""
+    fold: int | None = None
+    """Only crops of this fold."""
     threads: int = 2
     """Of the network."""
 
     @cached_property
     def _videos(self) -> dict[str, VideoCoverage]:
         lines = CropStore(self.folder).coverage()
+        if self.fold is not None:
+            check_fold(self.fold, (line.fold for line in lines.values()), name=str(self.folder))
+            return {name: line for name, line in lines.items() if line.fold == self.fold}
         if self.split is None or CropStore(self.folder).info.protocol == "paper-frame-split":
             return lines
         return {name: line for name, line in lines.items() if line.split == self.split}
@@ -77,11 +84,12 @@ class StoreSource:
     def described(self) -> dict[str, Any]:
         """What is known of the store."""
         info = CropStore(self.folder).info
+        everything = self.split is None and self.fold is None
         return {
             **_terms(info),
             "manifest_sha256": info.manifest_sha256,
-            "videos_expected": info.manifest_rows if self.split is None else len(self._videos),
-            "settings": {**info.settings, "split": self.split},
+            "videos_expected": info.manifest_rows if everything else len(self._videos),
+            "settings": {**info.settings, "split": self.split, "fold": self.fold},
         }
 
     def score(self, skip: AbstractSet[str]) -> Iterator[Rows]:
@@ -90,7 +98,8 @@ class StoreSource:
         for name, line in self._videos.items():
             if line.status != "done" and name not in skip:
                 yield [_failure(line, dataset)]
-        crops = CropDataset(self.folder, split=self.split)
+        inside = None if self.fold is None else pc.field("fold") == self.fold
+        crops = CropDataset(self.folder, split=self.split, where=inside)
         places: dict[str, list[int]] = defaultdict(list)
         for position, name in enumerate(crops.video_ids):
             places[name].append(position)
@@ -279,12 +288,18 @@ class VideoSource:
     """The data set's folder, where it is not where it was indexed."""
     split: Split | None = None
     """Only videos of this split."""
+    fold: int | None = None
+    """Only videos of this fold."""
     workers: int = 1
     """Processes."""
 
     @cached_property
     def _records(self) -> list[VideoRecord]:
-        found = [r for r in self.manifest.records if self.split in {None, r.split}]
+        records = self.manifest.records
+        if self.fold is not None:
+            check_fold(self.fold, (r.fold for r in records), name="the manifest")
+            return [r for r in records if r.fold == self.fold]
+        found = [r for r in records if self.split in {None, r.split}]
         if not found:
             raise ManifestError(
                 f"no row of the manifest is in the split {self.split!r}",
@@ -300,7 +315,7 @@ class VideoSource:
             "data": _name_of(self.manifest.info),
             "manifest_sha256": manifest_sha256(self.manifest),
             "videos_expected": len(self._records),
-            "settings": {**settings_table(self.settings), "split": self.split},
+            "settings": {**settings_table(self.settings), "split": self.split, "fold": self.fold},
         }
 
     def score(self, skip: AbstractSet[str]) -> Iterator[Rows]:

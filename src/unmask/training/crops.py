@@ -28,7 +28,9 @@ from unmask.datasets.store import CropStore
 from unmask.errors import InputNotFound, ManifestError
 from unmask.training.runs import DataSource
 
-_STORE_COLUMNS = ("video_id", "dataset", "label", "target", "source", "split", "frame_index")
+_STORE_COLUMNS = (
+    "video_id", "dataset", "label", "target", "source", "split", "fold", "frame_index",
+)  # fmt: skip
 _REQUIRED = ("name", "label", "image")
 _OPTIONAL = ("original", "video", "frame")
 
@@ -60,6 +62,8 @@ class CropKey:
     """Number of the file or store it comes from."""
     position: int
     """Position there."""
+    fold: int | None = None
+    """Fold that the store gives it."""
 
     @property
     def footage(self) -> tuple[str, ...]:
@@ -169,6 +173,7 @@ def _read_store(folder: Path, number: int) -> tuple[Origin, list[CropKey]]:
             frame=row["frame_index"],
             origin=number,
             position=position,
+            fold=row["fold"],
         )
         for position, row in enumerate(rows)
     ]

@@ -31,7 +31,7 @@ from unmask.training.batches import (
     drawn_crops,
 )
 from unmask.training.hardware import Hardware, lightning_precision, resolve_precision
-from unmask.training.holdout import Sides, sides_for
+from unmask.training.holdout import Sides, sides_for, sides_of
 from unmask.training.imbalance import Counts, Strategy, strategy_of
 from unmask.training.keeping import RunKeeper, Truth, Watcher, read_checkpoint
 from unmask.training.learning import LOG, Learning, hush
@@ -124,6 +124,7 @@ def train(
     hardware: Hardware,
     watcher: Watcher,
     command: str = "",
+    fold: int | None = None,
 ) -> Run:
     """Train by a recipe and return the finished run.
 
@@ -135,6 +136,7 @@ def train(
         hardware: what to train on.
         watcher: shown how far it is.
         command: noted in the run.
+        fold: this fold of the training crops is held out: its crops are never read.
 
     Raises:
         InputError: the recipe, the crops or the folder cannot be used.
@@ -146,7 +148,7 @@ def train(
             f"{str(folder)!r} already holds a run",
             hint=f"go on with it: unmask train --resume {folder}; or name another folder with -o",
         )
-    sides = sides_for(recipe, training, validation)
+    sides = sides_for(recipe, training, validation, fold=fold)
     network = _network(recipe, hardware)
     _check_input(network, recipe)
     precision = resolve_precision(
@@ -180,7 +182,7 @@ def resume(folder: str | Path, *, hardware: Hardware, watcher: Watcher) -> Run:
     if run.record.finished:
         return run
     recipe = load_recipe(run.recipe_path)
-    sides = sides_for(recipe, run.record.training_paths, run.record.validation_paths)
+    sides = sides_of(run.record, recipe)
     if sides.data != run.data:
         raise RecipeError(
             f"the crops of {str(folder)!r} are not those that it began with",

@@ -2,23 +2,25 @@
 
 Validation crops are those that were given, or those that the crop store marks so, or a share of the
 training crops carved by footage: a fake never stands on another side than the video it was made
-from. Crops that a store marks as test are never read. Needs no torch.
+from. Crops that a store marks as test are never read, nor those of a fold that is held out. Needs
+no torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from unmask.datasets.grouping import connected, place, seeded_order
+from unmask.datasets.sides import check_fold
 from unmask.errors import RecipeError
 from unmask.training.crops import Crops, read_crops
 from unmask.training.recipe import Recipe
-from unmask.training.runs import CropSummary, RunData
+from unmask.training.runs import CropSummary, RunData, RunRecord
 
 _From = Literal["given", "store", "carved"]
 _OPTION = {"training": "--data", "validation": "--validation"}
@@ -43,7 +45,11 @@ class Sides:
 
 
 def sides_for(
-    recipe: Recipe, training: Sequence[str | Path], validation: Sequence[str | Path]
+    recipe: Recipe,
+    training: Sequence[str | Path],
+    validation: Sequence[str | Path],
+    *,
+    fold: int | None,
 ) -> Sides:
     """Read the crops of a run by its recipe, see `read_sides`."""
     return read_sides(
@@ -52,7 +58,14 @@ def sides_for(
         ratio=recipe.validation_ratio,
         seed=recipe.seed,
         blends_only=recipe.augmentation.blends_only,
+        fold=fold,
     )
+
+
+def sides_of(record: RunRecord, recipe: Recipe) -> Sides:
+    """Read the crops of a run that is there as it read them, see `read_sides`."""
+    paths = record.training_paths, record.validation_paths
+    return sides_for(recipe, *paths, fold=record.data.held_out_fold)
 
 
 def read_sides(
@@ -62,6 +75,7 @@ def read_sides(
     ratio: float,
     seed: int,
     blends_only: bool = False,
+    fold: int | None = None,
 ) -> Sides:
     """Read crops and put them on two sides.
 
@@ -71,11 +85,42 @@ def read_sides(
         ratio: share to carve for validation where none is given or marked.
         seed: of the carving.
         blends_only: training takes real crops alone and makes its fakes of them.
+        fold: this fold of the training crops is held out: on neither side.
 
     Raises:
         RecipeError: a side or a class on it is empty.
+        ManifestError: there is no such fold.
+        ValueError: a fold and validation crops are given.
     """
+    if fold is not None and validation:
+        raise ValueError("--fold takes validation crops from the other folds: give no --validation")
     crops = read_crops(training)
+    if fold is None:
+        return _chosen(crops, validation, ratio, seed, blends_only)
+    rest, held_out = _parted(crops, fold)
+    sides = _chosen(rest, (), ratio, seed, blends_only)
+    leaks = (*sides.data.leaks, *_shared(rest, held_out, f"fold {fold}", "other folds"))
+    data = sides.data.model_copy(update={"held_out_fold": fold, "leaks": leaks})
+    return replace(sides, data=data)
+
+
+def _parted(crops: Crops, fold: int) -> tuple[Crops, Crops]:
+    """Return the crops of the other folds, and those of the fold; each origin must have it."""
+    for number, origin in enumerate(crops.origins):
+        folds = (key.fold for key in crops.keys if key.origin == number)
+        check_fold(fold, folds, name=origin.described.path)
+    inside = np.array([key.fold == fold for key in crops.keys], dtype=np.bool_)
+    return crops.take(~inside), crops.take(inside)
+
+
+def _chosen(
+    crops: Crops,
+    validation: Sequence[str | Path],
+    ratio: float,
+    seed: int,
+    blends_only: bool,
+) -> Sides:
+    """Put crops on two sides, see `read_sides`."""
     if validation:
         return _sides(
             _marked(crops, "train"),
@@ -150,10 +195,14 @@ def _leaks(training: Crops, validation: Crops) -> list[str]:
     """Say why validation figures are too good: leaky protocols, and footage on both sides."""
     origins = (*training.origins, *validation.origins)
     reasons = [origin.leak for origin in origins if origin.leak]
-    known = {footage for key in training.keys for footage in key.footage}
-    seen = {footage for key in validation.keys for footage in key.footage}
-    if shared := known & seen:
-        reasons.append(
-            f"{len(shared)} of {len(seen)} pieces of footage in validation are in training too"
-        )
+    reasons += _shared(training, validation, "validation", "training")
     return list(dict.fromkeys(reasons))
+
+
+def _shared(training: Crops, held_out: Crops, name: str, elsewhere: str) -> list[str]:
+    """Say how much footage of crops that are held out is learned from all the same."""
+    known = {footage for key in training.keys for footage in key.footage}
+    seen = {footage for key in held_out.keys for footage in key.footage}
+    shared = known & seen
+    text = f"{len(shared)} of {len(seen)} pieces of footage in {name} are in {elsewhere} too"
+    return [text] if shared else []

@@ -80,6 +80,8 @@ class RunData(_Strict):
     crops, grouped by footage."""
     leaks: tuple[str, ...]
     """Why figures of this run are too good; empty where nothing is known to leak."""
+    held_out_fold: Annotated[int, Field(ge=0)] | None = None
+    """Fold whose crops were never read; None where none was held out."""
 
     @property
     def leaky(self) -> bool:

@@ -17,9 +17,9 @@ from unmask.models.network import DEFAULT_MARGIN_RATIO, FaceNetwork, preprocessi
 from unmask.training.bundling import Subject
 from unmask.training.costs import Costs, bayes_logit
 from unmask.training.crops import Crops, read_crops
-from unmask.training.holdout import sides_for
+from unmask.training.holdout import sides_of
 from unmask.training.recipe import Recipe, load_recipe
-from unmask.training.runs import CropSummary, Run, read_run
+from unmask.training.runs import CropSummary, Run, RunData, read_run
 
 _CHOSEN_ON = "its figures are from the validation crops that chose epoch and thresholds: too good"
 _NOT_STATED = "not stated"
@@ -240,7 +240,7 @@ def _of_run(
         name=name or record.name,
         validation=crops,
         validation_described=given or f"the run's validation crops ({data.validation_from})",
-        training_data=f"{_counts(data.training)}; recipe {record.name}, seed {record.seed}",
+        training_data=f"{_trained_on(data)}; recipe {record.name}, seed {record.seed}",
         licence=licence or _licences(data.training),
         limits=(*(() if validation else (_CHOSEN_ON,)), *data.leaks, *_unfinished(run)),
         costs=costs,
@@ -259,7 +259,7 @@ def _trained_log_odds(run: Run, recipe: Recipe) -> float | None:
 
 def _own_validation(run: Run, recipe: Recipe) -> Crops:
     """Read the crops that validated the run again, and make sure that they are the same."""
-    sides = sides_for(recipe, run.record.training_paths, run.record.validation_paths)
+    sides = sides_of(run.record, recipe)
     if sides.data != run.data:
         raise InputError(
             f"the crops of the run {str(run.folder)!r} are not those that it was trained on",
@@ -302,6 +302,11 @@ def _of_file(
 def _counts(side: CropSummary) -> str:
     sources = ", ".join(f"{Path(s.path).name} ({s.sha256[:12]})" for s in side.sources)
     return f"{side.real} real and {side.fake} fake crops of {side.videos} videos: {sources}"
+
+
+def _trained_on(data: RunData) -> str:
+    fold = "" if data.held_out_fold is None else f", without fold {data.held_out_fold}"
+    return _counts(data.training) + fold
 
 
 def _licences(side: CropSummary) -> str:
