@@ -63,7 +63,7 @@ def export(  # noqa: PLR0917 - the parameters are the options
     ] = False,
     half: Annotated[
         bool,
-        typer.Option("--half", help="Weights in float16: files of half the size, no slower."),
+        typer.Option("--half", help="Weights stored in float16: files of about half the size."),
     ] = False,
     gradient: Annotated[
         bool,
