@@ -128,19 +128,18 @@ def test_wearing_takes_the_finest_detail_away() -> None:
     assert max(steps[1:]) < steps[0] / 2
 
 
-def test_crops_are_worn_as_often_as_is_asked() -> None:
-    # where nothing else is drawn, a crop that was not worn is the crop itself
-    def unchanged(worn_ratio: float) -> int:
-        return sum(
-            degrade(
-                FACE, np.random.default_rng(seed), compression_ratio=0.0, worn_ratio=worn_ratio
-            ).tobytes()
-            == FACE.tobytes()
-            for seed in range(200)
-        )
+def unchanged(**ratio: float) -> int:
+    """Count the crops that stay as they are: those that nothing else was drawn for either."""
+    return sum(
+        degrade(FACE, np.random.default_rng(seed), compression_ratio=0.0, **ratio).tobytes()
+        == FACE.tobytes()
+        for seed in range(200)
+    )
 
-    assert 0 < unchanged(0.5) < unchanged(0.0)
-    assert unchanged(0.99) == 0
+
+def test_crops_are_worn_as_often_as_is_asked() -> None:
+    assert 0 < unchanged(worn_ratio=0.5) < unchanged(worn_ratio=0.0)
+    assert unchanged(worn_ratio=0.99) == 0
 
 
 def test_without_compression_no_crop_has_its_traces() -> None:
@@ -189,15 +188,5 @@ def test_erasing_reaches_every_edge() -> None:
 
 
 def test_crops_are_erased_as_often_as_is_asked() -> None:
-    # where nothing else is drawn, a crop that was not erased is the crop itself
-    def unchanged(erased_ratio: float) -> int:
-        return sum(
-            degrade(
-                FACE, np.random.default_rng(seed), compression_ratio=0.0, erased_ratio=erased_ratio
-            ).tobytes()
-            == FACE.tobytes()
-            for seed in range(200)
-        )
-
-    assert 0 < unchanged(0.5) < unchanged(0.0)
-    assert unchanged(1 - 1e-9) == 0
+    assert 0 < unchanged(erased_ratio=0.5) < unchanged(erased_ratio=0.0)
+    assert unchanged(erased_ratio=1 - 1e-9) == 0
