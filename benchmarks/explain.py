@@ -27,13 +27,13 @@ from unmask.bundle import (
     GRADIENT,
     MODEL,
     Bundle,
-    file_sha256,
     load_bundle,
     shipped_folder,
     write_manifest,
 )
 from unmask.explain import BundleNetwork, explain
 from unmask.explain.smoothgrad import SAMPLES
+from unmask.files import file_sha256
 
 PICTURES = 16
 REPEATS = 15

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unmask.errors import BundleError
+from unmask.files import file_sha256, write_text
 
 BUNDLE_VERSION = "1"
 MANIFEST = "detector.json"
@@ -293,21 +294,7 @@ class Bundle(Strict):
     @property
     def gradient_path(self) -> Path | None:
         """The ONNX file of the gradient at the input, where the bundle has one."""
-        return self._optional(GRADIENT)
-
-    @property
-    def weights_path(self) -> Path | None:
-        """The weights to fine-tune from, where the bundle has them."""
-        return self._optional(WEIGHTS)
-
-    def _optional(self, name: str) -> Path | None:
-        return self.folder / name if name in self.manifest.files else None
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return self.folder / GRADIENT if GRADIENT in self.manifest.files else None
 
 
 def shipped_folder() -> Path:
@@ -370,4 +357,4 @@ def _check_files(folder: Path, manifest: BundleManifest) -> None:
 
 def write_manifest(folder: Path, manifest: BundleManifest) -> None:
     """Write `detector.json` of a bundle whose other files are in place."""
-    (folder / MANIFEST).write_text(json.dumps(manifest.model_dump(mode="json"), indent=1) + "\n")
+    write_text(folder / MANIFEST, json.dumps(manifest.model_dump(mode="json"), indent=1) + "\n")

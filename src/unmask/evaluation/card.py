@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
-from unmask.bundle import BundleManifest, Metric, file_sha256, write_manifest
+from unmask.bundle import BundleManifest, Metric, write_manifest
 from unmask.card import card
 from unmask.evaluation.results import Evaluation
+from unmask.files import write_whole
 
 CARD = "README.md"
 HEADLINES = ("AUC", "EER", "TPR at 1\u00a0% FPR", "balanced accuracy", "Cllr", "minimum Cllr")
@@ -20,10 +22,15 @@ def save(folder: Path, manifest: BundleManifest) -> BundleManifest:
         folder: of the bundle; its other files stay as they are.
         manifest: what it should say.
     """
-    (folder / CARD).write_text(card(manifest), encoding="utf-8")
-    files = {**manifest.files, CARD: file_sha256(folder / CARD)}
+    text = card(manifest).encode()
+    files = {**manifest.files, CARD: hashlib.sha256(text).hexdigest()}
     saved = manifest.model_copy(update={"files": dict(sorted(files.items()))})
-    write_manifest(folder, saved)
+
+    def write(partial: Path) -> None:
+        partial.write_bytes(text)
+        write_manifest(folder, saved)  # before the card has its name: both are new, or both old
+
+    write_whole(folder / CARD, write)
     return saved
 
 

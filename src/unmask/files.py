@@ -1,0 +1,75 @@
+"""Files: written whole or not at all, into a folder that is there, and told apart by SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from unmask.errors import InputNotFound
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file so that it is there whole or not at all, whatever stops the writing.
+
+    Args:
+        path: where the file shall be; what is there stays until the new one is whole.
+        write: called with the path to write to.
+    """
+    partial = partial_of(path)
+    try:
+        write(partial)
+        publish(partial, path)
+    except BaseException:  # Ctrl-C as well
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, UTF-8, whole or not at all."""
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def partial_of(path: Path) -> Path:
+    """Return the name under which a file is written until it is whole; it ends in `.partial`."""
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+def drop_partials(folder: Path) -> None:
+    """Remove what an interrupted program left half written in a folder and below it."""
+    for partial in folder.rglob(".*.partial"):
+        partial.unlink()
+
+
+def publish(partial: Path, path: Path) -> None:
+    """Flush a file that was written whole to the disk, give it its name, and flush that."""
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())
+    partial.replace(path)
+    if os.name == "posix":  # Windows opens no folder
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def check_folder_of(path: Path) -> None:
+    """Refuse an output whose folder does not exist.
+
+    Raises:
+        InputNotFound: it does not.
+    """
+    folder = path.absolute().parent
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises below a locked folder
+        raise InputNotFound(
+            f"no folder {str(path.parent)!r} to write {path.name!r} to",
+            hint="make the folder first",
+        )
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,72 @@
+"""Files that are there whole or not at all, whatever stops the writing."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from bundles import write_bundle
+from unmask.bundle import load_bundle, write_manifest
+from unmask.errors import InputNotFound
+from unmask.evaluation.card import save
+from unmask.files import check_folder_of, drop_partials, file_sha256, write_text, write_whole
+
+
+def full_disk(descriptor: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_cannot_be_written_whole_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "old, of a naïve size")
+
+    def write(partial: Path) -> None:
+        partial.write_text("ne")
+        full_disk(0)
+
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(path, write)
+    assert path.read_text(encoding="utf-8") == "old, of a naïve size"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_a_bundle_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "d"
+    before = write_bundle(folder)
+    save(folder, before.manifest)
+    before = load_bundle(folder)
+    changed = before.manifest.model_copy(update={"name": "changed"})
+    monkeypatch.setattr(os, "fsync", full_disk)
+    for write in (save, write_manifest):
+        with pytest.raises(OSError, match="No space left"):
+            write(folder, changed)
+        assert load_bundle(folder) == before
+    assert {path.name for path in folder.iterdir()} == {
+        "README.md", "detector.json", "model.onnx",
+    }  # fmt: skip
+
+
+def test_only_half_written_files_are_dropped(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in (".a.txt.17.partial", "deep/.b.partial", "kept.partial", ".kept"):
+        (tmp_path / name).touch()
+    drop_partials(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".kept", "deep", "kept.partial"]
+    assert not list((tmp_path / "deep").iterdir())
+
+
+def test_an_output_without_a_folder_is_refused(tmp_path: Path) -> None:
+    check_folder_of(tmp_path / "a.txt")
+    with pytest.raises(InputNotFound, match=r"no folder '.*none' to write 'a\.txt' to"):
+        check_folder_of(tmp_path / "none" / "a.txt")
+
+
+def test_a_file_has_the_sha256_of_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"content")
+    assert file_sha256(tmp_path / "a") == hashlib.sha256(b"content").hexdigest()
