@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from alone import in_one_process
 from crashing_crops import dies_on_broken
 from killable import SETTINGS, SHARD_BYTES
 from toy_set import manifest_of, record, toy_set
@@ -28,6 +30,12 @@ from unmask.errors import InputNotFound, ManifestError
 from unmask.settings import ScanSettings
 
 KILLABLE = Path(__file__).parent.parent / "killable.py"
+
+
+@pytest.fixture
+def here() -> Iterator[None]:
+    with in_one_process():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +93,7 @@ def test_the_crops_do_not_depend_on_the_workers(
     assert ends_of(tmp_path / "one") == ends_of(store.folder)
 
 
+@pytest.mark.usefixtures("here")
 def test_failed_videos_are_tried_again_when_asked(toy: Manifest, tmp_path: Path) -> None:
     broken = manifest_of(Path(toy.info.root), [record("late.mp4")])
     assert crop_videos(broken, tmp_path / "s", SETTINGS).failed == 1
@@ -95,6 +104,7 @@ def test_failed_videos_are_tried_again_when_asked(toy: Manifest, tmp_path: Path)
     assert {row["video_id"] for row in rows_of(tmp_path / "s")} == {"late.mp4"}
 
 
+@pytest.mark.usefixtures("here")
 def test_a_limit_takes_videos_evenly(toy: Manifest, tmp_path: Path) -> None:
     summary = crop_videos(toy, tmp_path / "s", SETTINGS, limit=3)
     assert (summary.not_tried, summary.done + summary.failed) == (4, 3)
@@ -113,6 +123,7 @@ def test_a_process_that_dies_names_its_video_and_costs_no_other(
     assert {line.status for name, line in ends.items() if name != "real/blank.mp4"} == {"done"}
 
 
+@pytest.mark.usefixtures("here")
 def test_the_store_goes_on_where_the_data_set_was_moved(toy: Manifest, tmp_path: Path) -> None:
     moved = tmp_path / "moved"
     moved.symlink_to(toy.info.root)
@@ -158,6 +169,15 @@ def many(toy: Manifest) -> Manifest:
     return manifest
 
 
+@pytest.fixture(scope="module")
+def whole(many: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the store of a run that nothing stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    with in_one_process():
+        crop_videos(many, folder, SETTINGS, shard_bytes=SHARD_BYTES)
+    return folder
+
+
 def start(many: Manifest, folder: Path, log: Path, workers: int) -> subprocess.Popen[bytes]:
     words = [sys.executable, KILLABLE, Path(many.info.root, "many.parquet"), folder, str(workers)]
     return subprocess.Popen([str(w) for w in words], env={**os.environ, "ATTEMPTS": str(log)})
@@ -169,9 +189,8 @@ def attempts(log: Path) -> list[str]:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_killed_at_any_moment_and_run_again_the_content_is_the_same(
-    many: Manifest, tmp_path: Path, workers: int
+    many: Manifest, whole: Path, tmp_path: Path, workers: int
 ) -> None:
-    crop_videos(many, tmp_path / "whole", SETTINGS, shard_bytes=SHARD_BYTES)
     folder, log = tmp_path / "killed", tmp_path / "attempts"
     rng = np.random.default_rng(workers)
     kills = 0
@@ -189,8 +208,8 @@ def test_killed_at_any_moment_and_run_again_the_content_is_the_same(
             assert CropStore(folder).damaged() == []
     assert start(many, folder, log, workers).wait() == 0
     assert kills >= 2
-    assert rows_of(folder) == rows_of(tmp_path / "whole")
-    assert ends_of(folder) == ends_of(tmp_path / "whole")
+    assert rows_of(folder) == rows_of(whole)
+    assert ends_of(folder) == ends_of(whole)
     redone = len(attempts(log)) - len(many)
     assert redone <= kills * workers
     assert len(CropStore(folder).shards()) > 1

@@ -55,6 +55,33 @@ def test_a_fake_whose_original_is_not_told_has_no_target(tmp_path):
     assert (real.target, fake.target) == ("dfdc/clip/aaa", None)
 
 
+def test_a_table_may_tell_more_of_its_crops(tmp_path):
+    row = {
+        **without(FAKE, "dfdc_part", "original"), "video": "v", "method": "swap", "split": "val",
+        "source": "s", "identities": ["p", "q"], "extra": 1,
+    }  # fmt: skip
+    found = index(parquet(tmp_path / "x.parquet", row, {**row, "name": "ccc"}))
+    record, other = found.records
+    assert (record.id, record.target, record.source) == ("x.parquet/bbb", "crops/x/v", "crops/x/s")
+    assert (record.method, record.split, record.identities) == ("swap", "validation", ("p", "q"))
+    assert other.footage == record.footage
+    assert found.warnings == ("x.parquet: columns that are not used: extra",)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"label": "FAKE"}, "row 1: the label 'FAKE' of the crop 'aaa'; labels are"),
+        ({"name": None}, "row 1: no name"),
+        ({"split": "dev"}, "row 1: the split 'dev'"),
+        ({"frame": 1.5}, "frames are whole numbers"),
+    ],
+)
+def test_a_row_that_is_wrong_is_named(wrong, said, tmp_path):
+    with pytest.raises(ManifestError, match=said):
+        index(parquet(tmp_path / "x.parquet", REAL | wrong))
+
+
 def test_rows_of_a_crop_store_keep_what_the_manifest_told(tmp_path):
     row = {
         "crop_id": "v/a.mp4#t1f3", "dataset": "ffpp", "label": "fake", "method": "FaceSwap",
@@ -76,10 +103,28 @@ def test_rows_of_a_crop_store_keep_what_the_manifest_told(tmp_path):
 def test_a_picture_is_read_by_its_id(tmp_path):
     parquet(tmp_path / "x.parquet", REAL, FAKE)
     assert picture(tmp_path, "x.parquet/bbb") == b"two"
-    with pytest.raises(InputNotFound, match="0 crops named 'zzz'"):
+    with pytest.raises(InputNotFound, match="no crop 'zzz' with a picture"):
         picture(tmp_path, "x.parquet/zzz")
     with pytest.raises(InputNotFound, match=r"no crop 'y\.parquet/aaa'"):
         picture(tmp_path, "y.parquet/aaa")
+
+
+def test_the_pictures_of_a_file_are_read_once_until_it_changes(tmp_path, monkeypatch):
+    reads = []
+    read = pq.read_table
+    monkeypatch.setattr(pq, "read_table", lambda *a, **k: reads.append(a) or read(*a, **k))
+    path = parquet(tmp_path / "x.parquet", REAL, FAKE)
+    assert [picture(tmp_path, f"x.parquet/{name}") for name in ("aaa", "bbb")] == [b"one", b"two"]
+    assert len(reads) == 1
+    parquet(path, REAL, {**FAKE, "image": b"new"})
+    os.utime(path, ns=(0, 0))
+    assert picture(tmp_path, "x.parquet/bbb") == b"new"
+
+
+def test_two_crops_of_one_name_are_refused(tmp_path):
+    parquet(tmp_path / "x.parquet", REAL, REAL)
+    with pytest.raises(ManifestError, match="have the same name"):
+        picture(tmp_path, "x.parquet/aaa")
 
 
 def test_tables_without_crops_and_damaged_files_are_reported(tmp_path):
@@ -91,11 +136,6 @@ def test_tables_without_crops_and_damaged_files_are_reported(tmp_path):
         "b.parquet": "no crops: it has no column label",
         "c.parquet": "not a Parquet file",
     }
-
-
-def test_a_label_is_never_guessed(tmp_path):
-    with pytest.raises(ManifestError, match="the crop 'aaa' has the label 'FAKE', expected"):
-        index(parquet(tmp_path / "x.parquet", REAL | {"label": "FAKE"}))
 
 
 @pytest.mark.skipif("UNMASK_TEST_DATA" not in os.environ, reason="UNMASK_TEST_DATA is not set")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from alone import in_one_process
 from trees import found_in, touch
+from unmask.cli.app import app
 from unmask.datasets.layouts import LAYOUTS, layout
 from unmask.datasets.layouts.layout import PICTURE_SUFFIXES, Expected, files_below, manifest_of
 from unmask.datasets.manifest import Manifest, VideoRecord, read_manifest, write_manifest
+from unmask.datasets.store import CropStore
 from unmask.datasets.synth import SYNTH
 from unmask.datasets.verify import verify
 from unmask.errors import InputNotFound, ManifestError
@@ -21,6 +24,13 @@ from unmask.errors import InputNotFound, ManifestError
 every_layout = pytest.mark.parametrize("name", list(LAYOUTS))
 NAMED_BY_A_TABLE = ("table", "crops")
 """Layouts whose rows come from a table's lines and not from files on disk."""
+CUT = ("--size-px", "64", "--selector", "uniform", "--budget", "2", "--limit", "3")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _here() -> Iterator[None]:
+    with in_one_process():
+        yield
 
 
 def manifest_in(name: str, root: Path) -> Manifest:
@@ -188,3 +198,28 @@ def test_linked_folders_are_entered_once_and_circles_end(tmp_path: Path) -> None
     (tmp_path / "linked").symlink_to(outside)
     found = [PurePosixPath(path.relative_to(tmp_path)) for path in files_below(tmp_path, {".mp4"})]
     assert [str(path) for path in found] == ["a/deep/y.MP4", "a/x.mp4", "linked/w.mp4"]
+
+
+def data(*words: str | Path) -> int:
+    return app(["data", *map(str, words)], standalone_mode=False) or 0
+
+
+@every_layout
+def test_a_data_set_goes_from_its_folder_to_crops_and_their_counts(
+    name: str, toy: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, hashed, halves, crops = (
+        tmp_path / each for each in ("rows.parquet", "hashed.parquet", "halves.parquet", "crops")
+    )
+    assert data("index", name, toy(name), "-o", rows) == 0
+    assert data("verify", rows, "--no-counts", "--hash", "-o", hashed) == 0
+    assert data("split", hashed, "--protocol", "video", "-o", halves) == 0
+    placed = read_manifest(halves)
+    assert len(placed) == len(read_manifest(rows))
+    assert {row.split for row in placed.records} <= {"train", "validation", "test"}
+    assert data("audit", halves, "--no-frames") in {0, 1}
+    assert data("crops", halves, "-o", crops, *CUT) in {0, 3}
+    assert {row.status for row in CropStore(crops).coverage().values()} == {"done"}
+    capsys.readouterr()
+    assert data("stats", crops) == 0
+    assert "real" in capsys.readouterr().out

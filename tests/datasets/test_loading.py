@@ -6,6 +6,7 @@ import io
 import itertools
 import multiprocessing
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from alone import in_one_process
 from toy_set import manifest_of, record, toy_set
 from unmask.datasets.cropping import crop_videos, store_info
 from unmask.datasets.extraction import CropSettings
@@ -24,6 +26,12 @@ from unmask.datasets.store import CropStore, writing
 from unmask.datasets.synth.footage import talk, write_picture
 from unmask.errors import ManifestError
 from unmask.settings import ScanSettings
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _here() -> Iterator[None]:
+    with in_one_process():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,8 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 
         return call
 
-    monkeypatch.setattr(store_module, "_flush", dying(store_module._flush))
-    monkeypatch.setattr(store_module.pq, "write_table", dying(pq.write_table))
+    monkeypatch.setattr(os, "fsync", dying(os.fsync))
+    monkeypatch.setattr(pq, "write_table", dying(pq.write_table))
     for name in ("replace", "unlink", "write_text"):
         monkeypatch.setattr(Path, name, dying(getattr(Path, name)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from alone import in_one_process
 from clips import write_clip
 from trees import inspect_or_die
 from unmask.datasets.layouts import layout
@@ -26,6 +27,12 @@ from unmask.errors import InputNotFound
 REAL = "original_sequences/youtube/c23/videos/000.mp4"
 FAKE = "manipulated_sequences/Deepfakes/c23/videos/000_003.mp4"
 MASK = "manipulated_sequences/Deepfakes/masks/videos/000_003.mp4"
+
+
+@pytest.fixture
+def here() -> Iterator[None]:
+    with in_one_process():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +75,7 @@ def test_sizes_and_hashes_are_those_of_the_files(root: Path) -> None:
         assert (row.size_bytes, row.sha256) == (len(data), hashlib.sha256(data).hexdigest())
 
 
+@pytest.mark.usefixtures("here")
 def test_hashes_are_the_same_whether_files_are_opened_or_not(root: Path) -> None:
     opened, closed = looked_at(root, opened=True), looked_at(root)
     assert opened.manifest == closed.manifest
@@ -91,6 +99,7 @@ def test_an_empty_file_is_named_without_being_opened(root: Path) -> None:
     assert troubles(looked_at(root)) == [(REAL, "empty")]
 
 
+@pytest.mark.usefixtures("here")
 def test_a_file_that_is_no_video_is_unreadable_but_is_there(root: Path) -> None:
     (root / REAL).write_bytes(b"not a video")
     found = looked_at(root, opened=True)
@@ -278,6 +287,7 @@ def test_a_picture_outside_of_the_folders_of_frames_is_extra(tmp_path: Path) -> 
     assert verify(manifest, None, opened=False, workers=1).extra == ("stray.png",)
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(("content", "trouble"), [(b"", "empty"), (b"no picture", "unreadable")])
 def test_a_damaged_frame_is_named(content: bytes, trouble: str, tmp_path: Path) -> None:
     manifest = frames_manifest(tmp_path)

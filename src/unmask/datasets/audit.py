@@ -30,7 +30,7 @@ from unmask.datasets.manifest import Manifest, VideoRecord
 from unmask.datasets.phash import BITS, DEFAULT_THRESHOLD_BITS, nearest
 from unmask.datasets.sides import SPLITS, side_of
 from unmask.errors import ManifestError
-from unmask.settings import Limits
+from unmask.settings import FRAMES_PER_ROW, Limits
 
 KINDS: dict[str, str] = {
     "leaks-by-design": "the protocol itself lets the same footage or persons onto several sides",
@@ -87,7 +87,7 @@ class AuditReport:
 def audit(
     manifests: Mapping[str, Manifest],
     *,
-    frames_per_row: int = 3,
+    frames_per_row: int = FRAMES_PER_ROW,
     threshold_bits: int = DEFAULT_THRESHOLD_BITS,
     root: str | Path | None = None,
     limits: Limits | None = None,

@@ -36,7 +36,7 @@ from unmask.faces.crops import cut_square, square_around
 from unmask.passes import ChosenFrames, choose_in, heaviest, key_frame
 from unmask.provenance import settings_table
 from unmask.scoring import sharpness
-from unmask.settings import ScanSettings
+from unmask.settings import CROP_SIZE_PX, DEFAULT_MARGIN_RATIO, ScanSettings
 from unmask.values import Box, Frame, KeyFrame
 
 Picture = NDArray[np.uint8]
@@ -51,9 +51,9 @@ class CropSettings:
 
     scan: ScanSettings = field(default_factory=ScanSettings)
     """How videos are looked at."""
-    size_px: int = 256
+    size_px: int = CROP_SIZE_PX
     """Side of a crop."""
-    margin_ratio: float = 1.3
+    margin_ratio: float = DEFAULT_MARGIN_RATIO
     """Side of the square over the longer side of the face box: wide enough to shift, turn and zoom
     in training (the shipped detector looks at 0.85)."""
     image_format: Literal["jpeg", "png"] = "jpeg"

@@ -8,16 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from unmask.datasets.layouts.crops import pictures_in
 from unmask.datasets.layouts.layout import PICTURE_SUFFIXES, files_below
 from unmask.datasets.manifest import Kind
 from unmask.errors import UnmaskError
+from unmask.files import file_sha256
 from unmask.settings import Limits
 from unmask.video.probe import probe
 
@@ -60,7 +58,7 @@ def inspect(limits: Limits, task: FileTask) -> FileState:
     """Look at one row's file. A failure is part of the result."""
     try:
         state = _inner(task, task.inner) if task.inner else _outer(limits, task)
-    except (OSError, UnmaskError, pa.ArrowException) as error:
+    except (OSError, UnmaskError) as error:
         state = FileState(troubles=(("unreadable", str(error)),))
     changed: list[tuple[Trouble, str]] = []
     if state.sha256 and task.sha256 not in {None, state.sha256}:
@@ -89,23 +87,10 @@ def _inner(task: FileTask, name: str) -> FileState:
     """Look at a crop in a Parquet file."""
     if not task.path.is_file():
         return FileState(troubles=(("missing", f"no file {task.path.name}"),))
-    crop = _crops_in(task.path).get(name)
+    crop = pictures_in(task.path).get(name)
     if crop is None:
         return FileState(troubles=(("missing", f"not in {task.path.name}"),))
-    size, sha256 = crop
-    return FileState(size, sha256 if task.hashed else None)
-
-
-@lru_cache(maxsize=4)
-def _crops_in(path: Path) -> dict[str, tuple[int, str]]:
-    """Return size and hash of each crop's encoded picture, by its name."""
-    with pq.ParquetFile(path) as file:
-        key = "crop_id" if "crop_id" in file.schema_arrow.names else "name"
-        return {
-            name: (len(image), hashlib.sha256(image).hexdigest())
-            for batch in file.iter_batches(batch_size=256, columns=[key, "image"])
-            for name, image in zip(*(batch[c].to_pylist() for c in (key, "image")), strict=True)
-        }
+    return FileState(len(crop), hashlib.sha256(crop).hexdigest() if task.hashed else None)
 
 
 def _files(task: FileTask) -> list[Path]:
@@ -116,16 +101,11 @@ def _files(task: FileTask) -> list[Path]:
 
 def _sha256(task: FileTask, files: list[Path], known: Mapping[Path, str]) -> str:
     """Return the row's hash, taking from `known` what was hashed while it was opened."""
-    hashes = {file: known.get(file) or _hash_of(file) for file in files}
+    hashes = {file: known.get(file) or file_sha256(file) for file in files}
     if task.kind != "frames":
         return hashes[files[0]]
     lines = (f"{file.relative_to(task.path).as_posix()} {hashes[file]}\n" for file in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _hash_of(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _mask_trouble(mask: Path | None) -> list[tuple[Trouble, str]]:

@@ -6,27 +6,22 @@ ever taken for different from everything.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from PIL import Image
 
-from unmask.datasets.layouts.crops import key_column
+from unmask.datasets.footage import read_crop
 from unmask.datasets.layouts.layout import PICTURE_SUFFIXES, files_below
-from unmask.datasets.manifest import Kind, VideoRecord
+from unmask.datasets.manifest import VideoRecord
 from unmask.datasets.phash import is_flat, phash, small_luma
 from unmask.errors import InputNotFound, NotMedia, UnmaskError
 from unmask.settings import Limits
 from unmask.values import VideoInfo
 from unmask.video import FrameStamp, probe, read_frames
 from unmask.video.source import open_container, picture_stream
-from unmask.video.still import FORMATS
 
 _STILL = FrameStamp(0, 0, 0.0)
 
@@ -85,14 +80,9 @@ def fingerprints(
     rows: list[int] = []
     unreadable: list[Unreadable] = []
     flat_frames = flat_rows = 0
-    readers: dict[Kind, Callable[[Path, int, Limits], list[NDArray[np.float64]]]] = {
-        "video": _of_video,
-        "frames": _of_folder,
-        "crop": _CropReader(),
-    }
     for row, record in enumerate(records):
         try:
-            small = readers[record.kind](root / record.id, frames, limits)
+            small = _reduced(record, root, frames, limits)
         except UnmaskError as error:
             unreadable.append(Unreadable(record.id, error.message))
             small = []
@@ -133,6 +123,16 @@ def spread_stamps(info: VideoInfo, count: int, *, limits: Limits) -> list[FrameS
     return [FrameStamp(int(i), int(times[i]), float(times[i] - times[0]) * base) for i in chosen]
 
 
+def _reduced(
+    record: VideoRecord, root: Path, frames: int, limits: Limits
+) -> list[NDArray[np.float64]]:
+    """Return a few frames of a row, reduced."""
+    if record.kind == "crop":
+        return [small_luma(read_crop(root, record.id, limits))]
+    read = _of_folder if record.kind == "frames" else _of_video
+    return read(root / record.id, frames, limits)
+
+
 def _of_video(path: Path, frames: int, limits: Limits) -> list[NDArray[np.float64]]:
     info = probe(path, limits=limits)
     still = info.kind == "image"
@@ -148,35 +148,3 @@ def _of_folder(path: Path, frames: int, limits: Limits) -> list[NDArray[np.float
         raise InputNotFound(f"no pictures in {str(path)!r}", hint="check the data set's folder")
     places = np.unique(((np.arange(frames) + 0.5) / frames * len(pictures)).astype(int))
     return [luma for place in places for luma in _of_video(pictures[place], 1, limits)]
-
-
-class _CropReader:
-    """Reads crops from picture files and from Parquet files, whose pictures it keeps by turns."""
-
-    def __init__(self) -> None:
-        self._file = Path()
-        self._pictures: dict[str, bytes] = {}
-
-    def __call__(self, path: Path, frames: int, limits: Limits) -> list[NDArray[np.float64]]:
-        """Return the reduced picture of one crop."""
-        file, slash, name = str(path).partition(".parquet/")
-        if not slash:
-            return _of_video(path, frames, limits)
-        if self._file != Path(f"{file}.parquet"):
-            self._file = Path(f"{file}.parquet")
-            self._pictures = _pictures_in(self._file)
-        try:
-            with Image.open(io.BytesIO(self._pictures[name]), formats=FORMATS) as picture:
-                return [small_luma(np.asarray(picture.convert("RGB")))]
-        except (KeyError, OSError, ValueError, SyntaxError) as error:
-            raise NotMedia(f"no picture {name!r} in {file}.parquet", hint="index again") from error
-
-
-def _pictures_in(file: Path) -> dict[str, bytes]:
-    """Return the encoded pictures of a Parquet file by name; see `layouts.crops`."""
-    try:
-        key = key_column(file)
-        table = pq.read_table(file, columns=[key, "image"])
-    except (pa.ArrowException, OSError) as error:
-        raise InputNotFound(f"cannot read crops from {str(file)!r}", hint="index again") from error
-    return dict(zip(table[key].to_pylist(), table["image"].to_pylist(), strict=True))

@@ -11,14 +11,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.datasets.layouts.crops import picture
+from unmask.datasets.layouts.crops import IN_PARQUET, picture
 from unmask.datasets.layouts.layout import PICTURE_SUFFIXES, files_below
-from unmask.errors import DecodeError, NotMedia
+from unmask.errors import DecodeError, InputNotFound, NotMedia
 from unmask.faces.detector import create
 from unmask.faces.tracks import Tracker
 from unmask.passes import (
@@ -145,15 +144,15 @@ def read_crop(root: Path, crop: str, limits: Limits) -> NDArray[np.uint8]:
     """Return a picture that is a crop already, a file or a row of a Parquet file, by its id.
 
     Raises:
-        InputNotFound: there is no such row.
+        InputNotFound: there is no such file or row.
+        ManifestError: the Parquet file cannot be read.
         DecodeError: it is damaged, or no picture.
     """
-    if ".parquet/" not in crop:
-        return pixels_as_shown(root / crop, limits=limits)
-    with NamedTemporaryFile() as file:
-        file.write(picture(root, crop))
-        file.flush()
-        return pixels_as_shown(file.name, limits=limits)
+    if IN_PARQUET in crop:
+        return pixels_as_shown(root / crop, limits=limits, encoded=picture(root, crop))
+    if not (root / crop).is_file():
+        raise InputNotFound(f"no file {str(root / crop)!r}", hint="say where the data set lies")
+    return pixels_as_shown(root / crop, limits=limits)
 
 
 def mask_frames(

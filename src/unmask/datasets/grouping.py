@@ -158,6 +158,32 @@ def _settled(
         chosen[movable[np.argmin(np.abs(sizes[movable] - gap / 2))]] = emptiest
 
 
+def place_groups(
+    grouping: Grouping,
+    strata: NDArray[np.int64],
+    names: Sequence[str],
+    ratios: Sequence[float],
+    seed: int,
+) -> NDArray[np.int64]:
+    """Hand groups of rows out to parts, balanced over strata.
+
+    Args:
+        grouping: of N rows.
+        strata: `(N,)` number of each row's stratum, from 0.
+        names: `(N,)` names of the rows; that of a group's first row decides on its place.
+        ratios: share of each part, in any unit.
+        seed: of the order among groups of one size.
+
+    Returns:
+        `(N,)` part of each row.
+    """
+    counts = np.zeros((len(grouping), strata.max(initial=0) + 1), dtype=np.int64)
+    np.add.at(counts, (grouping.of_row, strata), 1)
+    firsts = np.unique(grouping.of_row, return_index=True)[1]
+    order = seeded_order([names[row] for row in firsts], grouping.sizes, seed=seed)
+    return place(counts, ratios, order)[grouping.of_row]
+
+
 def group_rows(records: Sequence[VideoRecord], by: GroupBy = "video") -> Grouping:
     """Group rows by shared footage or files, and by shared persons if asked."""
     return connected([tuple(keys_of(record, by)) for record in records])
@@ -180,9 +206,4 @@ def place_rows(
     of_row = np.array(
         [strata.setdefault((r.label, r.method), len(strata)) for r in records], dtype=np.int64
     )
-    counts = np.zeros((len(grouping), len(strata)), dtype=np.int64)
-    np.add.at(counts, (grouping.of_row, of_row), 1)
-    starts = np.unique(grouping.of_row, return_index=True)[1]
-    names = [records[row].id for row in starts]
-    order = seeded_order(names, grouping.sizes, seed=seed)
-    return place(counts, ratios, order)[grouping.of_row]
+    return place_groups(grouping, of_row, [record.id for record in records], ratios, seed)

@@ -7,7 +7,6 @@ crop store. A video's id is its full path below the data set's folder, never a f
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from unmask.errors import InputNotFound, ManifestError
+from unmask.files import check_folder_of, write_whole
 
 Label = Literal["real", "fake"]
 Split = Literal["train", "validation", "test"]
@@ -164,14 +164,8 @@ def write_manifest(manifest: Manifest, path: str | Path) -> None:
         {_METADATA_KEY: json.dumps(described, sort_keys=True)}
     )
     target = Path(path)
-    if not target.absolute().parent.is_dir():
-        raise InputNotFound(f"no folder {str(target.parent)!r}", hint="make the folder first")
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        pq.write_table(table, partial, compression="zstd")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    check_folder_of(target)
+    write_whole(target, lambda partial: pq.write_table(table, partial, compression="zstd"))
 
 
 def read_manifest(path: str | Path) -> Manifest:

@@ -38,6 +38,7 @@ from unmask.datasets.sides import (
     swallowed,
 )
 from unmask.errors import ManifestError
+from unmask.settings import FOLDS
 
 DEFAULT_RATIOS = (0.72, 0.14, 0.14)
 """Those of FaceForensics++: 720, 140 and 140 originals."""
@@ -57,7 +58,7 @@ class SplitSettings:
     """Shares of train, validation and test, in any unit."""
     seed: int = 0
     """Shuffles groups of equal size, and frames."""
-    folds: int = 5
+    folds: int = FOLDS
     """Folds of `k-fold`."""
     group_by: GroupBy = "video"
     """What `k-fold` keeps together: footage, or persons as well."""
@@ -102,7 +103,7 @@ def split(
     *,
     ratios: Sequence[float] = DEFAULT_RATIOS,
     seed: int = 0,
-    folds: int = 5,
+    folds: int = FOLDS,
     group_by: GroupBy = "video",
     validation_parts: Sequence[str] = (),
     test_parts: Sequence[str] = (),

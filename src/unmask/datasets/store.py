@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -38,6 +37,7 @@ from unmask.datasets.rows import (
     table_of,
 )
 from unmask.errors import ManifestError
+from unmask.files import drop_partials, file_sha256, partial_of, publish, write_text, write_whole
 
 SHARD_BYTES = 128 * 2**20
 """Pending bytes that are made a shard."""
@@ -101,8 +101,7 @@ class StoreWriter(CropStore):
     def __init__(self, folder: Path, *, shard_bytes: int) -> None:
         super().__init__(folder)
         self._shard_bytes = shard_bytes
-        for path in folder.glob("**/.*.partial"):
-            path.unlink()
+        drop_partials(folder)
         self._drop_sealed()
         self._pending_bytes = sum(path.stat().st_size for path in self.pending())
 
@@ -110,9 +109,9 @@ class StoreWriter(CropStore):
         """Store a video; when this returns it is safe on the disk."""
         name = hashlib.sha256(crops.coverage.video_id.encode()).hexdigest()[:_HASH_DIGITS]
         path = self.folder / "pending" / f"{name}.parquet"
-        partial = self._write(table_of(crops.rows), [crops.coverage], path)
-        self._pending_bytes += partial.stat().st_size
-        _publish(partial, path)
+        table = table_of(crops.rows)
+        write_whole(path, lambda partial: self._write(table, [crops.coverage], partial))
+        self._pending_bytes += path.stat().st_size
         if self._pending_bytes >= self._shard_bytes:
             self.seal()
 
@@ -124,10 +123,11 @@ class StoreWriter(CropStore):
             for _, path in pieces:
                 path.unlink()
             self._pending_bytes = 0
-        target = self.folder / "coverage.parquet"
-        partial = _partial(target)
-        pq.write_table(coverage_table(list(self.coverage().values())), partial, compression="zstd")
-        _publish(partial, target)
+        table = coverage_table(list(self.coverage().values()))
+        write_whole(
+            self.folder / "coverage.parquet",
+            lambda partial: pq.write_table(table, partial, compression="zstd"),
+        )
 
     def _make_shard(self, pieces: list[Path]) -> None:
         lines = [line for path in pieces for line in _coverage_in(path)]
@@ -135,8 +135,9 @@ class StoreWriter(CropStore):
         shards = self.shards()
         number = int(shards[-1].stem.partition("-")[0]) + 1 if shards else 0
         folder = self.folder / "shards"
-        partial = self._write(table, lines, folder / f"{number:05d}")
-        _publish(partial, folder / f"{number:05d}-{_hash(partial)}.parquet")
+        partial = partial_of(folder / f"{number:05d}")
+        self._write(table, lines, partial)
+        publish(partial, folder / f"{number:05d}-{_hash(partial)}.parquet")
 
     def _drop_sealed(self) -> None:
         """Remove pending videos that made it into a shard before an interruption."""
@@ -148,8 +149,8 @@ class StoreWriter(CropStore):
             if sealed.issuperset(_coverage_in(path)):
                 path.unlink()
 
-    def _write(self, table: pa.Table, lines: Sequence[VideoCoverage], path: Path) -> Path:
-        """Write a shard or a pending video under its interim name.
+    def _write(self, table: pa.Table, lines: Sequence[VideoCoverage], path: Path) -> None:
+        """Write a shard or a pending video.
 
         Pictures are stored plain and in one page of each row group, so that `loading` finds one by
         the lengths of those after it.
@@ -160,10 +161,9 @@ class StoreWriter(CropStore):
             "videos": [asdict(line) for line in lines],
         }
         text = json.dumps(described, sort_keys=True)
-        partial = _partial(path)
         pq.write_table(
             table.replace_schema_metadata({METADATA_KEY: text}),
-            partial,
+            path,
             row_group_size=GROUP_ROWS,
             compression={
                 leaf: "none" if leaf in PICTURES else "zstd" for leaf in _leaves(table.schema)
@@ -174,7 +174,6 @@ class StoreWriter(CropStore):
             write_statistics=["label", "split", "video_id"],
             data_page_size=_ONE_PAGE_BYTES,
         )
-        return partial
 
 
 @contextmanager
@@ -194,9 +193,7 @@ def writing(
             (path / name).mkdir(parents=True, exist_ok=True)
     with _locked(path):
         if not (path / "store.json").exists():
-            partial = _partial(path / "store.json")
-            partial.write_text(_as_json(info), encoding="utf-8")
-            _publish(partial, path / "store.json")
+            write_text(path / "store.json", _as_json(info))
         _refuse_differences(path, _read_info(path), info)
         store = StoreWriter(path, shard_bytes=shard_bytes)
         try:
@@ -208,7 +205,8 @@ def writing(
 def _refuse_other_content(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise ManifestError(f"{str(path)!r} is a file", hint="name a folder for the crops")
-    ours = {"shards", "pending", ".lock", ".store.json.partial"}
+    half = (each.name for each in path.glob(".store.json.*partial"))
+    ours = {"shards", "pending", ".lock", *half}
     others = sorted({each.name for each in path.glob("*")} - ours)
     if others:
         raise ManifestError(
@@ -294,25 +292,5 @@ def _leaves(schema: pa.Schema) -> list[str]:
     return [f"{f.name}.list.element" if pa.types.is_list(f.type) else f.name for f in schema]
 
 
-def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.partial")
-
-
-def _publish(partial: Path, path: Path) -> None:
-    """Flush a file to the disk, give it its name, and flush that."""
-    _flush(partial)
-    partial.replace(path)
-    _flush(path.parent)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:_HASH_DIGITS]
+    return file_sha256(path)[:_HASH_DIGITS]

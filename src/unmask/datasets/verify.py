@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from unmask.datasets.files import FileState, FileTask, Trouble, inspect
+from unmask.datasets.layouts.crops import IN_PARQUET
 from unmask.datasets.layouts.layout import (
     PICTURE_SUFFIXES,
     VIDEO_SUFFIXES,
@@ -24,9 +25,6 @@ from unmask.datasets.layouts.layout import (
 from unmask.datasets.manifest import Manifest, VideoRecord
 from unmask.settings import Limits
 from unmask.workers import Crashed, run_all
-
-_IN_PARQUET = ".parquet/"
-"""In an id it parts a Parquet file from the name of a crop in it."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +141,7 @@ def verify(
 
 
 def _task(record: VideoRecord, folder: Path, opened: bool, hashed: bool) -> FileTask:
-    file, parquet, inner = record.id.partition(_IN_PARQUET)
+    file, parquet, inner = record.id.partition(IN_PARQUET)
     return FileTask(
         path=folder / f"{file}{parquet.rstrip('/')}",
         inner=inner or None,

@@ -7,7 +7,6 @@ Every crop is scored under all conditions, so that the shift of its logit is its
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,6 @@ import pyarrow.parquet as pq
 from unmask.bundle import Bundle
 from unmask.errors import ManifestError
 from unmask.evaluation.batch import Values
-from unmask.evaluation.bootstrap import REPLICATES
 from unmask.evaluation.distortions import (
     AS_THEY_ARE,
     DISTORTIONS,
@@ -36,7 +34,9 @@ from unmask.evaluation.predictions import (
     table_of,
 )
 from unmask.evaluation.units import ClusterBy, Level, check_names
+from unmask.files import write_whole
 from unmask.runtime import Network
+from unmask.settings import REPLICATES
 
 _CROPS_AT_A_TIME = 32
 _METADATA_KEY = b"unmask-stress"
@@ -185,10 +185,5 @@ def write_scores(scores: Scores, path: Path) -> None:
             "logit": scores.logits.reshape(-1),
         }
     )
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    described = {_METADATA_KEY: plain.info.model_dump_json()}
-    try:
-        pq.write_table(table.replace_schema_metadata(described), partial, compression="zstd")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    described = table.replace_schema_metadata({_METADATA_KEY: plain.info.model_dump_json()})
+    write_whole(path, lambda partial: pq.write_table(described, partial, compression="zstd"))

@@ -120,7 +120,7 @@ def _labels(source: StoreSource | PictureSource) -> NDArray[np.bool_]:
     if isinstance(source, StoreSource):
         return CropDataset(source.folder, split=source.split).is_fake
     names = pq.read_table(source.path, columns=["name"])["name"].to_pylist()
-    return np.array([source.records[name].label == "fake" for name in names], dtype=np.bool_)
+    return np.array([source.records[str(name)].label == "fake" for name in names], dtype=np.bool_)
 
 
 def _of_store(source: StoreSource, positions: NDArray[np.int64]) -> Iterator[Picture]:
@@ -150,7 +150,7 @@ def _of_table(source: PictureSource, positions: set[int]) -> Iterator[Picture | 
                 yield Picture(
                     np.asarray(picture),
                     cut=partial(_resized, size),
-                    row=partial(_row, source, row["name"]),
+                    row=partial(_row, source, str(row["name"])),
                 )
 
 

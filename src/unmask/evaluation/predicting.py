@@ -28,12 +28,12 @@ from unmask.evaluation.predictions import (
     PredictionRow,
     Predictions,
     PredictionsInfo,
-    check_folder_of,
     read_predictions,
     table_of,
     write_predictions,
 )
 from unmask.evaluation.sources import PictureSource, Source, StoreSource, VideoSource
+from unmask.files import check_folder_of, drop_partials, write_text, write_whole
 from unmask.provenance import versions
 from unmask.settings import ScanSettings
 
@@ -72,7 +72,7 @@ def source_at(
         InputNotFound: there is nothing.
         ManifestError: it is none of these.
         ValueError: a split and a fold were asked for, or one of them of a table of pictures, which
-            has neither.
+            is scored whole.
     """
     if split is not None and fold is not None:
         raise ValueError("give --split or --fold, not both")
@@ -93,7 +93,7 @@ def source_at(
         ) from error
     if {"name", "label", "image"} <= names:
         if split is not None or fold is not None:
-            raise ValueError("a table of pictures has no splits or folds: leave them away")
+            raise ValueError("a table of pictures is scored whole: leave --split and --fold away")
         return PictureSource(bundle, place, threads=threads)
     manifest: Manifest = read_manifest(place)
     return VideoSource(
@@ -168,11 +168,8 @@ class _Parts:
                 hint="finish that one, remove the folder, or name another output",
             )
         folder.mkdir(exist_ok=True)
-        for path in folder.glob("*.partial"):
-            path.unlink()
-        partial = folder / "run.json.partial"
-        partial.write_text(described, encoding="utf-8")
-        partial.replace(run)
+        drop_partials(folder)
+        write_text(run, described)
 
     def _paths(self) -> list[Path]:
         return sorted(self._folder.glob("*.parquet"))
@@ -193,9 +190,8 @@ class _Parts:
 
     def _write(self) -> None:
         path = self._folder / f"{len(self._paths()):05d}.parquet"
-        partial = path.with_suffix(".partial")
-        pq.write_table(table_of(self._waiting), partial)
-        partial.replace(path)
+        table = table_of(self._waiting)
+        write_whole(path, lambda partial: pq.write_table(table, partial))
         self._waiting = []
         self._written = time.monotonic()
 

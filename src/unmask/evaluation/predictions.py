@@ -8,7 +8,6 @@ detector and its hash, the manifest's hash, the protocol and whether it leaks, t
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -24,6 +23,7 @@ from unmask.bundle import Calibration, OperatingPoint, Strict
 from unmask.datasets.manifest import Label, Split
 from unmask.datasets.rows import Status
 from unmask.errors import InputNotFound, ManifestError
+from unmask.files import check_folder_of, write_whole
 
 PREDICTIONS_VERSION = 1
 """Version of the columns and of the metadata."""
@@ -192,24 +192,10 @@ def write_predictions(info: PredictionsInfo, table: pa.Table, path: str | Path) 
     target = Path(path)
     check_folder_of(target)
     described = f'{{"version": {PREDICTIONS_VERSION}, "info": {info.model_dump_json()}}}'
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        pq.write_table(
-            table.replace_schema_metadata({_METADATA_KEY: described}), partial, compression="zstd"
-        )
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def check_folder_of(path: Path) -> None:
-    """Refuse an output whose folder does not exist.
-
-    Raises:
-        InputNotFound: it does not.
-    """
-    if not path.absolute().parent.is_dir():
-        raise InputNotFound(f"no folder {str(path.parent)!r}", hint="make the folder first")
+    described_table = table.replace_schema_metadata({_METADATA_KEY: described})
+    write_whole(
+        target, lambda partial: pq.write_table(described_table, partial, compression="zstd")
+    )
 
 
 def read_predictions(path: str | Path) -> Predictions:

@@ -9,10 +9,11 @@ could not judge gives no row.
 from __future__ import annotations
 
 import io
-from collections import defaultdict
+import logging
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,8 +25,9 @@ from PIL import Image
 
 from unmask.bundle import Bundle, Preprocessing
 from unmask.datasets.layouts import crops as crops_layout
+from unmask.datasets.layouts.crop_table import CropTable, read_crop_table
 from unmask.datasets.loading import Crop, CropDataset
-from unmask.datasets.manifest import Manifest, ManifestInfo, Split, VideoRecord
+from unmask.datasets.manifest import Label, Manifest, ManifestInfo, Split, VideoRecord
 from unmask.datasets.rows import StoreInfo, VideoCoverage, manifest_sha256
 from unmask.datasets.sides import check_fold
 from unmask.datasets.store import CropStore
@@ -42,6 +44,7 @@ from unmask.workers import Crashed, run_all
 _SLACK = 0.02
 """How far the wanted square may reach over a stored crop, in sides of that crop."""
 _PICTURES_AT_A_TIME = 8 * DEFAULT_BATCH
+_log = logging.getLogger(__name__)
 
 
 class Source(Protocol):
@@ -191,7 +194,7 @@ def _failure(line: VideoCoverage, dataset: str) -> PredictionRow:
 
 @dataclass(frozen=True)
 class PictureSource:
-    """A Parquet file of encoded face crops, each a video of its own: name, label, image, ..."""
+    """A table of face crops; each is a video of its own where the table names no videos."""
 
     bundle: Bundle
     """The detector."""
@@ -201,41 +204,72 @@ class PictureSource:
     """Of the network."""
 
     @cached_property
+    def _table(self) -> CropTable:
+        table = read_crop_table(self.path)
+        for warning in table.warnings:
+            _log.warning("%s: %s", self.path.name, warning)
+        return table
+
+    @cached_property
     def records(self) -> dict[str, VideoRecord]:
-        """Rows by the name of the picture."""
-        found = crops_layout.index(self.path).records
-        return {record.id.partition("/")[2]: record for record in found}
+        """What is known of each crop, by its name; the id is that of its video.
+
+        Raises:
+            ManifestError: a video has crops of both labels.
+        """
+        name = self.path.name
+        found = {
+            row.name: replace(crops_layout.record_of(name, row), id=f"{name}/{row.video}")
+            for row in self._table.rows
+        }
+        labels: dict[str, Label] = {}
+        for record in found.values():
+            if labels.setdefault(record.id, record.label) != record.label:
+                raise ManifestError(
+                    f"the video {record.id!r} has crops of both labels",
+                    hint="name the video that each was cut from: a fake is another one than its "
+                    "original",
+                )
+        return found
 
     @property
     def described(self) -> dict[str, Any]:
         """What is known of the file."""
-        records = tuple(sorted(self.records.values(), key=lambda record: record.id))
+        crops = (crops_layout.record_of(self.path.name, row) for row in self._table.rows)
+        records = tuple(sorted(crops, key=lambda record: record.id))
         licence = crops_layout.CROPS.licence
         info = ManifestInfo("crops", str(self.path.parent), licence)
         return {
             "data": self.path.name,
             "licence": licence,
             "manifest_sha256": manifest_sha256(Manifest(info, records)),
-            "videos_expected": len(records),
+            "videos_expected": len({record.id for record in self.records.values()}),
         }
 
     def score(self, skip: AbstractSet[str]) -> Iterator[Rows]:
-        """Yield rows in the order of the file."""
+        """Yield videos in the order in which the file ends them."""
         network = Network(self.bundle, threads=self.threads)
+        crops_of = Counter(record.id for record in self.records.values())
+        begun: dict[str, Rows] = defaultdict(list)
+        columns = ("name", "image", "face_px", "frame")
         with pq.ParquetFile(self.path) as file:
-            wanted = [n for n in ("name", "image", "face_px") if n in file.schema_arrow.names]
+            wanted = [name for name in columns if name in file.schema_arrow.names]
             for batch in file.iter_batches(batch_size=_PICTURES_AT_A_TIME, columns=wanted):
-                rows = [r for r in batch.to_pylist() if self.records[r["name"]].id not in skip]
-                if rows:
-                    yield self._scored(network, rows)
+                rows = [r for r in batch.to_pylist() if self._of(r).id not in skip]
+                for row in self._scored(network, rows):
+                    begun[row.video_id].append(row)
+                whole = [name for name, found in begun.items() if len(found) == crops_of[name]]
+                if whole:
+                    yield [row for name in whole for row in begun.pop(name)]
 
     def _scored(self, network: Network, rows: Sequence[dict[str, Any]]) -> Rows:
         decoded = [(row, _decoded(row["image"], self._size)) for row in rows]
         readable = [pixels for _, pixels in decoded if pixels is not None]
         logits = iter(network.run(np.stack(readable)).logits if readable else ())
-        return [
-            _picture_row(self.records[row["name"]], row, pixels, logits) for row, pixels in decoded
-        ]
+        return [_picture_row(self._of(row), row, pixels, logits) for row, pixels in decoded]
+
+    def _of(self, row: dict[str, Any]) -> VideoRecord:
+        return self.records[str(row["name"])]
 
     @property
     def _size(self) -> int:
@@ -250,6 +284,7 @@ def _picture_row(
     face_px = row.get("face_px")
     return row_of(
         record,
+        frame_index=row.get("frame"),
         face_px=None if face_px is None else float(face_px),
         sharpness=sharpness(pixels),
         logit=float(next(logits)),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.bundle import Bundle
-from unmask.datasets.footage import read_folder, read_video
+from unmask.datasets.footage import read_crop, read_folder, read_video
 from unmask.datasets.manifest import VideoRecord
 from unmask.errors import UnmaskError
 from unmask.evaluation.predictions import PredictionRow
@@ -26,7 +26,6 @@ from unmask.runtime import Network
 from unmask.scoring import judge_track, scored, sharpness
 from unmask.settings import ScanSettings
 from unmask.values import KeyFrame
-from unmask.video.still import pixels_as_shown
 
 Pixels = NDArray[np.uint8]
 Rows = list[PredictionRow]
@@ -73,7 +72,7 @@ class VideoScorer:
 
     def _of_crop(self, record: VideoRecord) -> Rows:
         """Score a picture that is a face crop already, whole."""
-        pixels = pixels_as_shown(Path(self._root, record.id), limits=self._settings.limits)
+        pixels = read_crop(self._root, record.id, self._settings.limits)
         size = self._manifest.preprocessing.size_px
         scaled = Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR)
         cut = np.asarray(scaled)

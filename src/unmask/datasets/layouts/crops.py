@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from unmask.datasets.layouts.crop_table import REQUIRED, TableCrop, read_crop_table
 from unmask.datasets.layouts.layout import Found, Layout, Placed, Unknown, files_below, sort_placed
 from unmask.datasets.manifest import VideoRecord
 from unmask.errors import InputNotFound, ManifestError
 
-COLUMNS = ("name", "label", "image")
-"""Columns that a table of encoded pictures needs."""
-OPTIONAL = ("original", "dfdc_part")
 _STORE_COLUMNS = (
     "crop_id", "dataset", "label", "method", "target", "source", "identities", "part", "split",
     "fold", "compression",
 )  # fmt: skip
 _STORE_FILES = ("store.json", "shards")
+IN_PARQUET = ".parquet/"
+"""What parts the path of the file from the name of the crop in an id."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,36 @@ def index(path: Path) -> Found:
 
     Raises:
         InputNotFound: no such file or folder.
-        ManifestError: no crops in it, or a label is neither real nor fake.
+        ManifestError: no crops in it, or a row is wrong.
     """
     files = _files(path)
-    placed = [row for file, inner in files for row in _rows(file, inner)]
+    warnings = _warnings(path)
+    placed = [row for file, inner in files for row in _rows(file, inner, warnings)]
     records, unknown = sort_placed("crops", path, placed, f"{len(files)} Parquet files there")
-    return Found(tuple(records), tuple(unknown), _warnings(path))
+    return Found(tuple(records), tuple(unknown), tuple(warnings))
+
+
+def record_of(inner: str, row: TableCrop) -> VideoRecord:
+    """Return the manifest's row of a crop in a table.
+
+    Args:
+        inner: path of the table below the data set's folder.
+        row: the crop.
+    """
+    part = _part(row.dfdc_part)
+    family = f"crops/{inner.removesuffix('.parquet')}" if part is None else "dfdc/clip"
+    return VideoRecord(
+        id=f"{inner}/{row.name}",
+        dataset="crops",
+        label=row.label,
+        method=row.method,
+        target=f"{family}/{row.footage}" if row.footage else None,
+        source=f"{family}/{row.source}" if row.source else None,
+        identities=row.identities,
+        part=part,
+        split=row.split,
+        kind="crop",
+    )
 
 
 def picture(root: Path, crop: str) -> bytes:
@@ -60,23 +84,66 @@ def picture(root: Path, crop: str) -> bytes:
     Raises:
         InputNotFound: there is no such crop.
     """
-    inner, slash, name = crop.partition(".parquet/")
+    inner, slash, name = crop.partition(IN_PARQUET)
     path = root / f"{inner}.parquet"
     if not slash or not path.is_file():
         raise InputNotFound(f"no crop {crop!r} below {str(root)!r}", hint="index the folder again")
-    key = key_column(path)
-    found = pq.read_table(path, columns=["image"], filters=pc.field(key) == name)
-    if len(found) != 1:
+    found = pictures_in(path).get(name)
+    if found is None:
         raise InputNotFound(
-            f"{len(found)} crops named {name!r} in {str(path)!r}", hint="index the folder again"
+            f"no crop {name!r} with a picture in {str(path)!r}", hint="index the folder again"
         )
-    image: bytes = found["image"][0].as_py()
-    return image
+    return found
 
 
-def key_column(path: Path) -> str:
-    """Return the column that names the crops of a Parquet file: a store's shard has its own."""
-    return "crop_id" if "crop_id" in pq.read_schema(path).names else "name"
+class Pictures:
+    """The encoded pictures of a Parquet file by the names of their crops; all are in memory.
+
+    Args:
+        path: a shard of a crop store, whose crops have ids, or a table, whose crops have names.
+
+    Raises:
+        ManifestError: it cannot be read, or two crops have the same name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            key = "crop_id" if "crop_id" in pq.read_schema(path).names else "name"
+            table = pq.read_table(path, columns=[key, "image"])
+        except (pa.ArrowException, OSError) as error:
+            raise ManifestError(
+                f"cannot read crops from {str(path)!r}: {error}", hint="get an undamaged copy"
+            ) from error
+        self._images = table["image"]
+        self._places = {str(name): at for at, name in enumerate(table[key].to_pylist())}
+        if len(self._places) < len(table):
+            raise ManifestError(
+                f"crops of {str(path)!r} have the same name", hint=f"correct the column {key}"
+            )
+
+    def __repr__(self) -> str:
+        """Show how many there are."""
+        return f"Pictures({len(self._places)})"
+
+    def get(self, name: str) -> bytes | None:
+        """Return the picture of a crop; None where there is no such crop, or it has none."""
+        at = self._places.get(name)
+        found: bytes | None = None if at is None else self._images[at].as_py()
+        return found
+
+
+def pictures_in(path: Path) -> Pictures:
+    """Return the pictures of a Parquet file; those of the last two files are kept in memory.
+
+    Raises:
+        ManifestError: it cannot be read, or two crops have the same name.
+    """
+    return _pictures_in(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _pictures_in(path: Path, _modified_ns: int) -> Pictures:
+    return Pictures(path)
 
 
 def _files(path: Path) -> list[tuple[Path, str]]:
@@ -87,7 +154,7 @@ def _files(path: Path) -> list[tuple[Path, str]]:
     return [(file, file.relative_to(path).as_posix()) for file in files_below(folder, [".parquet"])]
 
 
-def _rows(file: Path, inner: str) -> Iterator[Placed]:
+def _rows(file: Path, inner: str, warnings: list[str]) -> Iterator[Placed]:
     try:
         names = set(pq.read_schema(file).names)
     except (pa.ArrowInvalid, OSError):
@@ -96,12 +163,12 @@ def _rows(file: Path, inner: str) -> Iterator[Placed]:
     if {*_STORE_COLUMNS, "image"} <= names:
         for row in pq.read_table(file, columns=list(_STORE_COLUMNS)).to_pylist():
             yield _stored(inner, row)
-    elif set(COLUMNS) <= names:
-        wanted = [name for name in (*COLUMNS, *OPTIONAL) if name in names and name != "image"]
-        for row in pq.read_table(file, columns=wanted).to_pylist():
-            yield _plain(inner, row)
+    elif set(REQUIRED) <= names:
+        table = read_crop_table(file)
+        warnings += [f"{inner}: {warning}" for warning in table.warnings]
+        yield from (record_of(inner, row) for row in table.rows)
     else:
-        missing = ", ".join(name for name in COLUMNS if name not in names)
+        missing = ", ".join(name for name in REQUIRED if name not in names)
         yield Unknown(inner, f"no crops: it has no column {missing}")
 
 
@@ -112,39 +179,16 @@ def _stored(inner: str, row: dict[str, Any]) -> VideoRecord:
     return VideoRecord(id=f"{inner}/{crop}", kind="crop", **values)
 
 
-def _plain(inner: str, row: dict[str, Any]) -> VideoRecord:
-    if row["label"] not in {"real", "fake"}:
-        raise ManifestError(
-            f"{inner!r}: the crop {row['name']!r} has the label {row['label']!r}, expected 'real' "
-            "or 'fake'",
-            hint="write these words into the column label",
-        )
-    part = _part(row.get("dfdc_part"))
-    original = row.get("original") or (row["name"] if row["label"] == "real" else None)
-    family = f"crops/{inner.removesuffix('.parquet')}" if part is None else "dfdc/clip"
-    return VideoRecord(
-        id=f"{inner}/{row['name']}",
-        dataset="crops",
-        label=row["label"],
-        target=f"{family}/{original}" if original else None,
-        part=part,
-        kind="crop",
-    )
-
-
-def _part(told: int | str | None) -> str | None:
+def _part(told: str | None) -> str | None:
     """Return the name of a part of DFDC, whether it is told as a number or as a word."""
-    if told is None or told == "":
-        return None
-    word = str(told)
-    return f"dfdc_train_part_{int(word):02d}" if word.isdecimal() else word
+    return f"dfdc_train_part_{int(told):02d}" if told and told.isdecimal() else told
 
 
-def _warnings(path: Path) -> tuple[str, ...]:
+def _warnings(path: Path) -> list[str]:
     pending = len(list(path.glob("pending/*.parquet"))) if path.is_dir() else 0
     if not pending:
-        return ()
-    return (f"{pending} videos of the crop store are in no shard yet: finish `data crops` first",)
+        return []
+    return [f"{pending} videos of the crop store are in no shard yet: finish `data crops` first"]
 
 
 CROPS = Layout(
@@ -153,7 +197,8 @@ CROPS = Layout(
     tree="""\
 store.json shards/00000-HASH.parquet     (made by `unmask data crops`)
 or
-NAME.parquet                             name,label,image[,original,dfdc_part]""",
+NAME.parquet                             name,label,image[,original,source,video,frame,method,
+                                         identities,split,dfdc_part]""",
     where="`unmask data crops`, or your own",
     licence="that of the data set they were cut from",
     kind="crop",
@@ -161,6 +206,7 @@ NAME.parquet                             name,label,image[,original,dfdc_part]""
     facts=(
         "A row is one crop; its id is FILE.parquet/NAME, and the picture stays in that file.",
         "A table's labels are the words real and fake; `original` is the clip a fake was made of.",
+        "Its `source` is the clip that was put in, its `video` the one that a crop was cut from.",
         "With a column dfdc_part, footage keys are those of DFDC, so that audits see both.",
         "Rows of a crop store keep the keys, methods and splits of the manifest they come from.",
     ),

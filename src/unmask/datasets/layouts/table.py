@@ -29,7 +29,8 @@ SPLITS: dict[str, Split] = {
 }
 REQUIRED = ("path", "label")
 OPTIONAL = (
-    "method", "target", "source", "identity", "identities", "split", "compression", "mask", "part",
+    "method", "target", "source", "identity", "person", "identities", "split", "compression",
+    "mask", "part",
 )  # fmt: skip
 TABLE_SUFFIXES = (".csv", ".parquet")
 _HINT = "correct the table; `unmask data layouts table` shows what it may hold"
@@ -43,6 +44,8 @@ class Row:
     """Such as `'clips.csv', row 3`."""
     values: Mapping[str, Any]
     """Cells by column."""
+    hint: str = _HINT
+    """What to do where it is wrong."""
 
     def text(self, column: str) -> str | None:
         """Return a cell as text without spaces at its ends; None where it is empty or absent."""
@@ -51,7 +54,7 @@ class Row:
 
     def wrong(self, what: str, allowed: str) -> ManifestError:
         """Make the error for this row."""
-        return ManifestError(f"{self.place}: {what}; {allowed}", hint=_HINT)
+        return ManifestError(f"{self.place}: {what}; {allowed}", hint=self.hint)
 
 
 def index(path: Path) -> Found:
@@ -172,9 +175,9 @@ def _record(name: str, row: Row, reals: Mapping[str, str], folder: Path) -> Vide
         method=method,
         target=_footage(row, "target", reals) or reals.get(name),
         source=_footage(row, "source", reals),
-        identities=_identities(row),
+        identities=identities_of(row),
         part=row.text("part"),
-        split=_split(row),
+        split=split_of(row),
         compression=row.text("compression"),
         mask=_below(row, "mask", folder),
         kind=_kind(row, name),
@@ -187,16 +190,22 @@ def _footage(row: Row, column: str, reals: Mapping[str, str]) -> str | None:
     return None if text is None else reals.get(PurePosixPath(text).as_posix(), text)
 
 
-def _identities(row: Row) -> tuple[str, ...]:
+def identities_of(row: Row) -> tuple[str, ...]:
+    """Return the persons of a row, each once: a list, or texts with `;` between."""
     many = row.values.get("identities")
     if isinstance(many, list):
         return tuple(dict.fromkeys(str(each) for each in many))
     listed = (row.text("identities") or "").split(";")
-    both = [row.text("identity") or "", *listed]
+    both = [row.text("identity") or row.text("person") or "", *listed]
     return tuple(dict.fromkeys(each.strip() for each in both if each.strip()))
 
 
-def _split(row: Row) -> Split | None:
+def split_of(row: Row) -> Split | None:
+    """Return the split of a row.
+
+    Raises:
+        ManifestError: it is no split.
+    """
     text = row.text("split")
     if text is None:
         return None

@@ -1,0 +1,130 @@
+"""A table of crops: a Parquet file with an encoded picture in each row, and what its columns mean.
+
+Training, `predict`, the studies and the layout `crops` all read such files here, so that one file
+means the same to each of them. The pictures are left where they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from unmask.datasets.layouts.table import Row, identities_of, split_of
+from unmask.datasets.manifest import Label, Split
+from unmask.errors import InputNotFound, ManifestError
+
+REQUIRED = ("name", "label", "image")
+"""Columns that are needed."""
+OPTIONAL = (
+    "original", "source", "video", "frame", "method", "identities", "identity", "person", "split",
+    "dfdc_part", "face_px",
+)  # fmt: skip
+"""Columns that may be there."""
+HINT = f"a table of crops has the columns {', '.join(REQUIRED)}, may have {', '.join(OPTIONAL)}"
+
+
+@dataclass(frozen=True, slots=True)
+class TableCrop:
+    """What a table tells of one crop."""
+
+    name: str
+    """Name of the crop."""
+    label: Label
+    """`real` or `fake`."""
+    video: str
+    """The video that it was cut from; its own name where none is told."""
+    footage: str | None
+    """The clip that was changed, or that a real shows: `original`, else the video; None for a fake
+    of which neither is told."""
+    source: str | None
+    """The clip that was put in; None where it is not told."""
+    frame: int | None
+    """Position in its video; None where it is not told."""
+    method: str | None
+    """Manipulation method; None for reals."""
+    identities: tuple[str, ...]
+    """The persons, the one in the video first."""
+    split: Split | None
+    """Split."""
+    dfdc_part: str | None
+    """Part of DFDC, as it is told."""
+
+
+@dataclass(frozen=True)
+class CropTable:
+    """A table of crops without its pictures."""
+
+    rows: tuple[TableCrop, ...]
+    """The crops in the order of the file."""
+    unread: tuple[str, ...]
+    """Columns that mean nothing here."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know."""
+        if not self.unread:
+            return ()
+        return (f"columns that are not used: {', '.join(self.unread)}",)
+
+
+def read_crop_table(path: Path) -> CropTable:
+    """Read a table of crops, all but the pictures.
+
+    Raises:
+        InputNotFound: there is no such file.
+        ManifestError: it is no Parquet file, a column is missing, or a row is wrong.
+    """
+    if not path.is_file():
+        raise InputNotFound(
+            f"no crops {str(path)!r}", hint="give a crop store's folder or a Parquet file"
+        )
+    try:
+        names = pq.read_schema(path).names
+    except (pa.ArrowException, OSError) as error:
+        raise ManifestError(f"{str(path)!r} is no Parquet file", hint=HINT) from error
+    if missing := [name for name in REQUIRED if name not in names]:
+        raise ManifestError(f"{str(path)!r} has no column {missing[0]!r}", hint=HINT)
+    known = {*REQUIRED, *OPTIONAL}
+    table = pq.read_table(path, columns=[n for n in names if n in known and n != "image"])
+    _check_frames(path, table)
+    rows = tuple(
+        _row(Row(f"{str(path)!r}, row {number}", values, HINT))
+        for number, values in enumerate(table.to_pylist(), start=1)
+    )
+    return CropTable(rows, tuple(name for name in names if name not in known))
+
+
+def _check_frames(path: Path, table: pa.Table) -> None:
+    if "frame" not in table.column_names:
+        return
+    frames = table["frame"]
+    if not pa.types.is_integer(frames.type) or frames.null_count:
+        raise ManifestError(
+            f"{str(path)!r}: frames are whole numbers, one for each crop; got {frames.type} with "
+            f"{frames.null_count} missing",
+            hint="rewrite the column `frame`, or leave it out",
+        )
+
+
+def _row(row: Row) -> TableCrop:
+    name, label = row.values["name"], row.values["label"]
+    if name in {None, ""}:
+        raise row.wrong("no name", "every crop needs one")
+    if label not in {"real", "fake"}:
+        raise row.wrong(f"the label {label!r} of the crop {name!r}", "labels are 'real' or 'fake'")
+    video = row.text("video")
+    return TableCrop(
+        name=str(name),
+        label=label,
+        video=video or str(name),
+        footage=row.text("original") or video or (str(name) if label == "real" else None),
+        source=row.text("source"),
+        frame=row.values.get("frame"),
+        method=row.text("method") if label == "fake" else None,
+        identities=identities_of(row),
+        split=split_of(row),
+        dfdc_part=row.text("dfdc_part"),
+    )
