@@ -6,7 +6,7 @@ lossy coding and reduction, so that a test can tell which frame it was given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -52,6 +52,7 @@ def write_clip(
     pix_fmt: str = "yuv420p",
     stamps: Sequence[int] | None = None,
     rotation_ccw: int = 0,
+    matrix: Iterable[int] | None = None,
     pixel_aspect: Fraction | None = None,
     gop: int = 12,
     options: dict[str, str] | None = None,
@@ -75,6 +76,8 @@ def write_clip(
             context.sample_aspect_ratio = pixel_aspect
         if rotation_ccw:
             stream.set_display_rotation(rotation_ccw)
+        if matrix is not None:
+            stream.set_display_matrix(list(matrix))
         for number in range(frames):
             frame = av.VideoFrame.from_ndarray(draw(number, size), "rgb24")
             frame.pts = number if stamps is None else stamps[number]

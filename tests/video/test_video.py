@@ -18,6 +18,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from clips import number_in, picture, write_clip
+from heic import write_tiled_heic
 from unmask.errors import DecodeError, InputNotFound, LimitExceeded, NotMedia, UnmaskError
 from unmask.settings import Limits
 from unmask.video import FrameStamp, LumaFrame, LumaPass, probe, read_frames
@@ -120,6 +121,32 @@ def test_rotation_is_applied_to_luma_and_colour(tmp_path: Path, clockwise: int) 
     image = next(read_frames(run.info, [frames[1].stamp], limits=LIMITS)).image
     assert image.shape[:2] == (run.info.height_px, run.info.width_px)
     assert number_in(np.rot90(image, back)) == number_in(np.rot90(frames[1].luma, back)) == 1
+
+
+def both_pictures(path: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return the luma and the colour of a clip's first frame."""
+    run, frames = scan(path)
+    (full,) = read_frames(run.info, [frames[0].stamp], limits=LIMITS)
+    return frames[0].luma, full.image
+
+
+@pytest.mark.parametrize("signs", [(1, 1), (-1, 1), (-1, -1), (1, -1)])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_all_eight_display_matrices_are_followed(
+    tmp_path: Path, swapped: bool, signs: tuple[int, int]
+) -> None:
+    step = np.fliplr(np.diag(signs)) if swapped else np.diag(signs)
+    matrix = np.zeros((3, 3), dtype=int)
+    matrix[:2, :2], matrix[2, 2] = step * 2**16, 2**30
+    write_clip(tmp_path / "turned.mp4", frames=1, size=(48, 32), matrix=matrix.ravel())
+    write_clip(tmp_path / "upright.mp4", frames=1, size=(48, 32))
+    places = np.stack(np.mgrid[0:48, 0:32], axis=-1).reshape(-1, 2)
+    x, y = (places @ step - (places @ step).min(axis=0)).T
+    upright = both_pictures(tmp_path / "upright.mp4")
+    for shown, given in zip(both_pictures(tmp_path / "turned.mp4"), upright, strict=True):
+        expected = np.zeros_like(shown)
+        expected[y, x] = given[places[:, 1], places[:, 0]]
+        np.testing.assert_array_equal(shown, expected)
 
 
 def test_pixel_aspect_widens_the_picture(tmp_path: Path) -> None:
@@ -263,6 +290,8 @@ def test_every_orientation_is_turned_as_pillow_turns_it(
     np.testing.assert_array_equal(pixels_as_shown(tmp_path / name, limits=LIMITS), expected)
     info = probe(tmp_path / name, limits=LIMITS)
     assert (info.height_px, info.width_px) == expected.shape[:2]
+    turned = np.rot90(NUMBERED, -info.rotation_degrees // 90)
+    np.testing.assert_array_equal(np.fliplr(turned) if info.mirrored else turned, expected)
 
 
 def test_an_exif_tag_of_a_wrong_type_hides_no_picture(tmp_path: Path) -> None:
@@ -298,6 +327,32 @@ def test_what_lies_behind_the_limit_is_reported(tmp_path: Path) -> None:
     run = LumaPass(info, sample_fps=30, long_side_px=64, limits=limits)
     assert max(f.pts_seconds for f in run) <= 1.0
     assert run.not_analysed == ("what lies behind the limit of 1 s",)
+
+
+@pytest.mark.parametrize(("size", "squashed"), [((96, 160), 3), ((80, 48), 0)])
+def test_frames_of_another_shape_are_reported(
+    tmp_path: Path, size: tuple[int, int], squashed: int
+) -> None:
+    whole = tmp_path / "whole.h264"
+    first = write_clip(tmp_path / "first.h264", frames=2)
+    later = write_clip(tmp_path / "later.h264", frames=3, size=size)
+    whole.write_bytes(first.read_bytes() + later.read_bytes())
+    run, frames = scan(whole)
+    assert len(frames) == 5
+    reason = f"{squashed} frames of another shape than the header says, whose faces were squashed"
+    assert run.not_analysed == ((reason,) if squashed else ())
+
+
+def test_other_video_streams_are_reported(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "a.mp4", frames=1)
+    with av.open(str(clip)) as source, av.open(str(tmp_path / "three.mkv"), "w") as target:
+        (packet,) = (p for p in source.demux(video=0) if p.size)
+        streams = [target.add_stream_from_template(source.streams.video[0]) for _ in range(3)]
+        for packet.stream in streams:
+            target.mux(packet)
+    run, frames = scan(tmp_path / "three.mkv")
+    assert [number_in(f.luma) for f in frames] == [0]
+    assert (run.not_analysed, run.is_whole) == (("2 other video streams",), True)
 
 
 def test_damage_in_the_middle_does_not_end_the_reading(tmp_path: Path) -> None:
@@ -345,6 +400,14 @@ def test_audio_alone_is_refused(tmp_path: Path) -> None:
     audio_only(tmp_path / "song.m4a")
     with pytest.raises(NotMedia, match="no picture stream"):
         probe(tmp_path / "song.m4a", limits=LIMITS)
+
+
+@pytest.mark.parametrize(("tiles", "thumbnail"), [(2, False), (2, True), (100, False)])
+def test_a_picture_in_tiles_is_refused(tmp_path: Path, tiles: int, thumbnail: bool) -> None:
+    path = write_tiled_heic(tmp_path / "phone.heic", tiles=tiles, thumbnail=thumbnail)
+    with pytest.raises(NotMedia, match=f"a picture in {tiles} tiles") as caught:
+        probe(path, limits=LIMITS)
+    assert caught.value.hint == "save it as JPEG or PNG"
 
 
 @pytest.mark.parametrize(

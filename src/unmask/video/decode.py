@@ -20,9 +20,13 @@ from unmask.video.source import (
     frame_step,
     open_container,
     picture_stream,
+    picture_streams,
     prepare_decoder,
     reason_of,
 )
+
+SHAPE_TOLERANCE = 0.02
+"""Part by which width over height may differ before a face looks squashed."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +88,16 @@ class Decoding:
     """Packets that could not be decoded."""
     damaged_frames: int = 0
     """Frames that were decoded from damaged data and may show it."""
+    squashed_frames: int = 0
+    """Frames of another shape than the header's, which are squashed into it."""
     stopped: str | None = None
     """Why reading ended before the end of the file."""
     seconds: float = 0.0
     """Time from the first frame to the end of the last."""
     behind_limit: bool = False
     """Whether something lies behind `limits.max_seconds`."""
+    other_streams: int = 0
+    """Video streams beside the one that is read, cover pictures not counted."""
     _clock: Clock = field(default_factory=lambda: Clock(1, 1.0))
 
     def __iter__(self) -> Iterator[tuple[FrameStamp, VideoFrame]]:
@@ -98,8 +106,10 @@ class Decoding:
             stream = picture_stream(container)
             if stream is None or stream.time_base is None:
                 return
+            self.other_streams = len(picture_streams(container)) - 1
             prepare_decoder(stream, limits=self.limits, threads=True)
             self._clock = Clock(frame_step(stream), float(stream.time_base))
+            shape = stream.codec_context.width / stream.codec_context.height
             for packet in self._packets(container.demux(stream)):
                 for frame in self._decoded(stream, packet):
                     stamp = self._clock.stamp(frame.pts)
@@ -107,6 +117,8 @@ class Decoding:
                         self.behind_limit = True
                         return
                     self.damaged_frames += frame.is_corrupt
+                    change = frame.width / frame.height / shape
+                    self.squashed_frames += abs(change - 1) > SHAPE_TOLERANCE
                     length = frame.duration or self._clock.step
                     self.seconds = stamp.pts_seconds + length * self._clock.seconds_per_unit
                     yield stamp, frame

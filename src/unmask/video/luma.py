@@ -114,6 +114,7 @@ class LumaPass:
         seconds_analysed: from the first frame to the end of the last one; 0 until the iteration is
             over.
         not_analysed: what was left out, a reason each; complete after the iteration.
+        is_whole: whether nothing is missing of the stream that was read; known after the iteration.
     """
 
     def __init__(
@@ -131,6 +132,7 @@ class LumaPass:
         self.frames_sampled = 0
         self.seconds_analysed = 0.0
         self.not_analysed: tuple[str, ...] = ()
+        self.is_whole = True
 
     def __iter__(self) -> Iterator[LumaFrame]:
         """Yield the sampled frames in order of time.
@@ -162,12 +164,15 @@ class LumaPass:
         yield from ahead(self._sampled(decoding), depth=FRAMES_AHEAD)
         self.seconds_analysed = decoding.seconds
         self.not_analysed = tuple(self._left_out(decoding))
+        self.is_whole = not self.not_analysed
         if self.frames_decoded == 0:
             why = "; ".join(self.not_analysed) or "it holds no frame"
             raise DecodeError(
                 f"no picture of {self.info.path!r} could be decoded: {why}",
                 hint="get an undamaged copy",
             )
+        if others := decoding.other_streams:
+            self.not_analysed += (f"{others} other video stream{'s' if others > 1 else ''}",)
 
     def _sampled(self, decoding: Decoding) -> Iterator[LumaFrame]:
         last_tick = -1
@@ -194,6 +199,11 @@ class LumaPass:
             yield f"{decoding.damaged_packets} damaged packets skipped"
         if decoding.damaged_frames:
             yield f"{decoding.damaged_frames} frames decoded from damaged data may show artefacts"
+        if decoding.squashed_frames:
+            yield (
+                f"{decoding.squashed_frames} frames of another shape than the header says, whose "
+                "faces were squashed"
+            )
         if decoding.behind_limit:
             yield f"what lies behind the limit of {self.limits.max_seconds:g} s"
         elif promised is not None:

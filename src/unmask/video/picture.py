@@ -1,7 +1,7 @@
 """From a decoded frame to the picture that a player shows, at any size.
 
-Rotation, pixel aspect, matrix, range, interlacing and HDR are settled here, for the cheap luma
-pass and for the chosen frames alike.
+Rotation, mirroring, pixel aspect, matrix, range, interlacing and HDR are settled here, for the
+cheap luma pass and for the chosen frames alike.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ def _before_turning(size: tuple[int, int], info: VideoInfo) -> tuple[int, int]:
 
 
 def _turned(pixels: NDArray[Scalar], info: VideoInfo) -> NDArray[Scalar]:
-    quarter_turns = -info.rotation_degrees // 90
-    return np.ascontiguousarray(np.rot90(pixels, quarter_turns))
+    turned = np.rot90(pixels, -info.rotation_degrees // 90)
+    return np.ascontiguousarray(turned[:, ::-1] if info.mirrored else turned)
 
 
 def _pixels(frame: VideoFrame, kind: type[Scalar], channels: int) -> NDArray[Scalar]:

@@ -6,24 +6,32 @@ one frame decoded, because libavformat hands the display matrix over with the fi
 
 from __future__ import annotations
 
-import hashlib
 import math
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.video.format import VideoFormat
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.errors import InputNotFound, LimitExceeded, NotMedia
+from unmask.files import file_sha256
 from unmask.settings import Limits
 from unmask.values import StreamInfo, VideoInfo
 from unmask.video import still
-from unmask.video.source import HINT_FORMAT, open_container, picture_stream, prepare_decoder
+from unmask.video.source import (
+    HINT_FORMAT,
+    open_container,
+    picture_stream,
+    prepare_decoder,
+    tiles,
+)
 
 MAX_TEXT = 1000
 """Characters kept of a metadata value."""
@@ -46,7 +54,7 @@ def probe(path: str | Path, *, limits: Limits) -> VideoInfo:
 
     Raises:
         InputNotFound: no such file, not a regular file, or it may not be read.
-        NotMedia: empty, no media, or without a picture stream.
+        NotMedia: empty, no media, without a picture stream, or a picture in tiles.
         LimitExceeded: too many bytes, pixels or streams.
     """
     size = _size_of(path, limits)
@@ -83,8 +91,7 @@ def _size_of(path: str | Path, limits: Limits) -> int:
 
 def _sha256(path: str | Path) -> str:
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(Path(path))
     except OSError as error:
         raise InputNotFound(
             f"cannot read {str(path)!r}: {error.strerror}", hint="check the file's permissions"
@@ -113,6 +120,7 @@ def _still_info(path: str | Path, size: int, digest: str, picture: Image.Image) 
         frames_from_header=still.count_of(picture),
         streams=(StreamInfo(index=0, kind="video", codec=name),),
         metadata=_cut(still.metadata_of(picture)),
+        mirrored=still.is_mirrored(picture),
     )
 
 
@@ -135,7 +143,7 @@ def _video_info(
         for s in container.streams
     )
     duration, frames = _duration(container, stream), stream.frames or None
-    rotation = _rotation(container, stream, limits)
+    rotation, mirrored = _turn(container, stream, limits)
     return VideoInfo(
         path=str(path),
         sha256=digest,
@@ -155,10 +163,16 @@ def _video_info(
         frames_from_header=frames,
         streams=streams,
         metadata=metadata,
+        mirrored=mirrored,
     )
 
 
 def _checked_stream(path: str | Path, container: InputContainer, limits: Limits) -> VideoStream:
+    if parts := tiles(container):
+        raise NotMedia(
+            f"{str(path)!r} is a picture in {parts} tiles, which cannot be put together",
+            hint="save it as JPEG or PNG",
+        )
     count = len(container.streams)
     if count > limits.max_streams:
         raise LimitExceeded(
@@ -202,8 +216,8 @@ def _tagged_seconds(text: str) -> float | None:
     return total if math.isfinite(total) else None
 
 
-def _rotation(container: InputContainer, stream: VideoStream, limits: Limits) -> int:
-    """Return the clockwise turn, from the display matrix that comes with the first frame."""
+def _turn(container: InputContainer, stream: VideoStream, limits: Limits) -> tuple[int, bool]:
+    """Return what `turn_of` says of the display matrix that comes with the first frame."""
     prepare_decoder(stream, limits=limits, threads=False)
     try:
         for number, packet in enumerate(container.demux(stream)):
@@ -212,12 +226,27 @@ def _rotation(container: InputContainer, stream: VideoStream, limits: Limits) ->
             except av.FFmpegError:
                 frames = []
             if frames:
-                return round(-frames[0].rotation / 90) % 4 * 90
+                matrix: Any = frames[0].side_data.get("DISPLAYMATRIX")  # PyAV's stubs have none
+                return turn_of(np.frombuffer(bytes(matrix), np.int32)) if matrix else (0, False)
             if number >= MAX_PACKETS:
                 break
     except av.FFmpegError:
-        return 0
-    return 0
+        return 0, False
+    return 0, False
+
+
+def turn_of(matrix: NDArray[np.int32]) -> tuple[int, bool]:
+    """Return the clockwise turn of a display matrix, and whether it mirrors left to right after it.
+
+    Args:
+        matrix: its nine numbers in rows; a pixel at x, y is shown at (x, y, 1) times the matrix.
+
+    Returns:
+        The nearest of 0, 90, 180 and 270 degrees, and the mirroring.
+    """
+    xx, xy, yx, yy = (float(matrix[place]) for place in (0, 1, 3, 4))
+    mirrored = xx * yy - xy * yx < 0
+    return round(math.degrees(math.atan2(xy, -xx if mirrored else xx)) / 90) % 4 * 90, mirrored
 
 
 def _cut(metadata: Mapping[str, str]) -> dict[str, str]:

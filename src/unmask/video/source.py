@@ -70,16 +70,31 @@ def open_container(path: str | Path, *, limits: Limits) -> Iterator[InputContain
         container.close()
 
 
+def picture_streams(container: InputContainer) -> list[VideoStream]:
+    """Return the video streams but cover pictures: default ones first, parts of others last."""
+    streams = [s for s in container.streams.video if not _marks(s) & Disposition.attached_pic]
+    last = Disposition.dependent
+    return sorted(streams, key=lambda s: (_marks(s) & last, not _marks(s) & Disposition.default))
+
+
 def picture_stream(container: InputContainer) -> VideoStream | None:
-    """Return the stream to look at: the first that is no cover picture and can be decoded."""
-    streams = [
-        stream
-        for stream in container.streams.video
-        if stream.codec_context is not None
-        and not Disposition(stream.disposition) & Disposition.attached_pic
-    ]
-    preferred = [s for s in streams if Disposition(s.disposition) & Disposition.default]
-    return next(iter(preferred + streams), None)
+    """Return the stream to look at: the first of `picture_streams` that can be decoded."""
+    return next((s for s in picture_streams(container) if s.codec_context is not None), None)
+
+
+def tiles(container: InputContainer) -> int:
+    """Count the tiles of a picture that is a grid of them, a stream each; 0 for anything else.
+
+    PyAV does not tell where each tile belongs. A thumbnail beside them is no reason to go on.
+    """
+    marks = [_marks(stream) for stream in container.streams.video]
+    if "mp4" not in container.format.name or any(m & Disposition.default for m in marks):
+        return 0
+    return sum(bool(m & Disposition.dependent) for m in marks)
+
+
+def _marks(stream: VideoStream) -> Disposition:
+    return Disposition(stream.disposition)
 
 
 def prepare_decoder(stream: VideoStream, *, limits: Limits, threads: bool) -> None:

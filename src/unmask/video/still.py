@@ -6,6 +6,7 @@ and PNG files are videos and go to libavformat.
 
 from __future__ import annotations
 
+import io
 import struct
 import warnings
 from pathlib import Path
@@ -25,7 +26,9 @@ PIXEL_FORMATS = {"RGB": "rgb24", "RGBA": "rgba", "L": "gray", "P": "pal8", "1": 
 
 ORIENTATION = 0x0112
 ROTATIONS = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
-"""Clockwise turn for an EXIF orientation (2, 4, 5 and 7 are mirrored as well)."""
+"""Clockwise turn for an EXIF orientation."""
+MIRRORED = (2, 4, 5, 7)
+"""EXIF orientations that are mirrored left to right after the turn."""
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -55,8 +58,15 @@ def check_pixels(path: str | Path, width_px: int, height_px: int, limits: Limits
         )
 
 
-def open_still(path: str | Path, *, limits: Limits) -> Image.Image | None:
-    """Open a picture without decoding it; None if the file is none that Pillow knows.
+def open_still(
+    path: str | Path, *, limits: Limits, encoded: bytes | None = None
+) -> Image.Image | None:
+    """Open a picture without decoding it; None if it is none that Pillow knows.
+
+    Args:
+        path: the file, or what the picture is called in messages.
+        limits: what is refused.
+        encoded: the picture's bytes, where it is no file of its own.
 
     Raises:
         LimitExceeded: its header claims more pixels than allowed.
@@ -64,7 +74,7 @@ def open_still(path: str | Path, *, limits: Limits) -> Image.Image | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            picture = Image.open(path, formats=FORMATS)
+            picture = Image.open(path if encoded is None else io.BytesIO(encoded), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise LimitExceeded(
             f"{str(path)!r} is too large a picture: {error}", hint=HINT_SMALLER
@@ -104,6 +114,11 @@ def rotation_of(picture: Image.Image) -> int:
     return ROTATIONS.get(_orientation(picture), 0)
 
 
+def is_mirrored(picture: Image.Image) -> bool:
+    """Tell whether the EXIF orientation asks to mirror the turned picture left to right."""
+    return _orientation(picture) in MIRRORED
+
+
 def size_as_shown(picture: Image.Image) -> tuple[int, int]:
     """Return width and height after the turn; Pillow gives those of a TIFF file turned already."""
     if picture.format == "TIFF" or rotation_of(picture) % 180 == 0:
@@ -132,8 +147,15 @@ def metadata_of(picture: Image.Image) -> dict[str, str]:
     return found
 
 
-def pixels_as_shown(path: str | Path, *, limits: Limits) -> NDArray[np.uint8]:
+def pixels_as_shown(
+    path: str | Path, *, limits: Limits, encoded: bytes | None = None
+) -> NDArray[np.uint8]:
     """Decode a still picture, turned as its EXIF orientation says.
+
+    Args:
+        path: the file, or what the picture is called in messages.
+        limits: what is refused.
+        encoded: the picture's bytes, where it is no file of its own.
 
     Returns:
         `(H, W, 3)` RGB.
@@ -141,10 +163,10 @@ def pixels_as_shown(path: str | Path, *, limits: Limits) -> NDArray[np.uint8]:
     Raises:
         DecodeError: it is damaged.
     """
-    picture = open_still(path, limits=limits)
+    picture = open_still(path, limits=limits, encoded=encoded)
     if picture is None:
         raise DecodeError(
-            f"{str(path)!r} is no picture any more", hint="do not change it meanwhile"
+            f"{str(path)!r} is no picture that can be read", hint="get an undamaged copy"
         )
     try:
         with picture:
