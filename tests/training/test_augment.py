@@ -105,6 +105,13 @@ def test_h264_loses_more_at_a_higher_factor_and_keeps_the_size() -> None:
     assert losses[0] < losses[1] < losses[2]
 
 
+def test_h264_takes_odd_sides() -> None:
+    face = drawn_face(3)
+    odd = h264(face.crop((0, 0, 95, 93)), 10)
+    assert odd.size == (95, 93)
+    assert np.abs(np.asarray(odd, float) - np.asarray(face, float)[:93, :95]).mean() < 8
+
+
 def test_smoothing_takes_faint_texture_away_and_leaves_edges() -> None:
     rng = np.random.default_rng(0)
     halves = np.full((96, 96, 3), 60.0)
@@ -140,6 +147,17 @@ def unchanged(**ratio: float) -> int:
 def test_crops_are_worn_as_often_as_is_asked() -> None:
     assert 0 < unchanged(worn_ratio=0.5) < unchanged(worn_ratio=0.0)
     assert unchanged(worn_ratio=0.99) == 0
+
+
+def test_noise_makes_a_picture_neither_lighter_nor_darker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("unmask.training.augment.recolour", lambda image, *_: image)
+    grey = Image.new("RGB", (64, 64), (128,) * 3)
+    found = [degrade(grey, np.random.default_rng(s), compression_ratio=0.0) for s in range(60)]
+    noisy = [np.asarray(image, dtype=float) for image in found if image.tobytes() != grey.tobytes()]
+    assert len(noisy) > 5
+    assert abs(np.mean(noisy) - 128) < 0.1
 
 
 def test_without_compression_no_crop_has_its_traces() -> None:

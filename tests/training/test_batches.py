@@ -143,6 +143,18 @@ def test_a_fakes_original_is_the_nearest_frame_of_its_footage() -> None:
     assert classes_of(Crops((), keys)).original.tolist() == [-1, -1, 1, -1]
 
 
+def test_a_fakes_original_has_its_compression_where_there_is_one() -> None:
+    def key(video: str, frame: int, compression: str | None) -> CropKey:
+        is_fake = video.startswith("f")
+        return CropKey(is_fake, video, "a", None, None, frame, 0, 0, compression=compression)
+
+    reals = [key("r", frame, name) for name in ("c23", "c40") for frame in (0, 5)]
+    fakes = [key("f", 4, name) for name in ("c23", "c40", "c40", "c23", "raw", None)]
+    found = classes_of(Crops((), (*reals, *fakes))).original[4:].tolist()
+    assert found[:4] == [1, 3, 3, 1]
+    assert set(found[4:]) <= {1, 3}  # neither has its own: the nearest of any
+
+
 @pytest.mark.parametrize("columns", [(), ("frame",)])
 def test_paired_sees_every_real_frame_of_a_file(tmp_path: Path, columns: tuple[str, ...]) -> None:
     rows = [

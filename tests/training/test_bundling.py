@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +20,11 @@ for package in ("torch", "lightning", "timm", "onnx", "onnxscript", "tensorboard
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from toy_crops import picture
+from unmask.bundle import Bundle
 from unmask.cli.app import app
 from unmask.detector import Detector, check_works
 from unmask.errors import BundleError, InputError, InputNotFound
@@ -31,8 +34,9 @@ from unmask.models.halving import rounded
 from unmask.models.network import FaceNetwork
 from unmask.models.parity import LIMITS
 from unmask.runtime import preprocess
-from unmask.training.bundling import JUDGEABLE, Subject, write_bundle
-from unmask.training.costs import Costs, expected_cost
+from unmask.studies.learned import network_of
+from unmask.training.bundling import JUDGEABLE, Subject, _fitted, write_bundle
+from unmask.training.costs import Costs
 from unmask.training.engine import train
 from unmask.training.hardware import Hardware
 from unmask.training.recipe import load_recipe
@@ -107,6 +111,23 @@ def detector(made: Run, printed: str) -> Detector:
     return Detector.from_pretrained(made.folder.parent / "bundle")
 
 
+@pytest.fixture
+def exported_before(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the network of the run be exported by copying the file that was exported of it."""
+    made = detector.bundle.model_path
+
+    def export(_: object, path: Path, **__: object) -> None:
+        shutil.copy(made, path)
+
+    monkeypatch.setattr("unmask.training.bundling.export_scoring", export)
+
+
+@pytest.fixture(scope="module")
+def half(subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = tmp_path_factory.mktemp("half") / "bundle"
+    return write_bundle(subject, folder, precision="float16", say=lambda _: None)
+
+
 def test_a_bundle_scores_a_crop_as_the_trained_network_does(
     subject: Subject, detector: Detector, made: Run
 ) -> None:
@@ -151,6 +172,7 @@ def test_costs_move_the_operating_point_without_training(detector: Detector, pri
     assert "operating point costs: logit 1.609" in printed
 
 
+@pytest.mark.usefixtures("exported_before")
 def test_costs_of_logits_that_are_no_log_odds_are_the_cheapest_on_validation(
     subject: Subject, tmp_path: Path
 ) -> None:
@@ -162,8 +184,9 @@ def test_costs_of_logits_that_are_no_log_odds_are_the_cheapest_on_validation(
     detector = Detector(bundle)
     crops = [np.asarray(subject.validation.picture(i)) for i in range(2 * VALIDATED)]
     logits = detector.scores(np.stack(crops)).logits.astype(np.float64)
+    is_fake = subject.validation.is_fake
     tried = [
-        expected_cost(logits, subject.validation.is_fake, threshold=t, costs=costs)
+        0.7 * 3 * (logits[~is_fake] >= t).mean() + 0.3 * (logits[is_fake] < t).mean()
         for t in [*logits, logits.max() + 1]
     ]
     assert spent == pytest.approx(min(tried))
@@ -177,6 +200,7 @@ def test_prior_and_costs_default_to_the_runs(made: Run) -> None:
         read_subject(made.folder, costs=CostChanges(false_positive=-1))
 
 
+@pytest.mark.usefixtures("exported_before")
 def test_int8_is_kept_where_it_costs_no_accuracy(subject: Subject, tmp_path: Path) -> None:
     bundle = write_bundle(
         subject, tmp_path / "int8", precision="int8", gradient=False, say=lambda _: None
@@ -188,6 +212,7 @@ def test_int8_is_kept_where_it_costs_no_accuracy(subject: Subject, tmp_path: Pat
     check_works(Detector(bundle))
 
 
+@pytest.mark.usefixtures("exported_before")
 def test_int8_that_costs_accuracy_leaves_nothing_behind(
     subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,17 +222,14 @@ def test_int8_that_costs_accuracy_leaves_nothing_behind(
     assert not list(tmp_path.iterdir())
 
 
-def test_float16_weights_are_those_of_every_file_and_figure(
-    subject: Subject, tmp_path: Path
-) -> None:
-    bundle = write_bundle(subject, tmp_path / "half", precision="float16", say=lambda _: None)
-    assert bundle.manifest.weights_stored_as == "float16"
-    assert "stored in float16" in (bundle.folder / "README.md").read_text()
-    network = FaceNetwork("test_resnet", weights=bundle.weights_path).eval()
+def test_float16_weights_are_those_of_every_file_and_figure(subject: Subject, half: Bundle) -> None:
+    assert half.manifest.weights_stored_as == "float16"
+    assert "stored in float16" in (half.folder / "README.md").read_text()
+    network = FaceNetwork("test_resnet", weights=half.folder / "model.safetensors").eval()
     for name, weight in rounded(subject.network).state_dict().items():
         assert torch.equal(network.state_dict()[name], weight)
     crop = np.asarray(subject.validation.picture(3))[None]
-    detector = Detector(bundle)
+    detector = Detector(half)
     images = preprocess(detector.resize(crop), detector.preprocessing)
     with torch.inference_mode():
         expected = network(torch.from_numpy(images)).numpy()
@@ -215,14 +237,11 @@ def test_float16_weights_are_those_of_every_file_and_figure(
     check_works(detector)
 
 
-def test_float16_weights_are_shuffled_to_check_explanations(
-    subject: Subject, tmp_path: Path
-) -> None:
-    bundle = write_bundle(subject, tmp_path / "half", precision="float16", say=lambda _: None)
-    size = subject.preprocessing.size_px
+def test_float16_weights_are_shuffled_to_check_explanations(half: Bundle) -> None:
+    size = half.manifest.preprocessing.size_px
     images = np.random.default_rng(0).normal(size=(1, 3, size, size)).astype(np.float32)
-    trained = BundleNetwork(bundle, threads=1)
-    for _, shuffled in cascade(bundle, threads=1):
+    trained = BundleNetwork(half, threads=1)
+    for _, shuffled in cascade(half, threads=1):
         assert shuffled.logits(images) != trained.logits(images)
         gradients = shuffled.input_gradients(images)
         assert not np.array_equal(gradients, trained.input_gradients(images))
@@ -234,6 +253,7 @@ def test_int8_with_float16_is_refused_before_the_run_is_read(tmp_path: Path) -> 
     assert "in int8 or weights in float16, not both" in str(refused.exception)
 
 
+@pytest.mark.usefixtures("exported_before")
 def test_an_export_that_differs_from_pytorch_leaves_nothing_behind(
     subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,6 +270,28 @@ def test_a_network_that_scores_all_crops_alike_is_refused(subject: Subject, tmp_
     with pytest.raises(InputError, match=f"all {2 * VALIDATED} validation crops alike"):
         write_bundle(blank, tmp_path / "b", gradient=False, say=lambda _: None)
     assert not list(tmp_path.iterdir())
+
+
+def with_fakes(subject: Subject, count: int) -> tuple[Subject, NDArray[np.float64]]:
+    """Leave so many fakes among the validation crops, and draw logits for them."""
+    is_fake = subject.validation.is_fake
+    crops = subject.validation.take(~is_fake | (is_fake.cumsum() <= count))
+    logits = np.random.default_rng(0).normal(crops.is_fake * 1.0, 1.0)
+    return replace(subject, validation=crops), logits
+
+
+def test_a_draw_of_source_videos_without_a_fake_does_not_stop_the_calibration(
+    subject: Subject,
+) -> None:
+    calibration, auc = _fitted(*with_fakes(subject, 4))
+    assert (calibration.method, calibration.level) == ("platt", "crop")
+    assert np.linalg.det(calibration.covariance) > 0
+    assert auc.interval[0] < auc.value < auc.interval[1]
+
+
+def test_one_class_alone_has_no_calibration(subject: Subject) -> None:
+    with pytest.raises(InputError, match=r"40 real, 0 fake.* one class alone"):
+        _fitted(*with_fakes(subject, 0))
 
 
 def test_a_folder_that_is_not_empty_is_refused_before_anything_is_exported(
@@ -295,6 +337,20 @@ def another_run(made: Run, folder: Path) -> Path:
     return folder
 
 
+def test_exports_and_studies_score_with_mirror_images_where_the_run_asks(
+    made: Run, tmp_path: Path
+) -> None:
+    again = another_run(made, tmp_path / "again")
+    recipe = (again / "recipe.yaml").read_text()
+    (again / "recipe.yaml").write_text(recipe.replace("mirrored: false", "mirrored: true"))
+    exported = read_subject(again, validation=[made.folder.parent / "held.parquet"]).network
+    picture = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        logits = [network(picture) for network in (exported.eval(), network_of(again))]
+    assert exported.mirrored
+    torch.testing.assert_close(*logits)
+
+
 def test_joined_runs_score_by_the_mean_of_their_logits(made: Run, tmp_path: Path) -> None:
     held, again = made.folder.parent / "held.parquet", another_run(made, tmp_path / "again")
     words = ["export", str(made.folder), "--join", str(again), "--share", "3", "--share", "1"]
@@ -303,7 +359,7 @@ def test_joined_runs_score_by_the_mean_of_their_logits(made: Run, tmp_path: Path
     assert done.exit_code == 0, done.output
     detector = Detector.from_pretrained(tmp_path / "bundle")
     assert detector.bundle.manifest.backbone.startswith("mean of logits: 0.75 of test_resnet")
-    assert detector.bundle.weights_path is None
+    assert "model.safetensors" not in detector.bundle.manifest.files
     crop = np.asarray(read_subject(made.folder).validation.picture(0))[None]
     images = torch.from_numpy(preprocess(detector.resize(crop), detector.preprocessing))
     members = [read_subject(folder).network.eval() for folder in (made.folder, again)]

@@ -24,7 +24,6 @@ import pyarrow.parquet as pq
 import torch
 
 from toy_crops import write_toy_crops
-from unmask.bundle import file_sha256
 from unmask.errors import (
     DownloadError,
     InputError,
@@ -33,8 +32,9 @@ from unmask.errors import (
     RecipeError,
     TrainingStopped,
 )
+from unmask.files import file_sha256
 from unmask.models.network import PAPER_BACKBONES, FaceNetwork
-from unmask.training import hardware
+from unmask.training import hardware, keeping
 from unmask.training.engine import resume, train
 from unmask.training.hardware import Hardware, resolve_precision
 from unmask.training.keeping import read_checkpoint
@@ -83,6 +83,12 @@ def run(recipe: Recipe, crops: Path, folder: Path, *, validation: Path | None = 
         watcher=Notes(),
         command="unmask train",
     )
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of a few batches would spend most of their time on their curves; `finished` has them."""
+    monkeypatch.setattr(keeping, "draw_curves", lambda *_, **__: None)
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +259,23 @@ def test_changed_crops_do_not_resume(tmp_path: Path) -> None:
         resume(made.folder, hardware=Hardware("cpu"), watcher=Notes())
 
 
+def test_a_run_goes_on_with_as_many_devices_as_it_began_with(finished: Run, tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(finished.recipe_path.read_text())
+    record = json.loads((finished.folder / "run.json").read_text())
+    assert record["devices"] == 1
+    record |= {"finished": False, "devices": 2, "training_paths": ["absent"]}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    on = {"hardware": Hardware("cpu"), "watcher": Notes()}
+    with pytest.raises(InputError, match="began with --devices 2, got 1") as told:
+        resume(tmp_path, **on)
+    assert told.value.hint.endswith(f"--resume {tmp_path} --device cpu --devices 2")
+    # runs from before did not note it
+    del record["devices"]
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    with pytest.raises(InputNotFound, match="no crops 'absent'"):
+        resume(tmp_path, **on)
+
+
 def test_resuming_and_exporting_hold_the_fold_out_again(tmp_path: Path) -> None:
     from training.test_holdout import write_store
     from unmask.training.subjects import read_subject
@@ -263,7 +286,10 @@ def test_resuming_and_exporting_hold_the_fold_out_again(tmp_path: Path) -> None:
     record = json.loads((made.folder / "run.json").read_text()) | {"finished": False}
     (made.folder / "run.json").write_text(json.dumps(record))
     made.checkpoint.unlink()
+    half = made.folder / ".checkpoint.ckpt.7.partial"  # of a process that was killed
+    half.touch()
     again = resume(made.folder, **on)
+    assert not half.exists()
     assert again.record.finished
     assert again.data == made.data
     assert again.data.held_out_fold == 1
@@ -402,6 +428,18 @@ def test_devices_that_are_not_there_are_refused() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="1 GPUs were asked for, 0 are there"):
             Hardware("cuda")
+
+
+def test_auto_never_falls_back_to_the_cpu_for_want_of_gpus(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert Hardware("auto").kind == "cuda"
+    assert Hardware("cpu", 2).kind == "cpu"
+    with pytest.raises(InputError, match="2 GPUs were asked for, 1 are there"):
+        Hardware("auto", 2)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert Hardware("auto", 2).kind == "cpu"
 
 
 @pytest.mark.parametrize("backbone", PAPER_BACKBONES)

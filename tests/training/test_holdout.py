@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from unmask.datasets.rows import CropRow, StoreInfo, VideoCoverage, VideoCrops
 from unmask.datasets.store import writing
 from unmask.errors import InputNotFound, ManifestError, RecipeError
 from unmask.training.crops import Crops, read_crops
-from unmask.training.holdout import Sides, read_sides
-from unmask.training.runs import RunData
+from unmask.training.holdout import Sides, read_sides, sides_for, sides_of
+from unmask.training.recipe import Recipe
+from unmask.training.runs import RunData, RunRecord
 
 
 def sides(*paths: Path, validation: tuple[Path, ...] = ()) -> Sides:
@@ -50,7 +52,7 @@ def test_given_validation_crops_are_taken_whole(tmp_path: Path) -> None:
         validation=(write_toy_crops(tmp_path / "c.parquet", families=2, prefix="held"),),
     )
     assert (len(made.training), len(made.validation)) == (48, 6)
-    assert (made.data.validation_from, made.data.leaky) == ("given", False)
+    assert (made.data.validation_from, made.data.leaks) == ("given", ())
     assert [Path(s.path).name for s in made.data.training.sources] == ["a.parquet", "b.parquet"]
 
 
@@ -133,6 +135,18 @@ def write_store(
     folds: Sequence[int | None] | None = None,
 ) -> Path:
     """Write a crop store with a real and two fakes for each split named, and its fold."""
+    rows = [
+        row(number, copy, split, leaks=leaks, fold=folds[number] if folds else None)
+        for number, split in enumerate(splits)
+        for copy in range(3)
+    ]
+    return write_rows(folder, rows, leaks=leaks)
+
+
+def write_rows(
+    folder: Path, rows: Sequence[CropRow], *, leaks: bool = False, margin_ratio: float = 1.7
+) -> Path:
+    """Write a crop store of videos with one crop each."""
     info = StoreInfo(
         dataset="toy",
         licence="free",
@@ -140,21 +154,18 @@ def write_store(
         leaks=leaks,
         leak_reason="frames were drawn at random" if leaks else None,
         manifest_sha256="0" * 64,
-        manifest_rows=3 * len(splits),
-        settings={"margin_ratio": 1.7},
+        manifest_rows=len(rows),
+        settings={"margin_ratio": margin_ratio},
         versions={},
     )
     with writing(folder, info) as store:
-        for number, split in enumerate(splits):
-            fold = folds[number] if folds else None
-            for copy in range(3):
-                crop = row(number, copy, split, leaks=leaks, fold=fold)
-                coverage = VideoCoverage(
-                    crop.video_id, crop.label, crop.method, crop.split, None, "done", None, None,
-                    crops=1, tracks_found=1, tracks_kept=1, seconds_analysed=1.0, work_seconds=0.0,
-                    fold=fold,
-                )  # fmt: skip
-                store.add(VideoCrops(coverage, (crop,)))
+        for crop in rows:
+            coverage = VideoCoverage(
+                crop.video_id, crop.label, crop.method, crop.split, None, "done", None, None,
+                crops=1, tracks_found=1, tracks_kept=1, seconds_analysed=1.0, work_seconds=0.0,
+                fold=crop.fold,
+            )  # fmt: skip
+            store.add(VideoCrops(coverage, (crop,)))
     return folder
 
 
@@ -163,7 +174,7 @@ def test_a_store_is_used_as_it_is_split_and_its_test_crops_never(tmp_path: Path)
     made = sides(store)
     assert footage(made.training) == {"toy/0", "toy/1"}
     assert footage(made.validation) == {"toy/2"}
-    assert (made.data.validation_from, made.margin_ratio) == ("store", 1.7)
+    assert made.data.validation_from == "store"
     assert made.data.training.sources[0].licence == "free"
 
 
@@ -177,6 +188,58 @@ def test_a_stores_pictures_belong_to_its_rows(tmp_path: Path) -> None:
             grey = np.asarray(crops.picture(index).convert("L"), dtype=float)
             assert (np.abs(np.diff(grey, axis=1)).mean() < 8) == is_real
             assert key.is_fake != is_real
+
+
+def test_the_margin_is_what_stores_tell_and_agree_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = write_toy_crops(tmp_path / "crops.parquet")
+    rows = [row(number, copy, None, leaks=False) for number in range(4) for copy in range(3)]
+    one, other = (
+        write_rows(tmp_path / f"{margin}", rows, margin_ratio=margin) for margin in (1.0, 1.3)
+    )
+    assert sides(file).margin_ratio(None) is None
+    assert sides(file, one).margin_ratio(None) == sides(one).margin_ratio(1.0) == 1.0
+    assert not caplog.text
+    for made in (sides(one, file, other), sides(file, one, validation=(other,))):
+        with pytest.raises(
+            RecipeError, match=r"different margins: .*1\.0 with 1, .*1\.3 with 1\.3$"
+        ):
+            made.margin_ratio(None)
+    # a recipe that says what it wants goes on, with a word
+    assert sides(file, one, other).margin_ratio(1.3) == 1.3
+    assert caplog.messages == [
+        f"{one} was cut with --margin-ratio 1, the detector will use 1.3 (network.margin_ratio)"
+    ]
+
+
+def test_a_store_tells_the_compression_of_its_crops(tmp_path: Path) -> None:
+    rows = [replace(row(0, copy, None, leaks=False), compression=f"c{copy}") for copy in range(3)]
+    keys = read_crops([write_rows(tmp_path / "crops", rows)]).keys
+    assert {(key.video, key.compression) for key in keys} == {
+        (f"toy/{each.video_id}", each.compression) for each in rows
+    }
+
+
+def test_uncertain_fakes_are_left_out_unless_the_recipe_keeps_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [row(number, copy, None, leaks=False) for number in range(8) for copy in range(3)]
+    rows[1::3] = [replace(each, forged_face="uncertain") for each in rows[1::3]]
+    store = write_rows(tmp_path / "crops", rows)
+    made = sides(store)
+    videos = {*made.training.videos, *made.validation.videos}
+    assert videos == {f"toy/{each.video_id}" for each in rows if each.forged_face != "uncertain"}
+    assert made.data.left_out == 8
+    assert f"8 crops of {store} are left out" in caplog.text
+    for keeping, count in ((Recipe(uncertain_fakes=True), 24), (Recipe(), 16)):
+        begun = sides_for(keeping, [store], [], fold=None)
+        assert len(begun.training) + len(begun.validation) == count
+        record = RunRecord.model_construct(
+            data=begun.data, training_paths=(str(store),), validation_paths=()
+        )
+        # the recipe of a run from before there was a choice does not say that it kept them
+        assert sides_of(record, Recipe()).data == begun.data
 
 
 def test_a_store_without_splits_is_carved(tmp_path: Path) -> None:
@@ -262,7 +325,16 @@ def test_a_file_without_originals_takes_each_name_as_footage(tmp_path: Path) -> 
 def test_a_column_of_videos_keeps_crops_together(tmp_path: Path) -> None:
     path = write_toy_crops(tmp_path / "crops.parquet", families=2)
     videos = ["a", "b", "b", "c", "d", "d"]
-    assert read_crops([rewritten(path, video=videos)]).videos == videos
+    crops = read_crops([rewritten(path, video=videos, original=None)])
+    assert crops.videos == [key.target for key in crops.keys] == videos
+
+
+def test_a_file_may_mark_its_splits(tmp_path: Path) -> None:
+    path = write_toy_crops(tmp_path / "crops.parquet", families=4, fakes=1)
+    marks = [side for side in ("train", "val", "test", None) for _ in range(2)]
+    sides = read_sides([rewritten(path, split=marks)], ratio=0.5, seed=0)
+    assert [key.video for key in sides.training.keys] == ["clip0", "clip0-fake1"]
+    assert [key.video for key in sides.validation.keys] == ["clip1", "clip1-fake1"]
 
 
 @pytest.mark.parametrize("column", ["name", "label", "image"])
@@ -274,7 +346,7 @@ def test_a_file_without_a_needed_column_is_refused(column: str, tmp_path: Path) 
 
 def test_strange_labels_and_files_are_refused(tmp_path: Path) -> None:
     path = write_toy_crops(tmp_path / "crops.parquet", families=1)
-    with pytest.raises(ManifestError, match="labels are 'real' or 'fake', got 'forged'"):
+    with pytest.raises(ManifestError, match="labels are 'real' or 'fake'"):
         read_crops([rewritten(path, label=["real", "forged", "fake"])])
     (tmp_path / "words.parquet").write_text("words")
     with pytest.raises(ManifestError, match="is no Parquet file"):

@@ -106,6 +106,7 @@ def train(  # noqa: PLR0917 - the parameters are the options
         raise ValueError("no crops to learn from: give --data PATH")
     check_installed()
     with _Shown() as shown:
+        shown.devices = devices
         if resume is not None:
             run = _go_on(resume, Devices(device, devices), shown)
         else:
@@ -184,6 +185,7 @@ class _Shown:
 
     def __init__(self) -> None:
         self.folder: Path | None = None
+        self.devices = 1
         self._bar: Any = None
         self._next_line = time.monotonic() + _LINE_SECONDS
 
@@ -196,7 +198,8 @@ class _Shown:
             self._bar.stop()
         begun = self.folder is not None and (self.folder / "run.json").is_file()
         if kind is KeyboardInterrupt and begun:
-            sys.stderr.write(f"go on with: unmask train --resume {self.folder}\n")
+            shared = f" --devices {self.devices}" if self.devices > 1 else ""
+            sys.stderr.write(f"go on with: unmask train --resume {self.folder}{shared}\n")
 
     def begins(self, record: RunRecord) -> None:
         """Say what a run learns from, and what to know of it."""
@@ -255,8 +258,8 @@ def _bar(total: int) -> Any:
 
 
 def described(record: RunRecord) -> list[str]:
-    """Return in lines what a run learns from, and what to know of it."""
-    lines = []
+    """Return in lines what a run learns on and from, and what to know of it."""
+    lines = [f"device: {record.device}"]
     for name, side in (("training", record.data.training), ("validation", record.data.validation)):
         crops = f"{side.real} real and {side.fake} fake crops of {side.videos} videos"
         lines.append(f"{name}: {crops}")

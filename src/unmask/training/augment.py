@@ -57,16 +57,22 @@ def jpeg(image: Image.Image, quality: int) -> Image.Image:
 
 
 def h264(image: Image.Image, crf: int) -> Image.Image:
-    """Return an image of even sides as a key frame of H.264 at a constant rate factor (0..51)."""
+    """Return an image as a key frame of H.264 at a constant rate factor (0..51).
+
+    x264 takes even sides only: the last column or row of odd ones is repeated, and cut off again.
+    """
+    width, height = image.size
+    pixels = np.pad(np.asarray(image), ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     encoder = av.CodecContext.create("libx264", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = image.width, image.height, "yuv420p"
-    encoder.time_base = Fraction(1, 25)
+    encoder.height, encoder.width = pixels.shape[:2]
+    encoder.pix_fmt, encoder.time_base = "yuv420p", Fraction(1, 25)
     encoder.options = {"crf": str(crf), "preset": "veryfast", "threads": "1"}
-    packets = [*encoder.encode(av.VideoFrame.from_image(image)), *encoder.encode(None)]
+    frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+    packets = [*encoder.encode(frame), *encoder.encode(None)]
     decoder = av.CodecContext.create("h264", "r")
     decoder.thread_count = 1
     frames = [frame for packet in (*packets, None) for frame in decoder.decode(packet)]
-    return frames[0].to_image()
+    return frames[0].to_image().crop((0, 0, width, height))
 
 
 def compress(image: Image.Image, rng: np.random.Generator) -> Image.Image:
@@ -184,7 +190,7 @@ def degrade(
     """Apply a random chain of colour, scale, blur, noise and compression changes.
 
     Args:
-        image: of even sides.
+        image: any picture.
         rng: source of randomness.
         compression_ratio: how often the image is compressed at the end; at 0 small pictures are not
             compressed before they are enlarged either.
@@ -202,7 +208,7 @@ def degrade(
     if rng.random() < 0.2:
         noise = rng.normal(0, rng.uniform(1, 8), size=(image.height, image.width, 3))
         noisy = np.asarray(image, dtype=np.float32) + noise
-        image = Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+        image = Image.fromarray(noisy.round().clip(0, 255).astype(np.uint8))
     if rng.random() < compression_ratio:
         image = compress(image, rng)
     if rng.random() < 0.05:

@@ -42,7 +42,8 @@ def resized(image: Image.Image, size_px: int) -> Image.Image:
 def classes_of(crops: Crops, *, drawn: NDArray[np.bool_] | None = None) -> Classes:
     """Return where each class is, and for each fake the nearest real crop of the same footage.
 
-    Of several that are equally near, the one that fewest fakes have so far is taken: all serve.
+    Crops of another compression are taken only where the footage has none of the fake's own. Of
+    several that are equally near, the one that fewest fakes have so far is taken: all serve.
 
     Args:
         crops: all of them.
@@ -52,12 +53,16 @@ def classes_of(crops: Crops, *, drawn: NDArray[np.bool_] | None = None) -> Class
     counted = np.ones(len(crops), dtype=np.bool_) if drawn is None else drawn
     frames = np.array([key.frame for key in crops.keys], dtype=np.int64)
     reals: dict[str, list[int]] = defaultdict(list)
+    alike: dict[tuple[str, str | None], list[int]] = defaultdict(list)
     for index in np.flatnonzero(~is_fake):
-        reals[crops.keys[index].target].append(int(index))
+        key = crops.keys[index]
+        reals[key.target].append(int(index))
+        alike[key.target, key.compression].append(int(index))
     original = np.full(len(crops), -1, dtype=np.int64)
     served = np.zeros(len(crops), dtype=np.int64)
     for index in np.flatnonzero(is_fake):
-        if candidates := reals.get(crops.keys[index].target):
+        key = crops.keys[index]
+        if candidates := alike.get((key.target, key.compression)) or reals.get(key.target):
             distance = np.abs(frames[candidates] - frames[index])
             nearest = np.array(candidates)[distance == distance.min()]
             chosen = nearest[np.argmin(served[nearest])]

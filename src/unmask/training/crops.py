@@ -1,16 +1,14 @@
 """Face crops to train with, from crop stores and from plain Parquet files, as one table.
 
-A crop store (`unmask data crops`) knows its splits, footage and licence. A plain Parquet file has
-the columns `name`, `label` (`real` or `fake`) and `image` (an encoded picture), and may have
-`original` (the name of the real video that a fake was made from; itself for a real), `video`
-(where several crops are of one video; without it each name is a video) and `frame` (a crop's
-position in its video, a whole number; without it all are 0). Needs no torch.
+A crop store (`unmask data crops`) knows its splits, footage and licence. What the columns of a
+plain Parquet file mean stands in `datasets.layouts.crop_table`. Needs no torch.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,17 +20,18 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from unmask.bundle import file_sha256
+from unmask.datasets.layouts.crop_table import HINT, read_crop_table
 from unmask.datasets.loading import CropDataset
 from unmask.datasets.store import CropStore
-from unmask.errors import InputNotFound, ManifestError
+from unmask.errors import ManifestError
+from unmask.files import file_sha256
 from unmask.training.runs import DataSource
 
 _STORE_COLUMNS = (
     "video_id", "dataset", "label", "target", "source", "split", "fold", "frame_index",
+    "compression", "forged_face",
 )  # fmt: skip
-_REQUIRED = ("name", "label", "image")
-_OPTIONAL = ("original", "video", "frame")
+_log = logging.getLogger(__name__)
 
 
 class Pictures(Protocol):
@@ -64,6 +63,8 @@ class CropKey:
     """Position there."""
     fold: int | None = None
     """Fold that the store gives it."""
+    compression: str | None = None
+    """Compression version that the store gives it."""
 
     @property
     def footage(self) -> tuple[str, ...]:
@@ -83,6 +84,8 @@ class Origin:
     """Why its own split leaks; None where it does not."""
     margin_ratio: float | None = None
     """Side of its crops over the face box; None where it does not tell."""
+    left_out: int = 0
+    """Crops that were not read, see `uncertain_fakes` of `read_crops`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +146,13 @@ class Crops:
         return image
 
 
-def read_crops(paths: Sequence[str | Path]) -> Crops:
+def read_crops(paths: Sequence[str | Path], *, uncertain_fakes: bool = False) -> Crops:
     """Read the tables of crop stores and Parquet files; pictures are read when they are needed.
+
+    Args:
+        paths: the stores' folders and the files.
+        uncertain_fakes: keep the crops of fakes whose face may not be the forged one (`forged_face`
+            of a store is `uncertain`); else they are left out, and a warning tells how many.
 
     Raises:
         InputNotFound: there is no such file or folder.
@@ -153,14 +161,18 @@ def read_crops(paths: Sequence[str | Path]) -> Crops:
     origins: list[Origin] = []
     keys: list[CropKey] = []
     for number, path in enumerate(map(Path, paths)):
-        read = _read_store if path.is_dir() else _read_file
-        origin, found = read(path, number)
+        if path.is_dir():
+            origin, found = _read_store(path, number, uncertain_fakes=uncertain_fakes)
+        else:
+            origin, found = _read_file(path, number)
         origins.append(origin)
         keys += found
     return Crops(tuple(origins), tuple(keys))
 
 
-def _read_store(folder: Path, number: int) -> tuple[Origin, list[CropKey]]:
+def _read_store(
+    folder: Path, number: int, *, uncertain_fakes: bool
+) -> tuple[Origin, list[CropKey]]:
     store = CropStore(folder)
     rows = store.rows(_STORE_COLUMNS).to_pylist()
     keys = [
@@ -174,16 +186,21 @@ def _read_store(folder: Path, number: int) -> tuple[Origin, list[CropKey]]:
             origin=number,
             position=position,
             fold=row["fold"],
+            compression=row["compression"],
         )
         for position, row in enumerate(rows)
+        if uncertain_fakes or row["forged_face"] != "uncertain"
     ]
+    if left_out := len(rows) - len(keys):
+        _log.warning("%d crops of %s are left out: fakes of which the face may not be the forged "
+                     "one (the recipe's uncertain_fakes keeps them)", left_out, folder)  # fmt: skip
     info = store.info
     leak = f"{info.protocol}: {info.leak_reason}" if info.leaks else None
     described = DataSource(
         path=str(folder.absolute()), sha256=_store_sha256(store), licence=info.licence
     )
     margin: float | None = info.settings.get("margin_ratio")
-    return Origin(described, CropDataset(folder), leak, margin), keys
+    return Origin(described, CropDataset(folder), leak, margin, left_out), keys
 
 
 def _store_sha256(store: CropStore) -> str:
@@ -205,60 +222,25 @@ class _Column:
 
 
 def _read_file(path: Path, number: int) -> tuple[Origin, list[CropKey]]:
-    table = _opened(path)
-    columns = {name: table[name].to_pylist() for name in table.column_names if name != "image"}
-    names, labels = columns["name"], columns["label"]
-    if strange := set(labels) - {"real", "fake"}:
-        raise ManifestError(
-            f"{path}: labels are 'real' or 'fake', got {min(map(str, strange))!r}",
-            hint="rewrite the column `label`",
-        )
-    originals, videos = columns.get("original", names), columns.get("video", names)
-    frames = columns.get("frame", [0] * len(table))
-    rows = zip(names, labels, originals, videos, frames, strict=True)
+    found = read_crop_table(path)
+    if not found.rows:
+        raise ManifestError(f"{path} holds no crop", hint=HINT)
+    for warning in found.warnings:
+        _log.warning("%s: %s", path, warning)
     keys = [
         CropKey(
-            is_fake=label == "fake",
-            video=str(video),
-            target=str(original or name),
-            source=None,
-            split=None,
-            frame=frame,
+            is_fake=row.label == "fake",
+            video=row.video,
+            target=row.footage or row.name,
+            source=row.source,
+            split=row.split,
+            frame=row.frame or 0,
             origin=number,
             position=position,
         )
-        for position, (name, label, original, video, frame) in enumerate(rows)
+        for position, row in enumerate(found.rows)
     ]
-    pictures = table["image"].cast(pa.large_binary()).combine_chunks()
+    images = pq.read_table(path, columns=["image"])["image"]
+    pictures = images.cast(pa.large_binary()).combine_chunks()
     described = DataSource(path=str(path.absolute()), sha256=file_sha256(path), licence=None)
     return Origin(described, _Column(pictures)), keys
-
-
-def _opened(path: Path) -> pa.Table:
-    """Read the columns that are used, or say what is wrong with the file."""
-    if not path.is_file():
-        raise InputNotFound(
-            f"no crops {str(path)!r}", hint="give a crop store's folder or a Parquet file"
-        )
-    hint = (
-        f"a file of crops has the columns {', '.join(_REQUIRED)} and may have "
-        f"{', '.join(_OPTIONAL)}"
-    )
-    try:
-        names = pq.read_schema(path).names
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ManifestError(f"{str(path)!r} is no Parquet file", hint=hint) from error
-    if missing := [name for name in _REQUIRED if name not in names]:
-        raise ManifestError(f"{path} has no column {missing[0]!r}", hint=hint)
-    table = pq.read_table(path, columns=[n for n in (*_REQUIRED, *_OPTIONAL) if n in names])
-    if not len(table):
-        raise ManifestError(f"{path} holds no crop", hint=hint)
-    if "frame" in table.column_names:
-        frames = table["frame"]
-        if not pa.types.is_integer(frames.type) or frames.null_count:
-            raise ManifestError(
-                f"{path}: frames are whole numbers, one for each crop; got {frames.type} with "
-                f"{frames.null_count} missing",
-                hint="rewrite the column `frame`, or leave it out",
-            )
-    return table

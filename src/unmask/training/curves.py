@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from unmask.training.runs import write_whole
+from unmask.files import write_whole
 
 Row = dict[str, float]
 

@@ -21,9 +21,11 @@ from torch.multiprocessing import ProcessRaisedException
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from unmask.errors import InputError, RecipeError, TrainingStopped, UnmaskError
+from unmask.files import drop_partials, write_text
 from unmask.models.depthwise import quicken
-from unmask.models.network import DEFAULT_MARGIN_RATIO, FaceNetwork, preprocessing_of
+from unmask.models.network import FaceNetwork, preprocessing_of
 from unmask.provenance import versions
+from unmask.settings import DEFAULT_MARGIN_RATIO
 from unmask.training.batches import (
     TrainingBatches,
     ValidationBatches,
@@ -36,7 +38,7 @@ from unmask.training.imbalance import Counts, Strategy, strategy_of
 from unmask.training.keeping import RunKeeper, Truth, Watcher, read_checkpoint
 from unmask.training.learning import LOG, Learning, hush
 from unmask.training.recipe import Recipe, load_recipe, to_yaml
-from unmask.training.runs import RECIPE, RECORD, Run, RunRecord, read_run, write_record, write_whole
+from unmask.training.runs import RECIPE, RECORD, Run, RunRecord, read_run, write_record
 
 _VERSIONED = ("torch", "timm", "lightning")
 _VALIDATION_BATCH = 64
@@ -166,7 +168,7 @@ def train(
     )
     _check_steps(recipe, sides, hardware)
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / RECIPE, lambda partial: partial.write_text(to_yaml(recipe)))
+    write_text(folder / RECIPE, to_yaml(recipe))
     write_record(folder, record)
     return _fit(recipe, network, sides, Run(folder, record), hardware=hardware, watcher=watcher)
 
@@ -175,12 +177,14 @@ def resume(folder: str | Path, *, hardware: Hardware, watcher: Watcher) -> Run:
     """Go on with a run at its last checkpoint; one that is finished is returned as it is.
 
     Raises:
-        InputError: there is no such run, it is damaged, or its crops have changed.
+        InputError: there is no such run, it is damaged, its crops have changed, or it began on
+            another number of devices.
         TrainingStopped: the loss is no longer a number.
     """
     run = read_run(folder)
     if run.record.finished:
         return run
+    _check_devices(run, hardware)
     recipe = load_recipe(run.recipe_path)
     sides = sides_of(run.record, recipe)
     if sides.data != run.data:
@@ -188,7 +192,19 @@ def resume(folder: str | Path, *, hardware: Hardware, watcher: Watcher) -> Run:
             f"the crops of {str(folder)!r} are not those that it began with",
             hint="put the old files back, or begin a new run",
         )
+    drop_partials(run.folder)
     return _fit(recipe, _network(recipe, hardware), sides, run, hardware=hardware, watcher=watcher)
+
+
+def _check_devices(run: Run, hardware: Hardware) -> None:
+    """Refuse another number of devices: batches and learning rates are counted by steps of all."""
+    devices = run.record.devices
+    if devices not in {None, hardware.devices}:
+        raise InputError(
+            f"{str(run.folder)!r} began with --devices {devices}, got {hardware.devices}",
+            hint=f"go on with: unmask train --resume {run.folder} --device {hardware.device} "
+            f"--devices {devices}",
+        )
 
 
 def _network(recipe: Recipe, hardware: Hardware) -> FaceNetwork:
@@ -222,7 +238,7 @@ def _record(
     command: str,
 ) -> RunRecord:
     part = recipe.network
-    margin = part.margin_ratio or sides.margin_ratio or DEFAULT_MARGIN_RATIO
+    margin = sides.margin_ratio(part.margin_ratio) or DEFAULT_MARGIN_RATIO
     return RunRecord(
         name=recipe.name,
         backbone=part.backbone,
@@ -239,6 +255,7 @@ def _record(
         versions=versions() | {name: version(name) for name in _VERSIONED},
         command=command,
         device=str(hardware),
+        devices=hardware.devices,
     )
 
 
@@ -315,7 +332,7 @@ def _fit(
         batch_size=max(1, min(_VALIDATION_BATCH, len(sides.validation) // hardware.devices)),
     )
     loaders = Loaders(batches, slices, learning, workers=recipe.workers)
-    watcher.begins(run.record)
+    watcher.begins(run.record.model_copy(update={"device": str(hardware)}))
     with _quiet():
         epochs_left = recipe.epochs - learning.batches_done // batches.per_epoch
         _trainer(recipe, hardware, epochs=epochs_left).fit(learning, datamodule=loaders)

@@ -27,7 +27,7 @@ class Hardware:
     """Devices of a run."""
 
     device: Device = "auto"
-    """`auto` takes a GPU where there is one."""
+    """`auto` takes GPUs where there are any, else the CPU."""
     devices: int = 1
     """Devices that share each step."""
 
@@ -36,7 +36,8 @@ class Hardware:
         if self.device not in {"auto", "cpu", "cuda"} or self.devices < 1:
             raise ValueError(f"device must be auto, cpu or cuda, devices at least 1, got {self}")
         found = torch.cuda.device_count()
-        if self.device == "cuda" and found < self.devices:
+        wanted = self.device == "cuda" or (self.device == "auto" and found > 0)
+        if wanted and found < self.devices:
             raise InputError(
                 f"{self.devices} GPUs were asked for, {found} are there",
                 hint="train with --device cpu, or on fewer --devices",
@@ -46,7 +47,7 @@ class Hardware:
     def kind(self) -> Literal["cpu", "cuda"]:
         """The kind of device that is used."""
         if self.device == "auto":
-            return "cuda" if torch.cuda.device_count() >= self.devices else "cpu"
+            return "cuda" if torch.cuda.device_count() else "cpu"
         return self.device
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ no torch.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from unmask.datasets.grouping import connected, place, seeded_order
+from unmask.datasets.grouping import connected, place_groups
 from unmask.datasets.sides import check_fold
 from unmask.errors import RecipeError
 from unmask.training.crops import Crops, read_crops
@@ -24,6 +25,7 @@ from unmask.training.runs import CropSummary, RunData, RunRecord
 
 _From = Literal["given", "store", "carved"]
 _OPTION = {"training": "--data", "validation": "--validation"}
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,35 @@ class Sides:
     data: RunData
     """Both, described."""
 
-    @property
-    def margin_ratio(self) -> float | None:
-        """Side of the crops over the face box, where the origins tell and agree."""
-        told = {origin.margin_ratio for origin in self.training.origins}
-        return told.pop() if len(told) == 1 else None
+    def margin_ratio(self, asked: float | None) -> float | None:
+        """Return the side of the crops over the face box; None where nothing tells.
+
+        Args:
+            asked: what the recipe says; it cuts nothing anew, so a warning names each store that
+                was cut otherwise. None takes what the stores tell.
+
+        Raises:
+            RecipeError: the stores do not agree, and the recipe says nothing.
+        """
+        told = {
+            origin.described.path: origin.margin_ratio
+            for origin in (*self.training.origins, *self.validation.origins)
+            if origin.margin_ratio is not None
+        }
+        if asked is None and len(set(told.values())) > 1:
+            each = ", ".join(f"{path} with {margin:g}" for path, margin in told.items())
+            raise RecipeError(
+                f"the crops were cut with different margins: {each}",
+                hint="cut them anew with one --margin-ratio, or say which one the detector shall "
+                "use with --set network.margin_ratio=RATIO",
+            )
+        if asked is None:
+            return next(iter(told.values()), None)
+        for path, margin in told.items():
+            if margin != asked:
+                _log.warning("%s was cut with --margin-ratio %g, the detector will use %g "
+                             "(network.margin_ratio)", path, margin, asked)  # fmt: skip
+        return asked
 
 
 def sides_for(
@@ -58,6 +84,7 @@ def sides_for(
         ratio=recipe.validation_ratio,
         seed=recipe.seed,
         blends_only=recipe.augmentation.blends_only,
+        uncertain_fakes=recipe.uncertain_fakes,
         fold=fold,
     )
 
@@ -65,7 +92,8 @@ def sides_for(
 def sides_of(record: RunRecord, recipe: Recipe) -> Sides:
     """Read the crops of a run that is there as it read them, see `read_sides`."""
     paths = record.training_paths, record.validation_paths
-    return sides_for(recipe, *paths, fold=record.data.held_out_fold)
+    kept = recipe.model_copy(update={"uncertain_fakes": record.data.left_out is None})
+    return sides_for(kept, *paths, fold=record.data.held_out_fold)
 
 
 def read_sides(
@@ -75,6 +103,7 @@ def read_sides(
     ratio: float,
     seed: int,
     blends_only: bool = False,
+    uncertain_fakes: bool = False,
     fold: int | None = None,
 ) -> Sides:
     """Read crops and put them on two sides.
@@ -85,6 +114,7 @@ def read_sides(
         ratio: share to carve for validation where none is given or marked.
         seed: of the carving.
         blends_only: training takes real crops alone and makes its fakes of them.
+        uncertain_fakes: keep fakes whose face may not be the forged one, see `read_crops`.
         fold: this fold of the training crops is held out: on neither side.
 
     Raises:
@@ -94,14 +124,18 @@ def read_sides(
     """
     if fold is not None and validation:
         raise ValueError("--fold takes validation crops from the other folds: give no --validation")
-    crops = read_crops(training)
-    if fold is None:
-        return _chosen(crops, validation, ratio, seed, blends_only)
-    rest, held_out = _parted(crops, fold)
-    sides = _chosen(rest, (), ratio, seed, blends_only)
-    leaks = (*sides.data.leaks, *_shared(rest, held_out, f"fold {fold}", "other folds"))
-    data = sides.data.model_copy(update={"held_out_fold": fold, "leaks": leaks})
-    return replace(sides, data=data)
+    crops = read_crops(training, uncertain_fakes=uncertain_fakes)
+    given = read_crops(validation, uncertain_fakes=uncertain_fakes)
+    changes: dict[str, object] = {}
+    if not uncertain_fakes:
+        changes["left_out"] = sum(each.left_out for each in (*crops.origins, *given.origins))
+    if fold is not None:
+        crops, held_out = _parted(crops, fold)
+    sides = _chosen(crops, given, ratio, seed, blends_only)
+    if fold is not None:
+        shared = _shared(crops, held_out, f"fold {fold}", "other folds")
+        changes |= {"held_out_fold": fold, "leaks": (*sides.data.leaks, *shared)}
+    return replace(sides, data=sides.data.model_copy(update=changes))
 
 
 def _parted(crops: Crops, fold: int) -> tuple[Crops, Crops]:
@@ -115,18 +149,15 @@ def _parted(crops: Crops, fold: int) -> tuple[Crops, Crops]:
 
 def _chosen(
     crops: Crops,
-    validation: Sequence[str | Path],
+    validation: Crops,
     ratio: float,
     seed: int,
     blends_only: bool,
 ) -> Sides:
     """Put crops on two sides, see `read_sides`."""
-    if validation:
+    if validation.origins:
         return _sides(
-            _marked(crops, "train"),
-            _marked(read_crops(validation), "validation"),
-            "given",
-            blends_only,
+            _marked(crops, "train"), _marked(validation, "validation"), "given", blends_only
         )
     held_out = crops.take([key.split == "validation" for key in crops.keys])
     if len(held_out):
@@ -151,11 +182,9 @@ def _marked(crops: Crops, split: str) -> Crops:
 def _carved(crops: Crops, ratio: float, seed: int) -> tuple[Crops, Crops]:
     """Hold out a share of the crops, whole groups of linked footage, balanced over the classes."""
     grouping = connected([key.footage for key in crops.keys])
-    counts = np.zeros((len(grouping), 2), dtype=np.int64)
-    np.add.at(counts, (grouping.of_row, crops.is_fake.astype(np.int64)), 1)
-    firsts = np.unique(grouping.of_row, return_index=True)[1]
-    order = seeded_order([crops.keys[row].target for row in firsts], grouping.sizes, seed=seed)
-    held_out = place(counts, (1 - ratio, ratio), order)[grouping.of_row] == 1
+    targets = [key.target for key in crops.keys]
+    strata = crops.is_fake.astype(np.int64)
+    held_out = place_groups(grouping, strata, targets, (1 - ratio, ratio), seed) == 1
     return crops.take(~held_out), crops.take(held_out)
 
 

@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
 
-from unmask.bundle import file_sha256
 from unmask.errors import InputError
+from unmask.files import file_sha256, write_whole
 from unmask.training.costs import Costs, threshold_for
 from unmask.training.curves import Row, draw_curves
 from unmask.training.figures import figures, is_better
@@ -33,7 +33,6 @@ from unmask.training.runs import (
     Decision,
     RunRecord,
     write_record,
-    write_whole,
 )
 
 _DRAWN_SECONDS = 10.0
@@ -44,7 +43,7 @@ class Watcher(Protocol):
     """Who shows how far a run is; can be pickled."""
 
     def begins(self, record: RunRecord) -> None:
-        """Show what a run learns from."""
+        """Show what a run learns from, and on."""
 
     def batch(self, done: int, total: int, *, loss: float) -> None:
         """Show a batch."""

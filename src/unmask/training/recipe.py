@@ -11,8 +11,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from unmask.bundle import Strict
 from unmask.errors import InputNotFound, RecipeError
 
 FOLDER = Path(__file__).parent / "recipes"
@@ -41,13 +42,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
-class NetworkPart(_Part):
+class NetworkPart(Strict):
     """The network and its input."""
 
     backbone: str = "legacy_xception"
@@ -72,12 +67,13 @@ class NetworkPart(_Part):
     """Whether the trained network judges a picture together with its mirror image, for twice the
     time; training goes on as without."""
     margin_ratio: Annotated[float, Field(gt=0.5, le=4)] | None = None
-    """Side of the crops over the face box; null takes the crop store's, else the usual 1.3."""
+    """Side of the crops over the face box, as the detector will cut them; it cuts no training crop
+    anew. Null takes the crop stores', else the usual 1.3."""
     shift_y_ratio: Annotated[float, Field(ge=-0.5, le=0.5)] = 0.0
     """How far the crops' centre lies below the face box's, in sides of the crop."""
 
 
-class ImbalancePart(_Part):
+class ImbalancePart(Strict):
     """How unequal numbers of real and fake crops are dealt with."""
 
     strategy: StrategyName = "balanced"
@@ -94,7 +90,7 @@ class ImbalancePart(_Part):
     """Share of the run after which `ldam-drw` begins to weigh the classes."""
 
 
-class CostsPart(_Part):
+class CostsPart(Strict):
     """What errors cost in use: sets the threshold, changes nothing in training."""
 
     false_positive: Positive = 1.0
@@ -105,7 +101,7 @@ class CostsPart(_Part):
     """Share of fakes to expect in use."""
 
 
-class OptimiserPart(_Part):
+class OptimiserPart(Strict):
     """How weights are changed."""
 
     name: Literal["adam", "adamw", "sgd"] = "adam"
@@ -118,7 +114,7 @@ class OptimiserPart(_Part):
     """Largest norm of the gradient; null does not clip."""
 
 
-class SchedulePart(_Part):
+class SchedulePart(Strict):
     """How the learning rate changes."""
 
     name: Literal["plateau", "cosine", "constant"] = "plateau"
@@ -133,7 +129,7 @@ class SchedulePart(_Part):
     """Share of the run in which the rate rises linearly to its value."""
 
 
-class AugmentationPart(_Part):
+class AugmentationPart(Strict):
     """What training crops go through."""
 
     name: Literal["none", "standard"] = "none"
@@ -166,7 +162,7 @@ class AugmentationPart(_Part):
         return self.self_blended_ratio == 1
 
 
-class Recipe(_Part):
+class Recipe(Strict):
     """Every setting of a training run."""
 
     name: str = "unnamed"
@@ -206,6 +202,9 @@ class Recipe(_Part):
     """Epochs without a better one after which the run ends; null never ends it early."""
     validation_ratio: Annotated[float, Field(gt=0, lt=0.9)] = 0.14
     """Share of crops carved for validation, by footage, where none are given."""
+    uncertain_fakes: bool = False
+    """Whether crops of fakes are taken whose face may not be the forged one, such as that of a
+    second person (`forged_face` of a crop store is `uncertain`)."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Everything random follows from it and the step."""
     workers: Annotated[int, Field(ge=0)] = 2

@@ -16,16 +16,15 @@ Needs no torch.
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from unmask.bundle import Preprocessing, Sha256
+from unmask.bundle import Preprocessing, Sha256, Strict
 from unmask.errors import InputError, InputNotFound
+from unmask.files import write_text
 
 RUN_VERSION = "1"
 RECIPE = "recipe.yaml"
@@ -38,13 +37,7 @@ TENSORBOARD = "tensorboard"
 _MAX_RECORD_BYTES = 2**22
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
-class DataSource(_Strict):
+class DataSource(Strict):
     """A file or folder of crops that was given."""
 
     path: str
@@ -55,7 +48,7 @@ class DataSource(_Strict):
     """Terms of the material, where the source tells."""
 
 
-class CropSummary(_Strict):
+class CropSummary(Strict):
     """The crops on one side."""
 
     sources: tuple[DataSource, ...]
@@ -68,7 +61,7 @@ class CropSummary(_Strict):
     """Videos they were cut from."""
 
 
-class RunData(_Strict):
+class RunData(Strict):
     """What a run learned from and was chosen on."""
 
     training: CropSummary
@@ -76,20 +69,18 @@ class RunData(_Strict):
     validation: CropSummary
     """Crops that chose the epoch and the threshold."""
     validation_from: Literal["given", "store", "carved"]
-    """Whether validation crops were named, marked in the crop store, or carved from the training
+    """Whether validation crops were named, marked in the store or file, or carved from the training
     crops, grouped by footage."""
     leaks: tuple[str, ...]
     """Why figures of this run are too good; empty where nothing is known to leak."""
     held_out_fold: Annotated[int, Field(ge=0)] | None = None
     """Fold whose crops were never read; None where none was held out."""
-
-    @property
-    def leaky(self) -> bool:
-        """Tell whether the validation data leaks into the training data."""
-        return bool(self.leaks)
+    left_out: Annotated[int, Field(ge=0)] | None = None
+    """Crops of fakes that were not read, as the face may not be the forged one; None where the
+    recipe's `uncertain_fakes` kept them, as all runs did before there was a choice."""
 
 
-class Decision(_Strict):
+class Decision(Strict):
     """The operating point that the costs ask for."""
 
     costs: str
@@ -103,7 +94,7 @@ class Decision(_Strict):
     whose logits are no log odds)."""
 
 
-class RunRecord(_Strict):
+class RunRecord(Strict):
     """The content of `run.json`."""
 
     run_version: Literal["1"] = "1"
@@ -138,7 +129,7 @@ class RunRecord(_Strict):
     """Whole epochs trained."""
     best_epoch: int | None = None
     """Epoch of the weights, from 1; None before the first validation."""
-    metrics: dict[str, float] = {}
+    metrics: dict[str, float] = Field(default_factory=dict)
     """Validation figures of that epoch."""
     decision: Decision | None = None
     """Threshold for those weights."""
@@ -146,6 +137,8 @@ class RunRecord(_Strict):
     """Hash of `best.safetensors`."""
     device: str = ""
     """What it was trained on."""
+    devices: Annotated[int, Field(ge=1)] | None = None
+    """Devices that share each step; None in runs that did not note it."""
     seconds: float = 0.0
     """Time spent training, over all parts of a run that was stopped."""
 
@@ -230,18 +223,4 @@ def read_run(folder: str | Path) -> Run:
 def write_record(folder: Path, record: RunRecord) -> None:
     """Write `run.json`."""
     text = json.dumps(record.model_dump(mode="json"), indent=1) + "\n"
-    write_whole(folder / RECORD, lambda partial: partial.write_text(text))
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under another name, flush it to the disk, and rename it.
-
-    Args:
-        path: where the file shall be.
-        write: called with the path to write to.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    write(partial)
-    with partial.open("rb+") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
+    write_text(folder / RECORD, text)
