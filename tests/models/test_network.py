@@ -4,9 +4,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +17,7 @@ from safetensors.torch import save_file
 from timm.layers import DropPath
 from torch.nn import functional as F  # noqa: N812
 
-from unmask.errors import InputError, InputNotFound
+from unmask.errors import DownloadError, InputError, InputNotFound
 from unmask.models.head import PaperHead
 from unmask.models.network import FaceNetwork, preprocessing_of
 
@@ -181,16 +178,12 @@ def test_a_transformer_is_refused() -> None:
         network(torch.zeros(1, 3, 224, 224))
 
 
-def test_without_internet_imagenet_weights_are_an_error_with_a_hint(tmp_path: Path) -> None:
-    code = (
-        "from unmask.models.network import FaceNetwork\n"
-        "from unmask.errors import DownloadError\n"
-        "try: FaceNetwork('resnet10t', weights='imagenet')\n"
-        "except DownloadError as error: print(error, '|', error.hint)\n"
-    )
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-    run = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    assert "ImageNet weights of resnet10t could not be fetched" in run.stdout
-    assert "give a local file" in run.stdout
+def test_without_internet_imagenet_weights_are_an_error_with_a_hint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    message = "ImageNet weights of resnet10t could not be fetched"
+    with pytest.raises(DownloadError, match=message) as caught:
+        FaceNetwork("resnet10t", weights="imagenet")
+    assert "give a local file" in caught.value.hint

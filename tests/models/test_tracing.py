@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 from typing import Any
@@ -110,20 +111,30 @@ def test_a_transposed_convolution_is_refused() -> None:
 )
 @pytest.mark.parametrize("backbone", PAPER_BACKBONES)
 def test_the_papers_networks_say_the_same_in_onnx_runtime(backbone: str, tmp_path: Path) -> None:
-    check_backbone(backbone, tmp_path)
+    check_files(*exported(backbone, tmp_path))
 
 
-def test_a_small_network_says_the_same_in_onnx_runtime(tmp_path: Path) -> None:
-    check_backbone("resnet10t", tmp_path)
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[FaceNetwork, Path]:
+    """Return a small network and the folder of its files."""
+    return exported("resnet10t", tmp_path_factory.mktemp("small"))
 
 
-def check_backbone(backbone: str, folder: Path) -> None:
-    """Export both files, compare them, and run them at another batch size."""
+def exported(backbone: str, folder: Path) -> tuple[FaceNetwork, Path]:
     torch.manual_seed(0)
     network = FaceNetwork(backbone).eval()
+    export_scoring(network, folder / "model.onnx", size_px=SIDE)
+    export_gradient(network, folder / "gradient.onnx", size_px=SIDE)
+    return network, folder
+
+
+def test_a_small_network_says_the_same_in_onnx_runtime(small: tuple[FaceNetwork, Path]) -> None:
+    check_files(*small)
+
+
+def check_files(network: FaceNetwork, folder: Path) -> None:
+    """Compare both files with the network, and run them at another batch size."""
     scoring, gradient = folder / "model.onnx", folder / "gradient.onnx"
-    export_scoring(network, scoring, size_px=SIDE)
-    export_gradient(network, gradient, size_px=SIDE)
     images = np.random.default_rng(0).normal(size=(3, 3, SIDE, SIDE)).astype(np.float32)
     parity = measure_parity(network, scoring, gradient, images, crops="noise")
     require_parity(parity)
@@ -133,25 +144,22 @@ def check_backbone(backbone: str, folder: Path) -> None:
     assert np.abs(alone - expected).max() <= LIMITS["input_gradient"] * np.abs(expected).max()
 
 
-def test_exported_files_do_not_name_folders_of_the_machine(tmp_path: Path) -> None:
-    network = FaceNetwork("test_resnet").eval()
-    export_scoring(network, tmp_path / "model.onnx", size_px=32)
-    export_gradient(network, tmp_path / "gradient.onnx", size_px=32)
-    for path in tmp_path.iterdir():
+def test_exported_files_do_not_name_folders_of_the_machine(small: tuple[FaceNetwork, Path]) -> None:
+    files = list(small[1].iterdir())
+    assert len(files) == 2
+    for path in files:
         content = path.read_bytes()
         assert str(Path.cwd()).encode() not in content
         assert b"site-packages" not in content
         assert b".py" not in content
 
 
-def test_parity_finds_another_networks_weights(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    network = FaceNetwork("resnet10t").eval()
-    export_scoring(network, tmp_path / "model.onnx", size_px=32)
+def test_parity_finds_another_networks_weights(small: tuple[FaceNetwork, Path]) -> None:
+    network = copy.deepcopy(small[0])
     with torch.no_grad():
         network.head.logit.bias += 0.1
-    images = np.random.default_rng(0).normal(size=(2, 3, 32, 32)).astype(np.float32)
-    parity = measure_parity(network, tmp_path / "model.onnx", None, images, crops="noise")
+    images = np.random.default_rng(0).normal(size=(2, 3, SIDE, SIDE)).astype(np.float32)
+    parity = measure_parity(network, small[1] / "model.onnx", None, images, crops="noise")
     assert parity.input_gradient is None
     with pytest.raises(BundleError, match=r"logit .*at most 0\.0001"):
         require_parity(parity)

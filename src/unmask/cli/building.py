@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unmask.settings import NEW_MIN_FACE_PX, NEW_MIN_SHARPNESS
+from unmask.cli import export_options as options
+from unmask.settings import DEFAULT_MARGIN_RATIO
 
 if TYPE_CHECKING:
     from unmask.bundle import Bundle, Parity
@@ -41,161 +40,54 @@ def register(app: typer.Typer) -> None:
 
 
 def export(  # noqa: PLR0917 - the parameters are the options
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN_OR_CHECKPOINT",
-            help="A folder of `unmask train`, or a .safetensors or .pt file.",
-            show_default=False,
-        ),
-    ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the new bundle.")],
-    validation: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Crops with labels (a crop store or Parquet) to calibrate and measure on; again "
-            "for more.",
-            show_default="the run's own",
-        ),
-    ] = None,
-    int8: Annotated[
-        bool, typer.Option("--int8", help="int8 convolutions, refused if AUC falls by over 0.005.")
-    ] = False,
-    half: Annotated[
-        bool,
-        typer.Option("--half", help="Weights stored in float16: files of about half the size."),
-    ] = False,
-    gradient: Annotated[
-        bool,
-        typer.Option("--gradient/--no-gradient", help="Write gradient.onnx, for SmoothGrad."),
-    ] = True,
-    weights: Annotated[
-        bool,
-        typer.Option(
-            "--weights/--no-weights",
-            help="Write model.safetensors, to fine-tune; never of joined runs.",
-        ),
-    ] = True,
-    join: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Another run; the detector scores by the mean of the logits. Again for more.",
-            show_default="none",
-        ),
-    ] = None,
-    share: Annotated[
-        list[float] | None,
-        typer.Option(
-            help="Weight of each run's logit, in order, RUN first.", show_default="all alike"
-        ),
-    ] = None,
-    average: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Another run of the same network; the weights are averaged. Again for more.",
-            show_default="none",
-        ),
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the detector.", show_default="the run's")
-    ] = None,
-    licence: Annotated[
-        str | None, typer.Option(help="Terms of use.", show_default="what the run's crops state")
-    ] = None,
-    backbone: Annotated[
-        str | None, typer.Option(help="Network of a weights file, by its name in timm.")
-    ] = None,
-    size: Annotated[int, typer.Option(help="Input side of a weights file, px.")] = 224,
-    margin: Annotated[float, typer.Option(help="Crop over face box of a weights file.")] = 1.3,
-    shift: Annotated[
-        float, typer.Option(help="How far a weights file's crop lies below the face box, in sides.")
-    ] = 0.0,
-    mirrored: Annotated[
-        bool, typer.Option("--mirrored", help="A weights file judges the mirror image, too.")
-    ] = False,
-    trained_on: Annotated[
-        str | None,
-        typer.Option(
-            help="What it was trained on, in words.", show_default="the run's files and counts"
-        ),
-    ] = None,
-    limits: Annotated[
-        list[str] | None,
-        typer.Option("--limit", help="What it cannot do, a sentence for its card; again for more."),
-    ] = None,
-    max_turn: Annotated[
-        float | None,
-        typer.Option(
-            min=0.01, help="Refuse to judge heads turned further; a profile is 1 or more."
-        ),
-    ] = None,
-    min_sharpness: Annotated[
-        float | None,
-        typer.Option(
-            min=0, help="Refuse to judge crops less sharp.", show_default=f"{NEW_MIN_SHARPNESS:g}"
-        ),
-    ] = None,
-    min_face: Annotated[
-        float | None,
-        typer.Option(
-            min=0, help="Refuse to judge smaller faces, px.", show_default=f"{NEW_MIN_FACE_PX:g}"
-        ),
-    ] = None,
-    false_positive: Annotated[
-        float | None,
-        typer.Option(help="Cost of calling a real face fake.", show_default="the run's"),
-    ] = None,
-    false_negative: Annotated[
-        float | None, typer.Option(help="Cost of missing a fake.", show_default="the run's")
-    ] = None,
-    prior_fake: Annotated[
-        float | None, typer.Option(help="Share of fakes in use.", show_default="the run's")
-    ] = None,
+    source: options.Source,
+    output: options.Output,
+    validation: options.Validation = None,
+    int8: options.Int8 = False,
+    half: options.Half = False,
+    gradient: options.Gradient = True,
+    weights: options.Weights = True,
+    join: options.Join = None,
+    share: options.Share = None,
+    average: options.Average = None,
+    name: options.Name = None,
+    licence: options.Licence = None,
+    backbone: options.Backbone = None,
+    size: options.Size = 224,
+    margin: options.Margin = DEFAULT_MARGIN_RATIO,
+    shift: options.Shift = 0.0,
+    mirrored: options.Mirrored = False,
+    trained_on: options.TrainedOn = None,
+    limits: options.Limits = None,
+    max_turn: options.MaxTurn = None,
+    min_sharpness: options.MinSharpness = None,
+    min_face: options.MinFace = None,
+    false_positive: options.FalsePositive = None,
+    false_negative: options.FalseNegative = None,
+    prior_fake: options.PriorFake = None,
 ) -> None:
     """Turn a training run into a detector bundle.
 
     Its ONNX files are compared with PyTorch on real crops; what disagrees is not written. Costs
     of errors set the operating point `costs`; nothing is trained again.
     """
-    from unmask.errors import UnmaskError
     from unmask.training.bundling import write_bundle
-    from unmask.training.subjects import (
-        CostChanges,
-        Facts,
-        Words,
-        averaged,
-        joined,
-        read_subject,
-    )
+    from unmask.training.subjects import CostChanges, Facts, Refusals, Words, read_together
 
     precision = _precision(int8=int8, half=half)
-    if join and average:
-        raise UnmaskError("runs are joined or averaged, not both", hint="give --join or --average")
-    if share and not join:
-        raise UnmaskError(
-            "shares are those of joined runs", hint="give --join, or leave --share out"
-        )
-    facts = Facts(backbone, size, margin, shift_y_ratio=shift, mirrored=mirrored)
-    subjects = [
-        read_subject(
-            each,
-            validation=validation or (),
-            name=name,
-            licence=licence,
-            facts=facts,
-            costs=CostChanges(false_positive, false_negative, prior_fake),
-        )
-        for each in (source, *(join or ()), *(average or ()))
-    ]
-    subject = subjects[0]
-    if join:
-        subject = joined(subjects, share or [1.0] * len(subjects))
-    elif average:
-        subject = averaged(subjects)
-    subject = Words(trained_on=trained_on, limits=tuple(limits or ())).of(subject)
-    limits_given = {"max_turn": max_turn, "min_sharpness": min_sharpness, "min_face_px": min_face}
-    changed = {name: value for name, value in limits_given.items() if value is not None}
-    subject = replace(subject, judgeable=subject.judgeable.model_copy(update=changed))
+    subject = read_together(
+        source,
+        join=join or (),
+        shares=share or (),
+        average=average or (),
+        validation=validation or (),
+        name=name,
+        licence=licence,
+        facts=Facts(backbone, size, margin, shift, mirrored),
+        costs=CostChanges(false_positive, false_negative, prior_fake),
+    )
+    subject = Words(trained_on, tuple(limits or ())).of(subject)
+    subject = Refusals(max_turn, min_sharpness, min_face).of(subject)
     bundle = write_bundle(
         subject, output, precision=precision, gradient=gradient, weights=weights, say=_say
     )

@@ -20,6 +20,7 @@ from unmask.bundle import Preprocessing
 from unmask.errors import DownloadError, InputError, InputNotFound
 from unmask.models import squeezenet  # noqa: F401 - timm learns its name
 from unmask.models.head import HeadedNetwork, PaperHead
+from unmask.settings import DEFAULT_MARGIN_RATIO
 
 PAPER_BACKBONES = (
     "legacy_xception",
@@ -28,8 +29,6 @@ PAPER_BACKBONES = (
     "tf_efficientnetv2_m",
 )
 """timm's names of the paper's four networks."""
-DEFAULT_MARGIN_RATIO = 1.3
-"""Side of the square crop over the face box, as the field cuts it."""
 _WEIGHT_FILES = (".safetensors", ".pt", ".pth")
 _PREFIX = "backbone."
 

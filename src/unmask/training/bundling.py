@@ -25,17 +25,23 @@ from unmask.bundle import (
     WEIGHTS,
     Bundle,
     BundleManifest,
+    Calibration,
     Judgeable,
+    Metric,
     Parity,
     Preprocessing,
     Quantised,
-    file_sha256,
     load_bundle,
     write_manifest,
 )
 from unmask.card import card
 from unmask.errors import InputError
-from unmask.models.calibration import Scored, calibration, metric, operating_point, operating_points
+from unmask.evaluation.batch import Batch, Sorted
+from unmask.evaluation.bootstrap import Interval, interval_of, replicate
+from unmask.evaluation.calibrating import operating_point, operating_points
+from unmask.evaluation.calibrators import covariance_of, fit_platt
+from unmask.evaluation.metrics import auc
+from unmask.files import file_sha256
 from unmask.models.halving import halved, rounded
 from unmask.models.head import HeadedNetwork
 from unmask.models.network import FaceNetwork
@@ -221,49 +227,70 @@ def _quantised(subject: Subject, path: Path, before: Logits) -> tuple[Logits, Qu
 def _manifest(
     subject: Subject, logits: Logits, parity: Parity, quantised: Quantised | None
 ) -> BundleManifest:
+    is_fake = subject.validation.is_fake
+    calibration, figure = _fitted(subject, logits)
+    points = operating_points(logits, is_fake)
+    if subject.costs is not None:
+        threshold = threshold_for(subject.costs, subject.trained_log_odds, logits, is_fake)
+        points = (*points, operating_point("costs", threshold, logits, is_fake))
+    return BundleManifest(
+        bundle_version="1",
+        name=subject.name,
+        backbone=subject.network.title,
+        preprocessing=subject.preprocessing,
+        calibration=calibration,
+        operating_points=points,
+        judgeable=subject.judgeable,
+        training_data=subject.training_data,
+        licence=subject.licence,
+        limits=subject.limits,
+        metrics=(figure,),
+        parity=parity,
+        quantised=quantised,
+        files={},
+    )
+
+
+def _fitted(subject: Subject, logits: Logits) -> tuple[Calibration, Metric]:
+    """Fit Platt scaling to the validation crops and return it with their AUC.
+
+    Raises:
+        InputError: the crops do not suffice.
+    """
     crops, described = subject.validation, subject.validation_described
     if np.ptp(logits) < _ALIKE:
         raise InputError(
             f"the network scores all {len(logits)} validation crops alike: it has learned nothing",
             hint="train longer, with another learning rate, or from other weights",
         )
-    numbers = {
-        key: number for number, key in enumerate(dict.fromkeys(k.target for k in crops.keys))
-    }
-    clusters = np.array([numbers[key.target] for key in crops.keys])
-    scored = Scored(logits, crops.is_fake.astype(np.int64), clusters)
-    rng = np.random.default_rng(0)
-    try:
-        with np.errstate(divide="raise", invalid="raise", over="ignore"):
-            fitted = calibration(scored, f"{described}, {len(logits)} crops", rng)
-            auc = metric("AUC per crop", scored, described, rng)
-    except (np.linalg.LinAlgError, FloatingPointError, ValueError) as error:
+    videos, cluster = np.unique([key.target for key in crops.keys], return_inverse=True)
+    area, interval = _auc(logits, crops.is_fake, cluster)
+    if interval is None:
         raise InputError(
-            f"no calibration can be fitted on {crops!r} of {len(numbers)} source videos: {error}",
+            f"no calibration can be fitted on {crops!r} of {len(videos)} source videos: most "
+            "draws of source videos hold one class alone",
             hint="give more validation crops of both classes, with --validation",
-        ) from error
-    points = operating_points(scored)
-    if subject.costs is not None:
-        threshold = threshold_for(
-            subject.costs, subject.trained_log_odds, scored.logits, crops.is_fake
         )
-        points = (*points, operating_point("costs", threshold, scored))
-    return BundleManifest(
-        bundle_version="1",
-        name=subject.name,
-        backbone=subject.network.title,
-        preprocessing=subject.preprocessing,
-        calibration=fitted,
-        operating_points=points,
-        judgeable=subject.judgeable,
-        training_data=subject.training_data,
-        licence=subject.licence,
-        limits=subject.limits,
-        metrics=(auc,),
-        parity=parity,
-        quantised=quantised,
-        files={},
+    fit = fit_platt(logits, crops.is_fake, np.ones(len(logits)))
+    covariance = covariance_of("platt", fit, logits, crops.is_fake, cluster)
+    figure = Metric(
+        name="AUC per crop",
+        value=round(area, 4),
+        interval=(round(interval.low, 4), round(interval.high, 4)),
+        protocol=f"{described}; n = {len(logits)} crops, "
+        f"95 % bootstrap over {len(videos)} source videos",
     )
+    told = f"{described}, {len(logits)} crops"
+    return fit.calibration("platt", covariance, data=told), figure
+
+
+def _auc(
+    logits: Logits, is_fake: NDArray[np.bool_], cluster: NDArray[np.int64]
+) -> tuple[float, Interval | None]:
+    """Return the area under the ROC curve and its interval over source videos."""
+    ordered = Sorted.of(logits, is_fake, log_odds=logits, threshold=0.0)
+    drawn = replicate(cluster[ordered.order], lambda w: {"AUC": auc(Batch(ordered, w).roc)})
+    return float(auc(ordered.plain().roc)[0]), interval_of(drawn["AUC"])
 
 
 def _save_weights(network: FaceNetwork, path: Path) -> None:

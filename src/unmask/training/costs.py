@@ -57,23 +57,6 @@ def bayes_logit(costs: Costs, *, trained_log_odds: float) -> float:
     return log(costs.false_positive / costs.false_negative) - prior + trained_log_odds
 
 
-def expected_cost(logits: Logits, is_fake: IsFake, *, threshold: float, costs: Costs) -> float:
-    """Return the mean cost per crop in use, from the error rates of labelled crops.
-
-    Args:
-        logits: `(N,)`.
-        is_fake: `(N,)`, both classes present.
-        threshold: crops at or above it are called fake.
-        costs: of the errors, and the share of fakes in use.
-    """
-    called = logits >= threshold
-    false_positives = float(called[~is_fake].mean())
-    misses = float((~called[is_fake]).mean())
-    return (
-        1 - costs.prior_fake
-    ) * costs.false_positive * false_positives + costs.prior_fake * costs.false_negative * misses
-
-
 def cheapest_logit(logits: Logits, is_fake: IsFake, *, costs: Costs) -> float:
     """Return the threshold with the least expected cost on labelled crops.
 

@@ -13,13 +13,15 @@ from unmask.bundle import Preprocessing
 from unmask.errors import InputError, InputNotFound
 from unmask.models.head import HeadedNetwork
 from unmask.models.joined import Adapted, JoinedNetwork
-from unmask.models.network import DEFAULT_MARGIN_RATIO, FaceNetwork, preprocessing_of
+from unmask.models.network import FaceNetwork, preprocessing_of
+from unmask.settings import DEFAULT_MARGIN_RATIO
 from unmask.training.bundling import Subject
 from unmask.training.costs import Costs, bayes_logit
 from unmask.training.crops import Crops, read_crops
 from unmask.training.holdout import sides_of
 from unmask.training.recipe import Recipe, load_recipe
 from unmask.training.runs import CropSummary, Run, RunData, read_run
+from unmask.training.trained import network_of
 
 _CHOSEN_ON = "its figures are from the validation crops that chose epoch and thresholds: too good"
 _NOT_STATED = "not stated"
@@ -82,6 +84,23 @@ class CostChanges:
         return Costs(**recipe.costs.model_dump() | changed)
 
 
+@dataclass(frozen=True)
+class Refusals:
+    """What a face must be to be judged, where not as by default; None keeps the default."""
+
+    max_turn: float | None = None
+    """Largest turn of the head to the side, see `scoring.turn`."""
+    min_sharpness: float | None = None
+    """Smallest sharpness, see `scoring.sharpness`."""
+    min_face_px: float | None = None
+    """Smallest shorter side of the face box, px."""
+
+    def of(self, subject: Subject) -> Subject:
+        """Return the subject with these limits in place of its own."""
+        changed = {name: value for name, value in asdict(self).items() if value is not None}
+        return replace(subject, judgeable=subject.judgeable.model_copy(update=changed))
+
+
 def read_subject(
     source: Path,
     *,
@@ -117,6 +136,52 @@ def read_subject(
         )
     made = _of_file(source, validation, name=name, licence=licence, facts=facts or Facts())
     return replace(made, costs=changes.of(None))
+
+
+def read_together(
+    source: Path,
+    *,
+    join: Sequence[Path] = (),
+    shares: Sequence[float] = (),
+    average: Sequence[Path] = (),
+    validation: Sequence[Path] = (),
+    name: str | None = None,
+    licence: str | None = None,
+    facts: Facts | None = None,
+    costs: CostChanges | None = None,
+) -> Subject:
+    """Read a run or a file of weights, and others that become one detector with it.
+
+    Args:
+        source: a run folder or a weights file.
+        join: others, the mean of whose logits scores.
+        shares: weight of each logit, `source` first; all alike if empty.
+        average: others of the same network, whose weights are averaged.
+        validation: as of `read_subject`, for all.
+        name: as of `read_subject`.
+        licence: as of `read_subject`.
+        facts: of all weights files.
+        costs: as of `read_subject`.
+
+    Raises:
+        InputError: they do not go together, or as of `read_subject`.
+        ValueError: the costs decide nothing.
+    """
+    if join and average:
+        raise InputError("runs are joined or averaged, not both", hint="give --join or --average")
+    if shares and not join:
+        raise InputError(
+            "shares are those of joined runs", hint="give --join, or leave --share out"
+        )
+    subjects = [
+        read_subject(
+            each, validation=validation, name=name, licence=licence, facts=facts, costs=costs
+        )
+        for each in (source, *join, *average)
+    ]
+    if join:
+        return joined(subjects, shares or [1.0] * len(subjects))
+    return averaged(subjects) if average else subjects[0]
 
 
 def joined(subjects: Sequence[Subject], shares: Sequence[float]) -> Subject:
@@ -229,13 +294,7 @@ def _of_run(
     crops = read_crops(validation) if validation else _own_validation(run, recipe)
     given = ", ".join(path.name for path in validation)
     return Subject(
-        network=FaceNetwork(
-            run.backbone,
-            weights=run.weights,
-            head_width=record.head_width,
-            dropout=record.dropout,
-            mirrored=recipe.network.mirrored,
-        ),
+        network=network_of(run),
         preprocessing=run.preprocessing,
         name=name or record.name,
         validation=crops,
