@@ -82,6 +82,22 @@ def test_training_reads_the_frames_of_crops(tmp_path: Path) -> None:
     assert [key.frame for key in read_crops([tmp_path / "side.parquet"]).keys] == [4, 7]
 
 
+def test_a_table_means_the_same_to_studies_as_to_training(tmp_path: Path) -> None:
+    columns = {
+        "name": ["a", "b", "c"], "label": ["real", "real", "fake"], "image": [b""] * 3,
+        "video": ["v", "v", None], "source": [None, None, "w"], "method": ["none", None, "swap"],
+        "person": ["p", "p", None], "split": ["train", "val", None],
+    }  # fmt: skip
+    pq.write_table(pa.table(columns), tmp_path / "crops.parquet")
+    found = read_material([tmp_path / "crops.parquet"])
+    keys = read_crops([tmp_path / "crops.parquet"]).keys
+    for column in ("video", "target", "source", "split"):
+        assert found.names(column).tolist() == [getattr(key, column) for key in keys]
+    assert found.names("target").tolist() == ["v", "v", "c"]
+    assert found.names("method").tolist() == [None, None, "swap"]
+    assert found.persons == [["p"], ["p"], []]
+
+
 def test_what_is_no_crops_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputNotFound, match="no crops"):
         read_material([tmp_path / "absent.parquet"])
@@ -283,6 +299,22 @@ def test_parted_films_keep_footage_together() -> None:
     first, second = parted(films, share=0.3)
     assert len(second) == 6
     assert not {f.target for f in first} & {f.target for f in second}
+
+
+def test_a_fake_film_is_paired_with_the_real_one_of_its_compression(tmp_path: Path) -> None:
+    records = tuple(
+        VideoRecord(f"{label}-{name}", "table", label, target="clip", compression=name)
+        for label, names in (("real", ("c23", "c40")), ("fake", ("c23", "c40", None)))
+        for name in names
+    )
+    for record in records:
+        (tmp_path / record.id).touch()
+    info = ManifestInfo("table", str(tmp_path), "mine")
+    write_manifest(Manifest(info, records), tmp_path / "films.parquet")
+    pairs = [(real.id, fake.id) for real, fake in read_films(tmp_path / "films.parquet").pairs()]
+    assert pairs == [
+        ("real-c23", "fake-c23"), ("real-c40", "fake-c40"), ("real-c40", "fake-None"),
+    ]  # fmt: skip
 
 
 def test_videos_that_are_not_there_are_named(tmp_path: Path) -> None:

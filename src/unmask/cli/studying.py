@@ -129,10 +129,13 @@ def report(
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown; - prints it.")] = None,
 ) -> None:
     """Join studies into one page, or print their answers."""
+    from unmask.cli.inputs import refuse_overwriting
     from unmask.cli.studying_run import line_of
     from unmask.studies.page import to_html, to_markdown
     from unmask.studies.running import read_outcomes
 
+    files = [path for path in (output, markdown) if path not in {None, Path("-")}]
+    refuse_overwriting(files, [])
     outcomes = read_outcomes(folder)
     if output is not None:
         output.write_text(to_html(outcomes), encoding="utf-8")

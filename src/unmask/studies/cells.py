@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from unmask.errors import ManifestError
-from unmask.training.runs import write_whole
+from unmask.files import write_whole
 
 CELL_VERSION = 1
 """Raised when a measurement changes its meaning, so that old cells are measured anew."""

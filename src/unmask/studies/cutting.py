@@ -17,10 +17,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from unmask import keyframes
-from unmask.bundle import file_sha256
 from unmask.datasets.synth.footage import write_video
 from unmask.errors import ManifestError
 from unmask.faces.crops import cut_square, square_around
+from unmask.files import file_sha256
 from unmask.passes import (
     ChosenFrames,
     FirstPass,

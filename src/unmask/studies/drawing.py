@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from unmask.evaluation import charts
 from unmask.evaluation.charts import Axes, Chart, Mark, Tick
@@ -95,7 +95,7 @@ def curves(
         tuple(marks),
     )
     named = tuple(Tick(t.at, name) for t, name in zip(chart.x_ticks, x_names, strict=True))
-    return Drawing(_with(chart, x_ticks=named), Box())
+    return Drawing(replace(chart, x_ticks=named), Box())
 
 
 def dots(
@@ -151,9 +151,3 @@ def _range(found: Sequence[Estimate], *, zero: bool) -> tuple[float, float, list
     last = max(last, first + 1)
     ticks = [round(n * step, 6) for n in range(first, last + 1)]
     return ticks[0], ticks[-1], ticks
-
-
-def _with(chart: Chart, *, x_ticks: tuple[Tick, ...]) -> Chart:
-    from dataclasses import replace
-
-    return replace(chart, x_ticks=x_ticks)

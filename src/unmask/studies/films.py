@@ -30,6 +30,8 @@ class Film:
     """Footage that it is, or was made from: what intervals draw."""
     split: str | None
     """`train` or `test`, where that is marked."""
+    compression: str | None = None
+    """Its compression version, where the data set has several."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +61,19 @@ class Films:
         return tuple(film for film in self.films if film.split in splits)
 
     def pairs(self) -> list[tuple[Film, Film]]:
-        """Return each fake to be judged with the real film that it was made from."""
+        """Return each fake to be judged with the real film that it was made from.
+
+        That of the fake's own compression, where it is there.
+        """
         judged = self.judged()
-        reals = {film.target: film for film in judged if film.label == "real"}
-        return [(reals[f.target], f) for f in judged if f.label == "fake" and f.target in reals]
+        real = [film for film in judged if film.label == "real"]
+        reals = {film.target: film for film in real}
+        alike = {(film.target, film.compression): film for film in real}
+        return [
+            (alike.get((f.target, f.compression), reals[f.target]), f)
+            for f in judged
+            if f.label == "fake" and f.target in reals
+        ]
 
     def judged(self) -> tuple[Film, ...]:
         """Return the films that detectors are judged by: those marked test, or all if none is."""
@@ -90,6 +101,7 @@ def read_films(path: Path, *, root: Path | None = None, limit: int | None = None
             method=record.method,
             target=record.target or record.id,
             split=record.split,
+            compression=record.compression,
         )
         for record in manifest.records
         if record.kind == "video"

@@ -82,6 +82,8 @@ def lesson_cell(
     }
     if lesson.recipe.imbalance.strategy == "paired":
         content["pairs"] = "nearest frames"  # cells of another pairing are made anew
+    if lesson.recipe.network.mirrored:
+        content["scored"] = "with mirror images"  # cells scored without them are made anew
 
     def measure(place: Place) -> Measured:
         run = _trained(lesson, place.work, device)
@@ -122,16 +124,10 @@ def _trained(lesson: Lesson, work: Path, device: str) -> Run:
 
 def network_of(folder: Path) -> FaceNetwork:
     """Return the network of a run's folder with its best weights, on the CPU."""
-    from unmask.models.network import FaceNetwork
+    from unmask.training import trained
     from unmask.training.runs import read_run
 
-    run = read_run(folder)
-    record = run.record
-    network = FaceNetwork(
-        run.backbone, weights=run.weights, head_width=record.head_width, dropout=record.dropout
-    )
-    network.eval()
-    return network
+    return trained.network_of(read_run(folder))
 
 
 def scores(network: FaceNetwork, crops: Material, size_px: int) -> NDArray[np.float64]:

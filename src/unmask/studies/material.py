@@ -7,22 +7,25 @@ A choice of rows has a hash of its own, which is part of the identity of every c
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from unmask.bundle import file_sha256
-from unmask.datasets.grouping import Grouping, connected, place, seeded_order
+from unmask.datasets.grouping import Grouping, connected, place_groups
+from unmask.datasets.layouts.crop_table import read_crop_table
 from unmask.datasets.manifest import ManifestInfo
 from unmask.datasets.rows import StoreInfo
 from unmask.datasets.store import CropStore
 from unmask.errors import InputNotFound, ManifestError
+from unmask.files import file_sha256
 
 COLUMNS = pa.schema(
     [
@@ -46,6 +49,7 @@ SIDES = ("train", "validation", "test")
 RATIOS = (0.6, 0.15, 0.25)
 """Shares of the sides where the data mark none."""
 
+_log = logging.getLogger(__name__)
 Names = NDArray[np.object_]
 Positions = NDArray[np.int64]
 
@@ -123,13 +127,8 @@ class Material:
     def parted(self, ratios: Sequence[float], seed: int, *, persons: bool = False) -> Positions:
         """Return the part of each crop, `(N,)`: linked footage (and persons) stay together."""
         grouping = self.linked(persons=persons)
-        counts = np.zeros((len(grouping), 2), dtype=np.int64)
-        np.add.at(counts, (grouping.of_row, self.is_fake.astype(np.int64)), 1)
-        firsts = np.unique(grouping.of_row, return_index=True)[1]
-        targets = self.names("target")[firsts]
-        order = seeded_order([str(each) for each in targets], grouping.sizes, seed=seed)
-        found: Positions = place(counts, ratios, order)[grouping.of_row]
-        return found
+        targets = [str(each) for each in self.names("target")]
+        return place_groups(grouping, self.is_fake.astype(np.int64), targets, ratios, seed)
 
     def linked(self, *, persons: bool) -> Grouping:
         """Return the groups of crops that share footage (or persons), also through others."""
@@ -220,14 +219,13 @@ def read_material(paths: Sequence[Path], *, limit: int | None = None, seed: int 
     leak = all_of(_leak(root) for root in paths)
     whole = Material(title, digest, licence, pa.concat_tables(tables), leak)
     chosen = whole.at_most(limit, seed=seed)
-    filled, first = [], 0
+    filled = []
     wanted = set(chosen.names("name"))
     for (file, _), table in zip(files, tables, strict=True):
         kept = np.array([name in wanted for name in table["name"].to_pylist()], dtype=np.bool_)
         pictures = pq.read_table(file, columns=["image"])["image"].filter(pa.array(kept))
         rows = table.filter(pa.array(kept))
         filled.append(rows.set_column(10, COLUMNS.field("image"), pictures.cast(pa.large_binary())))
-        first += len(table)
     return replace(chosen, table=pa.concat_tables(filled))
 
 
@@ -257,47 +255,50 @@ def _leak(root: Path) -> str | None:
 def _without_pictures(path: Path, number: str) -> pa.Table:
     """Return a file's rows with the columns of a material, the pictures left empty."""
     try:
-        names = pq.read_schema(path).names
+        stored = "crop_id" in pq.read_schema(path).names
     except (pa.ArrowInvalid, OSError) as error:
         raise ManifestError(
             f"{str(path)!r} is no Parquet file", hint="give a store, or a file of crops"
         ) from error
-    own = {"name": "crop_id", "video": "video_id", "frame": "frame_index"}
-    first = own["name"] if own["name"] in names else "name"
-    if missing := [name for name in (first, "label", "image") if name not in names]:
-        raise ManifestError(
-            f"{path} has no column {missing[0]!r}", hint="crops have name, label and image"
-        )
-    wanted = [n for n in names if n not in {"image", "mask", "embedding"}]
-    table = pq.read_table(path, columns=wanted)
-    columns = {name: table[name].to_pylist() for name in table.column_names}
-    return _aligned(columns, len(table), number)
+    rows = [
+        {
+            **row,
+            "name": f"{number}/{row['name']}",
+            "target": row["target"] or row["video"],
+            "person": next(iter(row["persons"] or ()), None),
+            "frame": row["frame"] or 0,
+            "image": b"",
+        }
+        for row in (_of_shard(path) if stored else _of_table(path))
+    ]
+    return pa.Table.from_pylist(rows, schema=COLUMNS)
 
 
-def _aligned(columns: dict[str, list[object]], count: int, number: str) -> pa.Table:
-    empty: list[object] = [None] * count
-    names = [f"{number}/{each}" for each in columns.get("crop_id") or columns["name"]]
-    videos = columns.get("video_id") or columns.get("video") or columns.get("name") or names
-    targets = columns.get("target") or columns.get("original") or videos
-    named = columns.get("identities") or columns.get("person") or columns.get("identity") or empty
-    persons = [p if isinstance(p, list) else [p] if p else [] for p in named]
-    rows = {
-        "name": names,
-        "label": columns["label"],
-        "video": videos,
-        "target": [t or v for t, v in zip(targets, videos, strict=True)],
-        "source": columns.get("source") or empty,
-        "method": columns.get("method") or empty,
-        "person": [p[0] if p else None for p in persons],
-        "split": columns.get("split") or empty,
-        "frame": columns.get("frame_index") or columns.get("frame") or [0] * count,
-        "condition": empty,
-        "image": [b""] * count,
-        "persons": persons,
-    }
-    if strange := set(columns["label"]) - {"real", "fake"}:
-        raise ManifestError(
-            f"labels are 'real' or 'fake', got {min(map(str, strange))!r}",
-            hint="rewrite the column label",
-        )
-    return pa.table(rows, schema=COLUMNS)
+def _of_shard(path: Path) -> list[dict[str, Any]]:
+    """Return the crops of a store's shard."""
+    table = pq.read_table(path, columns=list(_OF_SHARD)).select(list(_OF_SHARD))
+    found: list[dict[str, Any]] = table.rename_columns(list(_OF_SHARD.values())).to_pylist()
+    return found
+
+
+def _of_table(path: Path) -> list[dict[str, Any]]:
+    """Return the crops of a table."""
+    found = read_crop_table(path)
+    for warning in found.warnings:
+        _log.warning("%s: %s", path, warning)
+    told = (asdict(row) for row in found.rows)
+    return [{**row, "target": row["footage"], "persons": row["identities"]} for row in told]
+
+
+_OF_SHARD = {
+    "crop_id": "name",
+    "label": "label",
+    "video_id": "video",
+    "target": "target",
+    "source": "source",
+    "method": "method",
+    "split": "split",
+    "frame_index": "frame",
+    "identities": "persons",
+}
+"""Columns of a store's shard, and what they are called here."""

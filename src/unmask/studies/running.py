@@ -22,13 +22,13 @@ import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
 from unmask.errors import InputNotFound, ManifestError, UnmaskError
+from unmask.files import write_text, write_whole
 from unmask.provenance import versions
 from unmask.studies.cells import Cell, Measured
 from unmask.studies.page import to_html
 from unmask.studies.resampling import SEEDS_NEEDED, TWO_SEEDS
 from unmask.studies.study import About, Answer, CellState, Found, Outcome, Study
 from unmask.studies.world import World
-from unmask.training.runs import write_whole
 
 STUDY_FILE, RESULTS, CELLS, PAGE = "study.json", "results.parquet", "cells.parquet", "page.html"
 _VERSIONED = ("torch", "timm", "lightning")
@@ -164,10 +164,9 @@ def _written(outcome: Outcome, folder: Path) -> Outcome:
     ]
     _table(rows, _RESULTS, folder / RESULTS)
     _table(states, _CELLS, folder / CELLS)
-    page = to_html([outcome])
-    write_whole(folder / PAGE, lambda partial: partial.write_text(page, encoding="utf-8"))
+    write_text(folder / PAGE, to_html([outcome]))
     text = json.dumps(_OUTCOME.dump_python(outcome, mode="json"), indent=1) + "\n"
-    write_whole(folder / STUDY_FILE, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_text(folder / STUDY_FILE, text)
     return outcome
 
 

@@ -23,6 +23,7 @@ _FIGURES = (BALANCED, AUC)
 _DROP = 0.05
 """Class weights have broken where balanced accuracy has fallen this far below that at 1:1."""
 _LEAST_OF_A_CLASS = 2
+_FAKES, _REALS = "too many fakes", "too many reals"
 
 
 def _severity_cells(world: World) -> list[Cell]:
@@ -124,13 +125,13 @@ def _severity_answer(world: World, found: Found) -> Answer:
         if f"{ratio_name(r)}, none" in runs
     }
     sides = {
-        "too many fakes": sorted(r for r in ratios if r >= 1),
-        "too many reals": sorted((r for r in ratios if r <= 1), reverse=True),
+        _FAKES: sorted(r for r in ratios if r >= 1),
+        _REALS: sorted((r for r in ratios if r <= 1), reverse=True),
     }
     breaks = {name: _break(estimates, each) for name, each in sides.items() if len(each) > 1}
     helps = [name for name, gain in gains.items() if gain.sign == "above"]
     text = (
-        *(f"With {name}, class weights break at {_told(e)}." for name, e in breaks.items()),
+        *(f"With {name}, class weights break at {_told(e, name)}." for name, e in breaks.items()),
         f"They clearly help at: {listed(helps)}; elsewhere their gain cannot be told from none.",
         (
             f"Broken means: balanced accuracy has fallen {_DROP:g} below its value at 1:1, with "
@@ -140,7 +141,7 @@ def _severity_answer(world: World, found: Found) -> Answer:
     results = [
         *values_of(estimates, list(runs), _FIGURES),
         *(Result(f"{n}: with less without", BALANCED, e, "difference") for n, e in gains.items()),
-        *(Result(f"break point, {n} (rarer class 1 in)", "ratio", e) for n, e in breaks.items()),
+        *(Result(f"break point, {n} (rarer class 1 to)", "ratio", e) for n, e in breaks.items()),
     ]
     return Answer(text, tuple(results), _severity_charts(estimates, ratios))
 
@@ -181,11 +182,17 @@ def _break(estimates: Estimates, ratios: Sequence[float]) -> Estimate:
     return Estimate(value, low, high, rests.units, rests.clusters, rests.runs)
 
 
-def _told(e: Estimate) -> str:
-    """Return a break point in words; an open end lies beyond the ratios that were measured."""
-    ends = ["beyond those measured" if end is None else f"1:{end:.0f}" for end in (e.low, e.high)]
-    value = "no ratio that was measured" if e.value is None else f"1:{e.value:.0f}"
-    return f"{value} (95 % interval: {ends[0]} to {ends[1]})"
+def _told(e: Estimate, side: str) -> str:
+    """Return a break point as real : fake; an open end lies beyond the ratios measured."""
+    value, low, high = (
+        None if part is None else f"{part:.0f}:1" if side == _REALS else f"1:{part:.0f}"
+        for part in (e.value, e.low, e.high)
+    )
+    beyond = "beyond those measured"
+    return (
+        f"{value or 'no ratio that was measured'} "
+        f"(95 % interval: {low or beyond} to {high or beyond})"
+    )
 
 
 IMBALANCE_SEVERITY = Study(

@@ -15,6 +15,7 @@ from unmask.studies.reading import listed, values_of
 from unmask.studies.resampling import AUC, Estimates, Run
 from unmask.studies.study import Answer, Found, Result, Study
 from unmask.studies.world import World
+from unmask.training.recipe import Recipe
 
 _EVERY = "all methods"
 
@@ -54,7 +55,7 @@ def _left_out(world: World) -> list[Cell]:
     return cells
 
 
-def _recipe(world: World, seed: int):  # type: ignore[no-untyped-def]
+def _recipe(world: World, seed: int) -> Recipe:
     return world.recipe(
         world.scale.networks[0], imbalance__strategy="balanced", selection="auc", seed=seed
     )
@@ -131,12 +132,13 @@ def _of_methods(
         return ()
     mean = estimates.mean_difference(list(pairs.values()), AUC)
     worst = min(gaps, key=lambda m: gaps[m].value or 0.0)
-    falls = [m for m, e in gaps.items() if e.sign == "below"]
+    word = {"above": "better", "below": "less well", "open": "not clearly otherwise"}
+    less, more = ([m for m, e in gaps.items() if e.sign == sign] for sign in ("below", "above"))
     return (
         (
-            f"A manipulation that was not learned is found less well by {mean.signed} AUC on "
-            f"average over {len(gaps)} methods; most for {worst}: {gaps[worst].signed}. Clearly "
-            f"less well: {listed(falls)}."
+            f"A manipulation that was not learned is found {word[mean.sign]}: AUC changes by "
+            f"{mean.signed} on average over {len(gaps)} methods; lowest for {worst}: "
+            f"{gaps[worst].signed}. Clearly less well: {listed(less)}; better: {listed(more)}."
         ),
     )
 

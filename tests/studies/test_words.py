@@ -1,0 +1,46 @@
+"""Sentences of answers say what their numbers say."""
+
+# ruff: noqa: E402 - imports wait for the check that packages are there
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+for package in ("pyarrow", "sklearn"):
+    pytest.importorskip(package, reason=f"needs {package} (extra `evaluation`)")
+
+from unmask.studies.estimate import Estimate
+from unmask.studies.resampling import AUC, Estimates, Scored
+from unmask.studies.severity import _FAKES, _REALS, _told
+from unmask.studies.unseen import _of_methods
+
+
+def scored(shift: float) -> Scored:
+    is_fake = np.arange(200) % 2 == 1
+    logit = np.random.default_rng(0).normal(size=200) + shift * is_fake
+    names = np.array([f"clip{n // 2}" for n in range(200)], dtype=object)
+    return Scored("0", logit, is_fake, names)
+
+
+@pytest.mark.parametrize(
+    ("unseen", "said"), [(0.2, "less well"), (1.0, "not clearly otherwise"), (3.0, "better")]
+)
+def test_an_unseen_manipulation_is_found_as_the_sign_of_its_change_says(
+    unseen: float, said: str
+) -> None:
+    pair = ("a, unseen", "a, seen")
+    estimates = Estimates({"a, unseen": [scored(unseen)], "a, seen": [scored(1.0)]}, (AUC,))
+    change = estimates.difference(*pair, AUC)
+    (told,) = _of_methods(estimates, {"a": pair}, {"a": change})
+    assert f"is found {said}: AUC changes by {change.signed}" in told
+    assert f"Clearly less well: {'a' if said == 'less well' else 'none'};" in told
+    assert f"better: {'a' if said == 'better' else 'none'}." in told
+
+
+def test_a_break_point_is_told_as_real_to_fake() -> None:
+    found = Estimate(8.9, 6.4, None, 100, 100, 1)
+    assert _told(found, _REALS) == "9:1 (95 % interval: 6:1 to beyond those measured)"
+    assert _told(found, _FAKES) == "1:9 (95 % interval: 1:6 to beyond those measured)"
+    nowhere = Estimate(None, None, None, 100, 100, 1)
+    assert _told(nowhere, _REALS).startswith("no ratio that was measured (")
