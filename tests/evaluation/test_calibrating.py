@@ -20,7 +20,13 @@ from unmask.evaluation.calibrating import (
     seen_range,
     validation_rows,
 )
-from unmask.evaluation.calibrators import CALIBRATORS, choose, covariance_of, fit_isotonic
+from unmask.evaluation.calibrators import (
+    CALIBRATORS,
+    choose,
+    covariance_of,
+    fit_isotonic,
+    fit_platt,
+)
 from unmask.evaluation.card import measured, save
 from unmask.evaluation.conformal import fit_abstention
 from unmask.evaluation.evaluating import evaluate
@@ -76,6 +82,23 @@ def test_the_ends_of_an_isotonic_curve_know_how_few_they_are() -> None:
     assert np.exp(weighted.knots[-1][1]) > odds[-1]
 
 
+@pytest.mark.parametrize(("offset", "scale"), [(0.0, 1.0), (40.0, 20.0), (-8.0, 1.0), (0.0, 0.01)])
+def test_platt_scaling_is_balanced_logistic_regression(offset: float, scale: float) -> None:
+    optimize = pytest.importorskip("scipy.optimize")
+    plain, _, is_fake = truth(400, lambda odds: odds / 2)
+    counts = np.where(is_fake, is_fake.sum(), (~is_fake).sum())
+    target = np.where(is_fake, counts + 1, 1) / (counts + 2)
+
+    def loss(fit: Floats) -> float:
+        log_odds = fit[0] * plain + fit[1]
+        return float(((np.logaddexp(0, log_odds) - target * log_odds) / counts).sum())
+
+    slope, intercept = optimize.minimize(loss, (1.0, 0.0), tol=1e-10, method="Nelder-Mead").x
+    made = fit_platt(offset + scale * plain, is_fake, np.ones(400))
+    assert made.slope * scale == pytest.approx(slope, rel=1e-4)
+    assert made.intercept + made.slope * offset == pytest.approx(intercept, rel=1e-4)
+
+
 @pytest.mark.parametrize("method", CALIBRATORS)
 def test_every_calibrator_rises_and_survives_perfect_separation(method: str) -> None:
     x = np.array([-2.0, -1.0, 1.0, 2.0] * 5)
@@ -93,9 +116,8 @@ def test_the_covariance_is_that_of_refits_on_new_data() -> None:
         fit = CALIBRATORS["platt"](x, is_fake, np.ones(400))
         fits.append((fit.slope, fit.intercept))
     x, _, is_fake = truth(400, lambda odds: odds, 99)
-    chosen = choose(x, is_fake, np.arange(400))
-    platt = chosen.__class__("platt", CALIBRATORS["platt"](x, is_fake, np.ones(400)), {}, x)
-    found = covariance_of(platt, x, is_fake, np.arange(400))
+    platt = CALIBRATORS["platt"](x, is_fake, np.ones(400))
+    found = covariance_of("platt", platt, x, is_fake, np.arange(400))
     np.testing.assert_allclose(np.sqrt(np.diag(found)), np.std(fits, axis=0), rtol=0.4)
 
 
@@ -181,7 +203,8 @@ def test_what_happens_outside_the_range_is_written_into_the_bundle(refuse: bool,
 def test_operating_points_are_what_their_names_say() -> None:
     units = units_of(predictions(drawn(600, 1, shift=2.0)))
     costs = (CostMatrix(miss=1, false_alarm=20),)
-    points = {p.name: p for p in operating_points(units, costs, "draws")}
+    made = operating_points(units.logit, units.is_fake, costs=costs, data="draws")
+    points = {p.name: p for p in made}
     assert set(points) == {"balanced", "few-false-alarms", "cost 20:1"}
     for point in points.values():
         called = units.logit >= point.logit
@@ -199,11 +222,18 @@ def test_operating_points_are_what_their_names_say() -> None:
 
 
 def test_few_false_alarms_never_lies_below_balanced() -> None:
-    points = {
-        p.name: p for p in operating_points(units_of(predictions(drawn(600, 1, shift=6.0))), (), "")
-    }
-    assert points["balanced"].false_positive_rate < 0.01
-    assert points["few-false-alarms"].logit == points["balanced"].logit
+    units = units_of(predictions(drawn(600, 1, shift=6.0)))
+    balanced, few = operating_points(units.logit, units.is_fake)
+    assert balanced.false_positive_rate < 0.01
+    assert few.logit == balanced.logit
+
+
+@pytest.mark.parametrize("reals", [100, 101, 150, 1001])
+def test_few_false_alarms_is_the_lowest_logit_that_keeps_to_one_percent(reals: int) -> None:
+    is_fake = np.arange(2 * reals) >= reals
+    logit = np.random.default_rng(reals).normal(is_fake * 1.0, 1.0)
+    few = operating_points(logit, is_fake)[1]
+    assert few.logit == min(t for t in logit if (logit[~is_fake] >= t).mean() <= 0.01)
 
 
 def test_only_validation_rows_are_fitted_on() -> None:

@@ -58,6 +58,16 @@ def test_what_only_one_could_score_counts_against_the_other() -> None:
     assert not found.enough(0.95)
 
 
+def test_failures_count_against_it_at_a_threshold_beyond_all_scores() -> None:
+    rows = drawn(40, 1)
+    failing = [row(r.video_id, r.label, None, target=r.target) for r in rows if r.label == "real"]
+    failing += [r for r in rows if r.label == "fake"]
+    strict = EvaluationSettings(replicates=2, threshold=9.0)
+    found = compare(predictions(rows), predictions(failing), strict)
+    recall = next(d for d in found.differences if d.name == "recall, real")
+    assert (recall.first, recall.second) == (1.0, 0.0)
+
+
 def test_the_order_of_rows_does_not_matter() -> None:
     rows = drawn(60, 1)
     one = compare(predictions(rows), predictions(noisy(rows, 1.0)), FAST)

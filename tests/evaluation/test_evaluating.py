@@ -73,6 +73,14 @@ def test_failures_are_counted_against_the_detector() -> None:
     assert "14 of 16 videos were analysed (87.5%)" in found.warnings[0]
 
 
+def test_failures_count_against_it_at_a_threshold_beyond_all_scores() -> None:
+    rows = [row("r0", "real", -1.0), row("r1", "real", None), row("f0", "fake", 1.0)]
+    found = evaluate(predictions(rows), EvaluationSettings(replicates=2, threshold=3.0))
+    against = found.groups[1]
+    assert against.counting == "failures count against it"
+    assert against.figure("recall, real").value == 0.5
+
+
 def test_a_video_is_done_when_one_of_its_crops_has_a_score() -> None:
     lost = {"frame_index": 9, "reason": "no face"}
     rows = [row(n, "fake", None, status="failed", **lost) for n in ("a", "b")]
@@ -118,6 +126,8 @@ def test_the_threshold_is_the_detectors_or_a_number() -> None:
     assert evaluate(given, asked).threshold_logit == -0.25
     with pytest.raises(ValueError, match="no operating point 'strict'; it has: balanced"):
         evaluate(given, EvaluationSettings(threshold="strict"))
+    with pytest.raises(ValueError, match="a threshold is a finite logit, got inf"):
+        evaluate(given, EvaluationSettings(threshold=float("inf")))
 
 
 def test_figures_of_probabilities_use_the_calibration() -> None:

@@ -13,11 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from alone import in_one_process
 from bundles import SIZE, write_bundle
 from toy_set import toy_set
 from unmask.bundle import Bundle
 from unmask.datasets.cropping import crop_videos
 from unmask.datasets.extraction import CropSettings
+from unmask.datasets.layouts.crops import CROPS
+from unmask.datasets.layouts.layout import manifest_of
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord, write_manifest
 from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.evaluating import coverage_of
@@ -28,8 +31,15 @@ from unmask.evaluation.units import units_of
 from unmask.runtime import Network
 from unmask.scan import Scanner
 from unmask.settings import ScanSettings
+from unmask.workers import run_all
 
 FAST = ScanSettings(detect_long_side_px=160, budget=3)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _here() -> Iterator[None]:
+    with in_one_process():
+        yield
 
 
 @pytest.fixture
@@ -88,6 +98,63 @@ def test_a_table_of_pictures_is_scored_as_the_network_scores(
     assert not list(tmp_path.glob(".out*"))
 
 
+def of_videos(path: Path) -> Path:
+    """Write 18 crops, one of each of three videos in turn."""
+    crops = range(18)
+    rows = {
+        "name": [f"c{n}" for n in crops],
+        "label": [("real", "fake", "fake")[n % 3] for n in crops],
+        "video": [f"v{n % 3}" for n in crops],
+        "frame": [n // 3 for n in crops],
+        "method": [(None, "swap", "blend")[n % 3] for n in crops],
+        "identities": [[f"p{n % 3}"] for n in crops],
+        "extra": list(crops),
+        "image": [picture(10 * n) for n in crops],
+    }
+    pq.write_table(pa.table(rows), path)
+    return path
+
+
+def test_crops_of_one_video_are_one_video(
+    tmp_path: Path,
+    bundle: Bundle,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("unmask.evaluation.sources._PICTURES_AT_A_TIME", 4)
+    source = source_at(bundle, of_videos(tmp_path / "p.parquet"))
+    found = predict(bundle, source, tmp_path / "out.parquet")
+    units = units_of(found)
+    assert (len(found), len(units), units.clusters) == (18, 3, 3)
+    assert coverage_of(found).expected == 3
+    assert units.words["method"].tolist() == [None, "swap", "blend"]
+    assert set(found.identities) == {("p0",), ("p1",), ("p2",)}
+    rows = [row for part in source.score({"p.parquet/v1"}) for row in part]
+    assert [row.video_id for row in rows] == ["p.parquet/v0"] * 6 + ["p.parquet/v2"] * 6
+    assert [row.frame_index for row in rows] == [*range(6), *range(6)]
+    assert caplog.messages == ["p.parquet: columns that are not used: extra"]
+
+
+def test_a_video_of_both_labels_is_refused(tmp_path: Path, bundle: Bundle) -> None:
+    table = pq.read_table(pictures(tmp_path / "p.parquet"))
+    mixed = table.append_column("video", pa.array(["v"] * len(table)))
+    pq.write_table(mixed, tmp_path / "p.parquet")
+    with pytest.raises(ManifestError, match=r"'p\.parquet/v' has crops of both labels"):
+        predict(bundle, source_at(bundle, tmp_path / "p.parquet"), tmp_path / "out.parquet")
+
+
+def test_a_manifest_of_crops_scores_as_their_table(tmp_path: Path, bundle: Bundle) -> None:
+    path = pictures(tmp_path / "p.parquet", broken=True)
+    (tmp_path / "c.png").write_bytes(picture(40))
+    alone = VideoRecord(id="c.png", dataset="crops", label="fake", kind="crop")
+    crops = manifest_of(CROPS, tmp_path, CROPS.index(path))
+    write_manifest(crops.with_records([*crops.records, alone]), tmp_path / "m.parquet")
+    table = predict(bundle, source_at(bundle, path), tmp_path / "table.parquet")
+    found = predict(bundle, source_at(bundle, tmp_path / "m.parquet"), tmp_path / "out.parquet")
+    np.testing.assert_allclose(found.logit, [table.logit[1], *table.logit])
+    assert "p.parquet/c5' is no picture that can be read" in found.words["reason"][-1]
+
+
 def test_a_picture_that_cannot_be_decoded_is_a_failure(tmp_path: Path, bundle: Bundle) -> None:
     source = source_at(bundle, pictures(tmp_path / "p.parquet", broken=True))
     found = predict(bundle, source, tmp_path / "out.parquet")
@@ -144,8 +211,9 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 
 def test_videos_are_scored_as_a_scan_scores_them(
-    tmp_path: Path, bundle: Bundle, toy: Manifest
+    tmp_path: Path, bundle: Bundle, toy: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("unmask.evaluation.sources.run_all", run_all)  # in processes, as a user
     write_manifest(toy, tmp_path / "m.parquet")
     source = source_at(bundle, tmp_path / "m.parquet", settings=FAST)
     found = predict(bundle, source, tmp_path / "out.parquet")
@@ -275,7 +343,7 @@ def test_folds_of_data_without_them_are_refused(
 ) -> None:
     with pytest.raises(ManifestError, match="does not give each row a fold"):
         _ = source_at(bundle, store, fold=0).described
-    with pytest.raises(ValueError, match="has no splits or folds"):
+    with pytest.raises(ValueError, match="is scored whole"):
         source_at(bundle, pictures(tmp_path / "p.parquet"), fold=0)
 
 
@@ -285,5 +353,5 @@ def test_what_is_no_source_is_refused(tmp_path: Path, bundle: Bundle) -> None:
     (tmp_path / "x.mp4").write_bytes(b"video")
     with pytest.raises(ManifestError, match="not a Parquet file"):
         source_at(bundle, tmp_path / "x.mp4")
-    with pytest.raises(ValueError, match="has no splits"):
+    with pytest.raises(ValueError, match="is scored whole"):
         source_at(bundle, pictures(tmp_path / "p.parquet"), split="test")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from alone import in_one_process
 from bundles import SIZE, write_bundle
 from toy_crops import picture, write_toy_crops
 from toy_set import toy_set
@@ -33,6 +36,12 @@ from unmask.runtime import Network
 from unmask.settings import ScanSettings
 
 FAST = StressSettings(only=("brightness", "noise"), replicates=40)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _here() -> Iterator[None]:
+    with in_one_process():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +199,15 @@ def test_the_page_of_a_leaking_protocol_says_so_at_every_auc(found: Stress) -> N
     page = to_html(Stress(**{**vars(found), "info": info}))
     assert page.count('<span class="leaks"') >= len(found.outcomes)
     assert "one &lt;b&gt; &amp; one" in page
+
+
+def test_crops_that_were_trained_on_are_warned_of(scores: Scores, found: Stress) -> None:
+    assert found.warnings == ()
+    plain = scores.predictions
+    learned = {**plain.words, "split": np.full(len(plain), "train", dtype=object)}
+    of_train = replace(scores, predictions=replace(plain, words=learned))
+    page = to_html(outcomes_of(of_train, FAST, threshold=0.0))
+    assert "<li>rows of the split train are among these" in page
 
 
 def test_scores_are_written_for_every_crop_and_condition(scores: Scores, tmp_path: Path) -> None:

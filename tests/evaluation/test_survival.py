@@ -38,7 +38,7 @@ def network(bundle: Bundle) -> Network:
 @pytest.fixture(scope="module")
 def scan(bundle: Bundle, network: Network) -> Scan:
     plain = Scanner(settings=ScanSettings(explain=()), threads=1).scan(FORGED)
-    return stressed(plain, bundle, network, only=("JPEG", "blur", "crop shift"))
+    return stressed(plain, bundle, network, still=False, only=("JPEG", "blur", "crop shift"))
 
 
 def test_a_stressed_logit_is_the_mean_over_distorted_crops(scan: Scan, network: Network) -> None:
@@ -57,7 +57,7 @@ def test_a_face_that_becomes_too_blurred_cannot_be_judged(
     limits = bundle.manifest.judgeable.model_copy(update={"min_sharpness": 0.9 * min(sharp)})
     stricter = bundle.manifest.model_copy(update={"judgeable": limits})
     strict = bundle.model_copy(update={"manifest": stricter})
-    found = stressed(scan, strict, network, only=("blur",)).result
+    found = stressed(scan, strict, network, still=False, only=("blur",)).result
     strong = next(each for each in found.stress if each.level == "2 % of height")
     assert strong.verdict.word == "cannot judge"
     assert "face too blurred" in (strong.verdict.reason or "")
@@ -86,6 +86,6 @@ def test_without_a_face_there_is_nothing_to_distort(
     scan: Scan, bundle: Bundle, network: Network
 ) -> None:
     result = replace(scan.result, tracks=(), verdict=cannot_judge("no face was found"))
-    found = stressed(Scan(result, ()), bundle, network)
+    found = stressed(Scan(result, ()), bundle, network, still=False)
     assert found.result.stress == ()
     assert survival(found.result) == ()

@@ -71,10 +71,12 @@ def test_persons_that_no_row_names_cannot_be_drawn() -> None:
         units_of(predictions([row("a", "real", 0.0), row("b", "fake", 1.0)]), cluster_by="identity")
 
 
-def test_failures_are_wrong_at_every_threshold() -> None:
+@pytest.mark.parametrize("threshold", [-9.0, 0.0, 9.0])
+def test_failures_are_wrong_at_every_threshold(threshold: float) -> None:
     rows = [*CROPS, row("d", "fake", None), row("e", "real", -2.0)]
-    counted = units_of(predictions(rows)).failures_against()
+    counted = units_of(predictions(rows)).failures_against(threshold)
     by_name = dict(zip(counted.name, counted.logit, strict=True))
+    assert by_name["d"] < threshold <= by_name["c"]
     assert by_name["c"] > max(by_name["a"], by_name["b"], by_name["e"])
     assert by_name["d"] < min(by_name["a"], by_name["b"], by_name["e"])
     assert np.isfinite(counted.logit).all()

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from unmask.settings import REPLICATES
+
 Predictions = Annotated[Path, typer.Argument(help="A predictions file.", show_default=False)]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Where to.", show_default=False)]
 Level = Annotated[str, typer.Option(help="What is counted: crop, track or video.")]
@@ -40,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 def predict(  # noqa: PLR0917 - the parameters are the options
     detector: Annotated[
-        str, typer.Argument(help="Folder of a detector bundle, or `default`.", show_default=False)
+        str, typer.Argument(help="A folder, or a name of `detectors list`.", show_default=False)
     ],
     data: Annotated[
         Path,
@@ -123,7 +125,12 @@ def scores(  # noqa: PLR0917 - the parameters are the options
 
 
 def evaluate(  # noqa: PLR0917 - the parameters are the options
-    predictions: Predictions,
+    predictions: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A predictions file; several are folds, each of other videos.", show_default=False
+        ),
+    ],
     report: Annotated[
         Path | None, typer.Option(help="Write an HTML page.", show_default=False)
     ] = None,
@@ -144,16 +151,18 @@ def evaluate(  # noqa: PLR0917 - the parameters are the options
     split: Annotated[
         str | None, typer.Option(help="Only rows of this split.", show_default="all")
     ] = None,
-    replicates: Replicates = 2000,
+    replicates: Replicates = REPLICATES,
     seed: Seed = 0,
     min_coverage: MinCoverage = 0.95,
 ) -> None:
     """Compute figures with intervals; write a page.
 
     Intervals draw source videos or persons, never frames. Failures are left out and, beside that,
-    counted against the detector.
+    counted against the detector. Of folds the figures of each and their means are given; scores of
+    different networks are not pooled.
     """
     from unmask.cli.evaluation_run import EvaluateOutputs, run_evaluate, settings_of
+    from unmask.cli.fold_run import run_folds
 
     settings = settings_of(
         level=level,
@@ -167,7 +176,9 @@ def evaluate(  # noqa: PLR0917 - the parameters are the options
         min_coverage=min_coverage,
     )
     outputs = EvaluateOutputs(report=report, json=json, table=table)
-    raise typer.Exit(run_evaluate(predictions, settings, outputs, split=split))
+    if len(predictions) > 1:
+        raise typer.Exit(run_folds(predictions, settings, outputs, split=split))
+    raise typer.Exit(run_evaluate(predictions[0], settings, outputs, split=split))
 
 
 def compare(  # noqa: PLR0917 - the parameters are the options
@@ -179,7 +190,7 @@ def compare(  # noqa: PLR0917 - the parameters are the options
     aggregation: Aggregation = "mean",
     cluster: Cluster = "source-video",
     threshold: Threshold = "balanced",
-    replicates: Replicates = 2000,
+    replicates: Replicates = REPLICATES,
     seed: Seed = 0,
     min_coverage: MinCoverage = 0.95,
 ) -> None:
@@ -216,7 +227,10 @@ def calibrate(  # noqa: PLR0917 - the parameters are the options
     ],
     detector: Annotated[
         str | None,
-        typer.Option(help="Detector to copy to a new folder, or `default`.", show_default=False),
+        typer.Option(
+            help="Detector to copy to a new folder: a folder, or a name of `detectors list`.",
+            show_default=False,
+        ),
     ] = None,
     all_rows: Annotated[
         bool, typer.Option("--all-rows", help="All rows are validation data, split or not.")
@@ -266,7 +280,7 @@ def calibrate(  # noqa: PLR0917 - the parameters are the options
 
 def card(  # noqa: PLR0917 - the parameters are the options
     detector: Annotated[
-        str, typer.Argument(help="Folder of a detector bundle, or `default`.", show_default=False)
+        str, typer.Argument(help="A folder, or a name of `detectors list`.", show_default=False)
     ],
     predictions: Annotated[
         list[Path] | None,

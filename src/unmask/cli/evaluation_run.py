@@ -6,16 +6,18 @@ import json as json_module
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
 import typer
 
-from unmask.bundle import BundleManifest, Metric, load_bundle, shipped_folder
+from unmask.bundle import BundleManifest, Metric, load_bundle
 from unmask.card import card
+from unmask.catalogue import find
 from unmask.cli.data.tables import print_table
+from unmask.cli.inputs import refuse_overwriting
 from unmask.datasets.manifest import Split
 from unmask.errors import InputError, ManifestError
 from unmask.evaluation.calibrating import calibrated, check_same_model, validation_rows
@@ -32,7 +34,6 @@ from unmask.evaluation.predictions import (
     PredictionRow,
     Predictions,
     PredictionsInfo,
-    check_folder_of,
     read_predictions,
     table_of,
     write_predictions,
@@ -40,6 +41,7 @@ from unmask.evaluation.predictions import (
 from unmask.evaluation.results import Evaluation, EvaluationSettings, VideoCount
 from unmask.evaluation.tables import group_table, latex, markdown, number, overall_table
 from unmask.explain.stated import of_maps
+from unmask.files import check_folder_of
 from unmask.provenance import versions
 from unmask.report.wording import leak_mark, visible
 
@@ -58,18 +60,14 @@ class EvaluateOutputs:
     table: str | None
     """Print tables in this form."""
 
-    def check(self) -> None:
-        """Refuse what cannot be written, before anything is computed."""
-        for path in (self.report, self.json):
-            if path is not None:
-                check_folder_of(path)
+    def check(self, inputs: Sequence[Path]) -> None:
+        """Refuse what cannot be written or would replace an input, before anything is computed."""
+        files = [path for path in (self.report, self.json) if path not in {None, Path("-")}]
+        for path in files:
+            check_folder_of(path)
+        refuse_overwriting(files, inputs)
         if self.table not in {None, *_FORMATS}:
             raise ValueError(f"--table must be one of {', '.join(_FORMATS)}, got {self.table!r}")
-
-
-def detector_folder(name: str) -> Path:
-    """Return the folder of a detector; `default` is the one that comes with the package."""
-    return shipped_folder() if name == "default" else Path(name)
 
 
 def split_named(name: str | None) -> Split | None:
@@ -96,7 +94,9 @@ def costs_of(text: str, *, prior: float = 0.5) -> CostMatrix:
         raise ValueError(f"--cost takes FALSE-ALARM:MISS, such as 1:10, got {text!r}") from error
 
 
-def settings_of(*, threshold: str, cost: str = "1:1", prior: float = 0.5, **given: Any) -> Any:
+def settings_of(
+    *, threshold: str, cost: str = "1:1", prior: float = 0.5, **given: Any
+) -> EvaluationSettings:
     """Return the settings of the options."""
     try:
         chosen: str | float = float(threshold)
@@ -118,7 +118,8 @@ def run_predict(
 ) -> int:
     """Score, say what was analysed, and return the exit code."""
     check_folder_of(output)
-    bundle = load_bundle(detector_folder(detector))
+    refuse_overwriting([output], [data])
+    bundle = load_bundle(find(detector))
     source = source_at(
         bundle,
         data,
@@ -133,11 +134,12 @@ def run_predict(
         typer.echo(f"note: this protocol leaks by design: {found.info.leak_reason}", err=True)
     count = coverage_of(found)
     scored = int((found.words["status"] == "done").sum())
-    typer.echo(f"{output}: {scored} crops scored; {_stand(count)}")
+    typer.echo(f"{output}: {scored} crops scored; {stand(count)}")
     return 0 if count.done == count.expected else 3
 
 
-def _stand(count: VideoCount) -> str:
+def stand(count: VideoCount) -> str:
+    """Say how videos ended."""
     said = f"videos: {count.done} done, {count.empty} empty, {count.failed} failed"
     return said + (f", {count.missing} not tried" if count.missing else "")
 
@@ -164,10 +166,11 @@ class _Lines:
 def run_scores(table: Path, columns: str, output: Path, told: dict[str, Any]) -> int:
     """Import another program's scores."""
     check_folder_of(output)
+    refuse_overwriting([output], [table])
     rows = read_scores(table, mapping_of(columns))
     info = PredictionsInfo(**told, settings={"columns": columns}, versions=versions())
     write_predictions(info, table_of(rows), output)
-    typer.echo(f"{output}: {len(rows)} rows; {_stand(coverage_of(read_predictions(output)))}")
+    typer.echo(f"{output}: {len(rows)} rows; {stand(coverage_of(read_predictions(output)))}")
     return 0
 
 
@@ -175,25 +178,31 @@ def run_evaluate(
     path: Path, settings: EvaluationSettings, outputs: EvaluateOutputs, *, split: str | None
 ) -> int:
     """Evaluate, print and write; 3 where too little was analysed."""
-    outputs.check()
+    outputs.check([path])
     wanted = split_named(split)
-    found = evaluate_predictions(_of_split(read_predictions(path), wanted), settings)
-    _warn(found)
+    found = evaluate_predictions(of_split(read_predictions(path), wanted), settings)
+    warn(found.warnings)
     if outputs.report is not None:
         outputs.report.write_text(to_html(found), encoding="utf-8")
     if outputs.json is not None:
-        _write_json(found, outputs.json)
+        write_json(as_json(found), outputs.json)
     if outputs.json != Path("-"):
         _print(found, outputs.table)
     return 0 if found.enough else 3
 
 
-def _warn(found: Evaluation) -> None:
-    for warning in found.warnings:
+def warn(warnings: Iterable[str]) -> None:
+    """Print warnings to standard error."""
+    for warning in warnings:
         typer.echo(f"warning: {visible(warning)}", err=True)
 
 
-def _of_split(predictions: Predictions, split: Split | None) -> Predictions:
+def of_split(predictions: Predictions, split: Split | None) -> Predictions:
+    """Return the rows of a split; all where None is asked for.
+
+    Raises:
+        ManifestError: there are none.
+    """
     if split in {None, predictions.info.settings.get("split")}:
         return predictions
     keep = predictions.words["split"] == split
@@ -224,8 +233,9 @@ def as_json(found: Evaluation) -> dict[str, Any]:
     }
 
 
-def _write_json(found: Evaluation, path: Path) -> None:
-    text = json_module.dumps(as_json(found), indent=1, allow_nan=False)
+def write_json(found: dict[str, Any], path: Path) -> None:
+    """Write plain values as JSON; `-` prints them."""
+    text = json_module.dumps(found, indent=1, allow_nan=False)
     if path == Path("-"):
         typer.echo(text)
     else:
@@ -242,7 +252,7 @@ def _print(found: Evaluation, form: str | None) -> None:
     group = found.overall
     typer.echo(f"{visible(info.detector)} on {visible(info.data)}, per {found.settings.level}")
     typer.echo(f"protocol: {info.protocol or 'not split'}{mark}")
-    typer.echo(f"{_stand(found.coverage)} ({found.coverage.share:.1%} analysed)")
+    typer.echo(f"{stand(found.coverage)} ({found.coverage.share:.1%} analysed)")
     typer.echo(
         f"{group.reals} real, {group.fakes} fake; intervals over {group.clusters} clusters "
         f"({found.settings.cluster_by}); threshold {found.threshold_logit:.3f}\n"
@@ -311,13 +321,14 @@ def run_calibrate(
 ) -> int:
     """Calibrate a bundle, in its folder or in a copy."""
     matrices = [costs_of(text) for text in costs]
-    folder = output if detector is None else detector_folder(detector)
+    folder = output if detector is None else find(detector)
+    copied = folder.resolve() != output.resolve()
+    if copied and output.exists():
+        raise InputError(f"{str(output)!r} exists", hint="name a new folder for the copy")
     bundle = load_bundle(folder)
     rows = validation_rows(read_predictions(path), all_rows=all_rows)
     made = calibrated(bundle, rows, costs=matrices, **how)
-    if folder.resolve() != output.resolve():
-        if output.exists():
-            raise InputError(f"{str(output)!r} exists", hint="name a new folder for the copy")
+    if copied:
         shutil.copytree(folder, output)
     save(output, made)
     load_bundle(output)
@@ -350,14 +361,14 @@ def run_card(
 ) -> int:
     """Print a card, measured anew where predictions are given."""
     wanted = split_named(split)
-    folder = detector_folder(detector)
+    folder = find(detector)
     manifest = load_bundle(folder).manifest
     figures: list[Metric] = []
     for path in paths:
         predictions = _for_card(read_predictions(path), manifest, wanted)
         settings = EvaluationSettings(level=level, aggregation=aggregation)
         found = evaluate_predictions(predictions, settings)
-        _warn(found)
+        warn(found.warnings)
         figures += measured(found)
     if figures:
         kept = tuple(metric for metric in manifest.metrics if of_maps(metric))
@@ -383,4 +394,4 @@ def _for_card(
         split = "test"
     now = {"calibration": manifest.calibration, "operating_points": manifest.operating_points}
     info = predictions.info.model_copy(update=now)
-    return _of_split(replace(predictions, info=info), split)
+    return of_split(replace(predictions, info=info), split)

@@ -12,11 +12,13 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from unmask.bundle import Bundle, load_bundle, shipped_folder
+from unmask.bundle import Bundle, load_bundle
 from unmask.cli.explain_crops import forged_samples, samples_in
 from unmask.cli.explain_files import chosen_methods
+from unmask.cli.inputs import refuse_overwriting
 from unmask.cli.scanning import progress_bar
-from unmask.errors import InputNotFound
+from unmask.datasets.manifest import Split
+from unmask.errors import InputError, InputNotFound
 from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, interval_of, replicate
 from unmask.evaluation.card import save
 from unmask.explain import TITLES, BundleNetwork
@@ -27,6 +29,9 @@ from unmask.explain.summary import RULE, Figure, Summary, summarise
 from unmask.report.maps_page import MapsPage, maps_page
 from unmask.runtime import preprocess
 
+_FILES = ("index.html", "maps.parquet", "agreement.parquet", "metrics.json")
+"""What is written into the folder of the result."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -34,8 +39,10 @@ class Asked:
 
     crops: Path | None
     """Crop store, table of crops or folder of pictures."""
-    detector: Path | None
-    """Folder of a bundle; None for the shipped one."""
+    split: Split | None
+    """Only crops of this split; None for all."""
+    detector: Path
+    """Folder of a bundle."""
     synthetic: int
     """Forgeries to make."""
     masks: bool
@@ -56,15 +63,29 @@ class Asked:
     @property
     def material(self) -> str:
         """What the check is made on, in words."""
-        parts = [] if self.crops is None else [self.crops.name]
+        of_split = "" if self.split is None else f" (split {self.split})"
+        parts = [] if self.crops is None else [f"{self.crops.name}{of_split}"]
         return " and ".join([*parts, *["synthetic forgeries"][: self.synthetic]])
+
+    def check(self) -> None:
+        """Refuse a result that cannot be written or would replace the crops.
+
+        Raises:
+            InputError: the folder is a file, or a file that will be written is the table of crops.
+        """
+        if self.output.is_file():
+            raise InputError(f"{str(self.output)!r} is a file", hint="name a folder for the result")
+        inputs = [] if self.crops is None else [self.crops]
+        refuse_overwriting([self.output / name for name in _FILES], inputs)
 
 
 def run_explain_check(asked: Asked) -> int:
     """Check, write, print, and return the exit code."""
-    bundle = load_bundle(asked.detector or shipped_folder())
+    asked.check()
+    bundle = load_bundle(asked.detector)
     methods = chosen_methods(bundle, asked.methods)
     samples = _samples(asked, bundle)
+    asked.output.mkdir(parents=True, exist_ok=True)
     spec = bundle.manifest.preprocessing
     model = BundleNetwork(bundle, threads=asked.threads)
     checker = Checker(model, lambda crops: preprocess(crops, spec), methods, seed=asked.seed)
@@ -76,7 +97,6 @@ def run_explain_check(asked: Asked) -> int:
         threshold=bundle.manifest.point("balanced").logit,
         interval=partial(mean_interval, seed=asked.seed),
     )
-    asked.output.mkdir(parents=True, exist_ok=True)
     _write_table(asked.output / "maps.parquet", checked.rows, MapRow)
     _write_table(asked.output / "agreement.parquet", checked.pairs, PairRow)
     _write_metrics(asked, summary, bundle)
@@ -102,7 +122,9 @@ def _samples(asked: Asked, bundle: Bundle) -> list[Sample]:
                 hint="give a crop store, a Parquet file of crops, or a folder of face crops as "
                 "pictures",
             )
-        found += samples_in(asked.crops, bundle, masks=asked.masks, limit=asked.limit)
+        found += samples_in(
+            asked.crops, bundle, split=asked.split, masks=asked.masks, limit=asked.limit
+        )
     found += forged_samples(asked.synthetic, spec)
     if not found:
         raise InputNotFound(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.bundle import Bundle, Preprocessing
+from unmask.datasets.manifest import Split
 from unmask.errors import InputNotFound, ManifestError
 from unmask.explain.check import Sample
 from unmask.faces.crops import cut_square, square_around
@@ -26,24 +29,31 @@ _OTHER_PERSON = 37
 """The source of a forgery is the person so many numbers further on."""
 
 
-def samples_in(folder: Path, bundle: Bundle, *, masks: bool, limit: int | None) -> list[Sample]:
+def samples_in(
+    folder: Path, bundle: Bundle, *, split: Split | None = None, masks: bool, limit: int | None
+) -> list[Sample]:
     """Return the crops of a crop store, a table of crops, or a folder of pictures of face crops.
 
     Args:
         folder: one of these; a table is a Parquet file, as `predict` takes it, and has no masks.
         bundle: the detector.
+        split: only crops of this split, of a store; None for all, and a warning on standard error
+            where some are of the split train.
         masks: whether to read masks.
         limit: most crops, evenly spread; of a table, as many real as fake; None for all.
 
     Raises:
         InputNotFound: there is no crop in the folder.
-        ManifestError: the crop store or the table is damaged.
+        ManifestError: the crop store or the table is damaged, or the store was cut too tightly.
+        ValueError: a split was asked for, and it is no store.
     """
     spec = bundle.manifest.preprocessing
     if folder.is_file():
-        return list(_tabled(folder, bundle, limit))
+        return _told(_tabled(folder, bundle, split, limit))
     if any(folder.rglob("*.parquet")):
-        return list(_stored(folder, spec, masks, limit))
+        return _told(_stored(folder, spec, split, masks, limit))
+    if split is not None:
+        raise ValueError("a folder of pictures has no splits: leave --split away")
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _PICTURES)
     paths = [p for p in found if not p.name.endswith(MASK_SUFFIX)]
     if not paths:
@@ -54,6 +64,16 @@ def samples_in(folder: Path, bundle: Bundle, *, masks: bool, limit: int | None) 
     return [_pictured(paths[i], folder, spec, masks) for i in spread(len(paths), limit)]
 
 
+def _told(found: Iterator[tuple[Sample, Split | None]]) -> list[Sample]:
+    """Return crops, and say on standard error where some are of the split train."""
+    from unmask.evaluation.evaluating import train_warnings
+
+    pairs = list(found)
+    for warning in train_warnings(split for _, split in pairs):
+        typer.echo(f"warning: {warning}", err=True)
+    return [sample for sample, _ in pairs]
+
+
 def spread(count: int, limit: int | None) -> list[int]:
     """Return at most `limit` places, evenly spread over `count`."""
     wanted = count if limit is None else min(count, limit)
@@ -61,46 +81,45 @@ def spread(count: int, limit: int | None) -> list[int]:
     return places
 
 
-def _stored(folder: Path, spec: Preprocessing, masks: bool, limit: int | None) -> Iterator[Sample]:
+def _stored(
+    folder: Path, spec: Preprocessing, split: Split | None, masks: bool, limit: int | None
+) -> Iterator[tuple[Sample, Split | None]]:
     from unmask.datasets.loading import Crop, CropDataset
+    from unmask.evaluation.sources import recut
 
-    data = CropDataset(folder, masks=masks)
+    data = CropDataset(folder, split=split, masks=masks)
     for place in spread(len(data), limit):
         crop: Crop = data[place]
-        side = float(crop.pixels.shape[0])
-        square: Box = (0.0, 0.0, side, side)
-        if crop.box is not None:
-            box: Box = crop.in_crop(crop.box)  # type: ignore[assignment]  # four in, four out
-            square = _square(box, spec)
-        yield Sample(
+        sample = Sample(
             crop_id=f"{crop.video_id}#t{crop.track}f{crop.frame_index}",
             video_id=crop.target or crop.video_id,
             label=crop.label,
-            pixels=cut_square(crop.pixels, square, size_px=spec.size_px),
-            mask=None if crop.mask is None else cut_square(crop.mask, square, size_px=spec.size_px),
+            pixels=recut(crop, spec),
+            mask=None if crop.mask is None else recut(replace(crop, pixels=crop.mask), spec),
         )
+        yield sample, crop.split
 
 
-def _tabled(path: Path, bundle: Bundle, limit: int | None) -> Iterator[Sample]:
+def _tabled(
+    path: Path, bundle: Bundle, split: Split | None, limit: int | None
+) -> Iterator[tuple[Sample, Split | None]]:
     from unmask.evaluation.pictures import pictures_at
 
-    for picture in pictures_at(bundle, path, limit=limit):
+    pictures = pictures_at(bundle, path, split=split, limit=limit)
+    for position, picture in zip(pictures.positions, pictures, strict=True):
         if picture is None:
             raise ManifestError(
                 f"a picture of {str(path)!r} cannot be decoded", hint="leave damaged crops out"
             )
         row = picture.row(0.0)
-        yield Sample(
-            crop_id=row.video_id,
+        sample = Sample(
+            crop_id=f"{row.video_id}#{position}",
             video_id=row.target or row.video_id,
             label=row.label,
             pixels=picture.cut(picture.pixels),
             mask=None,
         )
-
-
-def _square(box: Box, spec: Preprocessing) -> Box:
-    return square_around(box, margin_ratio=spec.margin_ratio, shift_y_ratio=spec.shift_y_ratio)
+        yield sample, row.split
 
 
 def _pictured(path: Path, folder: Path, spec: Preprocessing, masks: bool) -> Sample:
@@ -137,7 +156,9 @@ def forged_samples(count: int, spec: Preprocessing) -> Iterator[Sample]:
         middle = len(frames) // 2
         faces = detector.detect(frames[middle])
         if faces:
-            square = _square(faces[0].box, spec)
+            square = square_around(
+                faces[0].box, margin_ratio=spec.margin_ratio, shift_y_ratio=spec.shift_y_ratio
+            )
             yield Sample(
                 crop_id=f"person {person}, {way}",
                 video_id=f"person {person}",

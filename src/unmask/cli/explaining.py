@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from unmask.settings import ScanSettings
+
 _METHODS = (
     "Methods, separated by commas, of: gradcam, gradcam++, faster-scorecam, smoothgrad, occlusion."
 )
@@ -51,10 +53,12 @@ def explain(  # noqa: PLR0917 - the parameters are the options
         bool, typer.Option("--crop", help="Inputs are pictures that are face crops already.")
     ] = False,
     detector: Annotated[
-        Path | None,
-        typer.Option(help="Folder of a detector bundle.", show_default="the shipped one"),
+        str | None,
+        typer.Option(
+            help="A folder, or a name of `detectors list`.", show_default="the shipped one"
+        ),
     ] = None,
-    budget: Annotated[int, typer.Option(help="Most key frames of a face.")] = 32,
+    budget: Annotated[int, typer.Option(help="Most key frames of a face.")] = ScanSettings.budget,
     seed: Seed = 0,
     threads: Threads = 2,
 ) -> None:
@@ -64,6 +68,7 @@ def explain(  # noqa: PLR0917 - the parameters are the options
 
     Prints a line per map: where it lies in the face. A map is not proof.
     """
+    from unmask.catalogue import find
     from unmask.cli.app import methods_named
     from unmask.cli.explain_files import Wanted, run_explain
 
@@ -72,7 +77,7 @@ def explain(  # noqa: PLR0917 - the parameters are the options
         output=output,
         video=video,
         crop=crop,
-        detector=detector,
+        detector=None if detector is None else find(detector),
         budget=budget,
         seed=seed,
         threads=threads,
@@ -82,10 +87,7 @@ def explain(  # noqa: PLR0917 - the parameters are the options
 
 def explain_check(  # noqa: PLR0917 - the parameters are the options
     detector: Annotated[
-        str,
-        typer.Argument(
-            help="Folder of a detector bundle; `default` is the shipped one.", show_default=False
-        ),
+        str, typer.Argument(help="A folder, or a name of `detectors list`.", show_default=False)
     ],
     crops: Annotated[
         Path | None,
@@ -94,6 +96,10 @@ def explain_check(  # noqa: PLR0917 - the parameters are the options
             "or a folder of face crops as pictures.",
             show_default=False,
         ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Only train, validation or test, of a store.", show_default="all"),
     ] = None,
     synthetic: Annotated[
         int, typer.Option(min=0, help="Check on so many forgeries made on the spot, too.")
@@ -129,12 +135,15 @@ def explain_check(  # noqa: PLR0917 - the parameters are the options
     Writes index.html, maps.parquet, agreement.parquet and metrics.json (for a bundle to carry).
     Exit code 1: a method is untrustworthy.
     """
+    from unmask.catalogue import find
     from unmask.cli.app import methods_named
+    from unmask.cli.evaluation_run import split_named
     from unmask.cli.explain_checking import Asked, run_explain_check
 
     asked = Asked(
         crops=crops,
-        detector=None if detector == "default" else Path(detector),
+        split=split_named(split),
+        detector=find(detector),
         synthetic=synthetic,
         masks=masks,
         output=output,

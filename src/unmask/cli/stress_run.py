@@ -12,14 +12,16 @@ from typing import Any
 import typer
 
 from unmask.bundle import load_bundle
+from unmask.catalogue import find
 from unmask.cli.data.tables import print_table
-from unmask.cli.evaluation_run import detector_folder, split_named
+from unmask.cli.evaluation_run import split_named
+from unmask.cli.inputs import refuse_overwriting
 from unmask.evaluation.distorting import StressSettings, score_distorted, write_scores
 from unmask.evaluation.distortions import DISTORTIONS
 from unmask.evaluation.pictures import pictures_at
-from unmask.evaluation.predictions import check_folder_of
 from unmask.evaluation.stress import Stress, outcomes_of
 from unmask.evaluation.stress_page import COLUMNS, rows_of, to_html
+from unmask.files import check_folder_of
 from unmask.report.wording import leak_mark, visible
 
 _LINE_EVERY_SECONDS = 10.0
@@ -34,11 +36,12 @@ class StressOutputs:
     scores: Path | None
     """All scores, a Parquet file."""
 
-    def check(self) -> None:
-        """Refuse what cannot be written, before anything is scored."""
-        for path in (self.report, self.scores):
-            if path is not None:
-                check_folder_of(path)
+    def check(self, crops: Path) -> None:
+        """Refuse what cannot be written or would replace the crops, before anything is scored."""
+        files = [path for path in (self.report, self.scores) if path is not None]
+        for path in files:
+            check_folder_of(path)
+        refuse_overwriting(files, [crops])
 
 
 def settings_of(only: Sequence[str] | None, *, cluster: Any, **told: Any) -> StressSettings:
@@ -57,8 +60,8 @@ def run_stress(
     threads: int,
 ) -> int:
     """Score, print, write, and return the exit code."""
-    outputs.check()
-    bundle = load_bundle(detector_folder(detector))
+    outputs.check(crops)
+    bundle = load_bundle(find(detector))
     pictures = pictures_at(
         bundle,
         crops,
@@ -82,6 +85,8 @@ def _print(found: Stress) -> None:
     info = found.info
     if info.leaks:
         typer.echo(f"note: this protocol leaks by design: {info.leak_reason}", err=True)
+    for warning in found.warnings:
+        typer.echo(f"warning: {warning}", err=True)
     if found.unreadable:
         typer.echo(f"warning: {found.unreadable} crops could not be decoded", err=True)
     mark = leak_mark(leaks=info.leaks)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from unmask.cli.evaluating import Aggregation, Cluster, Level, Replicates, Seed
+from unmask.settings import REPLICATES
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 def stress(  # noqa: PLR0917 - the parameters are the options
     detector: Annotated[
-        str, typer.Argument(help="Folder of a detector bundle, or `default`.", show_default=False)
+        str, typer.Argument(help="A folder, or a name of `detectors list`.", show_default=False)
     ],
     crops: Annotated[
         Path,
@@ -48,14 +49,15 @@ def stress(  # noqa: PLR0917 - the parameters are the options
     level: Level = "video",
     aggregation: Aggregation = "mean",
     cluster: Cluster = "source-video",
-    replicates: Replicates = 2000,
+    replicates: Replicates = REPLICATES,
     seed: Seed = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the network.")] = 2,
 ) -> None:
     """Measure a detector under compression, blur and more.
 
     Every crop is scored as it is and under each distortion and level: H.264, JPEG, down-scaling,
-    blur, noise, brightness, crop shift, horizontal flip, and sharing on social media.
+    blur, skin smoothing, noise, brightness, crop shift, horizontal flip, and sharing on social
+    media.
     """
     from unmask.cli.stress_run import StressOutputs, run_stress, settings_of
 

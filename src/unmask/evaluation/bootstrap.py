@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from unmask.evaluation.batch import Batch, Sorted, Values
 from unmask.evaluation.metrics import Metric
+from unmask.settings import REPLICATES
 
-REPLICATES = 2000
-"""Replicates of an interval."""
 LEVEL = 0.95
 """How often an interval should hold the truth."""
 CLUSTERS_NEEDED = 5

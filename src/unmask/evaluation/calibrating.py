@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unmask.bundle import (
     Bundle,
@@ -97,9 +98,11 @@ def calibrated(
     _check_enough(units, level)
     data = described(predictions, units, level)
     chosen = choose(units.logit, units.is_fake, units.cluster, seed=seed)
-    covariance = covariance_of(chosen, units.logit, units.is_fake, units.cluster, seed=seed)
+    covariance = covariance_of(
+        chosen.method, chosen.fit, units.logit, units.is_fake, units.cluster, seed=seed
+    )
     told = {"level": level, "aggregation": None if level == "crop" else aggregation, "data": data}
-    points = operating_points(units, costs, data)
+    points = operating_points(units.logit, units.is_fake, costs=costs, data=data)
     return manifest.model_copy(
         update={
             "calibration": chosen.fit.calibration(chosen.method, covariance, **told),
@@ -189,21 +192,31 @@ def likelihood_bounds(held_out: Values, units: Units, data: str) -> LikelihoodRa
 
 
 def operating_points(
-    units: Units, costs: Sequence[CostMatrix], data: str
+    logit: Values,
+    is_fake: NDArray[np.bool_],
+    *,
+    costs: Sequence[CostMatrix] = (),
+    data: str | None = None,
 ) -> tuple[OperatingPoint, ...]:
     """Choose thresholds by name: equal errors, at most 1 % false alarms, least cost.
 
     `few-false-alarms` never lies below `balanced`: with an equal error rate under 1 % they are one.
+
+    Args:
+        logit: `(N,)` logits.
+        is_fake: `(N,)` labels, both there.
+        costs: a point `cost a:b` is made for each.
+        data: what the logits are of; None: what the calibration was fitted on.
     """
-    ordered = Sorted.of(units.logit, units.is_fake, log_odds=units.logit, threshold=0.0)
+    ordered = Sorted.of(logit, is_fake, log_odds=logit, threshold=0.0)
     roc = ordered.plain().roc
     fpr, tpr = roc.fpr[0, 1:], roc.tpr[0, 1:]
-    logit = ordered.logit[ordered.ends]
+    falling = ordered.logit[ordered.ends]
     equal = int(np.argmin(np.abs(fpr - (1 - tpr))))
     few = int(np.flatnonzero(fpr <= FEW_FALSE_ALARMS).max(initial=0))
     places = {
         "balanced": equal,
-        "few-false-alarms": min(equal, few),  # the logits fall
+        "few-false-alarms": min(equal, few),
         **{
             f"cost {c.false_alarm:g}:{c.miss:g}": int(
                 np.argmin(c.miss * c.prior * (1 - tpr) + c.false_alarm * (1 - c.prior) * fpr)
@@ -212,14 +225,35 @@ def operating_points(
         },
     }
     return tuple(
-        OperatingPoint(
-            name=name,
-            logit=float(logit[at]),
-            false_positive_rate=float(fpr[at]),
-            true_positive_rate=float(tpr[at]),
-            data=data,
-        )
+        operating_point(name, float(falling[at]), logit, is_fake, data=data)
         for name, at in places.items()
+    )
+
+
+def operating_point(
+    name: str,
+    threshold: float,
+    logit: Values,
+    is_fake: NDArray[np.bool_],
+    *,
+    data: str | None = None,
+) -> OperatingPoint:
+    """Return a threshold with its error rates on the units that it was chosen on.
+
+    Args:
+        name: its name.
+        threshold: logit at or above which a unit is called fake.
+        logit: `(N,)` logits.
+        is_fake: `(N,)` labels, both there.
+        data: what the logits are of; None: what the calibration was fitted on.
+    """
+    called = logit >= threshold
+    return OperatingPoint(
+        name=name,
+        logit=threshold,
+        false_positive_rate=float(called[~is_fake].mean()),
+        true_positive_rate=float(called[is_fake].mean()),
+        data=data,
     )
 
 

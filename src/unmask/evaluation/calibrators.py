@@ -2,7 +2,7 @@
 
 Each is a monotone curve with a slope and an intercept, the form that a bundle holds. The method is
 the simplest that is not clearly worse than the best, by log loss on clusters that it was not fitted
-on. Needs the extra `evaluation`.
+on. Needs scikit-learn (extras `evaluation` and `train`).
 
 Sources: Platt (1999), with his smoothed targets; temperature: Guo et al. (2017); isotonic: Zadrozny
 & Elkan (2002).
@@ -202,18 +202,33 @@ def _distance(part: Values, best: Values) -> float:
 
 
 def covariance_of(
-    chosen: Chosen, x: Values, is_fake: Labels, cluster: NDArray[np.int64], *, seed: int = 0
+    method: Method,
+    fit: Fit,
+    x: Values,
+    is_fake: Labels,
+    cluster: NDArray[np.int64],
+    *,
+    seed: int = 0,
 ) -> NDArray[np.float64]:
     """Return the covariance of slope and intercept over draws of clusters, `(2, 2)`.
 
-    The curve of `isotonic` is held, and a factor and an offset on top of it are refitted.
+    The curve of `isotonic` is held, and a factor and an offset on top of it are refitted. Draws of
+    one label alone are left out.
+
+    Args:
+        method: name of the calibrator.
+        fit: what it made of all units.
+        x: `(N,)` logits.
+        is_fake: `(N,)` labels.
+        cluster: `(N,)` number of each unit's cluster.
+        seed: of the draws.
     """
-    curve = chosen.fit.calibration(chosen.method).curve(x)
-    refit = fit_temperature if chosen.method == "temperature" else fit_platt
+    curve = fit.calibration(method).curve(x)
+    refit = fit_temperature if method == "temperature" else fit_platt
     fits = []
     for weights in draws(cluster, replicates=_FITS, seed=seed, rows=1):
         drawn = weights[0] > 0
         if len(set(is_fake[drawn])) == 2:
-            fit = refit(curve[drawn], is_fake[drawn], weights[0][drawn])
-            fits.append((fit.slope, fit.intercept))
+            again = refit(curve[drawn], is_fake[drawn], weights[0][drawn])
+            fits.append((again.slope, again.intercept))
     return np.asarray(np.cov(np.array(fits).T))

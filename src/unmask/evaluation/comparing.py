@@ -74,10 +74,11 @@ def compare(
             "a comparison needs reals and fakes",
             hint="score a data set that has both",
         )
-    counted = [units.failures_against() for units in (one, other)]
+    thresholds = [threshold_of(each.info, settings.threshold) for each in (first, second)]
+    counted = [u.failures_against(t) for u, t in zip((one, other), thresholds, strict=True)]
     ordered = [
-        sorted_units(units, each.info, threshold_of(each.info, settings.threshold))
-        for units, each in zip(counted, (first, second), strict=True)
+        sorted_units(units, each.info, threshold)
+        for units, each, threshold in zip(counted, (first, second), thresholds, strict=True)
     ]
     figures = [
         m

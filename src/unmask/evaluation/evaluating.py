@@ -10,7 +10,7 @@ reason.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,9 +88,11 @@ def threshold_of(info: PredictionsInfo, asked: str | float) -> float:
     `balanced` is logit 0 of the calibrated odds where the detector has no operating points.
 
     Raises:
-        ValueError: there is none of that name.
+        ValueError: there is none of that name, or the number is not finite.
     """
     if not isinstance(asked, str):
+        if not np.isfinite(asked):
+            raise ValueError(f"a threshold is a finite logit, got {asked}")
         return asked
     known = {point.name: point.logit for point in info.operating_points}
     if not known and asked == "balanced":
@@ -140,6 +142,13 @@ def coverage_of(predictions: Predictions) -> VideoCount:
     )
 
 
+def train_warnings(splits: Iterable[str | None]) -> tuple[str, ...]:
+    """Return a warning where a detector is measured on rows of the split train."""
+    if "train" not in set(splits):
+        return ()
+    return ("rows of the split train are among these: figures of them say nothing of new videos",)
+
+
 def _groups(
     units: Units, info: PredictionsInfo, threshold: float, settings: EvaluationSettings
 ) -> Iterator[Group]:
@@ -149,7 +158,7 @@ def _groups(
         analysed = subset.where(subset.scored)
         counted: list[tuple[Counting, Units]] = [("analysed", analysed)]
         if len(analysed) < len(subset):
-            counted.append(("failures count against it", subset.failures_against()))
+            counted.append(("failures count against it", subset.failures_against(threshold)))
         for counting, each in counted:
             yield _group(
                 each,
@@ -230,17 +239,25 @@ def _group(
         fakes=units.fakes,
         clusters=units.clusters,
         figures=tuple(
-            _figure(f, refusals[f.name], found.get(f.name), units.clusters) for f in figures
+            figure_of(f, refusals[f.name], found.get(f.name), units.clusters) for f in figures
         ),
     )
 
 
-def _figure(
+def figure_of(
     metric: Metric,
     refusal: str | None,
     found: tuple[float, Interval | None] | None,
     clusters: int,
 ) -> Figure:
+    """Return a figure, with the reason for what it lacks.
+
+    Args:
+        metric: what was computed.
+        refusal: why it was not.
+        found: value and interval; None where it was refused.
+        clusters: that the interval draws.
+    """
     if found is None:
         return Figure(metric.name, None, None, refusal, metric.better)
     value, interval = found
@@ -269,9 +286,7 @@ def _warnings(
             f"{coverage.done} of {coverage.expected} videos were analysed "
             f"({coverage.share:.1%}); at least {settings.min_coverage:.0%} are asked for"
         )
-    splits = set(predictions.words["split"])
-    if "train" in splits:
-        yield "rows of the split train are among these: figures of them say nothing of new videos"
+    yield from train_warnings(predictions.words["split"])
     calibration = info.calibration
     if calibration is None:
         yield "no calibration is known: logits are taken for log odds as they are"

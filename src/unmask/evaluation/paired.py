@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.evaluation.batch import Batch, Sorted, Values
-from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, LEVEL, REPLICATES, Interval, interval_of
+from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, LEVEL, Interval, interval_of
 from unmask.evaluation.bootstrap import replicate as replicate_clusters
 from unmask.evaluation.metrics import Metric
+from unmask.settings import REPLICATES
 
 _NORMAL = NormalDist()
 

@@ -16,6 +16,7 @@ from unmask.evaluation.batch import Sorted
 from unmask.evaluation.bootstrap import Interval, intervals
 from unmask.evaluation.distorting import Scores, StressSettings
 from unmask.evaluation.distortions import AS_THEY_ARE, Condition
+from unmask.evaluation.evaluating import train_warnings
 from unmask.evaluation.metrics import metrics
 from unmask.evaluation.predictions import PredictionsInfo
 from unmask.evaluation.units import Units, units_of
@@ -55,6 +56,8 @@ class Stress:
     """Clusters that intervals draw."""
     unreadable: int
     """Crops that could not be decoded."""
+    warnings: tuple[str, ...]
+    """What a reader must know first."""
     outcomes: tuple[Outcome, ...]
     """The crops as they are first, then each condition."""
 
@@ -94,6 +97,7 @@ def outcomes_of(scores: Scores, settings: StressSettings, *, threshold: float) -
         fakes=plain.fakes,
         clusters=plain.clusters,
         unreadable=scores.unreadable,
+        warnings=train_warnings(scores.predictions.words["split"]),
         outcomes=tuple(
             _outcome(condition, plain, units, settings, threshold)
             for condition, units in zip(scores.conditions, each, strict=True)

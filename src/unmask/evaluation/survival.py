@@ -21,7 +21,12 @@ from unmask.values import KeyFrame, Scan, StressedVerdict, Verdict
 
 
 def stressed(
-    scan: Scan, bundle: Bundle, network: Network, *, only: Sequence[str] = tuple(DISTORTIONS)
+    scan: Scan,
+    bundle: Bundle,
+    network: Network,
+    *,
+    still: bool,
+    only: Sequence[str] = tuple(DISTORTIONS),
 ) -> Scan:
     """Return a scan with its file's verdict under every distortion.
 
@@ -29,11 +34,12 @@ def stressed(
         scan: with its pictures.
         bundle: the detector that made it.
         network: of that detector.
+        still: whether the file was judged as a single picture (see `FirstPass.is_single_picture`).
         only: names of distortions.
     """
     told = tuple(
         StressedVerdict(
-            condition.distortion, condition.text, _judged(scan, bundle, network, condition)
+            condition.distortion, condition.text, _judged(scan, bundle, network, condition, still)
         )
         for condition in conditions_of(only)
         if scan.pictures
@@ -42,7 +48,9 @@ def stressed(
     return replace(scan, result=replace(scan.result, stress=told, command=command))
 
 
-def _judged(scan: Scan, bundle: Bundle, network: Network, condition: Condition) -> Verdict:
+def _judged(
+    scan: Scan, bundle: Bundle, network: Network, condition: Condition, still: bool
+) -> Verdict:
     result, manifest = scan.result, bundle.manifest
     seed = result.settings["seed"]
     keys = _scored(scan, bundle, network, condition)
@@ -50,7 +58,7 @@ def _judged(scan: Scan, bundle: Bundle, network: Network, condition: Condition) 
         judge_track(
             [keys.get((track.id, key.frame_index), key) for key in track.key_frames],
             manifest,
-            still=result.coverage.frames_decoded == 1,
+            still=still,
             seed=int(seed or 0),
         )
         for track in result.tracks

@@ -75,6 +75,8 @@ class Units:
     """`(N,)` labels."""
     cluster: NDArray[np.int64]
     """`(N,)` number of the cluster, from 0."""
+    video: NDArray[np.object_]
+    """`(N,)` id of the video."""
     name: NDArray[np.object_]
     """`(N,)` id of the video, with the track or the crop's number where that is the unit."""
     face_px: Values
@@ -118,16 +120,21 @@ class Units:
         columns = {f.name: getattr(self, f.name)[keep] for f in fields(self) if f.name != "words"}
         return Units(words=words, **columns)
 
-    def failures_against(self) -> Units:
+    def failures_against(self, threshold: float) -> Units:
         """Return the units with failures counted against the detector.
 
         A fake without a score is taken for less suspicious than every scored unit, a real without
-        one for more suspicious: it is wrong at every threshold. Its distance to the others is the
-        largest distance from 0 seen among them, so that it costs no more than the worst of them.
+        one for more suspicious: it is wrong at every threshold, also one beyond all scores. Its
+        distance from 0 is otherwise the largest that was scored, so that it costs no more than the
+        worst of them.
+
+        Args:
+            threshold: logit at or above which a unit is called fake.
         """
         scored = self.logit[self.scored]
-        edge = float(np.abs(scored).max()) + 1e-6 if len(scored) else 1.0
-        wrong = np.where(self.is_fake, -edge, edge)
+        edge = float(np.abs(scored).max()) if len(scored) else 1.0
+        missed, alarm = min(-edge, threshold) - 1e-6, max(edge, threshold) + 1e-6
+        wrong = np.where(self.is_fake, missed, alarm)
         return replace(self, logit=np.where(self.scored, self.logit, wrong))
 
 
@@ -161,6 +168,7 @@ def units_of(
         logit=np.array([aggregate(predictions.logit[g], predictions.track[g]) for g in groups]),
         is_fake=predictions.is_fake[first],
         cluster=np.unique(keys.astype(str), return_inverse=True)[1].astype(np.int64),
+        video=predictions.video_id[first],
         name=_names(predictions, first, level),
         face_px=_medians(predictions.face_px, groups),
         sharpness=_medians(predictions.sharpness, groups),

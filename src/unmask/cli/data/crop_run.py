@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 
 from unmask.cli.data.tables import SHOWN, print_some, print_table
+from unmask.cli.inputs import refuse_overwriting
 from unmask.datasets.cropping import CropSummary, Progress, crop_videos
 from unmask.datasets.extraction import CropSettings
 from unmask.datasets.manifest import read_manifest
@@ -20,7 +21,7 @@ from unmask.datasets.rows import VideoCoverage
 from unmask.datasets.sheet import contact_sheet, plot
 from unmask.datasets.stats import StoreStats, stats_of
 from unmask.datasets.store import CropStore
-from unmask.errors import InputNotFound
+from unmask.files import check_folder_of
 from unmask.report.wording import visible
 
 STATS_VERSION = 1
@@ -133,7 +134,8 @@ def _missing(line: VideoCoverage) -> str:
 
 def run_stats(store: Path, *, as_json: bool, plot_to: Path | None, verify: bool) -> int:
     """Print what a store holds; 1 if a shard is damaged."""
-    _check_folder_of(plot_to)
+    if plot_to is not None:
+        _check_output(plot_to, store)
     opened = CropStore(store)
     stats = stats_of(opened)
     damaged = [path.name for path in opened.damaged()] if verify else []
@@ -220,12 +222,14 @@ def run_sheet(
     """Write a contact sheet."""
     if label not in {None, "real", "fake"}:
         raise ValueError(f"--label must be real or fake, got {label!r}")
-    _check_folder_of(output)
+    _check_output(output, store)
     contact_sheet(CropStore(store), count=count, label=label, method=method).save(output, "PNG")
     typer.echo(output)
     return 0
 
 
-def _check_folder_of(path: Path | None) -> None:
-    if path is not None and not path.absolute().parent.is_dir():
-        raise InputNotFound(f"no folder {str(path.parent)!r}", hint="make the folder first")
+def _check_output(path: Path, store: Path) -> None:
+    """Refuse a picture that has no folder, or would replace a file of the store."""
+    check_folder_of(path)
+    # a picture drawn before may be drawn again
+    refuse_overwriting([path], [file for file in store.rglob("*") if file.suffix != ".png"])

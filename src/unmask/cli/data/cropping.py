@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unmask.settings import ScanSettings
+from unmask.settings import CROP_SIZE_PX, DEFAULT_MARGIN_RATIO, ScanSettings
 
 _DEFAULT = ScanSettings()
 
@@ -46,14 +46,14 @@ def crops(  # noqa: PLR0917 - the parameters are the options
         ),
     ] = _DEFAULT.selector,
     budget: Annotated[int, typer.Option(help="Most crops of a face.")] = _DEFAULT.budget,
-    size_px: Annotated[int, typer.Option(help="Side of a crop.")] = 256,
+    size_px: Annotated[int, typer.Option(help="Side of a crop.")] = CROP_SIZE_PX,
     margin_ratio: Annotated[
         float,
         typer.Option(
             help="Side of the crop over the longer side of the face box: wide enough to shift and "
             "zoom in training. The shipped detector looks at 0.85."
         ),
-    ] = 1.3,
+    ] = DEFAULT_MARGIN_RATIO,
     image_format: Annotated[str, typer.Option(help="jpeg (quality 95, 4:4:4) or png.")] = "jpeg",
     face_detector: Annotated[
         str, typer.Option(help="Face detector: mtcnn or yunet.")

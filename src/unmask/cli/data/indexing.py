@@ -10,6 +10,7 @@ import typer
 
 from unmask.cli.data.progress import counting
 from unmask.cli.data.tables import print_some, print_table
+from unmask.files import check_folder_of
 
 if TYPE_CHECKING:
     from unmask.datasets.layouts.layout import Expected, Found, Layout
@@ -66,12 +67,14 @@ def index(
     """
     from importlib.metadata import version
 
+    from unmask.cli.inputs import refuse_overwriting
     from unmask.datasets.layouts import layout as layout_of
     from unmask.datasets.layouts.layout import manifest_of
     from unmask.datasets.manifest import write_manifest
 
     chosen = layout_of(layout)
-    _check_folder_of(output)
+    check_folder_of(output)
+    refuse_overwriting([output], [folder])
     found = chosen.index(folder)
     root = folder.parent if folder.is_file() else folder
     manifest = manifest_of(chosen, root, found, version=version("unmask"))
@@ -107,7 +110,7 @@ def verify(  # noqa: PLR0917 - the parameters are the options
     from unmask.datasets.verify import verify as verify_manifest
 
     if output is not None:
-        _check_folder_of(output)
+        check_folder_of(output)
     rows = read_manifest(manifest)
     with counting("verifying") as progress:
         found = verify_manifest(
@@ -133,17 +136,6 @@ def exit_code(found: Verification) -> int:
     if not found.matches:
         return 1
     return 3 if found.unreadable else 0
-
-
-def _check_folder_of(output: Path) -> None:
-    """Refuse before the work is done what could not be written after it."""
-    from unmask.errors import InputNotFound
-
-    if not output.absolute().parent.is_dir():
-        raise InputNotFound(
-            f"no folder {str(output.parent)!r} to write {output.name!r} to",
-            hint="make the folder first",
-        )
 
 
 def _as_json(layouts: Iterable[Layout]) -> str:

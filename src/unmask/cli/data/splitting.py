@@ -10,6 +10,7 @@ import typer
 
 from unmask.cli.data.progress import counting
 from unmask.cli.data.tables import print_some, print_table
+from unmask.settings import FOLDS, FRAMES_PER_ROW
 
 if TYPE_CHECKING:
     from unmask.datasets.audit import AuditReport, FrameAccount
@@ -50,7 +51,7 @@ def split(  # noqa: PLR0917 - the parameters are the options
     ] = None,
     ratios: Annotated[str, typer.Option(help="Train/validation/test.")] = "72/14/14",
     seed: Annotated[int, typer.Option(help="Seed of the shuffle.")] = 0,
-    folds: Annotated[int, typer.Option(help="Folds of k-fold.")] = 5,
+    folds: Annotated[int, typer.Option(help="Folds of k-fold.")] = FOLDS,
     group_by: Annotated[
         str, typer.Option(help="What k-fold keeps together: video or identity.")
     ] = "video",
@@ -63,12 +64,14 @@ def split(  # noqa: PLR0917 - the parameters are the options
 
     Says what the sides still share.
     """
+    from unmask.cli.inputs import refuse_overwriting
     from unmask.datasets.manifest import read_manifest, write_manifest
     from unmask.datasets.splits import split as split_manifest
     from unmask.report.wording import visible
 
     shares = ratios_of(ratios)
     target = output or manifest.with_name(f"{manifest.stem}-{protocol}.parquet")
+    refuse_overwriting([target], [manifest])
     made = split_manifest(
         read_manifest(manifest),
         protocol,
@@ -138,7 +141,9 @@ def audit(  # noqa: PLR0917 - the parameters are the options
     ],
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     frames: Annotated[bool, typer.Option(help="Compare frames.")] = True,
-    frames_per_row: Annotated[int, typer.Option(min=1, help="Frames looked at of each row.")] = 3,
+    frames_per_row: Annotated[
+        int, typer.Option(min=1, help="Frames looked at of each row.")
+    ] = FRAMES_PER_ROW,
     threshold_bits: Annotated[
         int, typer.Option(help="Hashes of 64 bits that differ in at most so many count as alike.")
     ] = 4,
