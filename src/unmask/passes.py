@@ -7,6 +7,7 @@ Whoever reads faces out of videos goes through here: the scan, the contact sheet
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask import keyframes
-from unmask.faces.detector import create
+from unmask.faces.detector import FaceDetector, create
 from unmask.faces.tracks import Tracker
 from unmask.settings import Limits, ScanSettings
 from unmask.values import Box, FaceTrack, Frame, KeyFrame, VideoInfo
@@ -27,6 +28,10 @@ Progress = Callable[[str, float], None]
 
 DETECTOR_THREADS = 1
 """The decoder keeps the other cores busy; a second thread costs a fifth more and gains nothing."""
+
+PICTURE_REDUCTION = 3
+"""A single picture is reduced to no less than a third for the search: it is one detection only, and
+faces of 48 px are still found then."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +50,14 @@ class FirstPass:
     """Indices of frames that the encoder made key frames."""
     coverage: LumaPass
     """The finished pass, for its counts."""
+    least_face_px: float
+    """Shorter side of a face, pixels of the original, below which it may have gone unseen."""
 
     @property
     def is_single_picture(self) -> bool:
         """Whether one picture is all there is: a still, or a film of one frame that is whole."""
         read = self.coverage
-        return self.info.kind == "image" or (read.frames_decoded == 1 and not read.not_analysed)
+        return self.info.kind == "image" or (read.frames_decoded == 1 and read.is_whole)
 
     def __repr__(self) -> str:
         """Show the counts."""
@@ -70,9 +77,19 @@ class ChosenFrames:
 
 
 def first_pass(
-    path: str | Path, settings: ScanSettings, *, progress: Progress | None = None
+    path: str | Path,
+    settings: ScanSettings,
+    *,
+    detector: FaceDetector | None = None,
+    progress: Progress | None = None,
 ) -> FirstPass:
     """Read a file once: probe it, follow its faces, measure their differences.
+
+    Args:
+        path: a video, an animation or a picture.
+        settings: how it is looked at.
+        detector: the settings' face detector, where it is loaded already.
+        progress: told how far the reading is.
 
     Raises:
         InputError: the file cannot be used.
@@ -82,10 +99,10 @@ def first_pass(
     passing = LumaPass(
         info,
         sample_fps=settings.sample_fps,
-        long_side_px=settings.detect_long_side_px,
+        long_side_px=_long_side_px(info, settings),
         limits=settings.limits,
     )
-    detector = create(settings.face_detector, threads=DETECTOR_THREADS)
+    detector = detector or create(settings.face_detector, threads=DETECTOR_THREADS)
     tracker = Tracker(detector, every_seconds=settings.detect_every_seconds)
     stamps: dict[int, FrameStamp] = {}
     codec_keys: set[int] = set()
@@ -105,7 +122,16 @@ def first_pass(
         stamps=stamps,
         codec_keys=frozenset(codec_keys),
         coverage=passing,
+        least_face_px=detector.least_face_px / passing.scale,
     )
+
+
+def _long_side_px(info: VideoInfo, settings: ScanSettings) -> int:
+    """Return the longer side of the pictures that faces are sought in."""
+    if info.kind == "video":
+        return settings.detect_long_side_px
+    longest = max(info.width_px, info.height_px)
+    return max(settings.detect_long_side_px, math.ceil(longest / PICTURE_REDUCTION))
 
 
 def choose(first: FirstPass, track: FaceTrack, settings: ScanSettings) -> ChosenFrames:

@@ -42,6 +42,8 @@ def repeat_command(path: str, settings: ScanSettings, detector: str | Path | Non
         if value != getattr(default, name):
             option = name.replace("_", "-")
             words += [f"--no-{option}"] if value == () else [f"--{option}", _word(value)]
+    if settings.limits.max_seconds != default.limits.max_seconds:
+        words += ["--max-seconds", str(settings.limits.max_seconds)]
     return shlex.join([*words, "--", path])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,17 +83,20 @@ class Network:
             evidence: whether to return the feature map and its gradient too.
             batch: most crops in one pass.
         """
-        return self.run_images(preprocess(crops, self._spec), evidence=evidence, batch=batch)
+        starts = range(0, len(crops), batch)
+        parts = (preprocess(crops[start : start + batch], self._spec) for start in starts)
+        return self._run(parts, evidence=evidence)
 
     def run_images(
         self, images: Float, *, evidence: bool = False, batch: int = DEFAULT_BATCH
     ) -> Output:
         """Score normalised images `(N, 3, S, S)`, as `preprocess` makes them; see `run`."""
+        starts = range(0, len(images), batch)
+        return self._run((images[start : start + batch] for start in starts), evidence=evidence)
+
+    def _run(self, batches: Iterable[Float], *, evidence: bool) -> Output:
         wanted = OUTPUTS if evidence else OUTPUTS[:1]
-        parts = [
-            self._session.run(wanted, {self._input: images[start : start + batch]})
-            for start in range(0, len(images), batch)
-        ]
+        parts = [self._session.run(wanted, {self._input: images}) for images in batches]
         if not parts:
             return Output(logits=np.empty(0, np.float32), features=None, gradients=None)
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]

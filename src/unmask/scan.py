@@ -9,6 +9,7 @@ by one. It writes nothing and prints nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from unmask.faces.crops import cut_square, square_around
 from unmask.faces.detector import create
 from unmask.likelihood import why_unstated
 from unmask.passes import (
+    DETECTOR_THREADS,
     ChosenFrames,
     FirstPass,
     Progress,
@@ -38,7 +40,7 @@ from unmask.passes import (
     key_frame,
 )
 from unmask.provenance import repeat_command, settings_table, versions
-from unmask.runtime import Network, Output, preprocess
+from unmask.runtime import DEFAULT_BATCH, Network, Output, preprocess
 from unmask.scoring import calibrate, judge_track, judge_video
 from unmask.scoring import scored as scored_key_frame
 from unmask.settings import ScanSettings
@@ -101,7 +103,7 @@ class Scanner:
         self.settings = settings or ScanSettings()
         keyframes.selector(self.settings.selector)
         check_methods(self.settings.explain)
-        create(self.settings.face_detector)
+        self._face_detector = create(self.settings.face_detector, threads=DETECTOR_THREADS)
         self.bundle: Bundle = load_bundle(detector or shipped_folder())
         self._given_detector = detector
         methods_of(self.bundle, self.settings.explain)
@@ -119,7 +121,12 @@ class Scanner:
             InputError: the file cannot be used.
             DecodeError: nothing in it could be decoded.
         """
-        return self.scan_first(first_pass(path, self.settings, progress=progress), progress)
+        return self.scan_first(self.first_pass(path, progress), progress)
+
+    def first_pass(self, path: str | Path, progress: Progress | None = None) -> FirstPass:
+        """Follow the faces of one file, for `scan_first`; raises what `scan` does."""
+        detector = self._face_detector
+        return first_pass(path, self.settings, detector=detector, progress=progress)
 
     def scan_first(self, first: FirstPass, progress: Progress | None = None) -> Scan:
         """Scan a file whose first pass is done, as `scan` does."""
@@ -156,23 +163,27 @@ class Scanner:
     def _score(
         self, crops: list[_Crop], progress: Progress | None
     ) -> tuple[list[_Crop], list[KeyFramePicture]]:
-        """Run the network over all crops; note scores, sharpness and what cannot be used."""
-        if not crops:
-            return [], []
+        """Run the network over all crops; note scores, sharpness and what cannot be used.
+
+        What the maps are made from is held for one batch at a time.
+        """
         manifest = self.bundle.manifest
-        pixels = np.stack([crop.pixels for crop in crops])
-        output = self._network.run(pixels, evidence=bool(self.settings.explain))
-        probabilities = calibrate(output.logits.astype(np.float64), manifest.calibration)
-        scored = []
-        for crop, logit, probability in zip(crops, output.logits, probabilities, strict=True):
-            found = scored_key_frame(crop.key_frame, crop.pixels, logit, manifest.judgeable)
-            found = replace(found, probability=float(probability))
-            scored.append(replace(crop, key_frame=found))
-        pictures = []
-        for number, crop in enumerate(scored):
-            pictures.append(self._picture(crop, output, number))
-            if progress:
-                progress("scoring", (number + 1) / len(scored))
+        scored: list[_Crop] = []
+        pictures: list[KeyFramePicture] = []
+        for start in range(0, len(crops), DEFAULT_BATCH):
+            batch = crops[start : start + DEFAULT_BATCH]
+            pixels = np.stack([crop.pixels for crop in batch])
+            output = self._network.run(pixels, evidence=bool(self.settings.explain))
+            probabilities = calibrate(output.logits.astype(np.float64), manifest.calibration)
+            for number, crop in enumerate(batch):
+                found = scored_key_frame(
+                    crop.key_frame, crop.pixels, output.logits[number], manifest.judgeable
+                )
+                found = replace(found, probability=float(probabilities[number]))
+                scored.append(replace(crop, key_frame=found))
+                pictures.append(self._picture(scored[-1], output, number))
+                if progress:
+                    progress("scoring", len(scored) / len(crops))
         return scored, pictures
 
     def _picture(self, crop: _Crop, output: Output, number: int) -> KeyFramePicture:
@@ -316,6 +327,14 @@ def warnings(
         said.append(
             f"HDR video ({first.info.transfer.upper()}): frames were tone-mapped; the detector "
             "knows standard video only"
+        )
+    seen_px, judged_px = first.least_face_px, manifest.judgeable.min_face_px
+    if seen_px > judged_px:
+        longest = max(first.info.width_px, first.info.height_px)
+        side = longest * first.coverage.scale * seen_px / judged_px
+        said.append(
+            f"faces under {seen_px:.0f} px may be unseen, and from {judged_px:.0f} px they could "
+            f"be judged: seek them with --detect-long-side-px {math.ceil(side)}"
         )
     if any(
         t.verdict.probability is not None and t.verdict.frames_used < _SMALL_SAMPLE_FRAMES

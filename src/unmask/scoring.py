@@ -18,12 +18,12 @@ from PIL import Image
 
 from unmask.bundle import BundleManifest, Calibration, Judgeable
 from unmask.likelihood import out_of_range, stated
+from unmask.settings import REPLICATES
 from unmask.values import KeyFrame, Landmarks, Verdict, Word
 
 Values = NDArray[np.float64]
 
 _SHARPNESS_SIDE_PX = 128
-_REPLICATES = 2000
 _SUSPICION: tuple[Word, ...] = ("little evidence", "some evidence", "substantial evidence")
 
 
@@ -92,23 +92,28 @@ def calibrate(logits: Values, calibration: Calibration) -> Values:
     return sigmoid(calibration.log_odds(logits))
 
 
-def interval(logits: Values, calibration: Calibration, *, seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % interval of the probability of a mean logit.
+def interval(
+    logits: Values, calibration: Calibration, *, seed: int = 0
+) -> tuple[float, float] | None:
+    """Return the 95 % interval of the probability of a mean logit; None for a single logit.
 
     Bootstrap over the key frames, each replicate with its own draw of the calibration's slope and
     intercept. It covers the scatter within this video and the size of the calibration set; it does
-    not cover videos unlike those that the detector knows.
+    not cover videos unlike those that the detector knows. The scatter of a single key frame is not
+    measured: without it an interval would look surer than one over many.
 
     Args:
         logits: `(N,)`, N >= 1.
         calibration: with the covariance of its parameters.
         seed: of the bootstrap.
     """
-    rng = np.random.default_rng(seed)
     values = np.asarray(logits, dtype=np.float64)
-    draws = rng.integers(len(values), size=(_REPLICATES, len(values)))
+    if len(values) == 1:
+        return None
+    rng = np.random.default_rng(seed)
+    draws = rng.integers(len(values), size=(REPLICATES, len(values)))
     parameters = rng.multivariate_normal(
-        (calibration.slope, calibration.intercept), calibration.covariance, size=_REPLICATES
+        (calibration.slope, calibration.intercept), calibration.covariance, size=REPLICATES
     )
     means = calibration.curve(values[draws].mean(axis=1))
     low, high = np.quantile(sigmoid(parameters[:, 0] * means + parameters[:, 1]), (0.025, 0.975))

@@ -1,4 +1,4 @@
-"""Every default of a scan and of what a new detector judges, once.
+"""Every default of a scan and of what a new detector judges, and those that several rooms share.
 
 The command line and the report take theirs from here.
 """
@@ -12,6 +12,17 @@ NEW_MIN_FACE_PX = 48.0
 """Faces below this are not judged by a newly exported detector."""
 NEW_MIN_SHARPNESS = 6.0
 """Crops below this are not judged by a newly exported detector (see `scoring.sharpness`)."""
+
+DEFAULT_MARGIN_RATIO = 1.3
+"""Side of a square crop over the longer side of the face box, as the field cuts it."""
+CROP_SIZE_PX = 256
+"""Side of a crop in a crop store."""
+FOLDS = 5
+"""Folds of `k-fold`."""
+FRAMES_PER_ROW = 3
+"""Frames that a leak audit looks at of each row."""
+REPLICATES = 2000
+"""Draws of a bootstrap interval."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +42,9 @@ class Limits:
 
     def __post_init__(self) -> None:
         """Refuse limits that allow nothing."""
-        if min(self.max_bytes, self.max_pixels, self.max_seconds, self.max_streams) <= 0:
-            raise ValueError(f"limits must be above zero, got {self}")
+        least = min(self.max_bytes, self.max_pixels, self.max_seconds, self.max_streams)
+        if not (least > 0 and math.isfinite(self.max_seconds)):
+            raise ValueError(f"limits must be finite and above zero, got {self}")
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,8 @@ class ScanSettings:
     detect_every_seconds: float = 0.5
     """Time between two face detections; boxes in between are interpolated."""
     detect_long_side_px: int = 640
-    """Longer side of the reduced picture that faces are searched in."""
+    """Longer side of the reduced picture that faces are searched in; a single picture is reduced to
+    no less than a third."""
     selector: str = "local-maxima"
     """Name of the key-frame selector."""
     budget: int = 32

@@ -157,6 +157,8 @@ class VideoInfo:
     """All streams."""
     metadata: dict[str, str]
     """Container and stream metadata, as written by whoever made the file: untrusted text."""
+    mirrored: bool = False
+    """Whether the header asks a player to mirror the turned picture left to right."""
 
 
 @dataclass(frozen=True)
@@ -206,9 +208,9 @@ class ConformalAnswer:
     """The label that is left when those are ruled out that rarely score like this."""
 
     label: Answer
-    """It, or `cannot judge` where both or neither are left."""
+    """It, which is no proof of it; `cannot judge` where both or neither are left."""
     error_rate: float
-    """Most often that the true label is ruled out, where the detector's guarantee holds."""
+    """Most often that the true label is ruled out, among data like those of the calibration."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,7 @@ class Verdict:
     probability: float | None
     """Calibrated P(fake) at even prior odds."""
     interval: tuple[float, float] | None
-    """95 % interval of the probability."""
+    """95 % interval of the probability; None for a single key frame, whose scatter is not known."""
     logit: float | None
     """Mean logit over the key frames used."""
     frames_used: int

@@ -8,8 +8,11 @@ where many files are read: by batches of scans and by the crop store.
 
 from __future__ import annotations
 
+import logging
+import math
 import multiprocessing
 import signal
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -23,8 +26,12 @@ State = TypeVar("State")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+_log = logging.getLogger(__name__)
+
 _END_SECONDS = 5.0
 """How long an idle worker may take to end."""
+_SIGKILL = 9
+"""Its number, as `signal` has no name for it on Windows."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +40,18 @@ class Crashed:
 
     exit_code: int | None
     """Exit code of the process; negative: the signal that ended it."""
+    after_seconds: float | None = None
+    """The time that the task had, where its process was ended for taking longer."""
+
+    @property
+    def killed(self) -> bool:
+        """Whether SIGKILL ended it, as the system does where memory runs out."""
+        return self.exit_code == -_SIGKILL
 
     def __str__(self) -> str:
         """Say how it died."""
+        if self.after_seconds is not None:
+            return f"ended after {self.after_seconds:g} s"
         if self.exit_code is not None and self.exit_code < 0:
             return f"ended by {signal.Signals(-self.exit_code).name}"
         return f"exit code {self.exit_code}"
@@ -54,6 +70,7 @@ def run_all(
     work: Callable[[State, Task], Result],
     *,
     workers: int,
+    timeout_seconds: float | None = None,
 ) -> Iterator[tuple[int, Result | Crashed]]:
     """Work on all tasks in worker processes, yielding results as they come.
 
@@ -62,18 +79,19 @@ def run_all(
         start: called once in each process; what it returns is handed to `work`.
         work: does one task. It should turn a failure into a result: an exception ends its process.
         workers: processes at a time.
+        timeout_seconds: most time that a task may take, its process is ended then; None: any.
 
     Yields:
         Position of the task, and its result.
 
     Raises:
-        AnalysisCrashed: a process died before its first task.
-        Exception: whatever `start` raised.
+        AnalysisCrashed: a process died before its first task, and no other is left for the rest.
+        Exception: whatever `start` raised, likewise.
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     waiting = deque(enumerate(tasks))
-    crew = [_Worker(start, work) for _ in range(min(workers, len(waiting)))]
+    crew = [_Worker(start, work, timeout_seconds) for _ in range(min(workers, len(waiting)))]
     try:
         while crew:
             for worker in _with_news(crew):
@@ -84,8 +102,12 @@ def run_all(
                     continue
                 crew.remove(worker)
                 worker.end()
-                if waiting:
-                    crew.append(_Worker(start, work))
+                if worker.failed is not None and waiting:
+                    if not crew:
+                        raise worker.failed
+                    _log.warning("%s; workers left: %d", worker.failed, len(crew))
+                elif waiting:
+                    crew.append(_Worker(start, work, timeout_seconds))
     finally:
         for worker in crew:
             worker.end(at_once=True)
@@ -94,10 +116,18 @@ def run_all(
 class _Worker(Generic[State, Task, Result]):
     """One process and the task that it is at."""
 
-    def __init__(self, start: Callable[[], State], work: Callable[[State, Task], Result]) -> None:
+    def __init__(
+        self,
+        start: Callable[[], State],
+        work: Callable[[State, Task], Result],
+        timeout_seconds: float | None,
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.alive = True
+        self.failed: Exception | None = None
+        self.deadline = math.inf
+        self._timeout_seconds = timeout_seconds
         self._place: int | None = None
         self._process = context.Process(target=_serve, args=(theirs, start, work), daemon=True)
         self._process.start()
@@ -106,32 +136,38 @@ class _Worker(Generic[State, Task, Result]):
     def hand(self, place: int, task: Task) -> None:
         """Give it its next task."""
         self._place = place
+        if self._timeout_seconds is not None:
+            self.deadline = time.monotonic() + self._timeout_seconds
         with suppress(BrokenPipeError):  # it has just died: its news will say so
             self.pipe.send(task)
 
     def news(self) -> tuple[int, Result | Crashed] | None:
-        """Return a finished task; None where it has only started."""
+        """Return a finished task; None where it has only started, or `failed` to."""
         try:
+            if not self.pipe.poll():  # its time is over
+                self._process.kill()
+                return self._died(after_seconds=self._timeout_seconds)
             said: Any = self.pipe.recv()
         except (EOFError, OSError):
             return self._died()
         if isinstance(said, _Started):
-            if said.error is not None:
-                raise said.error
+            self.failed = said.error
+            self.alive = said.error is None
             return None
         place, self._place = self._place, None
         assert place is not None  # noqa: S101 - it speaks only when it was given a task
         return place, said
 
-    def _died(self) -> tuple[int, Crashed]:
+    def _died(self, after_seconds: float | None = None) -> tuple[int, Crashed] | None:
         self.alive = False
         self._process.join()
-        crash = Crashed(self._process.exitcode)
+        crash = Crashed(self._process.exitcode, after_seconds)
         if self._place is None:
-            raise AnalysisCrashed(
+            self.failed = AnalysisCrashed(
                 f"a worker process died before its first task: {crash}",
                 hint="run `unmask doctor`; is there enough memory for this many workers?",
             )
+            return None
         return self._place, crash
 
     def end(self, *, at_once: bool = False) -> None:
@@ -140,15 +176,18 @@ class _Worker(Generic[State, Task, Result]):
         if not at_once:
             self._process.join(_END_SECONDS)
         if self._process.is_alive():
-            self._process.terminate()
+            self._process.kill()
             self._process.join()
         self._process.close()
 
 
 def _with_news(crew: list[_Worker[State, Task, Result]]) -> list[_Worker[State, Task, Result]]:
-    """Wait until workers have something to say, and return them."""
-    ready = wait([worker.pipe for worker in crew])
-    return [worker for worker in crew if worker.pipe in ready]
+    """Wait until workers have something to say or have run out of time, and return them."""
+    first = min(worker.deadline for worker in crew)
+    left = None if first == math.inf else max(0.0, first - time.monotonic())
+    ready = wait([worker.pipe for worker in crew], left)
+    now = time.monotonic()
+    return [worker for worker in crew if worker.pipe in ready or worker.deadline <= now]
 
 
 def _serve(
@@ -157,7 +196,8 @@ def _serve(
     work: Callable[[State, Task], Result],
 ) -> None:
     """Do tasks until the other end of the pipe is closed, be it by the death of the caller."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to act on
+    for each in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group; the caller acts on them
+        signal.signal(each, signal.SIG_IGN)
     try:
         state = start()
     except Exception as error:  # noqa: BLE001 - handed over to the caller, who raises it

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -12,11 +17,12 @@ from unmask.cli import building, evaluating, explaining, stressing, studying, tr
 from unmask.cli.data import data_app
 from unmask.cli.extras import missing_package
 from unmask.errors import UnmaskError
-from unmask.settings import ScanSettings
+from unmask.settings import Limits, ScanSettings
 
 _DEFAULT = ScanSettings()
 _STOPPED, _NO_READER = 130, 141
-"""Exit codes of a shell for what SIGINT and SIGPIPE end; typer makes 130 of a Ctrl-C."""
+"""Exit codes of a shell for what SIGINT and SIGPIPE end; typer makes 130 of a Ctrl-C, and what
+SIGTERM ends has the same."""
 
 app = typer.Typer(
     name="unmask",
@@ -60,19 +66,21 @@ def methods_named(text: str) -> tuple[str, ...]:
 EXIT_CODES = (
     "Exit codes: 0 all analysed, nothing found; 1 some or substantial evidence of manipulation "
     "found; 2 wrong use, or no input could be opened; 3 nothing found, but something could not be "
-    "analysed (a face that only passes by is listed, and does not count)."
+    "analysed (a face that only passes by is listed, and does not count) or written; 130 stopped "
+    "with Ctrl-C or SIGTERM, what was finished is written."
 )
 
 Inputs = Annotated[
     list[str],
     typer.Argument(
-        help="Videos, pictures, folders, globs, a list.txt with a path per line, or - for such a "
-        "list on standard input.",
+        help="Videos, pictures, folders, globs, a list.txt with a path per line (lines that start "
+        "with # are comments), or - for such a list on standard input.",
         show_default=False,
     ),
 ]
 Detector = Annotated[
-    Path | None, typer.Option(help="Folder of a detector bundle.", show_default="the shipped one")
+    str | None,
+    typer.Option(help="A folder, or a name of `detectors list`.", show_default="the shipped one"),
 ]
 FaceDetector = Annotated[str, typer.Option(help="Face detector: mtcnn or yunet.")]
 Selector = Annotated[
@@ -120,15 +128,26 @@ def scan(  # noqa: PLR0917 - the parameters are the options
             "--stress", help="Tell whether the verdict survives compression and the like."
         ),
     ] = False,
+    max_seconds: Annotated[
+        float, typer.Option(help="Look at this much of a video; the rest is reported.")
+    ] = _DEFAULT.limits.max_seconds,
     seed: Seed = _DEFAULT.seed,
     threads: Threads = 2,
     workers: Annotated[int, typer.Option(min=1, help="Files at a time.")] = 1,
+    timeout_seconds: Annotated[
+        float | None,
+        typer.Option(
+            help="Give up a file that takes longer, and report it.", show_default="no limit"
+        ),
+    ] = None,
 ) -> None:
     """Scan videos and pictures: a verdict per face and file.
 
     Every verdict comes with its limits, and with what could not be analysed.
     """
+    from unmask.catalogue import find
     from unmask.cli.scanning import Outputs, run_scan
+    from unmask.jobs import Job
 
     settings = ScanSettings(
         face_detector=face_detector,
@@ -139,19 +158,12 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         detect_every_seconds=detect_every_seconds,
         detect_long_side_px=detect_long_side_px,
         explain=() if no_explain else methods_named(explain),
+        limits=Limits(max_seconds=max_seconds),
         seed=seed,
     )
-    raise typer.Exit(
-        run_scan(
-            inputs,
-            Outputs(report=report, json=json),
-            detector=None if detector is None else str(detector),
-            settings=settings,
-            threads=threads,
-            workers=workers,
-            stress=stress,
-        )
-    )
+    named = None if detector is None else str(find(detector))
+    job = Job(named, settings, threads, stress, timeout_seconds)
+    raise typer.Exit(run_scan(inputs, Outputs(report, json), job, workers=workers))
 
 
 @app.command()
@@ -250,10 +262,33 @@ def _explain_use(error: typer.TyperException) -> None:
         sys.stderr.write(f"error: {message}\nhint: see `unmask --help`\n")
 
 
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM (of `timeout`, a container or a service that is stopped) do what Ctrl-C does."""
+
+    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # `timeout` sends two
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _print_every_name() -> None:
+    """Let standard output escape what its encoding lacks, in place of breaking off."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command line; wrong use and bad input end with exit code 2 and a hint."""
+    _print_every_name()
     try:
-        code = app(standalone_mode=False)
+        with _sigterm_as_ctrl_c():
+            code = app(standalone_mode=False)
     except SystemExit:  # so typer ends a command whose reader has gone
         code = _NO_READER
     except (UnmaskError, ValueError, OSError) as error:

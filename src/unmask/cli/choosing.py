@@ -11,8 +11,9 @@ from PIL import Image, ImageDraw
 
 from unmask.cli.app import complain
 from unmask.cli.inputs import refuse_overwriting, require_suffix
-from unmask.errors import InputError, InputNotFound, UnmaskError
+from unmask.errors import InputError, UnmaskError
 from unmask.faces.crops import cut_square, square_around
+from unmask.files import check_folder_of
 from unmask.jobs import attempt
 from unmask.passes import ChosenFrames, FirstPass, choose, decode_chosen, first_pass
 from unmask.settings import ScanSettings
@@ -56,8 +57,7 @@ def run_keyframes(video: str, sheet: Path | None, settings: ScanSettings) -> int
 
 def _check_sheet(sheet: Path, video: str) -> None:
     """Refuse before anything is read what could not be written at the end."""
-    if not sheet.absolute().parent.is_dir():
-        raise InputNotFound(f"no folder {str(sheet.parent)!r}", hint="make the folder first")
+    check_folder_of(sheet)
     require_suffix(sheet, SHEET_SUFFIXES, what="picture")
     refuse_overwriting([sheet], [Path(video)])
 

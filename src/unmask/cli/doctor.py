@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
+from importlib.util import find_spec
 
 import typer
 
 from unmask.bundle import load_bundle, shipped_folder
+from unmask.cli.extras import OPTIONAL
 from unmask.errors import UnmaskError
 from unmask.faces.detector import DETECTORS, create
 from unmask.provenance import versions
-
-_OPTIONAL = {
-    "cv2": ("the yunet face detector", "pip install 'unmask[yunet]'"),
-    "torch": ("training", "pip install 'unmask[train]'"),
-}
 
 
 def run_doctor() -> int:
@@ -35,9 +31,9 @@ def run_doctor() -> int:
         except UnmaskError as error:
             typer.echo(f"missing  face detector {name}: {error}; {error.hint}")
             ready = ready and name != "mtcnn"
-    for module, (use, command) in _OPTIONAL.items():
-        if importlib.util.find_spec(module) is None:
-            typer.echo(f"missing  {module}, for {use} only: {command}")
+    for name, how in OPTIONAL.items():
+        if find_spec(name) is None:
+            typer.echo(f"missing  optional package {name}: {how}")
         else:
-            typer.echo(f"ok       {module}, for {use}")
+            typer.echo(f"ok       optional package {name}")
     return 0 if ready else 3

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -24,7 +25,7 @@ from unmask.explain.network import available_methods, methods_of
 from unmask.explain.regions import in_words
 from unmask.faces.crops import cut_square
 from unmask.jobs import attempt
-from unmask.passes import Progress, first_pass
+from unmask.passes import Progress
 from unmask.report.film import FilmStyle, draw_film
 from unmask.report.overlays import write_maps
 from unmask.report.wording import visible
@@ -37,6 +38,8 @@ from unmask.video.still import pixels_as_shown
 
 FILM_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 """Of films: containers that hold H.264 with a time stamp for each picture."""
+_NAME_BYTES = 180
+"""Most of an input's name in the names of its maps; file systems take 255 in all."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ def run_explain(inputs: list[str], wanted: Wanted) -> int:
     made = 0
     with progress_bar(len(paths)) as bar:
         for path in paths:
-            pictures = attempt(path, partial(worker.pictures, path, bar.of_file))
+            explained = partial(worker.pictures, path, bar.of_file)
+            pictures = attempt(path, partial(_written, explained, path, wanted.output, names[path]))
             bar.file_done(path)
             if isinstance(pictures, UnmaskError):
                 errors.append(pictures)
@@ -105,9 +109,6 @@ def run_explain(inputs: list[str], wanted: Wanted) -> int:
                 continue
             made += len(pictures)
             for picture in pictures:
-                if wanted.output is not None:
-                    place = f"face{picture.track_id}-frame{picture.frame_index}"
-                    write_maps(wanted.output, f"{names[path]}-{place}", picture)
                 _tell(path, picture)
             if not pictures:
                 typer.echo(f"{visible(path)}\tno face was found (see --crop)")
@@ -116,11 +117,35 @@ def run_explain(inputs: list[str], wanted: Wanted) -> int:
     return 3 if errors or not made else 0
 
 
+def _written(
+    explained: Callable[[], tuple[KeyFramePicture, ...]], path: str, folder: Path | None, name: str
+) -> tuple[KeyFramePicture, ...]:
+    """Explain a file and write its maps, if there is a folder for them.
+
+    Raises:
+        InputError: the maps cannot be written.
+    """
+    pictures = explained()
+    if folder is None:
+        return pictures
+    try:
+        for picture in pictures:
+            place = f"face{picture.track_id}-frame{picture.frame_index}"
+            write_maps(folder, f"{name}-{place}", picture)
+    except OSError as error:
+        raise InputError(
+            f"the maps of {path!r} could not be written: {error}",
+            hint="give -o a folder that has room and may be written to",
+        ) from error
+    return pictures
+
+
 def map_names(paths: Sequence[str]) -> dict[str, str]:
     """Return what the names of each file's maps start with, no two the same on any file system.
 
     The file's name without its suffix; where several files have that, the name with the suffix,
-    then with the folder before it, then with a number behind it.
+    then with the folder before it, then with a number behind it. Long names are cut, since what
+    comes behind has to fit in too.
 
     >>> map_names(["a/p.jpg", "b/p.png", "b/q.png"])
     {'a/p.jpg': 'p.jpg', 'b/p.png': 'p.png', 'b/q.png': 'q'}
@@ -139,13 +164,20 @@ def _candidates(path: str, stems: Counter[str], full: Counter[str]) -> Iterator[
     """Yield names for the maps of a file, the shortest first."""
     file = Path(path)
     if stems[file.stem.casefold()] == 1:
-        yield file.stem
+        yield _cut(file.stem)
     if full[file.name.casefold()] == 1:
-        yield file.name
-    longest = f"{file.absolute().parent.name}-{file.name}"
+        yield _cut(file.name)
+    longest = _cut(f"{file.absolute().parent.name}-{file.name}")
     yield longest
     for number in count(2):
         yield f"{longest}-{number}"
+
+
+def _cut(name: str) -> str:
+    """Leave out whole characters at the end of a name that is too long."""
+    while len(os.fsencode(name)) > _NAME_BYTES:
+        name = name[:-1]
+    return name
 
 
 def chosen_methods(bundle: Bundle, named: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -178,7 +210,7 @@ class _Scans:
     def pictures(self, path: str, progress: Progress) -> tuple[KeyFramePicture, ...]:
         """Return the maps of a file; write the film where it was asked for."""
         settings, target = self._scanner.settings, self._wanted.video
-        first = first_pass(path, settings, progress=progress)
+        first = self._scanner.first_pass(path, progress)
         if target is not None and first.info.kind == "image":
             raise InputError(
                 f"{path!r} is a still picture: there is no film of it",

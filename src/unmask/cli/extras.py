@@ -12,7 +12,9 @@ _TRAINING = ("torch", "lightning", "timm", "yaml", "safetensors", "sklearn", "py
 """Packages without which no run gets to its end."""
 _REST = ("matplotlib", "onnx", "onnxscript", "tensorboard", "torchvision")
 """What else the same extra brings, for export and plots."""
-_HOW = dict.fromkeys(_TRAINING + _REST, _FOR_TRAINING) | {
+OPTIONAL = dict.fromkeys(_TRAINING + _REST, _FOR_TRAINING) | {
+    "cv2": "pip install 'unmask[yunet]'",
+    "huggingface_hub": "pip install 'unmask[hub]'",
     "lir": _FOR_EVALUATION,
     "pyarrow": f"pip install 'unmask[data]', or {_FOR_TRAINING} for training and studies too",
     "sklearn": _FOR_EVALUATION,
@@ -33,8 +35,8 @@ def check_installed() -> None:
 def missing_package(error: ModuleNotFoundError) -> UnmaskError | None:
     """Return what to tell the user; None for a package that every installation has."""
     package = (error.name or "").partition(".")[0]
-    if package not in _HOW:
+    if package not in OPTIONAL:
         return None
     return UnmaskError(
-        f"this command needs the package {package}, which is not installed", hint=_HOW[package]
+        f"this command needs the package {package}, which is not installed", hint=OPTIONAL[package]
     )

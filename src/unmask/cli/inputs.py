@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from glob import glob
 from pathlib import Path
+from typing import IO
 
 from unmask.errors import InputError, InputNotFound
 from unmask.report.wording import visible
@@ -29,13 +30,15 @@ def expand(arguments: Iterable[str]) -> list[str]:
     """Turn files, folders, globs, lists and `-` into files, each once, in order.
 
     A folder gives the media files below it, sorted; a line on standard error counts and names what
-    else is there. Links to folders are not followed. A `.txt` file is a list: a path per line,
-    blank lines and lines that start with `#` left out, relative to the list's folder. `-` reads
-    such a list from standard input. What does not exist or may not be read, a folder below too, is
-    kept: the scan reports it and goes on with the others.
+    else is there. Links to folders are not followed. A `.txt` file is a list: a path per line as it
+    stands, relative to the list's folder. Empty lines are left out, and lines that start with `#`,
+    which a line on standard error counts. `-` reads such a list from standard input. What does not
+    exist or may not be read, a folder below too, is kept: the scan reports it and goes on with the
+    others.
 
     Raises:
         InputNotFound: nothing was named, or what was named holds no file.
+        InputError: a list is too long to be one.
     """
     files = list(dict.fromkeys(path for argument in arguments for path in _expand_one(argument)))
     if not files:
@@ -111,12 +114,12 @@ def _expand_one(argument: str) -> Iterator[str]:
     path = Path(argument)
     mode = _mode(path)
     if argument == "-":
-        yield from _lines(sys.stdin.buffer.read(_MAX_LIST_BYTES), Path())
+        yield from _listed(sys.stdin.buffer, "standard input", Path())
     elif stat.S_ISDIR(mode):
         yield from _media_below(path)
     elif path.suffix.lower() == ".txt" and os.access(path, os.R_OK) and stat.S_ISREG(mode):
         with path.open("rb") as file:
-            yield from _lines(file.read(_MAX_LIST_BYTES), path.parent)
+            yield from _listed(file, argument, path.parent)
     elif not os.path.lexists(path) and (matches := sorted(glob(argument, recursive=True))):  # noqa: PTH207
         yield from (m for m in matches if stat.S_ISREG(_mode(Path(m))))
     else:
@@ -161,9 +164,27 @@ def _tell_left_out(folder: Path, paths: list[str]) -> None:
     )
 
 
-def _lines(data: bytes, folder: Path) -> Iterator[str]:
-    """Yield the paths of a list, whatever bytes their names are made of."""
-    for line in data.decode("utf-8-sig", "surrogateescape").splitlines():
-        entry = line.strip()
-        if entry and not entry.startswith("#"):
+def _listed(file: IO[bytes], name: str, folder: Path) -> Iterator[str]:
+    """Yield the paths of a list, whatever bytes their names are made of.
+
+    Only a line feed ends a line, and nothing but the carriage return of Windows is cut off: what
+    else looks like a break or a blank may be part of a name, and would hide it.
+    """
+    data = file.read(_MAX_LIST_BYTES + 1)
+    if len(data) > _MAX_LIST_BYTES:
+        raise InputError(
+            f"the list {name!r} is longer than {_MAX_LIST_BYTES} bytes",
+            hint="make several lists of it; a video is named by another suffix than .txt",
+        )
+    comments = 0
+    for line in data.decode("utf-8-sig", "surrogateescape").split("\n"):
+        entry = line.removesuffix("\r")
+        if entry.startswith("#"):
+            comments += 1
+        elif entry:
             yield str(folder / entry)
+    if comments:
+        sys.stderr.write(
+            f"note: left out of the list {visible(name)!r} as comments, lines that start with '#': "
+            f"{comments} (a file named so is listed as './#...')\n"
+        )

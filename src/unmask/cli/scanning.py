@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,12 +16,12 @@ import typer
 from unmask.cli.app import complain
 from unmask.cli.inputs import expand, refuse_overwriting
 from unmask.errors import AnalysisCrashed, InputError, InputNotFound, UnmaskError
-from unmask.jobs import Job, attempt, scan_all
+from unmask.files import check_folder_of, write_whole
+from unmask.jobs import Job, scan_all
 from unmask.passes import Progress
 from unmask.report.document import require_writable, to_json
 from unmask.report.html import Page
-from unmask.report.wording import percent, statements, survival, visible
-from unmask.settings import ScanSettings
+from unmask.report.wording import NOT_MEASURED, percent, statements, survival, visible
 from unmask.values import SCHEMA_VERSION, Failure, Scan, ScanDocument, ScanResult, Verdict
 
 FOUND = ("some evidence", "substantial evidence")
@@ -56,106 +57,144 @@ class Outputs:
         if self.report is not None and str(self.report) == "-":
             raise ValueError("--report needs a file; only --json can go to standard output")
         for path in self.files:
-            folder = path.absolute().parent
-            if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises below a locked folder
-                raise InputNotFound(
-                    f"no folder {str(path.parent)!r} to write {path.name!r} to",
-                    hint="make the folder first",
-                )
-            there = os.path.exists(path)  # noqa: PTH110 - as above
-            writable = os.access(path, os.W_OK) if there else os.access(folder, os.W_OK | os.X_OK)
-            if not writable or (there and path.is_dir()):
+            check_folder_of(path)
+            if not _may_write(path):
                 raise InputNotFound(
                     f"{str(path)!r} may not be written", hint="name a file in another folder"
                 )
+
+
+def _may_write(path: Path) -> bool:
+    """Tell whether what is there may be replaced, or be written to if it is a device or a pipe."""
+    real = os.path.realpath(path)
+    there = os.path.exists(real)  # noqa: PTH110 - Path.exists raises below a locked folder
+    if os.path.isdir(real) or (there and not os.access(real, os.W_OK)):  # noqa: PTH112 - as above
+        return False
+    device = there and not os.path.isfile(real)  # noqa: PTH113 - as above
+    return device or os.access(os.path.dirname(real), os.W_OK | os.X_OK)  # noqa: PTH120 - a string
 
 
 @dataclass(eq=False)
 class _Done:
     """What a run has so far; of a file's pictures only what the report shows is kept."""
 
+    paths: Sequence[str]
+    """All files of the run; a file's place is that among these."""
     page: Page | None
     """The report; None where none was asked for."""
-    results: list[ScanResult] = field(default_factory=list)
-    """Of the files that were analysed."""
-    failures: list[tuple[str, UnmaskError]] = field(default_factory=list)
-    """Of the others, each with its reason."""
+    results: dict[int, ScanResult] = field(default_factory=dict)
+    """Of the files that were analysed, by their place."""
+    failures: dict[int, UnmaskError] = field(default_factory=dict)
+    """Why others were not, by their place."""
 
-    def add(self, path: str, outcome: Scan | UnmaskError) -> UnmaskError | None:
+    @property
+    def empty(self) -> bool:
+        """Whether no file is finished."""
+        return not self.results and not self.failures
+
+    def add(self, place: int, outcome: Scan | UnmaskError) -> UnmaskError | None:
         """Take a file's outcome; return why there is no result, if there is none."""
         if isinstance(outcome, Scan):
             try:
                 require_writable(outcome.result)
             except ValueError as error:
                 outcome = AnalysisCrashed(
-                    f"{path!r} gave a result that cannot be written: {error}",
+                    f"{self.paths[place]!r} gave a result that cannot be written: {error}",
                     hint="please report this with the file's container and codec",
                 )
         if isinstance(outcome, UnmaskError):
-            self.failures.append((path, outcome))
+            self.failures[place] = outcome
             return outcome
-        self.results.append(outcome.result)
+        self.results[place] = outcome.result
         if self.page is not None:
-            self.page.add(outcome)
+            self.page.add(outcome, place)
         return None
 
-    def stopped(self, paths: Sequence[str]) -> None:
-        """Count what was not reached among the failures."""
-        for path in paths[len(self.results) + len(self.failures) :]:
-            error = AnalysisCrashed(
-                f"{path!r} was not analysed: the run was stopped", hint="scan it again"
-            )
-            self.failures.append((path, error))
+    def stopped(self, why: str) -> None:
+        """Count what was not finished among the failures."""
+        for place, path in enumerate(self.paths):
+            if place not in self.results and place not in self.failures:
+                said = f"{path!r} was not analysed: {why}"
+                self.failures[place] = AnalysisCrashed(said, hint="scan it again")
 
-    def write(self, outputs: Outputs) -> None:
-        """Write what was asked for."""
+    def write(self, outputs: Outputs) -> list[UnmaskError]:
+        """Write what was asked for, and return what could not be written."""
+        failures = [(self.paths[place], error) for place, error in sorted(self.failures.items())]
+        errors = []
         if outputs.json is not None:
-            failures = tuple(Failure(path, e.message, e.hint) for path, e in self.failures)
-            text = to_json(ScanDocument(SCHEMA_VERSION, tuple(self.results), failures))
-            if outputs.to_stdout:
-                _print(text, nl=False)
-            else:
-                outputs.json.write_text(text, encoding="utf-8")
+            results = tuple(result for _, result in sorted(self.results.items()))
+            failed = tuple(Failure(path, e.message, e.hint) for path, e in failures)
+            text = to_json(ScanDocument(SCHEMA_VERSION, results, failed))
+            errors.append(_write(outputs.json, text))
         if outputs.report is not None and self.page is not None:
-            page = self.page.html([(path, error.message) for path, error in self.failures])
-            outputs.report.write_text(page, encoding="utf-8")
+            text = self.page.html([(path, error.message) for path, error in failures])
+            errors.append(_write(outputs.report, text))
+        return [error for error in errors if error is not None]
 
 
-def run_scan(
-    inputs: list[str],
-    outputs: Outputs,
-    *,
-    detector: str | None,
-    settings: ScanSettings,
-    threads: int,
-    workers: int,
-    stress: bool = False,
-) -> int:
+def run_scan(inputs: list[str], outputs: Outputs, job: Job, *, workers: int) -> int:
     """Scan everything, print, write, and return the exit code.
 
-    A run that is stopped with Ctrl-C writes what it has, the rest as failures.
+    A run that is stopped or cannot go on writes what it has, the rest as failures.
     """
     outputs.check()
     paths = expand(inputs)
     refuse_overwriting(outputs.files, [Path(path) for path in paths])
-    job = Job(detector=detector, settings=settings, threads=threads)
-    done = _Done(None if outputs.report is None else Page())
+    done = _Done(paths, None if outputs.report is None else Page())
     try:
-        with progress_bar(len(paths)) as progress:
-            outcomes = scan_all(paths, job, workers=workers, progress=progress.of_file)
-            for path, outcome in _under_stress(outcomes, job) if stress else outcomes:
-                progress.file_done(path)
-                if (error := done.add(path, outcome)) is not None:
-                    complain(error)
-                elif not outputs.to_stdout:
-                    _print(summary(done.results[-1]))
+        _scan_and_tell(job, done, workers=workers, quiet=outputs.to_stdout)
     except KeyboardInterrupt:
-        if done.results or done.failures:
-            done.stopped(paths)
+        if not done.empty:
+            done.stopped("the run was stopped")
             done.write(outputs)
         raise
-    done.write(outputs)
-    return exit_code(done.results, [error for _, error in done.failures])
+    except Exception as error:
+        if done.empty:
+            raise
+        complain(error)
+        done.stopped(str(error))
+    errors = [*done.failures.values(), *done.write(outputs)]
+    return exit_code(list(done.results.values()), errors)
+
+
+def _scan_and_tell(job: Job, done: _Done, *, workers: int, quiet: bool) -> None:
+    """Scan files, and say of each as it is finished what came of it."""
+    paths = done.paths
+    with progress_bar(len(paths)) as progress:
+        for place, outcome in scan_all(paths, job, workers=workers, progress=progress.of_file):
+            progress.file_done(paths[place])
+            if (error := done.add(place, outcome)) is not None:
+                complain(error)
+            elif not quiet:
+                _print(summary(done.results[place]))
+
+
+def _write(path: Path, text: str) -> UnmaskError | None:
+    """Write a result, and say if it could not be; a file is there whole or as it was before."""
+    real = Path(os.path.realpath(path))
+    try:
+        if str(path) == "-":
+            _print(text, nl=False)
+        elif real.exists() and not real.is_file():  # a device or a pipe
+            real.write_text(text, encoding="utf-8")
+        else:
+            write_whole(real, partial(_put, text, real))
+    except OSError as error:
+        failed = UnmaskError(
+            f"{str(path)!r} could not be written: {error.strerror or error}",
+            hint="make room or name another place, and scan again",
+        )
+        complain(failed)
+        return failed
+    return None
+
+
+def _put(text: str, replaced: Path, path: Path) -> None:
+    """Write a file for those only who may read what it replaces."""
+    path.touch()
+    if replaced.exists():
+        shutil.copymode(replaced, path)
+    path.write_text(text, encoding="utf-8")
 
 
 def _print(text: str, *, nl: bool = True) -> None:
@@ -168,28 +207,11 @@ def _print(text: str, *, nl: bool = True) -> None:
         os.close(nowhere)
 
 
-def _under_stress(
-    outcomes: Iterable[tuple[str, Scan | UnmaskError]], job: Job
-) -> Iterator[tuple[str, Scan | UnmaskError]]:
-    """Judge each scan again under every distortion."""
-    from unmask.bundle import load_bundle, shipped_folder
-    from unmask.evaluation.survival import stressed
-    from unmask.runtime import Network
-
-    bundle = load_bundle(job.detector or shipped_folder())
-    network = Network(bundle, threads=job.threads)
-    for path, outcome in outcomes:
-        if isinstance(outcome, Scan):
-            yield path, attempt(path, partial(stressed, outcome, bundle, network))
-        else:
-            yield path, outcome
-
-
 def exit_code(results: Sequence[ScanResult], errors: Sequence[UnmaskError]) -> int:
     """Return 1 if something was found, else 2, 3 or 0, as the command's help says.
 
     A finding stands whatever else went wrong, so 1 comes first; 0 is said only when all of it was
-    analysed.
+    analysed and written.
     """
     if any(result.verdict.word in FOUND for result in results):
         return 1
@@ -217,11 +239,13 @@ def summary(result: ScanResult) -> str:
 
 
 def _words(verdict: Verdict) -> str:
-    if verdict.probability is None or verdict.interval is None:
+    if verdict.probability is None:
         return f"cannot judge ({verdict.reason})"
-    low, high = (percent(bound) for bound in verdict.interval)
+    between = NOT_MEASURED
+    if verdict.interval is not None:
+        between = " to ".join(percent(bound) for bound in verdict.interval)
     frames = f"{verdict.frames_used} key frame{'' if verdict.frames_used == 1 else 's'}"
-    said = f"probability {percent(verdict.probability)}, 95 % interval {low} to {high}, {frames}"
+    said = f"probability {percent(verdict.probability)}, 95 % interval {between}, {frames}"
     return f"{verdict.word} of manipulation ({_plain(said)})"
 
 
@@ -247,18 +271,21 @@ class _Bar:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._files = files
+        self._done = 0
         self._task = self.rich.add_task("scanning", total=1.0 if files == 1 else files)
 
     @property
     def of_file(self) -> Progress:
         """Return the callback for a single file."""
-        return lambda stage, share: self.rich.update(self._task, description=stage, completed=share)
+        return lambda stage, share: self.rich.update(
+            self._task, description=stage, completed=self._done + share
+        )
 
     def file_done(self, path: str) -> None:
         """Move on by one file."""
-        if self._files > 1:
-            self.rich.update(self._task, advance=1, description=visible(Path(path).name)[:40])
+        self._done += 1
+        name = visible(Path(path).name)[:40]
+        self.rich.update(self._task, description=name, completed=self._done)
 
 
 @contextmanager

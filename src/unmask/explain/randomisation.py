@@ -11,10 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from unmask.bundle import GRADIENT, MODEL, Bundle, file_sha256, load_bundle, write_manifest
+from unmask.bundle import GRADIENT, MODEL, Bundle, load_bundle, write_manifest
 from unmask.explain.differentiable import Differentiable
 from unmask.explain.network import BundleNetwork
 from unmask.explain.weights import key_of, shuffle_by_key, weights_of
+from unmask.files import file_sha256
 
 DEPTHS = (0.25, 0.5, 0.75, 1.0)
 """Shares of the weight tensors that are shuffled, counted from the output."""

@@ -26,6 +26,9 @@ class FaceDetector(Protocol):
     sure_confidence: float
     """What is never found with at least this confidence in a video is hardly a face: hands, folds
     and shadows pass the detector's own threshold now and then."""
+    least_face_px: float
+    """Shorter side of a face, in pixels, from which 19 of 20 frontal faces are found, as measured;
+    smaller ones may go unseen."""
 
     def detect(
         self,

@@ -18,7 +18,8 @@ from typing import IO
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
-from unmask.errors import DownloadError
+from unmask.errors import DownloadError, ModelNotFound
+from unmask.files import file_sha256
 
 TIMEOUT_SECONDS = 30.0
 """Longest silence of the server."""
@@ -58,9 +59,21 @@ MODELS = {
 
 
 def user_folder() -> Path:
-    """Return the folder of downloaded models: `$UNMASK_HOME` or `~/.local/share/unmask`."""
-    home = os.environ.get("UNMASK_HOME")
-    return Path(home) if home else Path.home() / ".local" / "share" / "unmask"
+    """Return the folder of downloaded models: `$UNMASK_HOME` or `~/.local/share/unmask`.
+
+    Raises:
+        ModelNotFound: the user has no home folder, so that there is none.
+    """
+    if named := os.environ.get("UNMASK_HOME"):
+        return Path(named)
+    try:
+        home = Path.home()
+    except RuntimeError as error:
+        raise ModelNotFound(
+            "there is no folder of downloaded models: the user has no home folder",
+            hint="set UNMASK_HOME to the folder where they are to lie",
+        ) from error
+    return home / ".local" / "share" / "unmask"
 
 
 def get(model: Model, *, folder: Path | None = None, url: str | None = None) -> Path:
@@ -80,12 +93,13 @@ def get(model: Model, *, folder: Path | None = None, url: str | None = None) -> 
     Raises:
         ValueError: the address is not http or https.
         DownloadError: it could not be read or written, is too large, or is another file.
+        ModelNotFound: there is no folder for it.
     """
     source = url or model.url
     _check_address(source)
     target = (folder or user_folder()) / model.file
     try:
-        if target.is_file() and _sha256(target) == model.sha256:
+        if target.is_file() and file_sha256(target) == model.sha256:
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
         _fetch(model, source, target)
@@ -119,11 +133,6 @@ def _check_address(url: str) -> None:
     scheme = urlsplit(url).scheme
     if scheme not in ("http", "https"):
         raise ValueError(f"the address must be http or https, got {url!r}")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _fetch(model: Model, source: str, target: Path) -> None:

@@ -32,6 +32,8 @@ STRIDE_PX = 2
 """Step between P-Net's cells."""
 BATCH = 512
 """Most candidates in one call of R-Net or O-Net."""
+FACE_IN_WINDOW = 2 / 3
+"""Side of the least face that is found over that of P-Net's smallest window, as measured."""
 NEAR_SCALES = (0.8, 1.0, 1.25)
 """Sizes of the windows tried around a box of an earlier frame, relative to its longer side."""
 NEAR_SHIFTS = (-0.25, 0.0, 0.25)
@@ -45,7 +47,7 @@ class MtcnnDetector:
 
     Args:
         threads: threads of ONNX Runtime.
-        min_face_px: smallest face that is searched, in pixels; at least 12.
+        min_face_px: side of the smallest window that is searched, in pixels; at least 12.
     """
 
     name = "mtcnn"
@@ -55,6 +57,7 @@ class MtcnnDetector:
         if min_face_px < CELL_PX:
             raise ValueError(f"min_face_px must be at least {CELL_PX}, got {min_face_px}")
         self.min_face_px = min_face_px
+        self.least_face_px = min_face_px * FACE_IN_WINDOW
         self._pnet = _session("pnet", threads)
         self._rnet = _session("rnet", threads)
         self._onet = _session("onet", threads)

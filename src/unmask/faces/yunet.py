@@ -44,6 +44,7 @@ class YunetDetector:
 
     name = "yunet"
     sure_confidence = 0.85
+    least_face_px = 24.0
 
     def __init__(self, *, threads: int = 2, model_path: Path | None = None) -> None:
         path = model_path or user_folder() / MODELS["yunet"].file

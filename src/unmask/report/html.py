@@ -123,11 +123,11 @@ class Page:
     """A report that grows file by file; of a file's pictures it keeps what it shows."""
 
     def __init__(self) -> None:
-        self._reports: list[ReportView] = []
+        self._reports: dict[int, ReportView] = {}
 
-    def add(self, scan: Scan) -> None:
-        """Add a file."""
-        self._reports.append(_report(scan, f"r{len(self._reports) + 1}"))
+    def add(self, scan: Scan, place: int) -> None:
+        """Add a file that stands at a place among the others, whenever they are added."""
+        self._reports[place] = _report(scan, f"r{place + 1}")
 
     def html(self, failures: Sequence[tuple[str, str]] = ()) -> str:
         """Draw it, with an index in front if there is more than one file.
@@ -141,7 +141,7 @@ class Page:
         style, script = asset("report.css"), asset("report.js")
         template = environment().get_template("report.html.j2")
         return template.render(
-            reports=self._reports,
+            reports=[report for _, report in sorted(self._reports.items())],
             failures=failures,
             batch=len(self._reports) != 1 or bool(failures),
             style=Markup(style),  # noqa: S704 - our own file
@@ -173,8 +173,8 @@ def to_html_batch(scans: Sequence[Scan], failures: Sequence[tuple[str, str]] = (
         A complete HTML document.
     """
     made = Page()
-    for scan in scans:
-        made.add(scan)
+    for place, scan in enumerate(scans):
+        made.add(scan, place)
     return made.html(failures)
 
 

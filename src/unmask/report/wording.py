@@ -11,7 +11,7 @@ import math
 import unicodedata
 from dataclasses import dataclass
 
-from unmask.values import ScanResult, Verdict, Word
+from unmask.values import ConformalAnswer, ScanResult, Verdict, Word
 
 NOT_MEASURED = "not measured"
 """What stands for None on the page."""
@@ -171,14 +171,22 @@ def statements(verdict: Verdict) -> tuple[str, ...]:
             f"{'; fitted on single crops' if ratio.of_single_crops else ''}"
         )
     if answer is not None:
-        left = "a label cannot be ruled out" if answer.label == "cannot judge" else "by exclusion"
-        made.append(
-            f"answer {left}: {answer.label} (a true label is ruled out in at most "
-            f"{percent(answer.error_rate)})"
-        )
+        made.append(_ruled_out(answer))
     if verdict.out_of_range is not None:
         made.append(f"outside the calibration data: {verdict.out_of_range}")
     return tuple(made)
+
+
+def _ruled_out(answer: ConformalAnswer) -> str:
+    """Say what a score rules out, and how often that is wrong."""
+    rate = percent(answer.error_rate)
+    if answer.label == "cannot judge":
+        return f"no label is ruled out alone: both are left, or neither, at an error rate of {rate}"
+    other, side = ("fake", "low") if answer.label == "real" else ("real", "high")
+    return (
+        f"{other} is ruled out: at most {rate} of {other}s like those of the calibration data "
+        f"score this {side}; it is no proof of {answer.label}"
+    )
 
 
 def leak_mark(*, leaks: bool) -> str:
