@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from unmask.bundle import Bundle, BundleManifest, file_sha256, load_bundle, write_manifest
+from unmask.bundle import Bundle, BundleManifest, load_bundle, write_manifest
+from unmask.files import file_sha256
 
 SIZE = 16
 POOL = 4

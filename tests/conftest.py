@@ -2,8 +2,57 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+
+from commands import Command, Done
 
 # how long an example takes says more about the machine than about the code
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+FIRST = (
+    "training/test_resume.py",
+    "studies/test_every_study.py",
+    "training/test_bundling.py",
+    "training/test_engine.py",
+    "explain/test_references.py",
+    "test_cli.py",
+    "datasets/test_layouts.py",
+    "datasets/test_cropping.py",
+    "models/test_tracing.py",
+    "models/test_halving.py",
+)
+"""Files that take longest, the one of a single long test before all."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files, so that at the end no process waits for the other's."""
+    folder = Path(__file__).parent
+    order = {folder / name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
+@pytest.fixture
+def unmask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Command:
+    """Return a function that runs a command in the test's folder, in this process.
+
+    What C libraries write is seen too.
+    """
+    from unmask.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["unmask", *map(str, words)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Done(ended.value.code, *capfd.readouterr())
+
+    return run

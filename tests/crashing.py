@@ -1,23 +1,13 @@
-"""Jobs that kill their process, importable by a worker process."""
+"""Work that kills its process, importable by a worker process in no time."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
+from pathlib import Path
 
-from unmask import jobs
-from unmask.errors import ManifestError, UnmaskError
-from unmask.scan import Scanner
-from unmask.values import Scan
-
-_SCAN = jobs._scan
-
-
-def dies_on_bad(scanner: Scanner, path: str) -> Scan | UnmaskError:
-    if path == "bad":
-        os._exit(7)
-    return _SCAN(scanner, path)
+from unmask.errors import ManifestError
 
 
 def start() -> int:
@@ -26,6 +16,14 @@ def start() -> int:
 
 def start_badly() -> int:
     raise ManifestError("no good", hint="none")
+
+
+def start_alone(taken: Path) -> int:
+    try:
+        taken.touch(exist_ok=False)
+    except FileExistsError:
+        raise ManifestError("no room", hint="none") from None
+    return 100
 
 
 def start_dead() -> int:
@@ -37,5 +35,9 @@ def work(state: int, task: int) -> int:
         os.kill(os.getpid(), signal.SIGKILL)
     if task == 17:
         os._exit(9)
+    if task == 18:
+        os.kill(os.getpid(), signal.SIGTERM)
+    if task == 99:
+        time.sleep(600)
     time.sleep(task % 3 / 100)
     return state + task

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from bundles import manifest, write_bundle
-from unmask.bundle import MANIFEST, file_sha256, load_bundle, write_manifest
+from unmask.bundle import MANIFEST, load_bundle, write_manifest
 from unmask.errors import BundleError
+from unmask.files import file_sha256
 
 
 @pytest.fixture

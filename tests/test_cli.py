@@ -19,8 +19,10 @@ import av
 import numpy as np
 import pytest
 
+from commands import Command
 from unmask.cli import scanning
 from unmask.cli.scanning import Outputs
+from unmask.jobs import Job
 from unmask.scan import Scanner
 from unmask.settings import ScanSettings
 
@@ -28,7 +30,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 ORIGINAL = str(EXAMPLES / "original.mp4")
 
 
-def unmask(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def in_a_process_of_its_own(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from unmask.cli import main; main()", *words]
     return subprocess.run(command, capture_output=True, text=True, input=stdin, check=False)
 
@@ -66,7 +68,9 @@ def bad_input(kind: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["text", "empty", "audio", "huge", "missing", "folder-of-nothing"])
-def test_bad_input_ends_with_one_line_a_hint_and_code_2(kind: str, tmp_path: Path) -> None:
+def test_bad_input_ends_with_one_line_a_hint_and_code_2(
+    unmask: Command, kind: str, tmp_path: Path
+) -> None:
     done = unmask("scan", str(bad_input(kind, tmp_path)))
     error, hint = done.stderr.splitlines()
     assert (error[:7], hint[:6], done.returncode) == ("error: ", "hint: ", 2)
@@ -155,12 +159,12 @@ def test_a_file_cut_in_half_is_analysed_as_far_as_it_goes(tmp_path: Path) -> Non
     half = tmp_path / "half.ts"
     data = whole.read_bytes()
     half.write_bytes(data[: len(data) // 2])
-    done = unmask("scan", str(half))
+    done = in_a_process_of_its_own("scan", str(half))
     assert done.returncode in {0, 1, 3}
     assert "face 1" in done.stdout
 
 
-def test_a_half_mp4_without_its_index_is_bad_input(tmp_path: Path) -> None:
+def test_a_half_mp4_without_its_index_is_bad_input(unmask: Command, tmp_path: Path) -> None:
     half = tmp_path / "half.mp4"
     data = Path(ORIGINAL).read_bytes()
     half.write_bytes(data[: len(data) // 2])
@@ -172,7 +176,9 @@ def test_a_half_mp4_without_its_index_is_bad_input(tmp_path: Path) -> None:
 def test_in_a_batch_the_other_files_are_still_analysed(tmp_path: Path) -> None:
     report, out = tmp_path / "out.html", tmp_path / "out.json"
     bad = [str(bad_input(kind, tmp_path)) for kind in ("text", "missing", "huge")]
-    done = unmask("scan", *bad, ORIGINAL, "--report", str(report), "--json", str(out))
+    done = in_a_process_of_its_own(
+        "scan", *bad, ORIGINAL, "--report", str(report), "--json", str(out)
+    )
     document = json.loads(out.read_text())
     assert [r["video"]["path"] for r in document["results"]] == [ORIGINAL]
     assert [f["path"] for f in document["failures"]] == bad
@@ -229,14 +235,10 @@ def test_a_result_that_cannot_be_written_takes_no_other_with_it(
     good = Scanner(settings=ScanSettings(explain=())).scan(ORIGINAL)
     video = replace(good.result.video, duration_seconds=float("nan"))
     bad = replace(good, result=replace(good.result, video=video))
-    monkeypatch.setattr(
-        scanning, "scan_all", lambda paths, *_, **__: zip(paths, (good, bad, good), strict=True)
-    )
+    monkeypatch.setattr(scanning, "scan_all", lambda *_, **__: enumerate((good, bad, good)))
     page, written = tmp_path / "report.html", tmp_path / "result.json"
     inputs = [str(shutil.copy(ORIGINAL, tmp_path / f"{number}.mp4")) for number in range(3)]
-    code = scanning.run_scan(
-        inputs, Outputs(page, written), detector=None, settings=ScanSettings(), threads=1, workers=1
-    )
+    code = scanning.run_scan(inputs, Outputs(page, written), Job(), workers=1)
     document = json.loads(written.read_text())
     assert (code, len(document["results"]), len(document["failures"])) == (3, 2, 1)
     assert "duration_seconds is nan" in document["failures"][0]["error"]
@@ -245,7 +247,7 @@ def test_a_result_that_cannot_be_written_takes_no_other_with_it(
 
 
 @pytest.mark.parametrize("option", ["--report", "--json"])
-def test_an_output_never_replaces_an_input(option: str, tmp_path: Path) -> None:
+def test_an_output_never_replaces_an_input(unmask: Command, option: str, tmp_path: Path) -> None:
     evidence = shutil.copy(ORIGINAL, tmp_path / "clip.mp4")
     before = evidence.read_bytes()
     (tmp_path / "link.mp4").symlink_to(evidence)
@@ -260,16 +262,18 @@ def test_an_output_never_replaces_an_input(option: str, tmp_path: Path) -> None:
 
 
 def test_json_on_stdout_is_all_that_stdout_holds() -> None:
-    done = unmask("scan", ORIGINAL, "--json", "-")
+    done = in_a_process_of_its_own("scan", ORIGINAL, "--json", "-")
     assert json.loads(done.stdout)["schema_version"] == "1"
 
 
 def test_a_list_on_standard_input_is_read() -> None:
-    done = unmask("scan", "-", stdin=f"# clips\n{ORIGINAL}\n")
+    done = in_a_process_of_its_own("scan", "-", stdin=f"# clips\n{ORIGINAL}\n")
     assert done.stdout.startswith(ORIGINAL)
 
 
-def test_an_output_folder_that_is_missing_is_refused_at_once(tmp_path: Path) -> None:
+def test_an_output_folder_that_is_missing_is_refused_at_once(
+    unmask: Command, tmp_path: Path
+) -> None:
     done = unmask("scan", ORIGINAL, "--report", str(tmp_path / "none" / "out.html"))
     assert done.returncode == 2
     assert "hint: make the folder first" in done.stderr
@@ -286,14 +290,14 @@ def test_an_output_folder_that_is_missing_is_refused_at_once(tmp_path: Path) -> 
         ["no-such-command"],
     ],
 )
-def test_wrong_use_is_code_2_with_a_hint(words: list[str]) -> None:
+def test_wrong_use_is_code_2_with_a_hint(unmask: Command, words: list[str]) -> None:
     done = unmask(*words)
     assert done.returncode == 2
     assert "hint: " in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_keyframes_lists_and_draws(tmp_path: Path) -> None:
+def test_keyframes_lists_and_draws(unmask: Command, tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.png"
     done = unmask("keyframes", ORIGINAL, "--sheet", str(sheet), "--budget", "5")
     assert len(done.stdout.splitlines()) == 6
@@ -301,12 +305,12 @@ def test_keyframes_lists_and_draws(tmp_path: Path) -> None:
 
 
 def test_doctor_finds_the_installation_ready() -> None:
-    done = unmask("doctor")
+    done = in_a_process_of_its_own("doctor")
     assert (done.returncode, "ok       detector" in done.stdout) == (0, True)
 
 
 @pytest.mark.parametrize("words", [[], ["models"], ["data"], ["detectors"]])
-def test_the_list_of_commands_cuts_no_line(words: list[str]) -> None:
+def test_the_list_of_commands_cuts_no_line(unmask: Command, words: list[str]) -> None:
     listed = unmask(*words, "--help").stdout.partition("Commands:")[2]
     assert len(listed.splitlines()) > 2
     assert "..." not in listed
@@ -333,17 +337,19 @@ def test_what_is_not_installed_is_named_with_how_to_get_it(
 
 
 @pytest.mark.parametrize("words", [[], ["data"], ["study"]])
-def test_a_command_without_words_shows_its_help_and_no_error(words: list[str]) -> None:
+def test_a_command_without_words_shows_its_help_and_no_error(
+    unmask: Command, words: list[str]
+) -> None:
     done = unmask(*words)
     assert done.returncode == 2
     assert done.stderr.startswith("Usage: ")
 
 
 def test_the_version_is_shown() -> None:
-    assert unmask("--version").stdout == f"unmask {version('unmask')}\n"
+    assert in_a_process_of_its_own("--version").stdout == f"unmask {version('unmask')}\n"
 
 
-def test_the_schema_is_json() -> None:
+def test_the_schema_is_json(unmask: Command) -> None:
     assert json.loads(unmask("schema").stdout)["title"] == "ScanDocument"
 
 
@@ -357,7 +363,9 @@ def test_scanning_never_imports_torch() -> None:
 
 def test_a_scan_under_stress_says_whether_its_verdict_stays(tmp_path: Path) -> None:
     out = tmp_path / "r.json"
-    done = unmask("scan", ORIGINAL, "--no-explain", "--stress", "--json", str(out))
+    done = in_a_process_of_its_own(
+        "scan", ORIGINAL, "--no-explain", "--stress", "--budget", "3", "--json", str(out)
+    )
     result = json.loads(out.read_text())["results"][0]
     words = [each["verdict"]["word"] for each in result["stress"]]
     assert len(words) == 28

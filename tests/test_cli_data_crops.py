@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from commands import Command
 from toy_set import manifest_of, record, toy_set
 from unmask.datasets.manifest import write_manifest
 from unmask.datasets.store import CropStore
 
 
-def unmask(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from unmask.cli import main; main()", "data"]
-    words_ = [str(word) for word in words]
-    return subprocess.run([*command, *words_], capture_output=True, text=True, check=False)
+@pytest.fixture
+def unmask(unmask: Command) -> Command:
+    """Return a function that runs `unmask data`."""
+    return partial(unmask, "data")
 
 
 OPTIONS = ("--size-px", "64", "--budget", "3", "--selector", "uniform")
@@ -37,7 +39,9 @@ def run(
     manifest: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[subprocess.CompletedProcess[str], Path]:
     store = tmp_path_factory.mktemp("crops") / "store"
-    return unmask("crops", manifest, "-o", store, "--workers", "2", *OPTIONS), store
+    command = [sys.executable, "-c", "from unmask.cli import main; main()", "data", "crops"]
+    command += [str(manifest), "-o", str(store), "--workers", "2", *OPTIONS]
+    return subprocess.run(command, capture_output=True, text=True, check=False), store
 
 
 def test_crops_tells_how_the_store_stands_and_what_is_missing(
@@ -52,7 +56,7 @@ def test_crops_tells_how_the_store_stands_and_what_is_missing(
     assert pq.read_table(store / "coverage.parquet").num_rows == 7
 
 
-def test_all_done_is_code_0(manifest: Path, tmp_path: Path) -> None:
+def test_all_done_is_code_0(unmask: Command, manifest: Path, tmp_path: Path) -> None:
     write_manifest(manifest_of(manifest.parent, [record("real/a.mp4")]), tmp_path / "m.parquet")
     done = unmask("crops", tmp_path / "m.parquet", "-o", tmp_path / "s", *OPTIONS)
     assert (done.returncode, "videos: 1 done, 0 empty, 0 failed" in done.stdout) == (0, True)
@@ -64,7 +68,9 @@ def test_the_options_reach_the_crops(run: tuple[object, Path]) -> None:
     assert (settings["margin_ratio"], settings["jpeg_quality"]) == (1.3, 95)
 
 
-def test_stats_prints_counts_coverage_and_a_plot(run: tuple[object, Path], tmp_path: Path) -> None:
+def test_stats_prints_counts_coverage_and_a_plot(
+    unmask: Command, run: tuple[object, Path], tmp_path: Path
+) -> None:
     done = unmask("stats", run[1], "--verify", "--plot", tmp_path / "plot.png")
     assert done.returncode == 0
     assert "toy: 13 crops of 5 videos" in done.stdout
@@ -72,13 +78,13 @@ def test_stats_prints_counts_coverage_and_a_plot(run: tuple[object, Path], tmp_p
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_stats_as_json_is_all_that_stdout_holds(run: tuple[object, Path]) -> None:
+def test_stats_as_json_is_all_that_stdout_holds(unmask: Command, run: tuple[object, Path]) -> None:
     stats = json.loads(unmask("stats", run[1], "--json").stdout)
     assert (stats["version"], stats["crops"], len(stats["missing"])) == (1, 13, 2)
     assert sum(count["crops"] for count in stats["counts"]) == 13
 
 
-def test_a_damaged_shard_is_code_1(manifest: Path, tmp_path: Path) -> None:
+def test_a_damaged_shard_is_code_1(unmask: Command, manifest: Path, tmp_path: Path) -> None:
     write_manifest(manifest_of(manifest.parent, [record("real/a.mp4")]), tmp_path / "m.parquet")
     unmask("crops", tmp_path / "m.parquet", "-o", tmp_path / "s", *OPTIONS)
     (shard,) = CropStore(tmp_path / "s").shards()
@@ -89,7 +95,7 @@ def test_a_damaged_shard_is_code_1(manifest: Path, tmp_path: Path) -> None:
     assert (done.returncode, shard.name in done.stdout) == (1, True)
 
 
-def test_sheet_writes_a_picture(run: tuple[object, Path], tmp_path: Path) -> None:
+def test_sheet_writes_a_picture(unmask: Command, run: tuple[object, Path], tmp_path: Path) -> None:
     done = unmask("sheet", run[1], "-o", tmp_path / "sheet.png", "--count", "4", "--label", "fake")
     assert done.returncode == 0
     with Image.open(tmp_path / "sheet.png") as sheet:
@@ -97,7 +103,7 @@ def test_sheet_writes_a_picture(run: tuple[object, Path], tmp_path: Path) -> Non
 
 
 def test_wrong_use_is_code_2_with_a_hint(
-    manifest: Path, run: tuple[object, Path], tmp_path: Path
+    unmask: Command, manifest: Path, run: tuple[object, Path], tmp_path: Path
 ) -> None:
     store = run[1]
     for words, message in (

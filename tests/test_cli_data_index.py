@@ -7,11 +7,13 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from clips import write_clip
+from commands import Command, Done
 from trees import touch
 from unmask.datasets.layouts import LAYOUTS, layout
 from unmask.datasets.manifest import read_manifest
@@ -20,9 +22,10 @@ REALS = "original_sequences/youtube/c23/videos"
 FAKE = "manipulated_sequences/Deepfakes/c23/videos/000_003.mp4"
 
 
-def unmask(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from unmask.cli import main; main()", "data", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+@pytest.fixture
+def unmask(unmask: Command) -> Command:
+    """Return a function that runs `unmask data`."""
+    return partial(unmask, "data")
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +35,9 @@ def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for frames, path in enumerate((f"{REALS}/000.mp4", f"{REALS}/003.mp4", FAKE), start=4):
         (folder / "ffpp" / path).parent.mkdir(parents=True, exist_ok=True)
         write_clip(folder / "ffpp" / path, frames=frames)
-    done = unmask("index", "ffpp", str(folder / "ffpp"), "-o", str(folder / "m.parquet"))
-    assert done.returncode == 0
+    words = ("data", "index", "ffpp", folder / "ffpp", "-o", folder / "m.parquet")
+    program = "from unmask.cli import main; main()"
+    subprocess.run([sys.executable, "-c", program, *map(str, words)], check=True)
     return folder
 
 
@@ -42,16 +46,16 @@ def copy(indexed: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(indexed, tmp_path / "copy"))
 
 
-def verify(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def verify(unmask: Command, folder: Path, *words: str) -> Done:
     return unmask("verify", str(folder / "m.parquet"), "--root", str(folder / "ffpp"), *words)
 
 
-def test_layouts_are_listed_a_line_each() -> None:
+def test_layouts_are_listed_a_line_each(unmask: Command) -> None:
     lines = unmask("layouts").stdout.splitlines()
     assert [line.split()[0] for line in lines[1 : len(LAYOUTS) + 1]] == list(LAYOUTS)
 
 
-def test_a_layout_is_shown_in_full() -> None:
+def test_a_layout_is_shown_in_full(unmask: Command) -> None:
     shown = unmask("layouts", "celebdf-v2").stdout
     described = layout("celebdf-v2")
     for line in described.tree.splitlines():
@@ -62,7 +66,7 @@ def test_a_layout_is_shown_in_full() -> None:
     assert "5639 Celeb-synthesis" in joined
 
 
-def test_layouts_as_json_hold_what_is_known() -> None:
+def test_layouts_as_json_hold_what_is_known(unmask: Command) -> None:
     document = json.loads(unmask("layouts", "--json").stdout)
     assert document["version"] == 1
     assert [each["name"] for each in document["layouts"]] == list(LAYOUTS)
@@ -74,7 +78,7 @@ def test_layouts_as_json_hold_what_is_known() -> None:
     }  # fmt: skip
 
 
-def test_index_counts_rows_and_writes_them(indexed: Path, tmp_path: Path) -> None:
+def test_index_counts_rows_and_writes_them(unmask: Command, indexed: Path, tmp_path: Path) -> None:
     out = tmp_path / "again.parquet"
     done = unmask("index", "ffpp", str(indexed / "ffpp"), "-o", str(out))
     lines = [line.split() for line in done.stdout.splitlines()]
@@ -88,7 +92,9 @@ def test_index_counts_rows_and_writes_them(indexed: Path, tmp_path: Path) -> Non
     assert manifest.info.warnings[0] in done.stderr
 
 
-def test_index_names_the_first_ten_files_that_it_could_not_place(tmp_path: Path) -> None:
+def test_index_names_the_first_ten_files_that_it_could_not_place(
+    unmask: Command, tmp_path: Path
+) -> None:
     root = touch(tmp_path / "ffpp", f"{REALS}/000.mp4", *(f"x/{n:02d}.mp4" for n in range(13)))
     done = unmask("index", "ffpp", str(root), "-o", str(tmp_path / "m.parquet"))
     assert "not placed: 13\n  x/00.mp4: not in the folders" in done.stdout
@@ -97,7 +103,7 @@ def test_index_names_the_first_ten_files_that_it_could_not_place(tmp_path: Path)
     assert "  ... and 3 more" in done.stdout
 
 
-def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:
+def test_names_cannot_steer_the_terminal(unmask: Command, tmp_path: Path) -> None:
     root = touch(tmp_path / "ffpp", f"{REALS}/000.mp4", "x/\x1b[31mred.mp4")
     done = unmask("index", "ffpp", str(root), "-o", str(tmp_path / "m.parquet"))
     assert "red.mp4" in done.stdout
@@ -117,7 +123,7 @@ def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_use_ends_with_a_message_a_hint_and_code_2(
-    words: tuple[str, ...], message: str, tmp_path: Path
+    unmask: Command, words: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
     done = unmask(*words)
     error, hint = done.stderr.splitlines()
@@ -125,7 +131,7 @@ def test_wrong_use_ends_with_a_message_a_hint_and_code_2(
     assert (hint[:6], done.returncode, done.stdout) == ("hint: ", 2, "")
 
 
-def test_a_folder_without_a_fit_leaves_no_manifest(tmp_path: Path) -> None:
+def test_a_folder_without_a_fit_leaves_no_manifest(unmask: Command, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = unmask("index", "ffpp", str(tmp_path / "empty"), "-o", str(tmp_path / "m.parquet"))
     assert done.returncode == 2
@@ -133,13 +139,13 @@ def test_a_folder_without_a_fit_leaves_no_manifest(tmp_path: Path) -> None:
     assert not (tmp_path / "m.parquet").exists()
 
 
-def test_a_part_of_a_data_set_as_it_should_be_ends_with_0(indexed: Path) -> None:
-    done = verify(indexed, "--no-counts")
+def test_a_part_of_a_data_set_as_it_should_be_ends_with_0(unmask: Command, indexed: Path) -> None:
+    done = verify(unmask, indexed, "--no-counts")
     assert (done.stdout, done.returncode) == ("3 rows, files opened: all as it should be\n", 0)
 
 
-def test_a_part_of_a_data_set_is_not_the_whole_of_it(indexed: Path) -> None:
-    done = verify(indexed, "--no-open")
+def test_a_part_of_a_data_set_is_not_the_whole_of_it(unmask: Command, indexed: Path) -> None:
+    done = verify(unmask, indexed, "--no-open")
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["real", "youtube", "c23", "2", "1000", "short"] in lines
     assert ["FaceShifter", "-", "0", "1000", "absent"] in lines
@@ -147,25 +153,27 @@ def test_a_part_of_a_data_set_is_not_the_whole_of_it(indexed: Path) -> None:
     assert done.returncode == 1
 
 
-def test_a_missing_and_an_extra_file_are_named_and_end_with_1(copy: Path) -> None:
+def test_a_missing_and_an_extra_file_are_named_and_end_with_1(unmask: Command, copy: Path) -> None:
     (copy / "ffpp" / FAKE).rename(copy / "ffpp/moved.mp4")
-    done = verify(copy, "--no-counts", "--no-open")
+    done = verify(unmask, copy, "--no-counts", "--no-open")
     assert f"missing: 1\n  {FAKE}: not there" in done.stdout
     assert "files that no row names: 1\n  moved.mp4" in done.stdout
     assert done.returncode == 1
 
 
-def test_an_unreadable_file_alone_ends_with_3(copy: Path) -> None:
+def test_an_unreadable_file_alone_ends_with_3(unmask: Command, copy: Path) -> None:
     (copy / "ffpp" / FAKE).write_bytes(b"no video")
-    done = verify(copy, "--no-counts")
+    done = verify(unmask, copy, "--no-counts")
     assert f"unreadable: 1\n  {FAKE}: " in done.stdout
     assert done.returncode == 3
 
 
-def test_hashes_are_written_and_duplicates_are_named(copy: Path, tmp_path: Path) -> None:
+def test_hashes_are_written_and_duplicates_are_named(
+    unmask: Command, copy: Path, tmp_path: Path
+) -> None:
     shutil.copy(copy / "ffpp" / REALS / "000.mp4", copy / "ffpp" / REALS / "003.mp4")
     out = tmp_path / "hashed.parquet"
-    done = verify(copy, "--no-counts", "--no-open", "--hash", "-o", str(out))
+    done = verify(unmask, copy, "--no-counts", "--no-open", "--hash", "-o", str(out))
     assert f"the same bytes: 1\n  {REALS}/000.mp4 = {REALS}/003.mp4" in done.stdout
     assert f"manifest with sizes and hashes written to {out}" in done.stdout
     assert done.returncode == 1

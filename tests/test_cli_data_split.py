@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 from clips import write_clip
-from unmask.cli import main
+from commands import Command
 from unmask.cli.data.splitting import exit_code, names_of, ratios_of
 from unmask.datasets.audit import audit
 from unmask.datasets.manifest import (
@@ -24,33 +21,6 @@ from unmask.datasets.manifest import (
     read_manifest,
     write_manifest,
 )
-
-
-@dataclass(frozen=True)
-class Done:
-    returncode: int | str | None
-    stdout: str
-    stderr: str
-
-
-class Command(Protocol):
-    def __call__(self, *words: str | Path) -> Done: ...
-
-
-@pytest.fixture
-def unmask(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
-    """Run a command in the test's folder, in this process (a new one takes a second each)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str | Path) -> Done:
-        monkeypatch.setattr(sys, "argv", ["unmask", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Done(ended.value.code, *capsys.readouterr())
-
-    return run
 
 
 def rows(count: int = 50) -> list[VideoRecord]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from functools import partial
 
 import pytest
 
@@ -11,16 +10,17 @@ from unmask.datasets.layouts import LAYOUTS
 from unmask.datasets.synth import SYNTH
 
 
-def unmask(*words):
-    command = [sys.executable, "-c", "from unmask.cli import main; main()", "data", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+@pytest.fixture
+def unmask(unmask):
+    """Return a function that runs `unmask data`."""
+    return partial(unmask, "data")
 
 
 def test_every_layout_can_be_made():
     assert set(SYNTH) == set(LAYOUTS)
 
 
-def test_what_is_made_can_be_indexed_and_is_counted(tmp_path):
+def test_what_is_made_can_be_indexed_and_is_counted(unmask, tmp_path):
     folder = tmp_path / "new" / "toy"
     done = unmask("synth", "uadfv", "-o", str(folder))
     assert (done.returncode, done.stderr) == (0, "")
@@ -48,8 +48,7 @@ def test_a_seed_gives_the_same_bytes_and_another_seed_others(tmp_path):
         (("uadfv", "-o", "new", "--seed", "-1"), "error: Invalid value for '--seed'"),
     ],
 )
-def test_wrong_use_ends_with_code_2_and_touches_nothing(tmp_path, monkeypatch, words, message):
-    monkeypatch.chdir(tmp_path)
+def test_wrong_use_ends_with_code_2_and_touches_nothing(unmask, tmp_path, words, message):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
     done = unmask("synth", *words)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from bundles import write_bundle
-
-RUN = (sys.executable, "-c", "from unmask.cli import main; main()")
+from commands import Command
 
 
 @pytest.fixture(autouse=True)
@@ -19,11 +16,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def unmask(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*RUN, *words], capture_output=True, text=True, check=False)
-
-
-def test_the_list_names_the_shipped_detector_the_users_and_broken_ones(home: Path) -> None:
+def test_the_list_names_the_shipped_detector_the_users_and_broken_ones(
+    unmask: Command, home: Path
+) -> None:
     write_bundle(home / "detectors" / "mine")
     (write_bundle(home / "detectors" / "torn").folder / "model.onnx").write_bytes(b"")
     lines = unmask("detectors", "list").stdout.splitlines()
@@ -32,7 +27,9 @@ def test_the_list_names_the_shipped_detector_the_users_and_broken_ones(home: Pat
     assert "broken" in lines[3]
 
 
-def test_the_card_gives_each_figure_with_interval_and_protocol_and_the_files(home: Path) -> None:
+def test_the_card_gives_each_figure_with_interval_and_protocol_and_the_files(
+    unmask: Command, home: Path
+) -> None:
     figure = {"name": "AUC", "value": 0.75, "interval": (0.7, 0.8), "protocol": "7 crops"}
     bundle = write_bundle(home / "detectors" / "mine", metrics=[figure])
     card = unmask("detectors", "show", "mine").stdout
@@ -42,13 +39,15 @@ def test_the_card_gives_each_figure_with_interval_and_protocol_and_the_files(hom
         assert word in card
 
 
-def test_a_whole_detector_passes(home: Path) -> None:
+def test_a_whole_detector_passes(unmask: Command, home: Path) -> None:
     folder = write_bundle(home / "detectors" / "mine").folder
     done = unmask("detectors", "verify", str(folder))
     assert (done.returncode, "whole and in working order" in done.stdout) == (0, True)
 
 
-def test_a_changed_detector_is_broken_and_the_hint_says_what_to_do(home: Path) -> None:
+def test_a_changed_detector_is_broken_and_the_hint_says_what_to_do(
+    unmask: Command, home: Path
+) -> None:
     folder = write_bundle(home / "detectors" / "mine").folder
     (folder / "model.onnx").write_bytes(b"other")
     done = unmask("detectors", "verify", "mine")
@@ -58,7 +57,29 @@ def test_a_changed_detector_is_broken_and_the_hint_says_what_to_do(home: Path) -
 
 
 @pytest.mark.parametrize("command", ["show", "verify"])
-def test_an_unknown_detector_is_wrong_use(command: str) -> None:
+def test_an_unknown_detector_is_wrong_use(unmask: Command, command: str) -> None:
     done = unmask("detectors", command, "nothing")
     assert done.returncode == 2
     assert "neither a folder nor one of default" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("scan", "x", "--detector", "torn"),
+        ("explain", "x", "-o", "maps", "--detector", "torn"),
+        ("explain-check", "torn", "x"),
+        ("predict", "torn", "x", "-o", "o.parquet"),
+        ("stress", "torn", "x"),
+        ("calibrate", "x", "--detector", "torn", "-o", "new"),
+        ("card", "torn"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_every_command_finds_a_detector_by_its_name(
+    unmask: Command, home: Path, words: tuple[str, ...]
+) -> None:
+    (write_bundle(home / "detectors" / "torn").folder / "model.onnx").write_bytes(b"")
+    done = unmask(*words)
+    assert done.returncode == 2
+    assert "model.onnx was changed" in done.stderr

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +18,8 @@ from toy_crops import write_toy_crops
 from unmask.bundle import load_bundle
 from unmask.cli import main
 from unmask.cli.evaluation_run import costs_of
+from unmask.cli.stressing import stress
+from unmask.evaluation.distortions import DISTORTIONS
 from unmask.evaluation.metrics import CostMatrix
 from unmask.evaluation.predictions import read_predictions, table_of, write_predictions
 
@@ -71,6 +74,21 @@ def test_scores_of_another_program_are_evaluated(unmask: Command, tmp_path: Path
     assert (tmp_path / "e.html").read_text().startswith("<!doctype html>")
 
 
+def test_several_files_are_folds(unmask: Command, tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", 60)
+    other = [replace(r, video_id=f"w{r.video_id}") for r in drawn(60, 2, failures=6)]
+    write_predictions(info(), table_of(other), tmp_path / "b.parquet")
+    done = unmask("evaluate", "a.parquet", "b.parquet", "--replicates", "5", "--json", "f.json")
+    assert done.code == 3
+    columns = ["figure", "a", "b", "mean, analysed", "mean, failures count against it"]
+    header = next(line for line in done.out.splitlines() if line.startswith("figure"))
+    assert re.split("  +", header.strip()) == columns
+    found = json.loads((tmp_path / "f.json").read_text())
+    assert (len(found["folds"]), len(found["means"])) == (2, 2)
+    page = unmask("evaluate", "a.parquet", "b.parquet", "--report", "e.html")
+    assert (page.code, "--report and --table take one predictions file" in page.err) == (2, True)
+
+
 def test_low_coverage_ends_with_code_3(unmask: Command, tmp_path: Path) -> None:
     write(tmp_path / "p.parquet", failures=6)
     done = unmask("evaluate", "p.parquet", "--replicates", "5")
@@ -113,7 +131,7 @@ def test_figures_are_printed_as_json_and_tables(unmask: Command, tmp_path: Path)
         (("evaluate", "p.parquet", "--split", "train"), "no row is of the split train"),
         (("evaluate", "p.parquet", "--report", "no/e.html"), "no folder 'no'"),
         (("evaluate", "p.parquet", "--table", "word"), "--table must be one of markdown, latex"),
-        (("predict", "none", "p.parquet", "-o", "o.parquet"), "no detector bundle in 'none'"),
+        (("predict", "none", "p.parquet", "-o", "o.parquet"), "no detector 'none'"),
         (("predict", "default", "p.parquet", "-o", "o.parquet"), "is a table, but not a manifest"),
         (
             ("predict", "default", "x", "-o", "o.parquet", "--split", "test", "--fold", "1"),
@@ -122,8 +140,9 @@ def test_figures_are_printed_as_json_and_tables(unmask: Command, tmp_path: Path)
         (("predict", "default", "x", "-o", "no/o.parquet"), "no folder 'no'"),
         (("scores", "s.csv", "--columns", "a", "--detector", "d", "-o", "o"), "OURS=THEIRS"),
         (("calibrate", "p.parquet", "-o", "none"), "no detector bundle in 'none'"),
+        (("calibrate", "none", "-o", ".", "--detector", "default"), "'.' exists"),
         (("compare", "p.parquet", "q.parquet"), "such as 'v060.mp4'"),
-        (("card", "none"), "no detector bundle in 'none'"),
+        (("card", "none"), "no detector 'none'"),
     ],
 )
 def test_wrong_use_ends_with_code_2_and_a_hint(
@@ -135,6 +154,34 @@ def test_wrong_use_ends_with_code_2_and_a_hint(
     assert (done.code, done.out) == (2, "")
     assert said in done.err
     assert done.err.splitlines()[-1].startswith("hint: ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("predict", "default", "in", "-o", "in"),
+        ("scores", "in", "--columns", "video_id=a", "--detector", "d", "-o", "in"),
+        ("evaluate", "in", "--report", "in"),
+        ("evaluate", "in", "--json", "./in"),
+        ("evaluate", "in", "--report", "same", "--json", "same"),
+        ("stress", "default", "in", "-o", "in"),
+        ("stress", "default", "in", "--report", "in"),
+        ("data", "index", "crops", "in", "-o", "in"),
+        ("data", "split", "in", "--protocol", "video", "-o", "in"),
+        ("data", "sheet", ".", "-o", "in"),
+        ("data", "stats", ".", "--plot", "in"),
+        ("study", "report", ".", "-o", "same", "--markdown", "same"),
+    ],
+)
+def test_no_output_replaces_an_input_or_another_output(
+    unmask: Command, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "in").write_bytes(b"kept")
+    done = unmask(*words)
+    assert (done.code, done.out) == (2, "")
+    assert "is an input" in done.err or "are the same file" in done.err
+    assert (tmp_path / "in").read_bytes() == b"kept"
+    assert not (tmp_path / "same").exists()
 
 
 def test_two_detectors_are_compared(unmask: Command, tmp_path: Path) -> None:
@@ -176,8 +223,6 @@ def test_a_detector_is_calibrated_and_described(unmask: Command, tmp_path: Path)
     copied = unmask("calibrate", "p.parquet", "--detector", "d", "-o", "e", "--all-rows")
     assert copied.code == 0
     assert load_bundle(tmp_path / "e").manifest.likelihood is not None
-    again = unmask("calibrate", "p.parquet", "--detector", "d", "-o", "e", "--all-rows")
-    assert (again.code, "'e' exists" in again.err) == (2, True)
     card = unmask("card", "e", "p.parquet", "--write")
     assert "| AUC per video |" in card.out
     assert (tmp_path / "e" / "README.md").read_text() == card.out
@@ -252,12 +297,17 @@ def test_wrong_use_of_stress_is_told_before_anything_is_scored(
         (("--only", "rain"), "no distortion 'rain'; there are: H.264"),
         (("--level", "frame"), "level must be one of crop, track, video, got 'frame'"),
         (("--report", "nowhere/s.html"), "no folder 'nowhere'"),
-        (("--split", "test"), "a table of pictures has no splits"),
+        (("--split", "test"), "a table of pictures is scored whole"),
     ):
         done = unmask("stress", "d", "c.parquet", *words)
         assert done.code == 2
         assert said in done.err
         assert not done.out
+
+
+def test_the_help_of_stress_names_every_distortion() -> None:
+    told = " ".join(str(stress.__doc__).split())
+    assert [name for name in DISTORTIONS if name not in told] == []
 
 
 def test_undecodable_crops_make_the_exit_code_of_stress_3(unmask: Command, tmp_path: Path) -> None:

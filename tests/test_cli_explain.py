@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -14,12 +16,20 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
+from bundles import SIZE, write_bundle
+from store_rows import INFO, crop_row
+from toy_set import record
 from unmask.bundle import load_bundle, shipped_folder, write_manifest
 from unmask.cli import explaining
 from unmask.cli.choosing import run_keyframes
 from unmask.cli.explain_crops import forged_samples, samples_in, spread
 from unmask.cli.explain_files import map_names
+from unmask.cli.scanning import progress_bar
+from unmask.datasets.loading import CropDataset
+from unmask.datasets.rows import VideoCoverage, VideoCrops
+from unmask.datasets.store import writing
 from unmask.errors import InputError, InputNotFound, ManifestError
+from unmask.evaluation.sources import recut
 from unmask.settings import ScanSettings
 
 ORIGINAL = Path(__file__).parent.parent / "examples" / "original.mp4"
@@ -86,6 +96,39 @@ def test_maps_of_inputs_with_one_name_are_all_kept(tmp_path: Path) -> None:
 )
 def test_maps_are_named_apart_where_inputs_share_a_name(paths: list[str], names: list[str]) -> None:
     assert list(map_names(paths).values()) == names
+
+
+@pytest.mark.parametrize("letter", ["x", "ä", "\udce9"])
+def test_long_names_of_maps_are_cut_between_characters_and_stay_apart(letter: str) -> None:
+    letters = letter * 240
+    names = list(map_names([f"{letters}1.png", f"{letters}2.png", f"{letters}3.png"]).values())
+    assert len(set(names)) == 3
+    assert all(len(os.fsencode(name)) <= 190 for name in names)
+    assert letters.startswith(names[0])
+
+
+def test_maps_that_cannot_be_written_cost_the_other_files_nothing(tmp_path: Path) -> None:
+    long = noise(tmp_path / f"{'x' * 240}.png")
+    bad, good = noise(tmp_path / "bad.png"), noise(tmp_path / "good.png")
+    out = tmp_path / "maps"
+    (out / "bad-face1-frame0.npz").mkdir(parents=True)
+    done = run("explain", str(long), str(bad), str(good), "--crop", "-o", str(out))
+    assert done.exit_code == 3
+    assert f"the maps of {str(bad)!r} could not be written: [Errno" in done.stderr
+    made = sorted(p.name for p in out.glob("*.npz") if p.is_file())
+    assert made == ["good-face1-frame0.npz", f"{'x' * 180}-face1-frame0.npz"]
+
+
+def test_the_bar_counts_files_and_the_share_of_the_one_at_work() -> None:
+    with progress_bar(3) as bar:
+        (task,) = bar.rich.tasks
+        seen = []
+        for share in (0.5, 1.0):
+            bar.of_file("faces", share)
+            seen.append(task.completed)
+            bar.file_done("a.png")
+            seen.append(task.completed)
+    assert (task.total, seen) == (3, [0.5, 1, 2, 2])
 
 
 def breaks(*_: object, **__: object) -> None:
@@ -210,30 +253,36 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder.parent
 
 
-def test_a_check_writes_tables_and_a_page(crops: Path, tmp_path: Path) -> None:
-    out = tmp_path / "check"
-    done = run(
-        "explain-check", "default", str(crops), "--masks", "--methods", "gradcam", "-o", str(out)
-    )
+@pytest.fixture(scope="module")
+def checked(crops: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """Check a copy of the shipped detector, and return what was printed and the folder of both."""
+    place = tmp_path_factory.mktemp("checked")
+    folder = shutil.copytree(shipped_folder(), place / "d")
+    bundle = load_bundle(folder)
+    write_manifest(folder, bundle.manifest.model_copy(update={"metrics": ()}))
+    words = (str(folder), str(crops), "--masks", "--synthetic", "6", "--methods", "gradcam")
+    done = run("explain-check", *words, "--write", "-o", str(place / "check"))
     assert done.exit_code in {0, 1}, done.output
-    rows = pq.read_table(out / "maps.parquet").to_pylist()
+    assert done.stdout
+    return done.stdout, place
+
+
+def test_a_check_writes_tables_and_a_page(checked: tuple[str, Path]) -> None:
+    printed, place = checked
+    rows = pq.read_table(place / "check" / "maps.parquet").to_pylist()
     assert {row["method"] for row in rows} == {"gradcam", "centre", "random"}
-    assert sum(row["energy"] is not None for row in rows if row["method"] == "centre") == 1
+    own = [row for row in rows if row["crop_id"].startswith("fake/")]
+    assert sum(row["energy"] is not None for row in own if row["method"] == "centre") == 1
     assert {row["label"] for row in rows} == {"fake"}
-    page = (out / "index.html").read_text()
+    page = (place / "check" / "index.html").read_text()
     assert "Are the maps of" in page
     assert "http://" not in page
     assert "https://" not in page
-    assert "3 crops of 3 videos" in done.stdout
+    assert "9 crops of 9 videos" in printed
 
 
-def test_a_check_writes_its_figures_into_a_bundle(crops: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(shipped_folder(), tmp_path / "d")
-    bundle = load_bundle(folder)
-    write_manifest(folder, bundle.manifest.model_copy(update={"metrics": ()}))
-    words = (str(folder), str(crops), "--synthetic", "6", "--methods", "gradcam", "--write")
-    done = run("explain-check", *words, "-o", str(tmp_path / "check"))
-    assert done.exit_code in {0, 1}, done.output
+def test_a_check_writes_its_figures_into_a_bundle(checked: tuple[str, Path], crops: Path) -> None:
+    folder = checked[1] / "d"
     (metric, *_) = load_bundle(folder).manifest.metrics
     assert metric.name.endswith("gradcam")
     assert metric.protocol.startswith(f"unmask explain-check on {crops.name} and synthetic")
@@ -243,7 +292,7 @@ def test_a_check_writes_its_figures_into_a_bundle(crops: Path, tmp_path: Path) -
 def test_crops_of_a_table_keep_label_and_source_video(crops: Path, tmp_path: Path) -> None:
     image = (crops / "fake" / "0.png").read_bytes()
     rows = [
-        {"name": name, "label": label, "original": "a", "image": image}
+        {"name": name, "label": label, "video": label, "original": "a", "image": image}
         for name, label in (("a", "real"), ("b", "fake"), ("c", "fake"))
     ]
     path = tmp_path / "crops.parquet"
@@ -254,6 +303,63 @@ def test_crops_of_a_table_keep_label_and_source_video(crops: Path, tmp_path: Pat
     assert {sample.video_id for sample in found} == {"crops/crops/a"}
     side = bundle.manifest.preprocessing.size_px
     assert found[0].pixels.shape == (side, side, 3)
+    every = samples_in(path, bundle, masks=False, limit=None)
+    assert len({sample.crop_id for sample in every}) == 3
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store of a crop that was trained on and one of the test split."""
+    folder = tmp_path_factory.mktemp("store") / "store"
+    encoded = noise(folder.parent / "crop.png").read_bytes()
+    with writing(folder, INFO) as opened:
+        for split in ("train", "test"):
+            row = replace(crop_row(split, 0, encoded), split=split, box=(1.0, 1.0, 7.0, 7.0))
+            line = VideoCoverage.of(record(split, split=split), "done", crops=1)
+            opened.add(VideoCrops(line, (row,)))
+    return folder
+
+
+def test_a_check_on_crops_that_were_trained_on_is_warned_of(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = load_bundle(shipped_folder())
+    assert len(samples_in(store, bundle, masks=False, limit=None)) == 2
+    assert "warning: rows of the split train are among these" in capsys.readouterr().err
+    (sample,) = samples_in(store, bundle, split="test", masks=False, limit=None)
+    assert sample.video_id == "test"
+    assert capsys.readouterr().err == ""
+
+
+def test_a_check_cuts_crops_of_a_store_as_predict_does(store: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(shipped_folder())
+    (sample,) = samples_in(store, bundle, split="test", masks=False, limit=None)
+    crop = CropDataset(store, split="test")[0]
+    assert np.array_equal(sample.pixels, recut(crop, bundle.manifest.preprocessing))
+    wide = {"size_px": SIZE, "margin_ratio": 3.0, "mean": (0.5,) * 3, "std": (0.5,) * 3}
+    greedy = write_bundle(tmp_path / "greedy", preprocessing=wide)
+    with pytest.raises(ManifestError, match="looks at 3 times the face"):
+        samples_in(store, greedy, masks=False, limit=None)
+
+
+def test_pictures_have_no_splits(crops: Path) -> None:
+    with pytest.raises(ValueError, match="leave --split away"):
+        samples_in(crops, load_bundle(shipped_folder()), split="test", masks=False, limit=None)
+
+
+@pytest.mark.parametrize(
+    ("crops", "output", "said"),
+    [("maps.parquet", ".", "is an input"), ("maps.parquet", "maps.parquet", "is a file")],
+)
+def test_a_check_that_cannot_be_written_is_refused_before_anything_is_read(
+    crops: str, output: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("maps.parquet").write_bytes(b"kept")
+    done = run("explain-check", "default", crops, "-o", output)
+    assert isinstance(done.exception, InputError)
+    assert said in str(done.exception)
+    assert Path("maps.parquet").read_bytes() == b"kept"
 
 
 def test_a_damaged_picture_of_a_table_is_refused(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 for package in ("torch", "lightning", "timm", "yaml", "tensorboard"):
     pytest.importorskip(package, reason=f"training needs {package} (extra `train`)")
 
+from commands import Command
 from toy_crops import write_toy_crops
 from unmask.cli import training
 
@@ -21,9 +22,9 @@ TINY = ["network.backbone=test_resnet", "network.weights=null", "network.size_px
 TINY += ["epochs=1", "batch_size=8", "workers=0"]
 
 
-def unmask(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def in_a_process_of_its_own(*words: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from unmask.cli import main; main()", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +32,17 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_toy_crops(tmp_path_factory.mktemp("crops") / "crops.parquet", families=12)
 
 
-def test_training_prints_the_run_and_its_figures(crops: Path, tmp_path: Path) -> None:
+def test_training_prints_the_run_and_its_figures(
+    unmask: Command, crops: Path, tmp_path: Path
+) -> None:
     again = write_toy_crops(tmp_path / "again.parquet", families=3)
     words = ("train", "paper-xception", "--data", crops, again, "--validation", again)
-    done = unmask(*words, "--set", *TINY, "-o", tmp_path / "run")
+    done = in_a_process_of_its_own(*words, "--set", *TINY, "-o", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == str(tmp_path / "run")
     assert "best epoch 1 of 1, by validation accuracy" in done.stdout
     assert "leaky, figures are too good: 3 of 3 pieces of footage" in done.stdout
+    assert done.stderr.startswith("device: 1 x ")
     assert "training: 15 real and 30 fake crops of 36 videos" in done.stderr
     assert "epoch 1  training loss" in done.stderr
     record = json.loads((tmp_path / "run" / "run.json").read_text())
@@ -49,8 +53,10 @@ def test_training_prints_the_run_and_its_figures(crops: Path, tmp_path: Path) ->
     assert (finished.returncode, finished.stdout) == (0, done.stdout)
 
 
-def test_a_run_without_a_folder_is_named_after_recipe_and_time(crops: Path, tmp_path: Path) -> None:
-    done = unmask("train", "paper-xception", "--data", crops, "--set", *TINY, cwd=tmp_path)
+def test_a_run_without_a_folder_is_named_after_recipe_and_time(
+    unmask: Command, crops: Path, tmp_path: Path
+) -> None:
+    done = unmask("train", "paper-xception", "--data", crops, "--set", *TINY)
     assert done.returncode == 0, done.stderr
     assert "carved from the training crops" in done.stderr
     (made,) = (tmp_path / "runs").iterdir()
@@ -84,16 +90,16 @@ def test_a_run_without_a_folder_is_named_after_recipe_and_time(crops: Path, tmp_
     ],
 )
 def test_a_mistake_ends_with_one_line_a_hint_and_code_2(
-    words: list[str], said: str, hint: str, crops: Path, tmp_path: Path
+    unmask: Command, words: list[str], said: str, hint: str, crops: Path
 ) -> None:
     given = [str(crops) if word == "CROPS" else word for word in words]
-    done = unmask("train", *given, cwd=tmp_path)
+    done = unmask("train", *given)
     error, advice = done.stderr.splitlines()
     assert error.startswith("error: ")
     assert said in error
     assert hint in advice
     assert (done.returncode, done.stdout) == (2, "")
-    assert not list(tmp_path.iterdir())
+    assert not list(Path().iterdir())
 
 
 def test_without_a_terminal_lines_say_how_far_a_run_is(
@@ -106,6 +112,19 @@ def test_without_a_terminal_lines_say_how_far_a_run_is(
     with training._Shown() as shown:
         shown.batch(2, 9, loss=0.25)
     assert capsys.readouterr().err.startswith("batch 2 of 9  loss 0.2500")
+
+
+def test_a_stopped_run_says_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run.json").touch()
+    for devices, said in ((1, ""), (2, " --devices 2")):
+        shown = training._Shown()
+        shown.folder, shown.devices = tmp_path, devices
+        with pytest.raises(KeyboardInterrupt), shown:
+            raise KeyboardInterrupt
+        told = capsys.readouterr().err
+        assert told == f"go on with: unmask train --resume {tmp_path}{said}\n"
 
 
 @pytest.mark.parametrize(("waited", "said"), [(0.05, False), (0.4, True)])

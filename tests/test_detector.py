@@ -10,9 +10,9 @@ import pytest
 
 from bundles import MEAN, SIZE, STD, WEIGHTS, onnx_model, write_bundle
 from hub_server import Hub, running
-from unmask.bundle import file_sha256
 from unmask.detector import Detector, check_works
 from unmask.errors import BundleError, DownloadError, InputNotFound, UnmaskError
+from unmask.files import file_sha256
 
 
 @pytest.fixture(autouse=True)

@@ -56,7 +56,7 @@ def test_a_file_whose_name_looks_like_a_glob_is_that_file(folder):
 
 def test_a_list_is_read_relative_to_its_folder(folder):
     absolute = str(folder / "a.MOV")
-    (folder / "list.txt").write_text(f"# two clips\n\n  b.mp4  \n{absolute}\nbelow/c.png\n")
+    (folder / "list.txt").write_text(f"# two clips\n\nb.mp4\n{absolute}\nbelow/c.png\n")
     assert expand(["clips/list.txt"]) == ["clips/b.mp4", absolute, "clips/below/c.png"]
 
 
@@ -78,6 +78,33 @@ def test_a_name_in_another_encoding_spoils_no_list(folder, monkeypatch):
     (folder.parent / "list.txt").write_bytes(data)
     expected = [os.fsdecode(b"clips/lat\xe9.mp4"), "clips/b.mp4"]
     assert expand(["-"]) == expand(["list.txt"]) == expected
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u0085", "\x0b", "\x0c", "\x1c", "\r"])
+def test_in_a_list_only_a_line_feed_ends_a_name(folder, mark):
+    (folder / "list.txt").write_text(f"a{mark}#b.mp4\n", encoding="utf-8", newline="")
+    assert expand(["clips/list.txt"]) == [f"clips/a{mark}#b.mp4"]
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\u3000", "\u00a0"])
+def test_a_name_in_a_list_keeps_its_blanks(folder, blank):
+    names = [f"{blank}#b.mp4", f"b.mp4{blank}", "b.mp4"]
+    (folder / "list.txt").write_text("\n".join(names), encoding="utf-8")
+    assert expand(["clips/list.txt"]) == [f"clips/{name}" for name in names]
+
+
+def test_comments_of_a_list_are_counted(folder, capsys):
+    (folder / "list.txt").write_text("#a.mp4\nb.mp4\n# c\n./#d.mp4\n")
+    assert expand(["clips/list.txt"]) == ["clips/b.mp4", "clips/#d.mp4"]
+    said = capsys.readouterr().err
+    assert "the list 'clips/list.txt' as comments, lines that start with '#': 2 (a file" in said
+
+
+def test_a_list_that_is_too_long_is_refused(folder, monkeypatch):
+    monkeypatch.setattr("unmask.cli.inputs._MAX_LIST_BYTES", 8)
+    (folder / "list.txt").write_text("b.mp4\nc.mp4")
+    with pytest.raises(InputError, match=r"the list 'clips/list\.txt' is longer than 8 bytes"):
+        expand(["clips/list.txt"])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import find_peaks
 
@@ -94,6 +94,7 @@ def test_a_window_of_no_frames_is_refused():
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=40)  # of each of the selectors
 @given(signal=signals(), budget=st.integers(1, 40))
 def test_a_choice_is_ascending_in_bounds_and_within_budget(name, signal, budget):
     chosen = select(name, signal, budget=budget)
@@ -106,6 +107,7 @@ def test_a_choice_is_ascending_in_bounds_and_within_budget(name, signal, budget)
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=40)  # of each of the selectors
 @given(signal=signals(), budget=st.integers(1, 40), seed=st.integers(0, 5))
 def test_a_choice_repeats(name, signal, budget, seed):
     first = select(name, signal, budget=budget, seed=seed)
@@ -113,6 +115,7 @@ def test_a_choice_repeats(name, signal, budget, seed):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=40)  # of each of the selectors
 @given(signal=signals(), budget=st.integers(1, 40), power=st.integers(-8, 8))
 def test_a_choice_does_not_depend_on_the_contrast(name, signal, budget, power):
     scale = 2.0**power
@@ -137,6 +140,7 @@ def test_where_nothing_stands_out_the_middle_is_taken(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=40)  # of each of the selectors
 @given(signal=signals(), budget=st.integers(1, 40), least=st.integers(1, 6))
 def test_a_choice_is_filled_up_to_the_least(name, signal, budget, least):
     plain = select(name, signal, budget=budget)

@@ -127,9 +127,16 @@ def test_a_ratio_at_its_bound_is_told_as_one():
         "it may be further from 1"
     )
     assert inside.endswith("the data support 1/10 to 100")
-    assert excluded == "answer by exclusion: real (a true label is ruled out in at most 5\u00a0%)"
+    assert excluded == (
+        "fake is ruled out: at most 5\u00a0% of fakes like those of the calibration data score "
+        "this low; it is no proof of real"
+    )
 
 
 def test_an_answer_without_a_ratio_is_told_alone():
     verdict = Verdict("some evidence", 0.5, None, 0.0, 3, answer=ConformalAnswer("fake", 0.1))
-    assert len(statements(verdict)) == 1
+    (said,) = statements(verdict)
+    assert said.startswith("real is ruled out: at most 10\u00a0% of reals like those")
+    assert "score this high; it is no proof of fake" in said
+    (open_,) = statements(replace(verdict, answer=ConformalAnswer("cannot judge", 0.1)))
+    assert open_.startswith("no label is ruled out alone")

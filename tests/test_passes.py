@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from unmask import passes
 from unmask.settings import ScanSettings
@@ -27,6 +28,7 @@ class Detector:
     right: tuple[float, ...]
     name: str = "told"
     sure_confidence: float = 0.9
+    least_face_px: float = 20.0
     calls: int = 0
 
     def detect(self, image, near=None, *, smallest_px=None):
@@ -59,3 +61,11 @@ def test_what_is_never_sure_is_kept_apart(first_pass_with):
 def test_nothing_sure_leaves_no_face(first_pass_with):
     first = first_pass_with(Detector(left=0.85, right=(0.89,)))
     assert (len(first.tracks), len(first.doubtful)) == (0, 2)
+
+
+def test_a_single_picture_is_reduced_to_no_less_than_a_third(tmp_path, monkeypatch):
+    monkeypatch.setattr(passes, "create", lambda *_, **__: Detector(left=0.5, right=(0.5,)))
+    Image.new("RGB", (3000, 30)).save(tmp_path / "wide.png")
+    first = passes.first_pass(tmp_path / "wide.png", ScanSettings())
+    assert first.coverage.scale == pytest.approx(1 / 3)
+    assert first.least_face_px == pytest.approx(60)

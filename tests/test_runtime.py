@@ -1,5 +1,7 @@
 """What goes into the network and what comes out, on a model with a closed form."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -72,6 +74,15 @@ def test_batches_of_any_size_give_what_one_by_one_gives(network, crops, batch):
         np.testing.assert_allclose(together.logits[number], alone.logits[0], atol=1e-6)
         np.testing.assert_allclose(together.features[number], alone.features[0], atol=1e-6)
         np.testing.assert_allclose(together.gradients[number], alone.gradients[0], atol=1e-6)
+
+
+def test_no_more_crops_are_preprocessed_than_one_batch_holds(network, crops):
+    many = np.repeat(crops, 200, axis=0)
+    tracemalloc.start()
+    network.run(many)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < many.nbytes / 2  # as float32 they take four times their bytes
 
 
 def test_evidence_comes_only_when_asked_for(network, crops):

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from crashing import dies_on_bad
+from crashing_scans import dies_on_bad
 from unmask.bundle import (
     CalibratedRange,
     LikelihoodRatio,
@@ -26,7 +26,7 @@ from unmask.provenance import repeat_command
 from unmask.report.document import from_json, to_json
 from unmask.scan import Scanner, coverage, passing
 from unmask.scoring import cannot_judge
-from unmask.settings import ScanSettings
+from unmask.settings import Limits, ScanSettings
 from unmask.values import SCHEMA_VERSION, Scan, ScanDocument, TrackResult
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -137,6 +137,17 @@ def test_a_video_without_a_face_cannot_be_judged(scanner: Scanner, tmp_path: Pat
     assert not result.coverage.complete
 
 
+def test_faces_that_are_judged_but_may_be_unseen_are_warned_of(
+    scanner: Scanner, tmp_path: Path
+) -> None:
+    blank = write_blank(tmp_path / "blank.mp4", 1)
+    reduced = Scanner(settings=ScanSettings(detect_long_side_px=40, explain=()))
+    (warning,) = reduced.scan(blank).result.warnings
+    assert warning.startswith("faces under 64 px may be unseen, and from 48 px")
+    assert warning.endswith("--detect-long-side-px 54")
+    assert scanner.scan(blank).result.warnings == ()
+
+
 def still_film(path: Path, frames: int) -> Path:
     """Write a film that shows the first frame of an example all the time, one frame a second."""
     with av.open(str(EXAMPLES / "original.mp4")) as source, av.open(str(path), "w") as target:
@@ -163,6 +174,7 @@ def test_a_still_picture_is_judged_with_a_caution(scanner: Scanner, tmp_path: Pa
     result = scanner.scan(path).result
     assert result.verdict.word != "cannot judge"
     assert "one picture only" in result.verdict.reason
+    assert "95 % interval not measured, 1 key frame)" in summary(result)
     assert [k.difference for track in result.tracks for k in track.key_frames] == [None]
 
 
@@ -170,6 +182,14 @@ def test_a_face_that_does_not_move_is_judged(scanner: Scanner, tmp_path: Path) -
     result = scanner.scan(still_film(tmp_path / "still.mkv", 6)).result
     assert result.verdict.word != "cannot judge"
     assert [len(track.key_frames) for track in result.tracks] == [3]
+
+
+def test_the_face_detector_is_loaded_once(
+    scanner: Scanner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("unmask.passes.create")
+    result = scanner.scan(write_blank(tmp_path / "blank.mp4", 1)).result
+    assert result.coverage.frames_sampled == 1
 
 
 def test_the_budget_is_kept(tmp_path: Path) -> None:
@@ -189,9 +209,11 @@ def test_unknown_names_are_refused_before_any_file_is_opened(
 
 
 def test_the_command_repeats_the_settings() -> None:
-    settings = dataclasses.replace(ScanSettings(), selector="uniform", explain=())
+    limits = Limits(max_seconds=90)
+    settings = ScanSettings(selector="uniform", explain=(), limits=limits)
     words = repeat_command("a b.mp4", settings, None)
-    assert words == "unmask scan --selector uniform --no-explain -- 'a b.mp4'"
+    options = "--selector uniform --no-explain --max-seconds 90"
+    assert words == f"unmask scan {options} -- 'a b.mp4'"
 
 
 def test_a_bad_file_costs_the_others_nothing(tmp_path: Path) -> None:
@@ -210,8 +232,8 @@ def test_a_worker_that_dies_is_reported_and_replaced(
     good = str(EXAMPLES / "original.mp4")
     monkeypatch.setattr("unmask.jobs._scan", dies_on_bad)
     outcomes = dict(scan_all(["bad", good], Job()))
-    assert isinstance(outcomes["bad"], AnalysisCrashed)
-    assert isinstance(outcomes[good], Scan)
+    assert isinstance(outcomes[0], AnalysisCrashed)
+    assert isinstance(outcomes[1], Scan)
 
 
 def brief(track: TrackResult, number: int, start: float, end: float, word: str) -> TrackResult:

@@ -26,7 +26,7 @@ from unmask.values import KeyFrame, Verdict
 
 MANIFEST = manifest()
 CALIBRATION = MANIFEST.calibration
-LOGITS = st.lists(st.floats(-8, 8), min_size=1, max_size=12)
+LOGITS = st.lists(st.floats(-8, 8), min_size=2, max_size=12)
 
 
 def key_frame(logit=None, unusable=None):
@@ -68,11 +68,11 @@ def test_an_interval_repeats_with_its_seed(logits, seed):
 
 
 @pytest.mark.parametrize("logit", [-1.0, 0.0, 0.7])
-def test_one_logits_interval_is_that_of_the_calibrations_normal_distribution(logit):
+def test_without_scatter_an_interval_is_that_of_the_calibrations_normal_distribution(logit):
     spread = sqrt(0.04 * logit**2 + 2 * 0.01 * logit + 0.09)
     reach = NormalDist().inv_cdf(0.975) * spread / 1.5
     expected = probability(logit - reach), probability(logit + reach)
-    assert interval(np.array([logit]), CALIBRATION) == pytest.approx(expected, abs=0.02)
+    assert interval(np.array([logit] * 3), CALIBRATION) == pytest.approx(expected, abs=0.02)
 
 
 def test_scatter_of_the_key_frames_widens_the_interval():
@@ -143,6 +143,7 @@ def test_a_still_needs_one_frame_and_says_so():
     verdict = track(1.0, still=True)
     assert (verdict.word, verdict.frames_used) == ("some evidence", 1)
     assert "one picture only" in verdict.reason
+    assert verdict.interval is None
     assert track(still=True).word == "cannot judge"
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from unmask.settings import ScanSettings
+from unmask.settings import Limits, ScanSettings
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 0.0, -1.0])
@@ -24,3 +24,9 @@ def test_what_may_be_nothing_is_finite(name, value):
 def test_a_seed_is_not_negative():
     with pytest.raises(ValueError, match="seed must not be negative, got -1"):
         ScanSettings(seed=-1)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 0.0])
+def test_a_limit_of_length_is_finite_and_above_zero(value):
+    with pytest.raises(ValueError, match="limits must be finite and above zero"):
+        Limits(max_seconds=value)

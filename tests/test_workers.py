@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
+from functools import partial
+from pathlib import Path
 
 import pytest
 
-from crashing import start, start_badly, start_dead, work
+from crashing import start, start_alone, start_badly, start_dead, work
 from unmask.errors import AnalysisCrashed, ManifestError
 from unmask.workers import Crashed, run_all
 
@@ -33,6 +35,18 @@ def test_no_task_needs_no_process() -> None:
 def test_a_failed_start_reaches_the_caller() -> None:
     with pytest.raises(ManifestError, match="no good"):
         list(run_all([1], start_badly, work, workers=2))
+
+
+def test_one_that_cannot_start_leaves_its_tasks_to_the_others(tmp_path: Path) -> None:
+    start_one = partial(start_alone, tmp_path / "taken")
+    found = dict(run_all(list(range(30, 50)), start_one, work, workers=2))
+    assert found == {place: 130 + place for place in range(20)}
+
+
+def test_a_task_that_takes_too_long_is_ended_and_the_next_is_done() -> None:
+    slow, quick = run_all([99, 10], start, work, workers=1, timeout_seconds=0.5)
+    assert (slow[0], str(slow[1])) == (0, "ended after 0.5 s")
+    assert quick == (1, 110)
 
 
 def test_a_death_before_the_first_task_ends_the_run() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from unmask.errors import ModelNotFound
 from unmask.faces.detector import create
@@ -42,6 +43,16 @@ def test_a_search_for_large_faces_finds_them(any_detector, astronaut):
     face = any_detector.detect(astronaut)[0]
     (again,) = any_detector.detect(astronaut, smallest_px=48)
     np.testing.assert_allclose(again.box, face.box, atol=10)
+
+
+def test_a_face_of_the_least_size_is_found(any_detector, astronaut):
+    x0, y0, x1, y1 = any_detector.detect(astronaut)[0].box
+    scale = any_detector.least_face_px / min(x1 - x0, y1 - y0)
+    side = round(scale * len(astronaut))
+    small = np.zeros((200, 200, 3), dtype=np.uint8)
+    small[:side, :side] = Image.fromarray(astronaut).resize((side, side), Image.Resampling.BOX)
+    (face,) = any_detector.detect(small)
+    np.testing.assert_allclose(face.box, np.multiply([x0, y0, x1, y1], scale), atol=6)
 
 
 def test_no_earlier_boxes_mean_the_whole_picture(any_detector, astronaut):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unmask.errors import DownloadError
+from unmask.errors import DownloadError, ModelNotFound
 from unmask.faces.downloads import MODELS, Model, get, user_folder
 
 CONTENT = bytes(range(256)) * 400
@@ -103,6 +103,15 @@ def test_the_folder_follows_the_environment(monkeypatch, tmp_path):
     assert user_folder() == tmp_path
     monkeypatch.delenv("UNMASK_HOME")
     assert user_folder() == Path.home() / ".local" / "share" / "unmask"
+
+
+def test_without_a_home_the_next_step_is_told(monkeypatch):
+    monkeypatch.delenv("UNMASK_HOME", raising=False)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    with pytest.raises(ModelNotFound, match="the user has no home folder") as refused:
+        user_folder()
+    assert "UNMASK_HOME" in refused.value.hint
 
 
 def test_the_pinned_yunet_is_the_one_that_was_tested(yunet_model):

@@ -1,0 +1,34 @@
+"""What worker processes share, done in this one: a new process takes a second for its imports.
+
+Worker processes have tests of their own: of `run_all`, and for each room that uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+
+def all_here(
+    tasks: Sequence[Any],
+    start: Callable[[], Any],
+    work: Callable[[Any, Any], Any],
+    *,
+    workers: int,
+) -> Iterator[tuple[int, Any]]:
+    """Stand in for `workers.run_all`."""
+    state = start() if tasks else None
+    for place, task in enumerate(tasks):
+        yield place, work(state, task)
+
+
+@contextmanager
+def in_one_process() -> Iterator[None]:
+    """Let the rooms that read many files do so here."""
+    with pytest.MonkeyPatch.context() as patch:
+        for room in ("datasets.cropping", "datasets.verify", "evaluation.sources"):
+            patch.setattr(f"unmask.{room}.run_all", all_here)
+        yield

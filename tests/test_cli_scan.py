@@ -1,0 +1,162 @@
+"""`unmask scan` when something goes wrong on the way: what is finished is told and kept."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from commands import Command
+from unmask.cli import scanning
+from unmask.errors import AnalysisCrashed
+from unmask.jobs import Job
+from unmask.scan import Scanner
+from unmask.settings import ScanSettings
+from unmask.values import Scan, Word
+
+Finishing = Callable[..., None]
+ORIGINAL = Path(__file__).parent.parent / "examples" / "original.mp4"
+
+
+@pytest.fixture(scope="module")
+def scan() -> Scan:
+    return Scanner(settings=ScanSettings(explain=(), budget=3), threads=1).scan(ORIGINAL)
+
+
+@pytest.fixture
+def finishing(scan: Scan, monkeypatch: pytest.MonkeyPatch) -> Finishing:
+    """Return a function that says which files finish, in which order, and what happens then."""
+
+    def of(path: str, word: Word) -> Scan:
+        video = replace(scan.result.video, path=path)
+        verdict = replace(scan.result.verdict, word=word)
+        return replace(scan, result=replace(scan.result, video=video, verdict=verdict))
+
+    def set_to(
+        *finished: tuple[int, str],
+        word: Word = "little evidence",
+        then: Callable[[], object] = lambda: None,
+    ) -> None:
+        def scan_all(*_: object, **__: object) -> Iterator[tuple[int, Scan]]:
+            yield from ((place, of(path, word)) for place, path in finished)
+            then()
+
+        monkeypatch.setattr(scanning, "scan_all", scan_all)
+
+    return set_to
+
+
+def fail() -> None:
+    raise AnalysisCrashed("no worker is left", hint="fewer of them")
+
+
+def put_on_full_disk(text: str, replaced: Path, path: Path) -> None:
+    path.write_text("as far as it goes" if replaced.suffix == ".json" else text)
+    if replaced.suffix == ".json":
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_sigterm_stops_a_run_as_ctrl_c_does_and_what_is_finished_is_written_in_order(
+    unmask: Command, finishing: Finishing
+) -> None:
+    def of_before(*_: object) -> None:
+        """Do nothing, so that a program that does not mind the signal fails only this test."""
+
+    finishing((2, "c.mp4"), (0, "a.mp4"), then=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.signal(signal.SIGTERM, of_before)
+    try:
+        outputs = ("--json", "r.json", "--report", "r.html")
+        done = unmask("scan", "a.mp4", "b.mp4", "c.mp4", *outputs)
+        assert signal.getsignal(signal.SIGTERM) is of_before
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (done.returncode, done.stderr) == (130, "stopped\n")
+    document = json.loads(Path("r.json").read_text())
+    assert [r["video"]["path"] for r in document["results"]] == ["a.mp4", "c.mp4"]
+    assert [f["error"] for f in document["failures"]] == [
+        "'b.mp4' was not analysed: the run was stopped"
+    ]
+    page = Path("r.html").read_text()
+    assert 0 < page.index('id="r1"') < page.index('id="r3"')
+
+
+@pytest.mark.parametrize(("word", "code"), [("little evidence", 3), ("some evidence", 1)])
+def test_a_run_that_cannot_go_on_writes_what_it_has(
+    unmask: Command, finishing: Finishing, word: Word, code: int
+) -> None:
+    finishing((1, "b.mp4"), word=word, then=fail)
+    done = unmask("scan", "a.mp4", "b.mp4", "--json", "r.json")
+    assert done.returncode == code
+    assert done.stderr == "error: no worker is left\nhint: fewer of them\n"
+    document = json.loads(Path("r.json").read_text())
+    assert [r["video"]["path"] for r in document["results"]] == ["b.mp4"]
+    assert "'a.mp4' was not analysed: no worker" in document["failures"][0]["error"]
+
+
+@pytest.mark.parametrize(("word", "code"), [("little evidence", 3), ("some evidence", 1)])
+def test_a_full_disk_costs_neither_the_last_result_nor_the_report_nor_a_finding(
+    unmask: Command,
+    finishing: Finishing,
+    word: Word,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scanning, "_put", put_on_full_disk)
+    Path("r.json").write_text("of last week")
+    finishing((0, "a.mp4"), word=word)
+    done = unmask("scan", "a.mp4", "--json", "r.json", "--report", "r.html")
+    assert done.returncode == code
+    assert "error: 'r.json' could not be written: No space left on device" in done.stderr
+    assert Path("r.json").read_text() == "of last week"
+    assert "<html" in Path("r.html").read_text()
+    assert len(list(Path().iterdir())) == 2
+
+
+def test_a_result_takes_the_place_of_another_behind_its_link_and_for_the_same_readers(
+    unmask: Command, finishing: Finishing
+) -> None:
+    kept = Path("kept.html")
+    kept.touch(mode=0o600)
+    Path("link.html").symlink_to(kept)
+    finishing((0, "a.mp4"))
+    assert unmask("scan", "a.mp4", "--report", "link.html").returncode == 0
+    assert Path("link.html").is_symlink()
+    assert "<html" in kept.read_text()
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_pipe_is_written_to_and_stays(unmask: Command, finishing: Finishing) -> None:
+    os.mkfifo("pipe")
+    reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    finishing((0, "a.mp4"))
+    try:
+        assert unmask("scan", "a.mp4", "--json", "pipe").returncode == 0
+        assert os.read(reader, 1) == b"{"
+    finally:
+        os.close(reader)
+    assert Path("pipe").is_fifo()
+
+
+def test_a_name_that_standard_output_cannot_carry_is_escaped(
+    unmask: Command, finishing: Finishing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp1252"))
+    finishing((0, "уходим.mp4"))
+    assert unmask("scan", "уходим.mp4").returncode == 0
+    assert written.getvalue().startswith(rb"\u0443\u0445\u043e\u0434\u0438\u043c.mp4: little")
+
+
+def test_limits_of_time_are_options(unmask: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Job] = []
+    monkeypatch.setattr(scanning, "scan_all", lambda _, job, **__: asked.append(job) or iter(()))
+    unmask("scan", "a.mp4", "--max-seconds", "90", "--timeout-seconds", "60")
+    assert (asked[0].settings.limits.max_seconds, asked[0].timeout_seconds) == (90, 60)

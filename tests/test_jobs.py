@@ -1,0 +1,57 @@
+"""Many files: what is done to each, in this process and in workers alike."""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from unmask import jobs
+from unmask.errors import AnalysisCrashed
+from unmask.evaluation.survival import stressed
+from unmask.jobs import Job, _Analysis, _scan, scan_all
+from unmask.settings import Limits, ScanSettings
+from unmask.values import Scan
+from unmask.workers import Crashed
+
+FORGED = str(Path(__file__).parent.parent / "examples" / "forged.mp4")
+
+
+def test_a_file_of_which_one_frame_was_read_is_not_judged_under_stress_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jobs, "stressed", partial(stressed, only=("blur",)))
+    settings = ScanSettings(explain=(), limits=Limits(max_seconds=0.01))
+    found = _scan(_Analysis(Job(settings=settings, threads=1, stress=True)), FORGED)
+    assert isinstance(found, Scan)
+    assert found.result.coverage.frames_decoded == 1
+    assert found.result.verdict.word == "cannot judge"
+    assert {each.verdict.word for each in found.result.stress or ()} == {"cannot judge"}
+
+
+@pytest.mark.parametrize(
+    ("crash", "message", "hint"),
+    [
+        (Crashed(-9), "was killed, probably for lack of memory", "fewer --workers"),
+        (Crashed(-9, 60.0), "was not analysed: it took longer than 60 s", "--timeout-seconds"),
+        (Crashed(-11), r"died \(ended by SIGSEGV\)", "damaged or made to do this"),
+    ],
+)
+def test_a_file_is_blamed_only_for_what_it_may_have_done(
+    crash: Crashed, message: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "run_all", lambda *_, **__: iter([(0, crash)]))
+    ((place, error),) = scan_all([FORGED], Job(timeout_seconds=60))  # in a worker, though alone
+    assert isinstance(error, AnalysisCrashed)
+    assert place == 0
+    assert re.search(message, error.message)
+    assert hint in error.hint
+
+
+@pytest.mark.parametrize("given", [0, -1.0, math.inf, math.nan])
+def test_a_limit_of_time_that_allows_nothing_or_anything_is_refused(given: float) -> None:
+    with pytest.raises(ValueError, match="timeout_seconds must be finite and above zero"):
+        Job(timeout_seconds=given)
