@@ -8,6 +8,7 @@ import pytest
 
 from bundles import write_bundle
 from commands import Command
+from unmask.catalogue import find, installed
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +26,13 @@ def test_the_list_names_the_shipped_detector_the_users_and_broken_ones(
     assert [line.split()[0] for line in lines] == ["name", "default", "mine", "torn"]
     assert "average pooling, 16 px" in lines[2]
     assert "broken" in lines[3]
+
+
+def test_without_a_home_folder_there_is_the_shipped_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("UNMASK_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    assert installed() == {"default": find("default")}
 
 
 def test_the_card_gives_each_figure_with_interval_and_protocol_and_the_files(

@@ -52,6 +52,21 @@ def test_a_full_disk_leaves_a_bundle_as_it_was(
     }  # fmt: skip
 
 
+def test_links_permissions_and_pipes_stay(tmp_path: Path) -> None:
+    kept, link, pipe = tmp_path / "kept.txt", tmp_path / "link.txt", tmp_path / "pipe"
+    kept.touch(mode=0o600)
+    link.symlink_to(kept)
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_text(link, "linked")
+    write_text(pipe, "piped")
+    assert link.is_symlink()
+    assert kept.read_text(encoding="utf-8") == "linked"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert os.read(reader, 100) == b"piped"
+    os.close(reader)
+
+
 def test_only_half_written_files_are_dropped(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     for name in (".a.txt.17.partial", "deep/.b.partial", "kept.partial", ".kept"):

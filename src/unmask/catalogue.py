@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from unmask.bundle import MANIFEST, shipped_folder
-from unmask.errors import InputNotFound
+from unmask.errors import InputNotFound, ModelNotFound
 from unmask.faces.downloads import user_folder
 
 SHIPPED = "default"
@@ -19,7 +20,9 @@ def detectors_folder() -> Path:
 
 def installed() -> dict[str, Path]:
     """Return the folders of all detectors by name, the shipped one first."""
-    own = sorted(path.parent for path in detectors_folder().glob(f"*/{MANIFEST}"))
+    own: list[Path] = []
+    with suppress(ModelNotFound):  # a user without a home folder has the shipped one
+        own = sorted(path.parent for path in detectors_folder().glob(f"*/{MANIFEST}"))
     return {SHIPPED: shipped_folder()} | {path.name: path for path in own if path.name != SHIPPED}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,14 +14,23 @@ from unmask.errors import InputNotFound
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file so that it is there whole or not at all, whatever stops the writing.
 
+    A link is followed, the permissions of what is replaced are kept, and a device or a pipe is
+    written to as it is.
+
     Args:
         path: where the file shall be; what is there stays until the new one is whole.
         write: called with the path to write to.
     """
-    partial = partial_of(path)
+    real = Path(os.path.realpath(path))
+    if real.exists() and not real.is_file():
+        write(real)
+        return
+    partial = partial_of(real)
     try:
         write(partial)
-        publish(partial, path)
+        if real.exists():
+            shutil.copymode(real, partial)
+        publish(partial, real)
     except BaseException:  # Ctrl-C as well
         partial.unlink(missing_ok=True)
         raise

@@ -138,7 +138,7 @@ def test_folds_share_no_footage_and_no_person(protocol: str, seed: int) -> None:
         assert len(set(fold_of[key == name])) == 1
 
 
-def marked_store(folder: Path, *, leaks: bool) -> Path:
+def marked_store(folder: Path, *, leaks: bool, uncertain: bool = False) -> Path:
     """Write a crop store with a real and a fake on each side of its split."""
     info = replace(
         INFO, protocol="frame", leaks=leaks, leak_reason="frames are drawn" if leaks else None
@@ -147,12 +147,19 @@ def marked_store(folder: Path, *, leaks: bool) -> Path:
         for split in SIDES:
             for label in ("real", "fake"):
                 name = f"{split}-{label}.mp4"
-                row = replace(crop_row(name, 0), label=label, split=split)
+                forged = "uncertain" if uncertain and split == "train" else None
+                row = replace(crop_row(name, 0), label=label, split=split, forged_face=forged)
                 done = VideoCoverage(
                     name, label, None, split, None, "done", None, None, 1, 1, 1, 1.0, 0.1
                 )
                 store.add(VideoCrops(done, (row,)))
     return folder
+
+
+def test_fakes_whose_face_may_not_be_the_forged_one_are_left_out(tmp_path: Path) -> None:
+    found = read_material([marked_store(tmp_path / "crops", leaks=False, uncertain=True)])
+    assert (found.reals, len(found)) == (3, 5)
+    assert set(found.names("split")[found.is_fake]) == {"validation", "test"}
 
 
 def test_sides_of_a_split_that_leaks_say_why(tmp_path: Path) -> None:

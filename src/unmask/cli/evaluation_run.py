@@ -41,7 +41,7 @@ from unmask.evaluation.predictions import (
 from unmask.evaluation.results import Evaluation, EvaluationSettings, VideoCount
 from unmask.evaluation.tables import group_table, latex, markdown, number, overall_table
 from unmask.explain.stated import of_maps
-from unmask.files import check_folder_of
+from unmask.files import check_folder_of, write_text
 from unmask.provenance import versions
 from unmask.report.wording import leak_mark, visible
 
@@ -183,7 +183,7 @@ def run_evaluate(
     found = evaluate_predictions(of_split(read_predictions(path), wanted), settings)
     warn(found.warnings)
     if outputs.report is not None:
-        outputs.report.write_text(to_html(found), encoding="utf-8")
+        write_text(outputs.report, to_html(found))
     if outputs.json is not None:
         write_json(as_json(found), outputs.json)
     if outputs.json != Path("-"):
@@ -239,7 +239,7 @@ def write_json(found: dict[str, Any], path: Path) -> None:
     if path == Path("-"):
         typer.echo(text)
     else:
-        path.write_text(text + "\n", encoding="utf-8")
+        write_text(path, text + "\n")
 
 
 def _print(found: Evaluation, form: str | None) -> None:

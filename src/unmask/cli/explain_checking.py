@@ -26,6 +26,7 @@ from unmask.explain.check import Checker, MapRow, PairRow, Sample
 from unmask.explain.randomisation import cascade
 from unmask.explain.stated import metrics_of, with_metrics
 from unmask.explain.summary import RULE, Figure, Summary, summarise
+from unmask.files import write_text
 from unmask.report.maps_page import MapsPage, maps_page
 from unmask.runtime import preprocess
 
@@ -101,7 +102,7 @@ def run_explain_check(asked: Asked) -> int:
     _write_table(asked.output / "agreement.parquet", checked.pairs, PairRow)
     _write_metrics(asked, summary, bundle)
     page = maps_page(MapsPage(bundle.manifest.name, bundle.sha256, asked.seed, summary, checked))
-    (asked.output / "index.html").write_text(page, encoding="utf-8")
+    write_text(asked.output / "index.html", page)
     _print(summary)
     typer.echo(f"written: {asked.output / 'index.html'}")
     return 1 if any(line.verdict == "untrustworthy" for line in summary.methods) else 0
@@ -166,7 +167,7 @@ def _write_metrics(asked: Asked, summary: Summary, bundle: Bundle) -> None:
     )
     made = metrics_of(summary, data=data)
     text = json.dumps([metric.model_dump(mode="json") for metric in made], indent=1)
-    (asked.output / "metrics.json").write_text(text + "\n", encoding="utf-8")
+    write_text(asked.output / "metrics.json", text + "\n")
     if asked.write:
         # read again: the check takes minutes, in which others may have written
         save(bundle.folder, with_metrics(load_bundle(bundle.folder).manifest, made))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import typer
@@ -16,7 +14,7 @@ import typer
 from unmask.cli.app import complain
 from unmask.cli.inputs import expand, refuse_overwriting
 from unmask.errors import AnalysisCrashed, InputError, InputNotFound, UnmaskError
-from unmask.files import check_folder_of, write_whole
+from unmask.files import check_folder_of, write_text
 from unmask.jobs import Job, scan_all
 from unmask.passes import Progress
 from unmask.report.document import require_writable, to_json
@@ -171,14 +169,11 @@ def _scan_and_tell(job: Job, done: _Done, *, workers: int, quiet: bool) -> None:
 
 def _write(path: Path, text: str) -> UnmaskError | None:
     """Write a result, and say if it could not be; a file is there whole or as it was before."""
-    real = Path(os.path.realpath(path))
     try:
         if str(path) == "-":
             _print(text, nl=False)
-        elif real.exists() and not real.is_file():  # a device or a pipe
-            real.write_text(text, encoding="utf-8")
         else:
-            write_whole(real, partial(_put, text, real))
+            write_text(path, text)
     except OSError as error:
         failed = UnmaskError(
             f"{str(path)!r} could not be written: {error.strerror or error}",
@@ -187,14 +182,6 @@ def _write(path: Path, text: str) -> UnmaskError | None:
         complain(failed)
         return failed
     return None
-
-
-def _put(text: str, replaced: Path, path: Path) -> None:
-    """Write a file for those only who may read what it replaces."""
-    path.touch()
-    if replaced.exists():
-        shutil.copymode(replaced, path)
-    path.write_text(text, encoding="utf-8")
 
 
 def _print(text: str, *, nl: bool = True) -> None:

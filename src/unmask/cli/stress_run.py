@@ -21,7 +21,7 @@ from unmask.evaluation.distortions import DISTORTIONS
 from unmask.evaluation.pictures import pictures_at
 from unmask.evaluation.stress import Stress, outcomes_of
 from unmask.evaluation.stress_page import COLUMNS, rows_of, to_html
-from unmask.files import check_folder_of
+from unmask.files import check_folder_of, write_text
 from unmask.report.wording import leak_mark, visible
 
 _LINE_EVERY_SECONDS = 10.0
@@ -76,7 +76,7 @@ def run_stress(
     if outputs.scores is not None:
         write_scores(scores, outputs.scores)
     if outputs.report is not None:
-        outputs.report.write_text(to_html(found), encoding="utf-8")
+        write_text(outputs.report, to_html(found))
     _print(found)
     return 3 if found.unreadable else 0
 

@@ -131,6 +131,7 @@ def report(
     """Join studies into one page, or print their answers."""
     from unmask.cli.inputs import refuse_overwriting
     from unmask.cli.studying_run import line_of
+    from unmask.files import write_text
     from unmask.studies.page import to_html, to_markdown
     from unmask.studies.running import read_outcomes
 
@@ -138,9 +139,9 @@ def report(
     refuse_overwriting(files, [])
     outcomes = read_outcomes(folder)
     if output is not None:
-        output.write_text(to_html(outcomes), encoding="utf-8")
+        write_text(output, to_html(outcomes))
     if markdown is not None and str(markdown) != "-":
-        markdown.write_text(to_markdown(outcomes), encoding="utf-8")
+        write_text(markdown, to_markdown(outcomes))
     elif markdown is not None:
         typer.echo(to_markdown(outcomes), nl=False)
     if output is None and markdown is None:

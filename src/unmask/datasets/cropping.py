@@ -175,5 +175,6 @@ def _same(cropper: Cropper) -> Cropper:
 
 
 def _crashed(record: VideoRecord, crash: Crashed) -> VideoCrops:
-    reason = f"the process that read it died ({crash}): damaged, or made to do this"
+    blame = "probably for lack of memory" if crash.killed else "damaged, or made to do this"
+    reason = f"the process that read it died ({crash}): {blame}"
     return VideoCrops(VideoCoverage.of(record, "failed", reason=reason))

@@ -93,7 +93,7 @@ def _told(world: World, estimates: Estimates, shown: Estimates, reals: int) -> A
     }
     insertion = shown.of("insertion: key frames", MEAN)
     uniform = shown.of("insertion: uniform frames", MEAN)
-    harder = estimates.difference("whole: key frames, mean", "insertion: key frames, mean", AUC)
+    short = estimates.difference("insertion: key frames, mean", "whole: key frames, mean", AUC)
     budget = world.scale.budget
     text = (
         (
@@ -104,10 +104,11 @@ def _told(world: World, estimates: Estimates, shown: Estimates, reals: int) -> A
             f"{missed['insertion, mean'].signed} for short ones."
         ),
         (
-            f"Short forgeries cost key frames {harder.signed} AUC against forgeries of the whole "
-            "film: a mean over frames thins them out, whichever frames it takes. The mean of the "
-            f"three highest instead: {estimates.of('insertion: key frames, top 3', AUC).text} on "
-            f"key frames, {estimates.of('insertion: all frames, top 3', AUC).text} on all."
+            f"On key frames short forgeries change AUC by {short.signed} against forgeries of the "
+            "whole film; a mean over frames thins them out, whichever frames it takes. The mean of "
+            "the three highest instead: "
+            f"{estimates.of('insertion: key frames, top 3', AUC).text} on key frames, "
+            f"{estimates.of('insertion: all frames, top 3', AUC).text} on all."
         ),
         (
             f"Judged by {reals} real films and each film's forgery mixed into it by a schedule: "

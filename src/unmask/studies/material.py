@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -201,6 +202,9 @@ def all_of(leaks: Iterable[str | None]) -> str | None:
 def read_material(paths: Sequence[Path], *, limit: int | None = None, seed: int = 0) -> Material:
     """Read crop stores and Parquet files of crops.
 
+    Fakes of a store whose face may not be the forged one (`forged_face` is `uncertain`) are left
+    out, as in training.
+
     Args:
         paths: stores' folders and files with at least the columns name, label and image.
         limit: about the most crops to read, whole footage at a time; None for all.
@@ -223,7 +227,7 @@ def read_material(paths: Sequence[Path], *, limit: int | None = None, seed: int 
     wanted = set(chosen.names("name"))
     for (file, _), table in zip(files, tables, strict=True):
         kept = np.array([name in wanted for name in table["name"].to_pylist()], dtype=np.bool_)
-        pictures = pq.read_table(file, columns=["image"])["image"].filter(pa.array(kept))
+        pictures = _read(file, ["image"])["image"].filter(pa.array(kept))
         rows = table.filter(pa.array(kept))
         filled.append(rows.set_column(10, COLUMNS.field("image"), pictures.cast(pa.large_binary())))
     return replace(chosen, table=pa.concat_tables(filled))
@@ -254,12 +258,6 @@ def _leak(root: Path) -> str | None:
 
 def _without_pictures(path: Path, number: str) -> pa.Table:
     """Return a file's rows with the columns of a material, the pictures left empty."""
-    try:
-        stored = "crop_id" in pq.read_schema(path).names
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ManifestError(
-            f"{str(path)!r} is no Parquet file", hint="give a store, or a file of crops"
-        ) from error
     rows = [
         {
             **row,
@@ -269,14 +267,28 @@ def _without_pictures(path: Path, number: str) -> pa.Table:
             "frame": row["frame"] or 0,
             "image": b"",
         }
-        for row in (_of_shard(path) if stored else _of_table(path))
+        for row in (_of_shard(path) if _is_shard(path) else _of_table(path))
     ]
     return pa.Table.from_pylist(rows, schema=COLUMNS)
 
 
+def _is_shard(path: Path) -> bool:
+    try:
+        return "crop_id" in pq.read_schema(path).names
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ManifestError(
+            f"{str(path)!r} is no Parquet file", hint="give a store, or a file of crops"
+        ) from error
+
+
+def _read(path: Path, columns: list[str]) -> pa.Table:
+    """Read columns of a file's crops, without the uncertain fakes of a shard."""
+    return pq.read_table(path, columns=columns, filters=_CERTAIN if _is_shard(path) else None)
+
+
 def _of_shard(path: Path) -> list[dict[str, Any]]:
     """Return the crops of a store's shard."""
-    table = pq.read_table(path, columns=list(_OF_SHARD)).select(list(_OF_SHARD))
+    table = _read(path, list(_OF_SHARD)).select(list(_OF_SHARD))
     found: list[dict[str, Any]] = table.rename_columns(list(_OF_SHARD.values())).to_pylist()
     return found
 
@@ -290,6 +302,9 @@ def _of_table(path: Path) -> list[dict[str, Any]]:
     return [{**row, "target": row["footage"], "persons": row["identities"]} for row in told]
 
 
+_FORGED = pc.field("forged_face")
+_CERTAIN = (pc.field("label") != "fake") | (_FORGED != "uncertain") | _FORGED.is_null()
+"""Crops whose label is that of their face, as far as the store can tell."""
 _OF_SHARD = {
     "crop_id": "name",
     "label": "label",

@@ -139,10 +139,10 @@ def _told(estimates: Estimates, shown: Estimates | None, area: float) -> Answer:
     silent = [name for name in gains if name not in telling]
     text = (
         (
-            "Accuracy on data like those learned from does not reveal the mark, it rises with it: "
-            f"balanced accuracy {trusted.text}, against {honest.text} of a network that learned "
-            f"without. Taken away, the mark costs {fall.signed} (down to {bare.text}); moved to "
-            f"the reals it leaves {turned.text}, where guessing gives 0.5."
+            "Accuracy on data like those learned from does not reveal the mark: balanced "
+            f"accuracy {trusted.text}, against {honest.text} of a network that learned without. "
+            f"Taking the mark away changes it by {fall.signed} (to {bare.text}); moved to the "
+            f"reals it leaves {turned.text}, where guessing gives 0.5."
         ),
         (
             f"Maps: the mark covers {area:.1%} of a crop. More of the map lies on it than in a "
