@@ -41,7 +41,15 @@ from unmask.training.engine import train
 from unmask.training.hardware import Hardware
 from unmask.training.recipe import load_recipe
 from unmask.training.runs import Run, RunRecord
-from unmask.training.subjects import CostChanges, Facts, Words, averaged, joined, read_subject
+from unmask.training.subjects import (
+    CostChanges,
+    Facts,
+    Words,
+    averaged,
+    joined,
+    read_subject,
+    read_together,
+)
 
 # torch's exporter uses what torch itself has deprecated
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -458,3 +466,8 @@ def test_an_unfinished_run_says_so_and_one_without_weights_is_refused(
     (tmp_path / "best.safetensors").unlink()
     with pytest.raises(InputNotFound, match="has no weights yet"):
         read_subject(tmp_path)
+
+
+def test_facts_of_a_weights_file_are_refused_where_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a run tells its network and input itself"):
+        read_together(tmp_path, average=[tmp_path], facts=Facts(size_px=96))

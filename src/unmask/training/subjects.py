@@ -173,11 +173,17 @@ def read_together(
         raise InputError(
             "shares are those of joined runs", hint="give --join, or leave --share out"
         )
+    sources = (source, *join, *average)
+    if facts not in {None, Facts()} and all(each.is_dir() for each in sources):
+        raise InputError(
+            "a run tells its network and input itself",
+            hint="--backbone, --size, --margin, --shift and --mirrored are for weights files",
+        )
     subjects = [
         read_subject(
             each, validation=validation, name=name, licence=licence, facts=facts, costs=costs
         )
-        for each in (source, *join, *average)
+        for each in sources
     ]
     if join:
         return joined(subjects, shares or [1.0] * len(subjects))
