@@ -5,6 +5,7 @@ Worker processes have tests of their own: of `run_all`, and for each room that u
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,10 +20,14 @@ def all_here(
     *,
     workers: int,
 ) -> Iterator[tuple[int, Any]]:
-    """Stand in for `workers.run_all`."""
-    state = start() if tasks else None
+    """Stand in for `workers.run_all`; what goes between processes is pickled here too."""
+    state = _sent(start)() if tasks else None
     for place, task in enumerate(tasks):
-        yield place, work(state, task)
+        yield place, _sent(_sent(work)(state, _sent(task)))
+
+
+def _sent(value: Any) -> Any:
+    return pickle.loads(pickle.dumps(value))  # noqa: S301 - our own
 
 
 @contextmanager

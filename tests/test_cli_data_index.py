@@ -14,6 +14,7 @@ import pytest
 
 from clips import write_clip
 from commands import Command, Done
+from toy_crops import write_toy_crops
 from trees import touch
 from unmask.datasets.layouts import LAYOUTS, layout
 from unmask.datasets.manifest import read_manifest
@@ -48,6 +49,20 @@ def copy(indexed: Path, tmp_path: Path) -> Path:
 
 def verify(unmask: Command, folder: Path, *words: str) -> Done:
     return unmask("verify", str(folder / "m.parquet"), "--root", str(folder / "ffpp"), *words)
+
+
+def test_a_manifest_takes_the_place_of_another_and_of_no_table_of_crops(
+    unmask: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "toy").mkdir()
+    table = write_toy_crops(tmp_path / "toy" / "crops.parquet", families=1)
+    before = table.read_bytes()
+    words = ("index", "crops", str(table.parent), "-o")
+    assert [unmask(*words, str(tmp_path / "m.parquet")).returncode for _ in range(2)] == [0, 0]
+    refused = unmask(*words, str(table))
+    assert refused.returncode == 2
+    assert "is an input" in refused.stderr
+    assert table.read_bytes() == before
 
 
 def test_layouts_are_listed_a_line_each(unmask: Command) -> None:

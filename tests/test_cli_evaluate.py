@@ -160,6 +160,8 @@ def test_wrong_use_ends_with_code_2_and_a_hint(
     "words",
     [
         ("predict", "default", "in", "-o", "in"),
+        ("predict", "default", ".", "-o", "in"),
+        ("stress", "default", ".", "-o", "in"),
         ("scores", "in", "--columns", "video_id=a", "--detector", "d", "-o", "in"),
         ("evaluate", "in", "--report", "in"),
         ("evaluate", "in", "--json", "./in"),

@@ -118,6 +118,38 @@ def test_a_full_disk_costs_neither_the_report_nor_a_finding(
     assert "<html" in Path("r.html").read_text()
 
 
+@pytest.mark.parametrize(("word", "code"), [("little evidence", 3), ("some evidence", 1)])
+def test_a_full_disk_behind_standard_output_costs_no_file(
+    unmask: Command,
+    finishing: Finishing,
+    word: Word,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(scanning.typer, "echo", full)
+    monkeypatch.setattr(os, "dup2", lambda *_: None)  # pytest reads standard output itself
+    finishing((0, "a.mp4"), word=word)
+    done = unmask("scan", "a.mp4", "--report", "r.html")
+    assert done.returncode == code
+    assert "error: standard output could not be written: No space left" in done.stderr
+    assert "<html" in Path("r.html").read_text()
+
+
+def test_a_fault_of_the_program_looks_like_no_finding(
+    unmask: Command, finishing: Finishing
+) -> None:
+    def fault() -> None:
+        raise RuntimeError("never thought of")
+
+    finishing(then=fault)
+    done = unmask("scan", "a.mp4")
+    assert done.returncode == 70
+    assert "RuntimeError: never thought of" in done.stderr
+
+
 def test_a_name_that_standard_output_cannot_carry_is_escaped(
     unmask: Command, finishing: Finishing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

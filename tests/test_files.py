@@ -67,6 +67,34 @@ def test_links_permissions_and_pipes_stay(tmp_path: Path) -> None:
     os.close(reader)
 
 
+def test_an_open_pipe_is_written_to_by_the_name_that_a_shell_gives_it() -> None:
+    reader, writer = os.pipe()
+    write_text(Path(f"/dev/fd/{writer}"), "piped")
+    assert os.read(reader, 100) == b"piped"
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_file_that_is_mounted_by_itself_is_written_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    path = tmp_path / "out.json"
+    path.write_text("a longer one of last week", encoding="utf-8")
+    monkeypatch.setattr(Path, "replace", busy)
+    write_text(path, "new")
+    assert path.read_text(encoding="utf-8") == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_of_the_longest_name_is_written(tmp_path: Path) -> None:
+    path = tmp_path / ("ж" * 125 + ".json")
+    write_text(path, "{}")
+    assert path.read_text(encoding="utf-8") == "{}"
+
+
 def test_only_half_written_files_are_dropped(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     for name in (".a.txt.17.partial", "deep/.b.partial", "kept.partial", ".kept"):

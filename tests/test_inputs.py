@@ -56,7 +56,7 @@ def test_a_file_whose_name_looks_like_a_glob_is_that_file(folder):
 
 def test_a_list_is_read_relative_to_its_folder(folder):
     absolute = str(folder / "a.MOV")
-    (folder / "list.txt").write_text(f"# two clips\n\nb.mp4\n{absolute}\nbelow/c.png\n")
+    (folder / "list.txt").write_text(f"# two clips\n \nb.mp4\n{absolute}\nbelow/c.png\n")
     assert expand(["clips/list.txt"]) == ["clips/b.mp4", absolute, "clips/below/c.png"]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -47,6 +49,7 @@ def test_a_task_that_takes_too_long_is_ended_and_the_next_is_done() -> None:
     slow, quick = run_all([99, 10], start, work, workers=1, timeout_seconds=0.5)
     assert (slow[0], str(slow[1])) == (0, "ended after 0.5 s")
     assert quick == (1, 110)
+    assert list(run_all([10], start, work, workers=1, timeout_seconds=1e9)) == [(0, 110)]
 
 
 def test_a_death_before_the_first_task_ends_the_run() -> None:
@@ -59,6 +62,17 @@ def test_a_caller_who_stops_leaves_no_process_behind() -> None:
     next(results)
     results.close()
     assert multiprocessing.active_children() == []
+
+
+def test_a_program_that_keeps_a_run_open_ends_all_the_same() -> None:
+    program = (
+        "from crashing import start, work\n"
+        "from unmask.workers import run_all\n"
+        "run = run_all([10, 99], start, work, workers=1)\n"
+        "next(run)\n"
+    )
+    folder = Path(__file__).parent
+    subprocess.run([sys.executable, "-c", program], cwd=folder, timeout=60, check=True)
 
 
 def test_fewer_than_one_worker_is_refused() -> None:

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from unmask.errors import InputNotFound
+
+_NAME_CHARACTERS = 40
+"""Of a name in that of the half written file, which may not be longer than 255 bytes."""
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file so that it is there whole or not at all, whatever stops the writing.
 
-    A link is followed, the permissions of what is replaced are kept, and a device or a pipe is
-    written to as it is.
+    A link is followed and the permissions of what is replaced are kept. A device or a pipe is
+    written to as it is, and so is a file that cannot be replaced: one in a folder that may not be
+    written to, or one that is mounted by itself.
 
     Args:
         path: where the file shall be; what is there stays until the new one is whole.
         write: called with the path to write to.
     """
+    if path.exists() and not path.is_file():
+        write(path)
+        return
     real = Path(os.path.realpath(path))
-    if real.exists() and not real.is_file():
+    if real.exists() and not os.access(real.parent, os.W_OK | os.X_OK):
         write(real)
         return
     partial = partial_of(real)
     try:
         write(partial)
-        if real.exists():
-            shutil.copymode(real, partial)
         publish(partial, real)
     except BaseException:  # Ctrl-C as well
         partial.unlink(missing_ok=True)
@@ -43,7 +50,7 @@ def write_text(path: Path, text: str) -> None:
 
 def partial_of(path: Path) -> Path:
     """Return the name under which a file is written until it is whole; it ends in `.partial`."""
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+    return path.with_name(f".{path.name[:_NAME_CHARACTERS]}.{os.getpid()}.partial")
 
 
 def drop_partials(folder: Path) -> None:
@@ -56,8 +63,16 @@ def publish(partial: Path, path: Path) -> None:
     """Flush a file that was written whole to the disk, give it its name, and flush that."""
     with partial.open("rb+") as file:
         os.fsync(file.fileno())
-    partial.replace(path)
-    if os.name == "posix":  # Windows opens no folder
+    if path.exists():
+        shutil.copymode(path, partial)
+    try:
+        partial.replace(path)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        shutil.copyfile(partial, path)
+        partial.unlink()
+    with suppress(OSError):  # Windows opens no folder, some shares flush none
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

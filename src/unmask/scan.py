@@ -339,6 +339,7 @@ def warnings(
     if any(
         t.verdict.probability is not None and t.verdict.frames_used < _SMALL_SAMPLE_FRAMES
         for t in tracks
+        if not first.is_single_picture  # its verdict says so itself
     ):
         said.append(f"a verdict rests on fewer than {_SMALL_SAMPLE_FRAMES} key frames")
     judged = sum(t.verdict.word != "cannot judge" for t in tracks)

@@ -13,6 +13,7 @@ import math
 import multiprocessing
 import signal
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -30,6 +31,8 @@ _log = logging.getLogger(__name__)
 
 _END_SECONDS = 5.0
 """How long an idle worker may take to end."""
+_WAIT_SECONDS = 3600.0
+"""Most time that is waited for news at once: the system takes no number of any size."""
 _SIGKILL = 9
 """Its number, as `signal` has no name for it on Windows."""
 
@@ -132,6 +135,8 @@ class _Worker(Generic[State, Task, Result]):
         self._process = context.Process(target=_serve, args=(theirs, start, work), daemon=True)
         self._process.start()
         theirs.close()
+        # at exit multiprocessing would end it with SIGTERM, which it does not mind
+        self._kill = weakref.finalize(self, self._process.kill)
 
     def hand(self, place: int, task: Task) -> None:
         """Give it its next task."""
@@ -172,6 +177,7 @@ class _Worker(Generic[State, Task, Result]):
 
     def end(self, *, at_once: bool = False) -> None:
         """Let the process end, or end it."""
+        self._kill.detach()
         self.pipe.close()
         if not at_once:
             self._process.join(_END_SECONDS)
@@ -184,7 +190,7 @@ class _Worker(Generic[State, Task, Result]):
 def _with_news(crew: list[_Worker[State, Task, Result]]) -> list[_Worker[State, Task, Result]]:
     """Wait until workers have something to say or have run out of time, and return them."""
     first = min(worker.deadline for worker in crew)
-    left = None if first == math.inf else max(0.0, first - time.monotonic())
+    left = None if first == math.inf else min(max(0.0, first - time.monotonic()), _WAIT_SECONDS)
     ready = wait([worker.pipe for worker in crew], left)
     now = time.monotonic()
     return [worker for worker in crew if worker.pipe in ready or worker.deadline <= now]

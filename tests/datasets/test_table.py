@@ -85,7 +85,7 @@ def test_an_absolute_path_below_the_table_is_taken(tmp_path):
 def test_parquet_reads_like_csv(tmp_path):
     rows = [
         {"path": "a.mp4", "label": 0, "identities": ["p1"], "target": None},
-        {"path": "b.mp4", "label": 1, "identities": ["p1", "p2"], "target": "a.mp4"},
+        {"path": "b.mp4", "label": 1, "identities": ["p1", None, "p2"], "target": "a.mp4"},
     ]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "clips.parquet")
     found = rows_of(found_in("table", tmp_path))

@@ -131,6 +131,9 @@ def test_a_limit_draws_evenly_as_far_as_there_are_enough() -> None:
     assert is_fake[drawn].sum() == 30
     assert not np.array_equal(drawn, drawn_evenly(is_fake, 40, seed=4))
     assert drawn_evenly(is_fake, None).tolist() == list(range(100))
+    alternating = np.arange(12) % 2 == 1
+    assert alternating[drawn_evenly(alternating, 6)].sum() == 3
+    assert len(set(drawn_evenly(alternating, 6).tolist())) == 6
 
 
 def test_crops_that_cannot_be_decoded_are_counted(bundle: Bundle, tmp_path: Path) -> None:

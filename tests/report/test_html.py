@@ -157,7 +157,7 @@ def test_a_scan_without_faces_is_drawn(scan: Scan) -> None:
     assert "No face was found" in to_html(Scan(result, ()))
 
 
-def test_a_still_picture_is_drawn(scan: Scan) -> None:
+def test_a_still_picture_is_drawn_without_times(scan: Scan) -> None:
     key = replace(scan.result.tracks[0].key_frames[0], pts_seconds=0.0, difference=None)
     curve = replace(
         scan.result.tracks[0].curve, pts_seconds=(0.0,), difference=(None,), smoothed=(0.0,)
@@ -166,8 +166,14 @@ def test_a_still_picture_is_drawn(scan: Scan) -> None:
         scan.result.tracks[0], start_seconds=0.0, end_seconds=0.0, key_frames=(key,), curve=curve
     )
     video = replace(scan.result.video, kind="image", duration_seconds=None, fps_from_header=None)
-    text = to_html(Scan(replace(scan.result, video=video, tracks=(track,)), scan.pictures))
+    coverage = replace(scan.result.coverage, frames_sampled=1)
+    result = replace(scan.result, video=video, coverage=coverage, tracks=(track,))
+    text = to_html(Scan(result, scan.pictures))
     assert "still picture" in text
+    assert "Score of this picture" in text
+    for of_videos in ("0:00.00", "Frame number", "Timeline", "Previous", "is followed"):
+        assert of_videos in to_html(scan)
+        assert of_videos not in text
 
 
 def test_batch_has_a_row_for_each_file_and_each_failure(scan: Scan) -> None:

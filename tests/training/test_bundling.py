@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from toy_crops import picture
-from unmask.bundle import Bundle
+from unmask.bundle import Bundle, Parity
 from unmask.cli.app import app
 from unmask.detector import Detector, check_works
 from unmask.errors import BundleError, InputError, InputNotFound
@@ -35,7 +35,7 @@ from unmask.models.network import FaceNetwork
 from unmask.models.parity import LIMITS
 from unmask.runtime import preprocess
 from unmask.studies.learned import network_of
-from unmask.training.bundling import JUDGEABLE, Subject, _fitted, write_bundle
+from unmask.training.bundling import JUDGEABLE, Subject, _fitted, _manifest, write_bundle
 from unmask.training.costs import Costs
 from unmask.training.engine import train
 from unmask.training.hardware import Hardware
@@ -295,6 +295,15 @@ def test_a_draw_of_source_videos_without_a_fake_does_not_stop_the_calibration(
     assert (calibration.method, calibration.level) == ("platt", "crop")
     assert np.linalg.det(calibration.covariance) > 0
     assert auc.interval[0] < auc.value < auc.interval[1]
+
+
+def test_few_source_videos_give_no_interval_and_the_card_says_so(subject: Subject) -> None:
+    few = replace(subject, validation=subject.validation.take(np.arange(2 * VALIDATED) < 8))
+    logits = np.random.default_rng(0).normal(few.validation.is_fake * 1.0, 1.0)
+    parity = Parity(logit=0, features=0, gradient=0, input_gradient=None, crops="none")
+    manifest = _manifest(few, logits, parity, None)
+    assert manifest.metrics == ()
+    assert "Calibrated on crops of 4 source videos: its prob" in manifest.limits[-1]
 
 
 def test_one_class_alone_has_no_calibration(subject: Subject) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ _DEFAULT = ScanSettings()
 _STOPPED, _NO_READER = 130, 141
 """Exit codes of a shell for what SIGINT and SIGPIPE end; typer makes 130 of a Ctrl-C, and what
 SIGTERM ends has the same."""
+_FAULT = 70
+"""Exit code of a fault of the program (`EX_SOFTWARE`); Python's own 1 would tell of a finding."""
 
 app = typer.Typer(
     name="unmask",
@@ -67,7 +70,7 @@ EXIT_CODES = (
     "Exit codes: 0 all analysed, nothing found; 1 some or substantial evidence of manipulation "
     "found; 2 wrong use, or no input could be opened; 3 nothing found, but something could not be "
     "analysed (a face that only passes by is listed, and does not count) or written; 130 stopped "
-    "with Ctrl-C or SIGTERM, what was finished is written."
+    "with Ctrl-C or SIGTERM, what was finished is written; 70 a fault of the program."
 )
 
 Inputs = Annotated[
@@ -94,7 +97,13 @@ Budget = Annotated[int, typer.Option(help="Most key frames of a face.")]
 SampleFps = Annotated[float, typer.Option(help="Most frames per second that are looked at.")]
 Smoothing = Annotated[int, typer.Option(help="Hann window over the difference signal, frames.")]
 DetectEvery = Annotated[float, typer.Option(help="Seconds between two face detections.")]
-DetectSide = Annotated[int, typer.Option(help="Longer side of the picture faces are sought in.")]
+DetectSide = Annotated[
+    int,
+    typer.Option(
+        help="Longer side of the frames faces are sought in; a single picture is reduced to no "
+        "less than a third."
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of whatever is random.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of the networks.")]
 
@@ -296,14 +305,19 @@ def main() -> None:
         code = 2
     except ModuleNotFoundError as error:
         if (missing := missing_package(error)) is None:
-            raise
-        complain(missing)
-        code = 2
+            traceback.print_exc()
+            code = _FAULT
+        else:
+            complain(missing)
+            code = 2
     except (KeyboardInterrupt, typer.Abort):
         code = _STOPPED
     except typer.TyperException as error:
         _explain_use(error)
         code = 2
+    except Exception:  # noqa: BLE001 - shown whole
+        traceback.print_exc()
+        code = _FAULT
     if code == _STOPPED:
         sys.stderr.write("stopped\n")
     sys.exit(code or 0)

@@ -172,6 +172,8 @@ def _say(step: str) -> None:
 def _print_written(bundle: Bundle) -> None:
     if bundle.manifest.parity is not None:
         typer.echo(_parity(bundle.manifest.parity))
+    if not bundle.manifest.metrics:
+        typer.echo("no AUC: too few source videos for an interval; the card says so")
     for metric in bundle.manifest.metrics:
         low, high = metric.interval
         typer.echo(

@@ -118,7 +118,7 @@ def run_predict(
 ) -> int:
     """Score, say what was analysed, and return the exit code."""
     check_folder_of(output)
-    refuse_overwriting([output], [data])
+    refuse_overwriting([output], [data, *data.rglob("*")])
     bundle = load_bundle(find(detector))
     source = source_at(
         bundle,

@@ -69,11 +69,16 @@ class Asked:
         return " and ".join([*parts, *["synthetic forgeries"][: self.synthetic]])
 
     def check(self) -> None:
-        """Refuse a result that cannot be written or would replace the crops.
+        """Refuse a split of nothing, and a result that cannot be written or replaces the crops.
 
         Raises:
-            InputError: the folder is a file, or a file that will be written is the table of crops.
+            InputError: a split without crops, the folder is a file, or a file that will be written
+                is the table of crops.
         """
+        if self.split is not None and self.crops is None:
+            raise InputError(
+                "synthetic forgeries have no split", hint="give crops, or leave --split out"
+            )
         if self.output.is_file():
             raise InputError(f"{str(self.output)!r} is a file", hint="name a folder for the result")
         inputs = [] if self.crops is None else [self.crops]

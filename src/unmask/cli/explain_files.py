@@ -123,7 +123,7 @@ def _written(
     """Explain a file and write its maps, if there is a folder for them.
 
     Raises:
-        InputError: the maps cannot be written.
+        UnmaskError: the maps cannot be written.
     """
     pictures = explained()
     if folder is None:
@@ -133,7 +133,7 @@ def _written(
             place = f"face{picture.track_id}-frame{picture.frame_index}"
             write_maps(folder, f"{name}-{place}", picture)
     except OSError as error:
-        raise InputError(
+        raise UnmaskError(
             f"the maps of {path!r} could not be written: {error}",
             hint="give -o a folder that has room and may be written to",
         ) from error

@@ -49,7 +49,7 @@ def expand(arguments: Iterable[str]) -> list[str]:
     return files
 
 
-def refuse_overwriting(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
+def refuse_overwriting(outputs: Sequence[Path], inputs: Iterable[Path]) -> None:
     """Refuse before anything is read what would destroy an input, or one result by another.
 
     Paths are compared by the file that they lead to, through links and other spellings. Devices
@@ -168,7 +168,8 @@ def _listed(file: IO[bytes], name: str, folder: Path) -> Iterator[str]:
     """Yield the paths of a list, whatever bytes their names are made of.
 
     Only a line feed ends a line, and nothing but the carriage return of Windows is cut off: what
-    else looks like a break or a blank may be part of a name, and would hide it.
+    else looks like a break or a blank may be part of a name, and would hide it. Lines of blanks
+    alone are passed over.
     """
     data = file.read(_MAX_LIST_BYTES + 1)
     if len(data) > _MAX_LIST_BYTES:
@@ -181,7 +182,7 @@ def _listed(file: IO[bytes], name: str, folder: Path) -> Iterator[str]:
         entry = line.removesuffix("\r")
         if entry.startswith("#"):
             comments += 1
-        elif entry:
+        elif entry.strip():
             yield str(folder / entry)
     if comments:
         sys.stderr.write(

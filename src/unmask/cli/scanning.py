@@ -63,13 +63,10 @@ class Outputs:
 
 
 def _may_write(path: Path) -> bool:
-    """Tell whether what is there may be replaced, or be written to if it is a device or a pipe."""
-    real = os.path.realpath(path)
-    there = os.path.exists(real)  # noqa: PTH110 - Path.exists raises below a locked folder
-    if os.path.isdir(real) or (there and not os.access(real, os.W_OK)):  # noqa: PTH112 - as above
-        return False
-    device = there and not os.path.isfile(real)  # noqa: PTH113 - as above
-    return device or os.access(os.path.dirname(real), os.W_OK | os.X_OK)  # noqa: PTH120 - a string
+    """Tell whether a file may be written, or what is there may be."""
+    if os.path.exists(path):  # noqa: PTH110 - Path.exists raises below a locked folder
+        return not os.path.isdir(path) and os.access(path, os.W_OK)  # noqa: PTH112 - as above
+    return os.access(path.absolute().parent, os.W_OK | os.X_OK)
 
 
 @dataclass(eq=False)
@@ -84,6 +81,8 @@ class _Done:
     """Of the files that were analysed, by their place."""
     failures: dict[int, UnmaskError] = field(default_factory=dict)
     """Why others were not, by their place."""
+    unwritten: list[UnmaskError] = field(default_factory=list)
+    """What was finished and could not be told."""
 
     @property
     def empty(self) -> bool:
@@ -115,8 +114,8 @@ class _Done:
                 said = f"{path!r} was not analysed: {why}"
                 self.failures[place] = AnalysisCrashed(said, hint="scan it again")
 
-    def write(self, outputs: Outputs) -> list[UnmaskError]:
-        """Write what was asked for, and return what could not be written."""
+    def write(self, outputs: Outputs) -> None:
+        """Write what was asked for."""
         failures = [(self.paths[place], error) for place, error in sorted(self.failures.items())]
         errors = []
         if outputs.json is not None:
@@ -127,7 +126,7 @@ class _Done:
         if outputs.report is not None and self.page is not None:
             text = self.page.html([(path, error.message) for path, error in failures])
             errors.append(_write(outputs.report, text))
-        return [error for error in errors if error is not None]
+        self.unwritten += [error for error in errors if error is not None]
 
 
 def run_scan(inputs: list[str], outputs: Outputs, job: Job, *, workers: int) -> int:
@@ -151,8 +150,8 @@ def run_scan(inputs: list[str], outputs: Outputs, job: Job, *, workers: int) -> 
             raise
         complain(error)
         done.stopped(str(error))
-    errors = [*done.failures.values(), *done.write(outputs)]
-    return exit_code(list(done.results.values()), errors)
+    done.write(outputs)
+    return exit_code(list(done.results.values()), [*done.failures.values(), *done.unwritten])
 
 
 def _scan_and_tell(job: Job, done: _Done, *, workers: int, quiet: bool) -> None:
@@ -163,35 +162,44 @@ def _scan_and_tell(job: Job, done: _Done, *, workers: int, quiet: bool) -> None:
             progress.file_done(paths[place])
             if (error := done.add(place, outcome)) is not None:
                 complain(error)
-            elif not quiet:
-                _print(summary(done.results[place]))
+            elif not quiet and (error := _print(summary(done.results[place]))) is not None:
+                done.unwritten.append(error)
 
 
 def _write(path: Path, text: str) -> UnmaskError | None:
     """Write a result, and say if it could not be; a file is there whole or as it was before."""
+    if str(path) == "-":
+        return _print(text, nl=False)
     try:
-        if str(path) == "-":
-            _print(text, nl=False)
-        else:
-            write_text(path, text)
+        write_text(path, text)
     except OSError as error:
-        failed = UnmaskError(
-            f"{str(path)!r} could not be written: {error.strerror or error}",
-            hint="make room or name another place, and scan again",
-        )
-        complain(failed)
-        return failed
+        return _unwritten(repr(str(path)), error)
     return None
 
 
-def _print(text: str, *, nl: bool = True) -> None:
-    """Print to standard output; a reader that has gone away changes nothing else."""
+def _print(text: str, *, nl: bool = True) -> UnmaskError | None:
+    """Print to standard output; that it fails changes nothing else, and is said once.
+
+    A reader that has gone away is no failure.
+    """
     try:
         typer.echo(text, nl=nl)
-    except BrokenPipeError:
+    except OSError as error:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
+        if not isinstance(error, BrokenPipeError):
+            return _unwritten("standard output", error)
+    return None
+
+
+def _unwritten(what: str, error: OSError) -> UnmaskError:
+    failed = UnmaskError(
+        f"{what} could not be written: {error.strerror or error}",
+        hint="make room or name another place, and scan again",
+    )
+    complain(failed)
+    return failed
 
 
 def exit_code(results: Sequence[ScanResult], errors: Sequence[UnmaskError]) -> int:
@@ -211,8 +219,9 @@ def summary(result: ScanResult) -> str:
     """Put a result into a few lines of text."""
     lines = [f"{visible(result.video.path)}: {_words(result.verdict)}"]
     for track in result.tracks:
-        span = f"{track.start_seconds:.1f}-{track.end_seconds:.1f} s"
-        lines.append(f"  face {track.id}, {span}: {_words(track.verdict)}")
+        span = f", {track.start_seconds:.1f}-{track.end_seconds:.1f} s"
+        when = span if result.video.kind == "video" else ""
+        lines.append(f"  face {track.id}{when}: {_words(track.verdict)}")
         if track.verdict.probability is not None and track.verdict.reason is not None:
             lines.append(f"    {visible(track.verdict.reason)}")
         lines += [f"    {_plain(said)}" for said in statements(track.verdict)]

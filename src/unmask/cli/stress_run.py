@@ -41,7 +41,7 @@ class StressOutputs:
         files = [path for path in (self.report, self.scores) if path is not None]
         for path in files:
             check_folder_of(path)
-        refuse_overwriting(files, [crops])
+        refuse_overwriting(files, [crops, *crops.rglob("*")])
 
 
 def settings_of(only: Sequence[str] | None, *, cluster: Any, **told: Any) -> StressSettings:

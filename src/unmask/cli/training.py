@@ -265,7 +265,7 @@ def described(record: RunRecord) -> list[str]:
         lines.append(f"{name}: {crops}")
     how = {
         "given": "as given",
-        "store": "as the crop store marks them",
+        "store": "as the data mark them",
         "carved": "carved from the training crops, whole footage at a time (none were given)",
     }
     lines[-1] += f", {how[record.data.validation_from]}"

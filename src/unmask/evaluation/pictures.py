@@ -111,9 +111,9 @@ def drawn_evenly(
         return np.arange(len(is_fake))
     order = np.random.default_rng(seed).permutation(len(is_fake))
     classes = [order[is_fake[order] == label] for label in (False, True)]
-    smaller = min(classes, key=len)[: limit // 2]
-    larger = max(classes, key=len)[: limit - len(smaller)]
-    return np.sort(np.concatenate([smaller, larger]))
+    fewer, more = sorted(classes, key=len)
+    taken = fewer[: limit // 2]
+    return np.sort(np.concatenate([taken, more[: limit - len(taken)]]))
 
 
 def _labels(source: StoreSource | PictureSource) -> NDArray[np.bool_]:

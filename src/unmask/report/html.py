@@ -103,6 +103,8 @@ class FaceView:
     """Scores over time."""
     curve: CurveChart | None
     """Difference over time."""
+    still: bool
+    """Whether it is of a single picture, which has no time."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,9 @@ def _report(scan: Scan, anchor: str) -> ReportView:
         anchor=anchor,
         name=PurePath(result.video.path).name or result.video.path,
         result=result,
-        faces=tuple(_face(t, pictures, anchor, duration, methods) for t in result.tracks),
+        faces=tuple(
+            _face(t, pictures, anchor, duration, methods, still=still) for t in result.tracks
+        ),
     )
 
 
@@ -237,6 +241,8 @@ def _face(
     report: str,
     duration: float | None,
     methods: tuple[MethodView, ...],
+    *,
+    still: bool,
 ) -> FaceView:
     anchor = f"{report}-face{track.id}"
     drawn = timeline(track, duration)
@@ -255,6 +261,7 @@ def _face(
         methods=methods if any(f.maps for f in frames) else (),
         timeline=drawn,
         curve=curve_chart(track.curve, track.key_frames),
+        still=still,
     )
 
 

@@ -37,11 +37,11 @@ from unmask.bundle import (
 from unmask.card import card
 from unmask.errors import InputError
 from unmask.evaluation.batch import Batch, Sorted
-from unmask.evaluation.bootstrap import Interval, interval_of, replicate
+from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, Interval, interval_of, replicate
 from unmask.evaluation.calibrating import operating_point, operating_points
 from unmask.evaluation.calibrators import covariance_of, fit_platt
 from unmask.evaluation.metrics import auc
-from unmask.files import file_sha256
+from unmask.files import file_sha256, write_text
 from unmask.models.halving import halved, rounded
 from unmask.models.head import HeadedNetwork
 from unmask.models.network import FaceNetwork
@@ -69,6 +69,11 @@ JUDGEABLE = Judgeable(
 _BATCH = 16
 _ALIKE = 1e-6
 """Logits that spread less than this do not differ but by rounding."""
+_FEW = (
+    "Calibrated on crops of {} source videos: its probabilities, and the intervals beside them, "
+    "mean little."
+)
+"""What a card says where fewer than `CLUSTERS_NEEDED` can tell how far the fit would scatter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +165,7 @@ def _fill(
     manifest = _manifest(subject, logits, parity, quantised)
     if precision == "float16":
         manifest = manifest.model_copy(update={"weights_stored_as": precision})
-    (folder / CARD).write_text(card(manifest))
+    write_text(folder / CARD, card(manifest))
     files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
     write_manifest(folder, manifest.model_copy(update={"files": files}))
     load_bundle(folder)
@@ -229,6 +234,8 @@ def _manifest(
 ) -> BundleManifest:
     is_fake = subject.validation.is_fake
     calibration, figure = _fitted(subject, logits)
+    sources = len({key.target for key in subject.validation.keys})
+    few = sources < CLUSTERS_NEEDED
     points = operating_points(logits, is_fake)
     if subject.costs is not None:
         threshold = threshold_for(subject.costs, subject.trained_log_odds, logits, is_fake)
@@ -243,8 +250,8 @@ def _manifest(
         judgeable=subject.judgeable,
         training_data=subject.training_data,
         licence=subject.licence,
-        limits=subject.limits,
-        metrics=(figure,),
+        limits=(*subject.limits, *([_FEW.format(sources)] if few else [])),
+        metrics=() if few else (figure,),
         parity=parity,
         quantised=quantised,
         files={},

@@ -328,7 +328,8 @@ def _own_validation(run: Run, recipe: Recipe) -> Crops:
     if sides.data != run.data:
         raise InputError(
             f"the crops of the run {str(run.folder)!r} are not those that it was trained on",
-            hint="put the old files back, or give others with --validation",
+            hint="put the old files back, or give others with --validation (versions before did "
+            "not read the columns video, source and split of a table)",
         )
     return sides.validation
 

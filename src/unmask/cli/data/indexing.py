@@ -69,6 +69,7 @@ def index(
 
     from unmask.cli.inputs import refuse_overwriting
     from unmask.datasets.layouts import layout as layout_of
+    from unmask.datasets.layouts.crops import file_of
     from unmask.datasets.layouts.layout import manifest_of
     from unmask.datasets.manifest import write_manifest
 
@@ -77,6 +78,8 @@ def index(
     refuse_overwriting([output], [folder])
     found = chosen.index(folder)
     root = folder.parent if folder.is_file() else folder
+    if output.exists():
+        refuse_overwriting([output], {root / file_of(record.id) for record in found.records})
     manifest = manifest_of(chosen, root, found, version=version("unmask"))
     write_manifest(manifest, output)
     _print_found(found)

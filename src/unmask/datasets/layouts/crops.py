@@ -78,15 +78,21 @@ def record_of(inner: str, row: TableCrop) -> VideoRecord:
     )
 
 
+def file_of(row: str) -> str:
+    """Return the path of the file that holds a row, by the row's id: for a crop its table."""
+    inner, slash, _ = row.partition(IN_PARQUET)
+    return f"{inner}.parquet" if slash else row
+
+
 def picture(root: Path, crop: str) -> bytes:
     """Return the encoded picture of a row by its id.
 
     Raises:
         InputNotFound: there is no such crop.
     """
-    inner, slash, name = crop.partition(IN_PARQUET)
-    path = root / f"{inner}.parquet"
-    if not slash or not path.is_file():
+    name = crop.partition(IN_PARQUET)[2]
+    path = root / file_of(crop)
+    if not name or not path.is_file():
         raise InputNotFound(f"no crop {crop!r} below {str(root)!r}", hint="index the folder again")
     found = pictures_in(path).get(name)
     if found is None:

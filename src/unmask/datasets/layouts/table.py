@@ -194,10 +194,11 @@ def identities_of(row: Row) -> tuple[str, ...]:
     """Return the persons of a row, each once: a list, or texts with `;` between."""
     many = row.values.get("identities")
     if isinstance(many, list):
-        return tuple(dict.fromkeys(str(each) for each in many))
-    listed = (row.text("identities") or "").split(";")
-    both = [row.text("identity") or row.text("person") or "", *listed]
-    return tuple(dict.fromkeys(each.strip() for each in both if each.strip()))
+        named = [str(each) for each in many if each is not None]
+    else:
+        listed = (row.text("identities") or "").split(";")
+        named = [row.text("identity") or row.text("person") or "", *listed]
+    return tuple(dict.fromkeys(each.strip() for each in named if each.strip()))
 
 
 def split_of(row: Row) -> Split | None:
