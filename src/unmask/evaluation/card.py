@@ -28,7 +28,7 @@ def save(folder: Path, manifest: BundleManifest) -> BundleManifest:
 
     def write(partial: Path) -> None:
         partial.write_bytes(text)
-        write_manifest(folder, saved)  # the card is on disk: what is full leaves both old
+        write_manifest(folder, saved)  # the card is written: a full disk leaves both old
 
     write_whole(folder / CARD, write)
     return saved
