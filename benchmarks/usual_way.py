@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 FRAMES = 32
 CROP_PX = 192
-NETWORK = "tf_efficientnet_lite0"
+NETWORK = "tf_efficientnet_lite2"
 MARGIN = 0.85
 
 Picture = NDArray[np.uint8]

@@ -43,7 +43,7 @@ from unmask.workers import Crashed, run_all
 
 _SLACK = 0.02
 """How far the wanted square may reach over a stored crop, in sides of that crop."""
-_PICTURES_AT_A_TIME = 8 * DEFAULT_BATCH
+_PICTURES_AT_A_TIME = 32 * DEFAULT_BATCH
 _log = logging.getLogger(__name__)
 
 
