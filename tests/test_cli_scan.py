@@ -25,6 +25,10 @@ from unmask.values import Scan, Word
 
 Finishing = Callable[..., None]
 ORIGINAL = Path(__file__).parent.parent / "examples" / "original.mp4"
+AS_THE_FINDING_SAYS = pytest.mark.parametrize(
+    ("word", "code"), [("little evidence", 3), ("some evidence", 1)]
+)
+"""Exit codes of a run in which something failed, without a finding and with one."""
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +93,7 @@ def test_sigterm_stops_a_run_as_ctrl_c_does_and_what_is_finished_is_written_in_o
     assert 0 < page.index('id="r1"') < page.index('id="r3"')
 
 
-@pytest.mark.parametrize(("word", "code"), [("little evidence", 3), ("some evidence", 1)])
+@AS_THE_FINDING_SAYS
 def test_a_run_that_cannot_go_on_writes_what_it_has(
     unmask: Command, finishing: Finishing, word: Word, code: int
 ) -> None:
@@ -102,7 +106,7 @@ def test_a_run_that_cannot_go_on_writes_what_it_has(
     assert "'a.mp4' was not analysed: no worker" in document["failures"][0]["error"]
 
 
-@pytest.mark.parametrize(("word", "code"), [("little evidence", 3), ("some evidence", 1)])
+@AS_THE_FINDING_SAYS
 def test_a_full_disk_costs_neither_the_report_nor_a_finding(
     unmask: Command,
     finishing: Finishing,
@@ -118,7 +122,7 @@ def test_a_full_disk_costs_neither_the_report_nor_a_finding(
     assert "<html" in Path("r.html").read_text()
 
 
-@pytest.mark.parametrize(("word", "code"), [("little evidence", 3), ("some evidence", 1)])
+@AS_THE_FINDING_SAYS
 def test_a_full_disk_behind_standard_output_costs_no_file(
     unmask: Command,
     finishing: Finishing,
