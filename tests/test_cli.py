@@ -23,7 +23,7 @@ from commands import Command
 from unmask.cli import scanning
 from unmask.cli.scanning import Outputs
 from unmask.jobs import Job
-from unmask.scan import Scanner
+from unmask.scanner import Scanner
 from unmask.settings import ScanSettings
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

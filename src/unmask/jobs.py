@@ -17,7 +17,7 @@ from unmask.errors import AnalysisCrashed, UnmaskError
 from unmask.evaluation.survival import stressed
 from unmask.passes import Progress
 from unmask.runtime import Network
-from unmask.scan import Scanner
+from unmask.scanner import Scanner
 from unmask.settings import ScanSettings
 from unmask.values import Scan
 from unmask.workers import Crashed, run_all

@@ -333,7 +333,7 @@ class StressedVerdict:
 
 
 @dataclass(frozen=True)
-class ScanResult:
+class ScanRecord:
     """Everything known about one file after a scan. Its JSON is versioned."""
 
     schema_version: str
@@ -378,7 +378,7 @@ class ScanDocument:
 
     schema_version: str
     """Version of this structure."""
-    results: tuple[ScanResult, ...]
+    results: tuple[ScanRecord, ...]
     """A result for each file that was scanned, in the order given."""
     failures: tuple[Failure, ...]
     """The files that were not."""
@@ -420,7 +420,7 @@ class KeyFramePicture:
 class Scan:
     """A scan result and the pictures that go with it."""
 
-    result: ScanResult
+    result: ScanRecord
     """The result."""
     pictures: tuple[KeyFramePicture, ...]
     """One for each key frame that was scored."""

@@ -17,7 +17,7 @@ from unmask.report.document import from_json, to_json
 from unmask.report.html import to_html
 from unmask.report.wording import survival
 from unmask.runtime import Network
-from unmask.scan import Scanner
+from unmask.scanner import Scanner
 from unmask.scoring import cannot_judge
 from unmask.settings import ScanSettings
 from unmask.values import SCHEMA_VERSION, Scan, ScanDocument

@@ -20,7 +20,7 @@ from unmask.passes import Progress
 from unmask.report.document import require_writable, to_json
 from unmask.report.html import Page
 from unmask.report.wording import NOT_MEASURED, percent, statements, survival, visible
-from unmask.values import SCHEMA_VERSION, Failure, Scan, ScanDocument, ScanResult, Verdict
+from unmask.values import SCHEMA_VERSION, Failure, Scan, ScanDocument, ScanRecord, Verdict
 
 FOUND = ("some evidence", "substantial evidence")
 
@@ -77,7 +77,7 @@ class _Done:
     """All files of the run; a file's place is that among these."""
     page: Page | None
     """The report; None where none was asked for."""
-    results: dict[int, ScanResult] = field(default_factory=dict)
+    results: dict[int, ScanRecord] = field(default_factory=dict)
     """Of the files that were analysed, by their place."""
     failures: dict[int, UnmaskError] = field(default_factory=dict)
     """Why others were not, by their place."""
@@ -202,7 +202,7 @@ def _unwritten(what: str, error: OSError) -> UnmaskError:
     return failed
 
 
-def exit_code(results: Sequence[ScanResult], errors: Sequence[UnmaskError]) -> int:
+def exit_code(results: Sequence[ScanRecord], errors: Sequence[UnmaskError]) -> int:
     """Return 1 if something was found, else 2, 3 or 0, as the command's help says.
 
     A finding stands whatever else went wrong, so 1 comes first; 0 is said only when all of it was
@@ -215,7 +215,7 @@ def exit_code(results: Sequence[ScanResult], errors: Sequence[UnmaskError]) -> i
     return 3 if errors or not all(result.coverage.complete for result in results) else 0
 
 
-def summary(result: ScanResult) -> str:
+def summary(result: ScanRecord) -> str:
     """Put a result into a few lines of text."""
     lines = [f"{visible(result.video.path)}: {_words(result.verdict)}"]
     for track in result.tracks:

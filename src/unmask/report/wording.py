@@ -11,7 +11,7 @@ import math
 import unicodedata
 from dataclasses import dataclass
 
-from unmask.values import ConformalAnswer, ScanResult, Verdict, Word
+from unmask.values import ConformalAnswer, ScanRecord, Verdict, Word
 
 NOT_MEASURED = "not measured"
 """What stands for None on the page."""
@@ -194,7 +194,7 @@ def leak_mark(*, leaks: bool) -> str:
     return " LEAKS" if leaks else ""
 
 
-def survival(result: ScanResult) -> tuple[str, ...]:
+def survival(result: ScanRecord) -> tuple[str, ...]:
     """Say whether a verdict survives distortions, and under which it becomes another one."""
     if not result.stress:
         return ()

@@ -54,7 +54,7 @@ from unmask.values import (
     KeyFramePicture,
     SaliencyMap,
     Scan,
-    ScanResult,
+    ScanRecord,
     TrackResult,
 )
 
@@ -228,14 +228,14 @@ class Scanner:
             ),
         )
 
-    def _result(self, first: FirstPass, tracks: tuple[TrackResult, ...]) -> ScanResult:
+    def _result(self, first: FirstPass, tracks: tuple[TrackResult, ...]) -> ScanRecord:
         manifest = self.bundle.manifest
         verdict = judge_video(
             [t.verdict for t in tracks],
             why_none=f"no {'clear ' if first.doubtful else ''}face was found in "
             f"{first.coverage.frames_sampled} sampled frames",
         )
-        return ScanResult(
+        return ScanRecord(
             schema_version=SCHEMA_VERSION,
             video=first.info,
             verdict=verdict,

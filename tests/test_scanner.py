@@ -24,7 +24,7 @@ from unmask.jobs import Job, scan_all
 from unmask.passes import first_pass
 from unmask.provenance import repeat_command
 from unmask.report.document import from_json, to_json
-from unmask.scan import Scanner, coverage, passing
+from unmask.scanner import Scanner, coverage, passing
 from unmask.scoring import cannot_judge
 from unmask.settings import Limits, ScanSettings
 from unmask.values import SCHEMA_VERSION, Scan, ScanDocument, TrackResult
