@@ -1,4 +1,5 @@
 # make demo    set up and scan two bundled clips     make test    set up and run the suite
+# make lint    style, types, contracts               make docs    the documentation site, in out/site
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
@@ -8,7 +9,7 @@ export UNMASK_TEST_DATA ?= $(TEST_DATA)
 endif
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint docs bench clean
 setup: $(VENV)/.core
 
 $(BIN)/uv:
@@ -36,6 +37,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.scan_speed

@@ -143,7 +143,7 @@ class ScanResult:
 
 
 @overload
-def scan(
+def scan(  # type: ignore[overload-overlap]  # a str is a sequence of str too: the first one holds
     source: str | Path | NDArray[np.uint8],
     *,
     detector: str | Path | Detector = ...,
