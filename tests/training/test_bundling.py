@@ -122,7 +122,7 @@ def detector(made: Run, printed: str) -> Detector:
 @pytest.fixture
 def exported_before(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the network of the run be exported by copying the file that was exported of it."""
-    made = detector.bundle.model_path
+    made = detector.bundle.folder / "model.onnx"
 
     def export(_: object, path: Path, **__: object) -> None:
         shutil.copy(made, path)
