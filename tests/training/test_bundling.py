@@ -140,7 +140,7 @@ def test_a_bundle_scores_a_crop_as_the_trained_network_does(
     subject: Subject, detector: Detector, made: Run
 ) -> None:
     crop = np.asarray(subject.validation.picture(3))
-    pixels = detector.resize(crop[None])[0]
+    pixels = detector.split(crop[None])[0][0]
     scaled = (pixels / 255 - np.array(made.preprocessing.mean)) / np.array(made.preprocessing.std)
     network = FaceNetwork("test_resnet", weights=made.weights).eval()
     with torch.no_grad():
@@ -238,7 +238,7 @@ def test_float16_weights_are_those_of_every_file_and_figure(subject: Subject, ha
         assert torch.equal(network.state_dict()[name], weight)
     crop = np.asarray(subject.validation.picture(3))[None]
     detector = Detector(half)
-    images = preprocess(detector.resize(crop), detector.preprocessing)
+    images = preprocess(detector.split(crop)[0], detector.preprocessing)
     with torch.inference_mode():
         expected = network(torch.from_numpy(images)).numpy()
     assert detector.scores(crop).logits == pytest.approx(expected, rel=1e-4)
@@ -378,7 +378,7 @@ def test_joined_runs_score_by_the_mean_of_their_logits(made: Run, tmp_path: Path
     assert detector.bundle.manifest.backbone.startswith("mean of logits: 0.75 of test_resnet")
     assert "model.safetensors" not in detector.bundle.manifest.files
     crop = np.asarray(read_subject(made.folder).validation.picture(0))[None]
-    images = torch.from_numpy(preprocess(detector.resize(crop), detector.preprocessing))
+    images = torch.from_numpy(preprocess(detector.split(crop)[0], detector.preprocessing))
     members = [read_subject(folder).network.eval() for folder in (made.folder, again)]
     with torch.inference_mode():
         logits = [float(member(images)[0]) for member in members]
