@@ -175,8 +175,8 @@ def test_the_command_line_shows_and_verifies_it(bundle: Bundle, command: str) ->
 
 
 def test_maps_are_checked_on_both_views_together(bundle: Bundle, tmp_path: Path) -> None:
-    words = ["explain-check", "--synthetic", "2", "--detector", str(bundle.folder)]
-    words += ["--method", "gradcam", "-o", str(tmp_path / "maps")]
+    words = ["explain-check", str(bundle.folder), "--synthetic", "2"]
+    words += ["--methods", "gradcam", "-o", str(tmp_path / "maps")]
     done = CliRunner().invoke(app, words, catch_exceptions=False)
     assert done.exit_code in {0, 1}
     assert (tmp_path / "maps" / "index.html").is_file()

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import copy
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +32,8 @@ from unmask.explain.randomisation import cascade
 from unmask.models.halving import rounded
 from unmask.models.network import FaceNetwork
 from unmask.models.parity import LIMITS
-from unmask.runtime import preprocess
+from unmask.onnx_file import pruned
+from unmask.runtime import OUTPUTS, preprocess
 from unmask.studies.learned import network_of
 from unmask.training.bundling import JUDGEABLE, Subject, _fitted, _manifest, write_bundle
 from unmask.training.costs import Costs
@@ -121,11 +121,11 @@ def detector(made: Run, printed: str) -> Detector:
 
 @pytest.fixture
 def exported_before(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the network of the run be exported by copying the file that was exported of it."""
-    made = detector.bundle.folder / "model.onnx"
+    """Let the network of the run be exported by copying what was exported of it."""
+    made = pruned((detector.bundle.folder / "model.onnx").read_bytes(), OUTPUTS)
 
     def export(_: object, path: Path, **__: object) -> None:
-        shutil.copy(made, path)
+        path.write_bytes(made)
 
     monkeypatch.setattr("unmask.training.bundling.export_scoring", export)
 
