@@ -40,8 +40,8 @@ def test_a_damaged_file_is_refused_or_read(place: int, value: int) -> None:
     damaged[place] = value
     try:
         assert isinstance(pruned(bytes(damaged), ["logit"]), bytes)
-    except BundleError as error:
-        assert error.hint
+    except BundleError:
+        return
 
 
 @pytest.mark.parametrize("data", [b"", b"not an ONNX file", onnx_model()[:-20]])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -190,8 +189,8 @@ def test_the_shipped_detector_is_found_by_its_name_everywhere() -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    yield write_two_views(tmp_path / "two").folder
+def folder(tmp_path: Path) -> Path:
+    return write_two_views(tmp_path / "two").folder
 
 
 def rewrite(folder: Path, view: int, **changes: object) -> None:

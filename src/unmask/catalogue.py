@@ -31,8 +31,8 @@ def find(name: str | Path, *, revision: str | None = None) -> Path:
     """Return the folder of a detector: a folder, a name or a Hub id, looked up in this order.
 
     Args:
-        name: a folder; a name of `installed`; or `owner/name` on the Hub, which is fetched: the only
-            one for which the network is used.
+        name: a folder; a name of `installed`; or `owner/name` on the Hub, which is fetched: only
+            this uses the network.
         revision: branch, tag or commit on the Hub.
 
     Raises:

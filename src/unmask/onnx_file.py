@@ -132,13 +132,12 @@ def _needed(data: bytes, nodes: Sequence[Span], outputs: Sequence[str]) -> _Need
 
 def _refuse_subgraphs(data: bytes, node: Span) -> None:
     """Refuse a node with a graph in it, which could use any value without naming it as input."""
-    for number, attribute in fields(data, *node):
-        if number == NODE_ATTRIBUTE and not isinstance(attribute, int):
-            if any(kind in _SUBGRAPHS for kind, _ in fields(data, *attribute)):
-                raise BundleError(
-                    "a node of the ONNX file holds a graph of its own",
-                    hint="export the detector again, with its gradient in a file of its own",
-                )
+    attributes = (part for number, part in _parts(data, node) if number == NODE_ATTRIBUTE)
+    if any(kind in _SUBGRAPHS for part in attributes for kind, _ in fields(data, *part)):
+        raise BundleError(
+            "a node of the ONNX file holds a graph of its own",
+            hint="export the detector again, with its gradient in a file of its own",
+        )
 
 
 def _graph(data: bytes) -> Span:

@@ -32,7 +32,7 @@ from unmask.explain.randomisation import cascade
 from unmask.models.halving import rounded
 from unmask.models.network import FaceNetwork
 from unmask.models.parity import LIMITS
-from unmask.onnx_file import pruned
+from unmask.onnx_file import output_names, pruned
 from unmask.runtime import OUTPUTS, preprocess
 from unmask.studies.learned import network_of
 from unmask.training.bundling import JUDGEABLE, Subject, _fitted, _manifest, write_bundle
@@ -147,6 +147,16 @@ def test_a_bundle_scores_a_crop_as_the_trained_network_does(
         expected = network(torch.tensor(scaled.transpose(2, 0, 1)[None], dtype=torch.float32))
     assert detector.scores(crop[None]).logits == pytest.approx(expected.numpy(), rel=1e-4)
     check_works(detector)
+
+
+def test_one_file_holds_scores_and_gradient_over_one_set_of_weights(detector: Detector) -> None:
+    folder = detector.bundle.folder
+    assert sorted(p.name for p in folder.glob("*.onnx")) == ["model.onnx"]
+    held = output_names((folder / "model.onnx").read_bytes())
+    assert sorted(held) == ["features", "gradient", "input_gradient", "logit"]
+    assert detector.bundle.has_input_gradient
+    weights = (folder / "model.safetensors").stat().st_size
+    assert (folder / "model.onnx").stat().st_size < 1.6 * weights
 
 
 def test_what_is_not_to_be_judged_is_as_asked(detector: Detector) -> None:

@@ -190,9 +190,7 @@ def join(  # noqa: PLR0917 - the parameters are the options
     name: Annotated[
         str | None, typer.Option(help="Name of the detector.", show_default="the folder's")
     ] = None,
-    level: Annotated[
-        str, typer.Option(help="What is fitted on: video, track or crop.")
-    ] = "video",
+    level: Annotated[str, typer.Option(help="What is fitted on: video, track or crop.")] = "video",
     all_rows: Annotated[
         bool, typer.Option("--all-rows", help="All rows are validation data, split or not.")
     ] = False,

@@ -1,8 +1,8 @@
 """What each view of a detector sees of a face: the one place where framings become pixels.
 
-    frame and face box -> cut_views    -> a crop for each view, cut from the frame itself
-    picture of a face  -> split_views  -> the same from a picture that is framed as the first view
-    crop of the first  -> ViewGrid     -> the others' inputs and maps as linear maps of its pixels
+frame and face box -> cut_views    -> a crop for each view, cut from the frame itself
+picture of a face  -> split_views  -> the same from a picture that is framed as the first view
+crop of the first  -> ViewGrid     -> the others' inputs and maps as linear maps of its pixels
 """
 
 from __future__ import annotations

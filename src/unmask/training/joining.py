@@ -172,9 +172,7 @@ def _aligned(members: Sequence[Member], *, all_rows: bool) -> list[Predictions]:
     return aligned
 
 
-def _scored(
-    member: Member, *, all_rows: bool
-) -> tuple[Predictions, list[tuple[str, int, int]]]:
+def _scored(member: Member, *, all_rows: bool) -> tuple[Predictions, list[tuple[str, int, int]]]:
     """Return a member's scored validation rows with video, track and frame of each."""
     predictions = read_predictions(member.predictions)
     check_same_model(member.bundle.manifest, predictions)
@@ -190,7 +188,7 @@ def _scored(
     scored = [key for key, keep in zip(keys, wanted, strict=True) if keep]
     if len(set(scored)) < len(scored):
         raise ManifestError(
-            f"{str(member.predictions)!r}: faces of one video have no frame numbers to tell them by",
+            f"{str(member.predictions)!r}: faces of one video have no frame numbers",
             hint="predict on a crop store or a manifest of videos",
         )
     return predictions.where(wanted), scored
