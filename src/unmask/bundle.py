@@ -91,7 +91,7 @@ class View(Strict):
     @property
     def files(self) -> tuple[str, ...]:
         """Its files, each once."""
-        return (self.model,) if self.gradient in {None, self.model} else (self.model, self.gradient)  # type: ignore[return-value]  # None is in the first
+        return (self.model,) if self.gradient in {None, self.model} else (self.model, self.gradient)
 
 
 def square_within(inner: Preprocessing, outer: Preprocessing) -> tuple[float, float, float, float]:

@@ -185,7 +185,10 @@ def _aligned(members: Sequence[Member], *, all_rows: bool) -> list[Predictions]:
         aligned.append(predictions.where(rows))  # type: ignore[arg-type]  # positions index as well
     for one, other in pairwise(aligned):
         if not np.array_equal(one.is_fake, other.is_fake):
-            raise ManifestError("predictions of one face differ in its label")
+            raise ManifestError(
+                "predictions of one face differ in its label",
+                hint="predict with each detector on the same crop store or manifest",
+            )
     return aligned
 
 
