@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import unmask  # noqa: F401 - before any test imports ONNX Runtime: it stops the telemetry
 from commands import Command, Done
 
 # how long an example takes says more about the machine than about the code
@@ -17,6 +18,7 @@ settings.load_profile("untimed")
 FIRST = (
     "training/test_resume.py",
     "studies/test_every_study.py",
+    "test_privacy.py",
     "training/test_bundling.py",
     "training/test_engine.py",
     "explain/test_references.py",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unmask.bundle import Bundle, Preprocessing
 from unmask.errors import BundleError
+from unmask.quiet import onnxruntime
 
 Float = NDArray[np.float32]
 INPUT = "image"
@@ -155,8 +156,7 @@ class InputGradient:
 
 def _open(path: Path, threads: int) -> Any:
     """Return an ONNX Runtime session that leaves the processor to others while it waits."""
-    import onnxruntime as ort
-
+    ort = onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

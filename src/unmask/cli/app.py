@@ -18,6 +18,7 @@ from unmask.cli import building, evaluating, explaining, stressing, studying, tr
 from unmask.cli.data import data_app
 from unmask.cli.extras import missing_package
 from unmask.errors import UnmaskError
+from unmask.quiet import leave_no_caches
 from unmask.settings import Limits, ScanSettings
 
 _DEFAULT = ScanSettings()
@@ -294,6 +295,7 @@ def _print_every_name() -> None:
 
 def main() -> None:
     """Run the command line; wrong use and bad input end with exit code 2 and a hint."""
+    leave_no_caches()
     _print_every_name()
     try:
         with _sigterm_as_ctrl_c():

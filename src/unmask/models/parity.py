@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from unmask.bundle import Parity
 from unmask.errors import BundleError
 from unmask.models.head import HeadedNetwork
+from unmask.quiet import onnxruntime
 from unmask.runtime import GRADIENT_OUTPUTS, INPUT, OUTPUTS
 
 Float = NDArray[np.float32]
@@ -88,9 +89,7 @@ def _exact(network: HeadedNetwork, images: Float) -> torch.Tensor:
 
 
 def _run(path: Path, outputs: tuple[str, ...], images: Float) -> list[Float]:
-    import onnxruntime as ort
-
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = onnxruntime().InferenceSession(str(path), providers=["CPUExecutionProvider"])
     results: list[Float] = session.run(outputs, {INPUT: images})
     return results
 

@@ -48,6 +48,7 @@ from unmask.models.network import FaceNetwork
 from unmask.models.parity import measure_parity, require_parity
 from unmask.models.quantising import RANGE_CROPS, quantise, require_accuracy
 from unmask.models.tracing import export_gradient, export_scoring
+from unmask.quiet import onnxruntime
 from unmask.runtime import INPUT, OUTPUTS, preprocess
 from unmask.settings import NEW_MIN_FACE_PX, NEW_MIN_SHARPNESS
 from unmask.training.batches import resized
@@ -204,9 +205,7 @@ def _compared(subject: Subject, folder: Path, images: NDArray[np.float32]) -> Pa
 
 def _score(path: Path, subject: Subject) -> Logits:
     """Score all validation crops, a few at a time: there may be many."""
-    import onnxruntime as ort
-
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = onnxruntime().InferenceSession(str(path), providers=["CPUExecutionProvider"])
     count = len(subject.validation)
     parts = [
         session.run(
