@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-import unmask  # noqa: F401 - before any test imports ONNX Runtime: it stops the telemetry
 from commands import Command, Done
+from unmask.quiet import stop_telemetry
+
+stop_telemetry()  # before any test imports ONNX Runtime, whatever it imports first
 
 # how long an example takes says more about the machine than about the code
 settings.register_profile("untimed", deadline=None)

@@ -83,9 +83,8 @@ class Watched:
         """Return the paths that were to be written, but devices and the kernel's own."""
         named = [each.what for each in self.seen if each.call != "socket"]
         real = [os.path.realpath(name) for name in named]
-        return [
-            p for p in real if p.startswith("/dev/shm/") or not p.startswith(("/dev/", "/proc/"))
-        ]
+        kernels = ("/dev/", "/proc/")
+        return [p for p in real if p.startswith(_SHARED) or not p.startswith(kernels)]
 
     def left(self) -> list[str]:
         """Return those that are there now."""

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from unmask.errors import BundleError
 from unmask.files import file_sha256, write_text
+from unmask.onnx_check import read_network
 
 BUNDLE_VERSION = "1"
 MANIFEST = "detector.json"
@@ -348,7 +349,9 @@ def _check_files(folder: Path, manifest: BundleManifest) -> None:
             raise BundleError(f"{path} is missing", hint="copy the whole bundle again")
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise BundleError(f"{path} is larger than 2 GiB", hint="do not use this bundle")
-        if file_sha256(path) != expected:
+        if path.suffix == ".onnx":
+            read_network(path, expected)
+        elif file_sha256(path) != expected:
             raise BundleError(
                 f"{path} was changed: its SHA-256 is not the one in {MANIFEST}",
                 hint="copy the bundle again from where you had it",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle import Bundle, Preprocessing
+from unmask.bundle import GRADIENT, MODEL, Bundle, Preprocessing
 from unmask.errors import BundleError
+from unmask.onnx_check import read_network
 from unmask.quiet import onnxruntime
 
 Float = NDArray[np.float32]
@@ -61,7 +61,7 @@ class Network:
     """
 
     def __init__(self, bundle: Bundle, *, threads: int = 2) -> None:
-        self._session = _open(bundle.model_path, threads)
+        self._session = _open(bundle, MODEL, threads)
         self._spec = bundle.manifest.preprocessing
         names = tuple(output.name for output in self._session.get_outputs())
         inputs = self._session.get_inputs()
@@ -102,6 +102,7 @@ class Network:
         if not parts:
             return Output(logits=np.empty(0, np.float32), features=None, gradients=None)
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        require_finite(dict(zip(wanted, columns, strict=True)))
         return Output(
             logits=columns[0].reshape(-1),
             features=columns[1] if evidence else None,
@@ -127,7 +128,7 @@ class InputGradient:
                 f"the detector {bundle.manifest.name!r} has no gradient.onnx",
                 hint="export it again with `unmask export`, or use GradCAM, which needs none",
             )
-        self._session = _open(path, threads)
+        self._session = _open(bundle, GRADIENT, threads)
         size = bundle.manifest.preprocessing.size_px
         given = [tensor.name for tensor in self._session.get_outputs()]
         shapes = [tensor.shape[1:] for tensor in self._session.get_inputs()]
@@ -151,11 +152,29 @@ class InputGradient:
             self._session.run(GRADIENT_OUTPUTS, {INPUT: images[start : start + batch]})[0]
             for start in range(0, len(images), batch)
         ]
-        return np.concatenate(parts)
+        gradients = np.concatenate(parts)
+        require_finite({"input gradient": gradients})
+        return gradients
 
 
-def _open(path: Path, threads: int) -> Any:
+def require_finite(outputs: Mapping[str, Float]) -> None:
+    """Refuse what a network gives that is no number: nothing may be said on the ground of it.
+
+    Raises:
+        BundleError: a value is NaN or infinite.
+    """
+    for name, values in outputs.items():
+        if not np.isfinite(values).all():
+            raise BundleError(
+                f"the detector gives a {name} of values that are no numbers (NaN or infinite)",
+                hint="its network is damaged or overflows: use another detector",
+            )
+
+
+def _open(bundle: Bundle, name: str, threads: int) -> Any:
     """Return an ONNX Runtime session that leaves the processor to others while it waits."""
+    path = bundle.folder / name
+    network = read_network(path, bundle.manifest.files[name])
     ort = onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -163,7 +182,7 @@ def _open(path: Path, threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise BundleError(
             f"{path} cannot be run: {str(error).splitlines()[0]}",
