@@ -30,6 +30,7 @@ FILES = (MANIFEST, MODEL, GRADIENT, WEIGHTS, CARD)
 """Every file that a bundle may have; the first two are always there."""
 _MAX_MANIFEST_BYTES = 2**20
 _MAX_FILE_BYTES = 2 * 2**30
+_MAX_TEXT = 10_000
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Triple = tuple[float, float, float]
@@ -331,10 +332,28 @@ def load_bundle(folder: str | Path) -> Bundle:
             f"{path}: {where}: {first['msg']}",
             hint=f"this program reads bundles of version {BUNDLE_VERSION}; export it again",
         ) from error
+    _check_texts(manifest.model_dump(mode="json"), str(path))
     _check_files(folder, manifest)
     for name in ("balanced", "few-false-alarms"):
         manifest.point(name)
     return Bundle(folder=folder, manifest=manifest, sha256=hashlib.sha256(text).hexdigest())
+
+
+def _check_texts(value: object, name: str) -> None:
+    """Refuse texts that a terminal or a page would not show as they are, or that have no end."""
+    if isinstance(value, str):
+        if len(value) > _MAX_TEXT or any(not c.isprintable() and c != "\n" for c in value):
+            raise BundleError(
+                f"{name} has a text with characters that cannot be shown, or of more than "
+                f"{_MAX_TEXT}: {value[:60]!r}",
+                hint="do not use this bundle",
+            )
+    elif isinstance(value, dict):
+        for each in (*value, *value.values()):
+            _check_texts(each, name)
+    elif isinstance(value, list):
+        for each in value:
+            _check_texts(each, name)
 
 
 def _check_files(folder: Path, manifest: BundleManifest) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,7 +98,7 @@ class Network:
 
     def _run(self, batches: Iterable[Float], *, evidence: bool) -> Output:
         wanted = OUTPUTS if evidence else OUTPUTS[:1]
-        parts = [self._session.run(wanted, {self._input: images}) for images in batches]
+        parts = [_compute(self._session, wanted, self._input, images) for images in batches]
         if not parts:
             return Output(logits=np.empty(0, np.float32), features=None, gradients=None)
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
@@ -149,12 +149,32 @@ class InputGradient:
         if not len(images):
             return np.empty_like(images)
         parts = [
-            self._session.run(GRADIENT_OUTPUTS, {INPUT: images[start : start + batch]})[0]
+            _compute(self._session, GRADIENT_OUTPUTS, INPUT, images[start : start + batch])[0]
             for start in range(0, len(images), batch)
         ]
         gradients = np.concatenate(parts)
         require_finite({"input gradient": gradients})
         return gradients
+
+
+def _compute(session: Any, outputs: Sequence[str], name: str, images: Float) -> list[Float]:
+    """Run a network; one that fails, or gives another number of results, is a damaged one."""
+    try:
+        results: list[Float] = session.run(outputs, {name: images})
+    except Exception as error:  # ONNX Runtime has a dozen kinds
+        raise BundleError(
+            f"the detector's network fails: {str(error).splitlines()[0]}",
+            hint="export the detector again",
+        ) from error
+    wrong = [len(each) if each.ndim else None for each in results]
+    logits = outputs[0] == OUTPUTS[0]
+    if any(n != len(images) for n in wrong) or (logits and results[0].size != len(images)):
+        raise BundleError(
+            f"the detector's network gives {[each.shape for each in results]} for "
+            f"{len(images)} crops",
+            hint="export the detector again",
+        )
+    return results
 
 
 def require_finite(outputs: Mapping[str, Float]) -> None:
@@ -180,7 +200,7 @@ def _open(bundle: Bundle, name: str, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what fails is said once, by us
     try:
         return ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
     except Exception as error:

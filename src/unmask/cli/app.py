@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import signal
 import sys
 import traceback
@@ -258,8 +259,10 @@ studying.register(app)
 
 def complain(error: Exception) -> None:
     """Print an error and its hint to standard error."""
+    from unmask.report.wording import one_line
+
     hint = error.hint if isinstance(error, UnmaskError) else "see `unmask COMMAND --help`"
-    sys.stderr.write(f"error: {error}\nhint: {hint}\n")
+    sys.stderr.write(f"error: {one_line(str(error))}\nhint: {one_line(hint)}\n")
 
 
 def _explain_use(error: typer.TyperException) -> None:
@@ -287,6 +290,22 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+class _OneLine(logging.Formatter):
+    """Warnings of the library, on one line each, with every character of a name in it shown."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        from unmask.report.wording import one_line
+
+        return one_line(super().format(record))
+
+
+def _show_warnings() -> None:
+    """Let warnings of the library be shown as everything else that is printed."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_OneLine())
+
+
 def _print_every_name() -> None:
     """Let standard output escape what its encoding lacks, in place of breaking off."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
@@ -297,6 +316,7 @@ def main() -> None:
     """Run the command line; wrong use and bad input end with exit code 2 and a hint."""
     leave_no_caches()
     _print_every_name()
+    _show_warnings()
     try:
         with _sigterm_as_ctrl_c():
             code = app(standalone_mode=False)

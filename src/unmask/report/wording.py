@@ -86,6 +86,25 @@ def visible(text: str) -> str:
     )
 
 
+def one_line(text: str, most: int = 1000) -> str:
+    r"""Put a text of any origin on one line that shows all its characters, cut in the middle.
+
+    >>> one_line("a\n  b\u202ec"), one_line("x" * 50, 20)
+    ('a b⟨U+202E⟩c', 'xxxxxxx ... xxxxxxxx')
+    """
+    # line breaks, and the blanks beside them, are one blank; other control characters are shown
+    line = " ".join(part.strip(" ") for part in text.split("\n") if part.strip(" "))
+    if len(line) > most:
+        half = (most - 5) // 2
+        line = f"{line[:half]} ... {line[len(line) - (most - 5 - half) :]}"
+    return visible(line)
+
+
+def visible_lines(text: str) -> str:
+    """Return a text of several lines with the characters of each made visible."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
 def number(value: float | None, digits: int = 2, unit: str = "") -> str:
     r"""Write a number with its unit, or that it was not measured.
 

@@ -22,7 +22,7 @@ from unmask.datasets.sheet import contact_sheet, plot
 from unmask.datasets.stats import StoreStats, stats_of
 from unmask.datasets.store import CropStore
 from unmask.files import check_folder_of
-from unmask.report.wording import visible
+from unmask.report.wording import one_line, visible
 
 STATS_VERSION = 1
 """Version of the JSON of `stats`."""
@@ -54,7 +54,9 @@ def run_crops(
             progress=progress,
         )
     if rows.info.leaks:
-        typer.echo(f"note: these splits leak by design: {rows.info.leak_reason}", err=True)
+        typer.echo(
+            f"note: these splits leak by design: {visible(rows.info.leak_reason or '')}", err=True
+        )
     typer.echo(_stand(summary, output))
     return 0 if summary.complete else 3
 
@@ -129,7 +131,7 @@ def _clock(seconds: float) -> str:
 
 
 def _missing(line: VideoCoverage) -> str:
-    return f"{line.status}: {visible(line.video_id)}: {visible(line.reason or '')}"
+    return f"{line.status}: {one_line(line.video_id)}: {one_line(line.reason or '')}"
 
 
 def run_stats(store: Path, *, as_json: bool, plot_to: Path | None, verify: bool) -> int:
@@ -151,9 +153,9 @@ def run_stats(store: Path, *, as_json: bool, plot_to: Path | None, verify: bool)
 
 
 def _print_stats(stats: StoreStats) -> None:
-    typer.echo(f"{stats.dataset}: {stats.crops} crops of {stats.videos} videos")
+    typer.echo(f"{visible(stats.dataset)}: {stats.crops} crops of {stats.videos} videos")
     typer.echo(f"licence: {visible(stats.licence)}")
-    typer.echo(f"protocol: {stats.protocol or 'none'}")
+    typer.echo(f"protocol: {visible(stats.protocol or 'none')}")
     if stats.leaks:
         typer.echo(f"LEAKS by design: {visible(stats.leak_reason or '')}")
     typer.echo()
