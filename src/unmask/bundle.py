@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from unmask.errors import BundleError
 from unmask.files import file_sha256, write_text
 from unmask.onnx_check import read_network
+from unmask.values import UNSEEN
 
 BUNDLE_VERSION = "1"
 MANIFEST = "detector.json"
@@ -342,7 +344,7 @@ def load_bundle(folder: str | Path) -> Bundle:
 def _check_texts(value: object, name: str) -> None:
     """Refuse texts that a terminal or a page would not show as they are, or that have no end."""
     if isinstance(value, str):
-        if len(value) > _MAX_TEXT or any(not c.isprintable() and c != "\n" for c in value):
+        if len(value) > _MAX_TEXT or any(_unseen(char) for char in value):
             raise BundleError(
                 f"{name} has a text with characters that cannot be shown, or of more than "
                 f"{_MAX_TEXT}: {value[:60]!r}",
@@ -354,6 +356,10 @@ def _check_texts(value: object, name: str) -> None:
     elif isinstance(value, list):
         for each in value:
             _check_texts(each, name)
+
+
+def _unseen(char: str) -> bool:
+    return char != "\n" and unicodedata.category(char) in UNSEEN
 
 
 def _check_files(folder: Path, manifest: BundleManifest) -> None:

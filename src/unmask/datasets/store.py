@@ -38,7 +38,15 @@ from unmask.datasets.rows import (
     table_of,
 )
 from unmask.errors import ManifestError
-from unmask.files import drop_partials, file_sha256, partial_of, publish, write_text, write_whole
+from unmask.files import (
+    drop_partials,
+    file_sha256,
+    naming,
+    partial_of,
+    publish,
+    write_text,
+    write_whole,
+)
 
 SHARD_BYTES = 128 * 2**20
 """Pending bytes that are made a shard."""
@@ -142,8 +150,13 @@ class StoreWriter(CropStore):
         number = int(shards[-1].stem.partition("-")[0]) + 1 if shards else 0
         folder = self.folder / "shards"
         partial = partial_of(folder / f"{number:05d}")
-        self._write(table, lines, partial)
-        publish(partial, folder / f"{number:05d}-{_hash(partial)}.parquet")
+        with naming(folder):
+            try:
+                self._write(table, lines, partial)
+                publish(partial, folder / f"{number:05d}-{_hash(partial)}.parquet")
+            except BaseException:  # Ctrl-C as well
+                partial.unlink(missing_ok=True)
+                raise
 
     def _drop_sealed(self) -> None:
         """Remove pending videos that made it into a shard before an interruption."""

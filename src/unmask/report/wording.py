@@ -11,13 +11,10 @@ import math
 import unicodedata
 from dataclasses import dataclass
 
-from unmask.values import ConformalAnswer, ScanResult, Verdict, Word
+from unmask.values import UNSEEN, ConformalAnswer, ScanResult, Verdict, Word
 
 NOT_MEASURED = "not measured"
 """What stands for None on the page."""
-
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Unicode categories without a picture of their own: controls, directions, surrogates, ..."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ def visible(text: str) -> str:
     'a⟨U+202E⟩b'
     """
     return "".join(
-        f"⟨U+{ord(char):04X}⟩" if unicodedata.category(char) in _UNSEEN else char for char in text
+        f"⟨U+{ord(char):04X}⟩" if unicodedata.category(char) in UNSEEN else char for char in text
     )
 
 

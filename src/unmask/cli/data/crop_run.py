@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import typer
+from PIL import Image
 
 from unmask.cli.data.tables import SHOWN, print_some, print_table
 from unmask.cli.inputs import refuse_overwriting
@@ -21,7 +22,7 @@ from unmask.datasets.rows import VideoCoverage
 from unmask.datasets.sheet import contact_sheet, plot
 from unmask.datasets.stats import StoreStats, stats_of
 from unmask.datasets.store import CropStore
-from unmask.files import check_folder_of
+from unmask.files import check_folder_of, write_whole
 from unmask.report.wording import one_line, visible
 
 STATS_VERSION = 1
@@ -148,7 +149,7 @@ def run_stats(store: Path, *, as_json: bool, plot_to: Path | None, verify: bool)
         _print_stats(stats)
         print_some("damaged shards", damaged)
     if plot_to is not None:
-        plot(stats).save(plot_to, "PNG")
+        _save(plot(stats), plot_to)
     return 1 if damaged else 0
 
 
@@ -225,9 +226,13 @@ def run_sheet(
     if label not in {None, "real", "fake"}:
         raise ValueError(f"--label must be real or fake, got {label!r}")
     _check_output(output, store)
-    contact_sheet(CropStore(store), count=count, label=label, method=method).save(output, "PNG")
+    _save(contact_sheet(CropStore(store), count=count, label=label, method=method), output)
     typer.echo(output)
     return 0
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    write_whole(path, lambda partial: picture.save(partial, "PNG"))
 
 
 def _check_output(path: Path, store: Path) -> None:
