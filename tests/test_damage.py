@@ -39,6 +39,7 @@ from unmask.datasets.rows import VideoCoverage, VideoCrops
 from unmask.datasets.stats import stats_of
 from unmask.datasets.store import CropStore, writing
 from unmask.errors import BundleError, ManifestError, RecipeError, UnmaskError
+from unmask.evaluation.foreign import read_scores
 from unmask.evaluation.predictions import read_predictions, table_of, write_predictions
 from unmask.files import file_sha256
 from unmask.runtime import Network
@@ -215,6 +216,14 @@ def test_json_that_nests_without_end_is_refused(tmp_path: Path, text: str) -> No
     (folder / MANIFEST).write_text(text, encoding="latin-1")
     with pytest.raises(BundleError):
         load_bundle(folder)
+
+
+@pytest.mark.parametrize("text", ["v,l,s\n\0,real,1\n", f"v,l,s\na,real,{'1' * 200_000}\n", "\xff"])
+def test_a_csv_table_of_scores_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(ManifestError):
+        read_scores(path, {"video_id": "v", "label": "l", "logit": "s"})
 
 
 @given(st.binary(max_size=300))

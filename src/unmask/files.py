@@ -53,9 +53,10 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except Exception as error:
         full = no_room(error)
-        if full is not None:
-            full.filename, full.filename2 = str(path), None
-        raise
+        if full is None or full.errno is None:
+            raise
+        # a new one: that of PyAV takes no other name, and that of Arrow has a text of its own
+        raise OSError(full.errno, os.strerror(full.errno), str(path)) from error
 
 
 def no_room(error: BaseException) -> OSError | None:

@@ -282,7 +282,7 @@ def _refuse(error: Exception) -> int:
     if not isinstance(error, UnmaskError):
         name = "standard output" if full.filename is None else repr(str(full.filename))
         error = UnmaskError(
-            f"{name} could not be written: {full.strerror}",
+            f"{name} could not be written: {os.strerror(full.errno or 0)}",
             hint="make room or name another place; what was there before is untouched",
         )
     complain(error)
