@@ -206,20 +206,19 @@ def gaps(
     odd = np.abs(steps - counts * usual) > np.maximum(1.5, _TOLERANCE * counts * usual)
     wide = (counts >= 2) & ~odd
     most = len(steps) * (_MOST_GAPS_IF_DAMAGED if damaged else _MOST_GAPS)
-    if odd.mean() > _MOST_ODD or wide.sum() > max(_FEW_GAPS, most):
+    if odd.mean() > _MOST_ODD or wide.sum() > max(_FEW_GAPS, most) or wide.mean() > _MOST_WIDE:
         return []
     if not damaged and wide.sum() > 1:
         wide &= counts > _SEVERAL
     ends = np.append(np.asarray(group_starts, dtype=np.int64), len(stamps))
     left = ends[np.searchsorted(ends, places[1:], side="right")] - places[1:]
     # a copy that ends in the order of decoding lacks the frames that come last in it
-    cut = (counts - 1 <= _MOST_REORDERED) & (left <= _MOST_REORDERED)
+    reordered = np.max(np.searchsorted(times, stamps) - np.arange(len(stamps)))
+    cut = (counts - 1 <= reordered) & (left <= reordered)
     holes = np.flatnonzero(wide & (steps <= longest) & ~cut)
     return [Gap(int(times[p]), int(counts[p]) - 1) for p in holes]
 
 
-_MOST_REORDERED = 4
-"""Frames that are decoded after one that is shown after them, at most in most files."""
 _FEW_GAPS = 4
 """So few are always believed."""
 _SEVERAL = 3
@@ -232,6 +231,7 @@ _TOLERANCE = 0.06
 _MOST_ODD = 0.02
 _MOST_GAPS = 0.03
 _MOST_GAPS_IF_DAMAGED = 0.3
+_MOST_WIDE = 0.25
 """Shares of steps."""
 
 

@@ -26,6 +26,7 @@ from unmask.settings import Limits
 from unmask.values import VideoInfo
 from unmask.video.account import Packets, Sent, regular_step
 from unmask.video.messages import Listener, Message
+from unmask.video.nal import is_overwritten
 from unmask.video.shape import Shape, turn_of_frame
 from unmask.video.source import (
     close_decoder,
@@ -198,7 +199,7 @@ class Decoding:
     _delay: int | None = None
     _listed_at_first: int = 0
     _shapes: dict[int, float] = field(default_factory=dict)
-    _turn: tuple[int, tuple[int, bool]] | None = None
+    _turns: dict[int, tuple[int, bool] | None] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[tuple[FrameStamp, VideoFrame]]:
         """Yield every decoded frame in order of presentation."""
@@ -234,8 +235,8 @@ class Decoding:
         self, container: InputContainer, stream: VideoStream, listener: Listener
     ) -> Iterator[tuple[FrameStamp, VideoFrame]]:
         names = (container.format.name, stream.codec_context.name, stream.codec_context.codec.name)
-        packets = self._demuxed(container, listener)
-        for packet in packets:
+        codec, configuration = stream.codec_context.name, stream.codec_context.extradata
+        for packet in self._demuxed(container, listener):
             if packet is not None and packet.stream_index != stream.index:
                 self._note_end(packet)
                 continue
@@ -243,6 +244,9 @@ class Decoding:
                 self.packets.spoil()
                 self._keep(damage)
             self._send(packet)
+            if packet is not None and is_overwritten(codec, configuration, bytes(packet)):
+                self._keep(["overwritten data"])
+                self.packets.spoil()
             with listener.during():
                 frames = self._decoded(stream, packet)
             if stream.codec_context.thread_count > 1:
@@ -328,9 +332,11 @@ class Decoding:
                 ratio = stream.codec_context.sample_aspect_ratio
                 self._shapes = {group: float(ratio or 1) or 1.0}
             aspect = self._shapes[group]
-        if self._turn is None or self._turn[0] != frame.rotation:
-            self._turn = frame.rotation, turn_of_frame(frame)
-        return Shape(aspect, *self._turn[1])
+        if frame.rotation not in self._turns:
+            self._turns[frame.rotation] = turn_of_frame(frame)
+        turn = self._turns[frame.rotation]
+        header = self.info.rotation_degrees, self.info.mirrored
+        return Shape(aspect, *(header if turn is None else turn))
 
     def _note_end(self, packet: Packet[Any]) -> None:
         if packet.pts is None or not packet.time_base or packet.is_discard:
