@@ -76,6 +76,7 @@ SEEDS: dict[str, dict[str, Any]] = {
     "still.jpg": {},
     "still.png": {},
 }
+_QUIET = {"h264": {"x264-params": "log-level=none"}}
 MUTATIONS = ("one bit", "eight bits", "cut off", "zeros", "header", "sizes")
 
 
@@ -104,8 +105,11 @@ def write_seed(name: str, folder: Path) -> Path:
         first, *others = (Image.fromarray(picture(number, SIZE)) for number in range(8))
         first.save(path, save_all=True, append_images=others, duration=40)
     else:
-        quiet = {"options": {"x264-params": "log-level=none"}} if "h264" in name else {}
-        write_clip(path, **{"frames": 24, "gop": 10, "size": SIZE, **quiet, **SEEDS[name]})
+        how = {"frames": 24, "gop": 10, "size": SIZE, **SEEDS[name]}
+        # the same bytes each time: one thread, and no random numbers in the container
+        how["options"] = {"threads": "1", **_QUIET.get(name.split(".")[0], {}), **how.get("options", {})}
+        how["container_options"] = {"fflags": "+bitexact", **how.get("container_options", {})}
+        write_clip(path, **how)
     return path
 
 

@@ -183,6 +183,8 @@ class Decoding:
     """Time stamps of the packets, units of the stream."""
     key_places: set[int] = field(default_factory=set)
     """Places of the key packets among the stamps."""
+    hidden_after: array[int] = field(default_factory=lambda: array("q"))
+    """For each packet that an edit list hides: how many came before that it does not hide."""
     ends: dict[int, float] = field(default_factory=dict)
     """End of each stream, seconds on the container's clock."""
     clock: Clock = field(default_factory=lambda: Clock(1, 1.0))
@@ -274,7 +276,9 @@ class Decoding:
         self.packets_read += 1
         if self._decoding_times is not None and packet.dts is not None:
             heappush(self._decoding_times, packet.dts)
-        if packet.pts is not None and not packet.is_discard:
+        if packet.is_discard:
+            self.hidden_after.append(len(self.stamps))
+        elif packet.pts is not None:
             if packet.is_keyframe:
                 self.key_places.add(len(self.stamps))
             self.stamps.append(packet.pts)

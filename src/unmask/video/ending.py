@@ -9,6 +9,8 @@ import struct
 from pathlib import Path
 
 _TS_PACKET = 188
+_ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+"""Identifier of the properties of an ASF file, which hold its size."""
 _OGG_TAIL = 70_000
 """More bytes than a page of Ogg has."""
 _OGG_PAGE = b"OggS"
@@ -22,6 +24,8 @@ _SEGMENT = b"\x18\x53\x80\x67"
 
 def why_cut_off(path: str | Path, container: str) -> str | None:
     """Return what shows that the end of a file is missing; None where nothing does."""
+    if "mp4" in container.split(","):
+        return _last_box(Path(path))
     for name, look in _LOOKS.items():
         if name in container.split(","):
             with Path(path).open("rb") as file:
@@ -31,6 +35,23 @@ def why_cut_off(path: str | Path, container: str) -> str | None:
                 file.seek(max(0, size - _OGG_TAIL))
                 return look(size, head, file.read(_OGG_TAIL))
     return None
+
+
+def _last_box(path: Path) -> str | None:
+    """Walk the boxes of an MP4 file, a few bytes each, and compare the last with the file's end."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        place = 0
+        while place + 8 <= size:
+            file.seek(place)
+            head = file.read(16)
+            length = int.from_bytes(head[:4], "big")
+            if length == 1:
+                length = int.from_bytes(head[8:16], "big")
+            if length < 8:  # 0: up to the end of the file
+                return None
+            place += length
+    return f"{place - size} bytes of {place} are missing" if place > size else None
 
 
 def _transport_stream(size: int, head: bytes, tail: bytes) -> str | None:  # noqa: ARG001
@@ -78,7 +99,16 @@ def _matroska(size: int, head: bytes, tail: bytes) -> str | None:  # noqa: ARG00
     return f"{promised - size} bytes of {promised} are missing" if promised > size else None
 
 
+def _asf(size: int, head: bytes, tail: bytes) -> str | None:  # noqa: ARG001
+    place = head.find(_ASF_FILE)
+    if place < 0 or len(head) < place + 48:
+        return None
+    promised = int(struct.unpack("<Q", head[place + 40 : place + 48])[0])
+    return f"{promised - size} bytes of {promised} are missing" if promised > size else None
+
+
 _LOOKS = {
+    "asf": _asf,
     "mpegts": _transport_stream,
     "gif": _gif,
     "apng": _png,

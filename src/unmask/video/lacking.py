@@ -21,6 +21,10 @@ SHORT_RATIO = 0.002
 from another frame."""
 NO_LENGTH = ("mpegts", "mpeg", "h264", "hevc", "m4v", "mpegvideo", "mjpeg", "obu", "ivf", "dv")
 """Containers whose length FFmpeg guesses from what is in the file."""
+_EVEN_PACE = ("asf", "flv", "ogg")
+"""Containers that have no counters of lost packets, and whose pictures come at an even pace."""
+_NEAR_END = 6
+"""Packets at either end that may be hidden out of order."""
 _MOST_PLACES = 5
 """Gaps that are named."""
 
@@ -127,9 +131,10 @@ def _usual_seconds(decoding: Decoding) -> float:
 
 
 def _holes(decoding: Decoding) -> list[Gap]:
-    if decoding.clock.stated and not decoding.is_fragmented:
+    if decoding.clock.stated and not decoding.is_fragmented and not _hides_middle(decoding):
         return []
-    damaged = bool(decoding.damage or decoding.packets.damaged)
+    even_pace = decoding.info.container in _EVEN_PACE
+    damaged = bool(decoding.damage or decoding.packets.damaged or even_pace)
     longest = JUMP_SECONDS / decoding.clock.seconds_per_unit
     first, stamps, keys = decoding.clock.first or 0, array("q"), []
     for place, pts in enumerate(decoding.stamps):
@@ -138,6 +143,12 @@ def _holes(decoding: Decoding) -> list[Gap]:
                 keys.append(len(stamps))
             stamps.append(pts)
     return gaps(stamps, keys, damaged=damaged, longest=longest)
+
+
+def _hides_middle(decoding: Decoding) -> bool:
+    """Tell whether packets are hidden that lie between others, which no trimming does."""
+    last = len(decoding.stamps) - _NEAR_END
+    return any(_NEAR_END < before < last for before in decoding.hidden_after)
 
 
 def _unread(decoding: Decoding) -> int:
