@@ -107,7 +107,11 @@ def write_seed(name: str, folder: Path) -> Path:
     else:
         how = {"frames": 24, "gop": 10, "size": SIZE, **SEEDS[name]}
         # the same bytes each time: one thread, and no random numbers in the container
-        how["options"] = {"threads": "1", **_QUIET.get(name.split(".")[0], {}), **how.get("options", {})}
+        how["options"] = {
+            "threads": "1",
+            **_QUIET.get(name.split(".")[0], {}),
+            **how.get("options", {}),
+        }
         how["container_options"] = {"fflags": "+bitexact", **how.get("container_options", {})}
         write_clip(path, **how)
     return path

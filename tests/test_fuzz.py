@@ -18,4 +18,6 @@ def test_no_damaged_file_ends_a_worker_or_loses_frames_silently() -> None:
 
 def test_a_file_is_made_from_its_number_alone(tmp_path: object) -> None:
     first = [(line["number"], line["verdict"], line["said"]) for line in fuzz.run([1, 30, 90])]
-    assert first == [(line["number"], line["verdict"], line["said"]) for line in fuzz.run([1, 30, 90])]
+    assert first == [
+        (line["number"], line["verdict"], line["said"]) for line in fuzz.run([1, 30, 90])
+    ]

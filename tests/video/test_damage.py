@@ -193,14 +193,21 @@ def test_of_a_clean_file_nothing_is_said(tmp_path: Path, name: str) -> None:
     assert len(frames) == CLEAN[name].get("frames", 12)
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "flv", "mov"])
-@pytest.mark.parametrize("first", [0, 15])
+@pytest.mark.parametrize(
+    ("suffix", "first"),
+    # no player shows a transport stream that begins at a key frame without the codec's headers
+    [(s, f) for s in ("mp4", "mkv", "ts", "flv", "mov") for f in (0, 1) if (s, f) != ("ts", 1)],
+)
 def test_a_copy_that_ends_or_begins_between_its_pictures_is_clean(
     tmp_path: Path, suffix: str, first: int
 ) -> None:
     # B-frames are decoded after the frame that follows them: cut off, they leave a gap
     params = "bframes=3:b-adapt=0:keyint=15:scenecut=0:open-gop=1:log-level=none"
     whole = write_clip(tmp_path / "a.mp4", frames=60, options={"x264-params": params})
+    with av.open(str(whole)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+    keys = [number for number, packet in enumerate(packets) if packet.is_keyframe]
+    first = keys[1] if first else 0
     gone = [*range(first), *range(48, 60)]
     path = remux(whole, tmp_path / f"cut.{suffix}", drop=gone, shift_seconds=-first / 25)
     run, _ = scan(path)

@@ -47,6 +47,7 @@ class Packets:
         damaged: frames that came out damaged.
         headless: packets before the first key packet that nothing came of.
         headless_units: the time that they span.
+        early: frames that came out before the first key packet, and are no key frames themselves.
     """
 
     def __init__(self, codec: str) -> None:
@@ -54,12 +55,13 @@ class Packets:
         self._in_flight: deque[Sent] = deque(maxlen=1)
         self._group = 0
         self._spoilt = False
+        self._whole = False
         self._by_mark: list[Sent] = []
         self._spoilt_until: int | None = None
         self._first_key: int | None = None
         self._earliest: int | None = None
         self.expected = self.shown = self.damaged = self.headless = 0
-        self.headless_units = 0
+        self.headless_units = self.early = 0
 
     def set_depth(self, packets: int) -> None:
         """Say how many packets the decoder works on at a time."""
@@ -114,8 +116,19 @@ class Packets:
         self._by_mark = []
         return True
 
-    def come_out(self, note: Sent | None, *, corrupt: bool) -> bool:
-        """Count a frame that came out; return whether it is damaged."""
+    def come_out(self, note: Sent | None, *, corrupt: bool, intra: bool) -> bool:
+        """Count a frame that came out; return whether it is damaged.
+
+        Args:
+            note: of its packet.
+            corrupt: whether the decoder says so.
+            intra: whether it refers to no other.
+        """
+        if note is not None and note.group == 0:
+            self._whole = self._whole or intra
+            if not self._whole:
+                self.early += 1
+                corrupt = True
         damaged = corrupt or (self._spoilt if note is None else note.damaged)
         if note is None:
             self.shown += 1

@@ -19,7 +19,7 @@ import av
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from unmask.settings import Limits
@@ -296,7 +296,8 @@ class Decoding:
     def _stamp(self, stream: VideoStream, frame: VideoFrame) -> FrameStamp:
         note = frame.opaque if isinstance(frame.opaque, Sent) else None
         stamp = self.clock.stamp(*self._time(frame))
-        damaged = self.packets.come_out(note, corrupt=frame.is_corrupt)
+        intra = frame.key_frame or frame.pict_type not in _REFERRING
+        damaged = self.packets.come_out(note, corrupt=frame.is_corrupt, intra=intra)
         self.interlaced = self.interlaced or frame.interlaced_frame
         shape = self._shape(stream, frame, note)
         return FrameStamp(
@@ -400,6 +401,7 @@ class Decoding:
 
 _STATED = ("gif", "apng", "webp_anim")
 """Formats beside those with a sample table that state how long each frame is shown."""
+_REFERRING = (PictureType.P, PictureType.B)
 _MOST_DAMAGE = 3
 """Messages that are kept."""
 

@@ -1,4 +1,4 @@
-"""Whether a file was cut off, by what its container writes at the end.
+"""Whether a file was cut off or torn, by what its container writes between and after the frames.
 
 For containers that say nothing of their length in frames or seconds.
 """
@@ -8,7 +8,10 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import numpy as np
+
 _TS_PACKET = 188
+_TS_MARK = ord("G")
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 """Identifier of the properties of an ASF file, which hold its size."""
 _OGG_TAIL = 70_000
@@ -26,6 +29,8 @@ def why_cut_off(path: str | Path, container: str) -> str | None:
     """Return what shows that the end of a file is missing; None where nothing does."""
     if "mp4" in container.split(","):
         return _last_box(Path(path))
+    if container == "mpegts" and (count := _packets_without_mark(Path(path))):
+        return f"{count} transport packets are damaged"
     for name, look in _LOOKS.items():
         if name in container.split(","):
             with Path(path).open("rb") as file:
@@ -38,13 +43,17 @@ def why_cut_off(path: str | Path, container: str) -> str | None:
 
 
 def _last_box(path: Path) -> str | None:
-    """Walk the boxes of an MP4 file, a few bytes each, and compare the last with the file's end."""
-    size = path.stat().st_size
+    """Walk the boxes of an MP4 file, a few bytes each: fragments are numbered, the last box fits."""
+    size, number = path.stat().st_size, None
     with path.open("rb") as file:
         place = 0
         while place + 8 <= size:
             file.seek(place)
-            head = file.read(16)
+            head = file.read(24)
+            if head[4:8] == b"moof" and head[12:16] == b"mfhd":
+                before, number = number, int.from_bytes(head[20:24], "big")
+                if before is not None and number > before + 1:
+                    return f"fragment {before + 1} is missing"
             length = int.from_bytes(head[:4], "big")
             if length == 1:
                 length = int.from_bytes(head[8:16], "big")
@@ -52,6 +61,17 @@ def _last_box(path: Path) -> str | None:
                 return None
             place += length
     return f"{place - size} bytes of {place} are missing" if place > size else None
+
+
+def _packets_without_mark(path: Path) -> int:
+    """Count the transport packets that do not begin with their mark."""
+    count = path.stat().st_size // _TS_PACKET
+    if count == 0:
+        return 0
+    rows = np.memmap(path, np.uint8, "r", shape=(count, _TS_PACKET))
+    marked = int(np.count_nonzero(rows[:, 0] == _TS_MARK))
+    # where marks are rare the packets have another length (of a disc, or with checksums)
+    return count - marked if marked > count // 2 else 0
 
 
 def _transport_stream(size: int, head: bytes, tail: bytes) -> str | None:  # noqa: ARG001
