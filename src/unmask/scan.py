@@ -10,7 +10,7 @@ by one. It writes nothing and prints nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,6 +56,7 @@ from unmask.values import (
     Scan,
     ScanResult,
     TrackResult,
+    VideoInfo,
 )
 
 _SMALL_SAMPLE_FRAMES = 8
@@ -123,10 +124,22 @@ class Scanner:
         """
         return self.scan_first(self.first_pass(path, progress), progress)
 
-    def first_pass(self, path: str | Path, progress: Progress | None = None) -> FirstPass:
-        """Follow the faces of one file, for `scan_first`; raises what `scan` does."""
+    def first_pass(
+        self,
+        path: str | Path,
+        progress: Progress | None = None,
+        *,
+        opened: Callable[[VideoInfo], object] | None = None,
+    ) -> FirstPass:
+        """Follow the faces of one file, for `scan_first`; raises what `scan` does.
+
+        Args:
+            path: as for `scan`.
+            progress: as for `scan`.
+            opened: told what the file says of itself, before its pictures are read.
+        """
         detector = self._face_detector
-        return first_pass(path, self.settings, detector=detector, progress=progress)
+        return first_pass(path, self.settings, detector=detector, progress=progress, opened=opened)
 
     def scan_first(self, first: FirstPass, progress: Progress | None = None) -> Scan:
         """Scan a file whose first pass is done, as `scan` does."""

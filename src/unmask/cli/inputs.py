@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import IO
 
 from unmask.errors import InputError, InputNotFound
-from unmask.report.wording import visible
 
 _VIDEOS = (
     "mp4 m4v mov qt f4v 3gp 3g2 mj2 mkv webm avi divx wmv asf flv swf rm rmvb ogv ogg ogm "
@@ -156,6 +155,8 @@ def _is_media(file: Path) -> bool:
 
 def _tell_left_out(folder: Path, paths: list[str]) -> None:
     """Say on standard error what of a folder will not be read."""
+    from unmask.report.wording import visible  # loads more than a scan may before its workers
+
     told = [visible(os.path.relpath(path, folder)) for path in paths[:_NAMES_TOLD]]
     more = ", ..." if len(paths) > _NAMES_TOLD else ""
     sys.stderr.write(
@@ -185,6 +186,8 @@ def _listed(file: IO[bytes], name: str, folder: Path) -> Iterator[str]:
         elif entry.strip():
             yield str(folder / entry)
     if comments:
+        from unmask.report.wording import visible
+
         sys.stderr.write(
             f"note: left out of the list {visible(name)!r} as comments, lines that start with '#': "
             f"{comments} (a file named so is listed as './#...')\n"
