@@ -90,6 +90,20 @@ class _Analysis:
         return stressed(scan, bundle, self._network, still=still, progress=tell)
 
 
+def _load(job: Job) -> _Analysis:
+    """Load a job's detector; say so where the system gives no room for the libraries."""
+    try:
+        return _Analysis(job)
+    except ModuleNotFoundError:
+        raise
+    except (ImportError, MemoryError) as error:
+        raise AnalysisCrashed(
+            f"the decoders and networks cannot be loaded: {type(error).__name__}: {error}",
+            hint="is there enough memory? A scan takes 0.5 GB, and more address space; "
+            "see `ulimit -a` and `unmask doctor`",
+        ) from error
+
+
 def _size(path: str) -> int:
     try:
         return os.stat(path).st_size  # noqa: PTH116 - no path at all may be named, too
@@ -143,7 +157,7 @@ def scan_all(
     """
     results = run_all(
         paths,
-        partial(_Analysis, job),
+        partial(_load, job),
         _scan,
         workers=workers,
         timeout_seconds=job.timeout_seconds,
