@@ -76,7 +76,9 @@ class _Analysis:
             if tell is not None:
                 film = min(info.duration_seconds or 0.0, limits.max_seconds)
                 silent = limits.silent_seconds + _SILENT_TIMES_FILM * film
-                tell.allow("reading", silent_seconds=silent, total_seconds=limits.total_seconds(film))
+                tell.allow(
+                    "reading", silent_seconds=silent, total_seconds=limits.total_seconds(film)
+                )
 
         if tell is not None:
             opening = limits.open_seconds + _size(path) / _READ_BYTES_PER_SECOND

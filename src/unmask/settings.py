@@ -41,9 +41,9 @@ class Limits:
     max_side_px: int = 65_535
     """Longest side of a frame: no JPEG can be longer, and each row costs memory of its own, so that
     a picture of one column would cost ten times as much as its pixels."""
-    max_pixels_in_flight: int = 256_000_000
-    """Most pixels in the decoded frames that wait for their turn: six of 8K. Larger frames wait in
-    smaller number."""
+    max_bytes_in_flight: int = 512 * 2**20
+    """Most bytes of decoded frames that wait for their turn: six of 8K in 8 bits. Larger frames
+    wait in smaller number."""
     max_animation_pixels_per_byte: int = 100_000
     """Most pixels that a GIF, APNG or WebP animation may unfold of each byte in the file; what lies
     behind is not analysed (and reported so). A frame in which nothing changes takes 20 bytes at the
@@ -58,6 +58,8 @@ class Limits:
     max_tag_bytes: int = 4 * 2**20
     """Most bytes of a container's tags. Their number counts squared while a file is opened: 12 MB
     of short ones took minutes. Cover pictures are attachments or streams and no tags."""
+    max_tags: int = 10_000
+    """Most texts and tags of a PNG file: each costs time, however small it is."""
     max_pages: int = 1000
     """Most pages of a TIFF file that are counted; only the first is analysed in any case."""
     max_tracks: int = 40

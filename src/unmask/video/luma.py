@@ -21,7 +21,7 @@ from unmask.values import VideoInfo
 from unmask.video.ahead import ahead
 from unmask.video.decode import Decoding, FrameStamp
 from unmask.video.picture import luma_as_shown, reduced_size, rgb_as_shown
-from unmask.video.still import pixels_as_shown
+from unmask.video.still import decode_still
 
 TICK_TOLERANCE = 0.25
 """Part of a sampling interval that a frame may come early (stamps are rounded to ms, often)."""
@@ -147,17 +147,22 @@ class LumaPass:
             frame.release()
 
     def _still(self) -> Iterator[LumaFrame]:
-        picture = Image.fromarray(pixels_as_shown(self.info.path, limits=self.limits))
-        small = picture.resize(self._size, Image.Resampling.BOX)
+        decoded = decode_still(self.info.path, limits=self.limits)
+        damage = decoded.damage
+        small = Image.fromarray(decoded.pixels).resize(self._size, Image.Resampling.BOX)
+        del decoded  # the search for faces takes memory of its own
         self.frames_decoded = 1
         luma = np.array(small.convert("L"), dtype=np.uint8)
         colour = np.array(small, dtype=np.uint8)
         yield LumaFrame(FrameStamp(0, 0, 0.0), luma, self.scale, colour.copy)
         count = self.info.frames_from_header
         if count is None:
-            self.not_analysed = ("what follows the first picture in the file: it is damaged",)
+            self.not_analysed = (
+                "what follows the first picture in the file: it is damaged, or too much to count",
+            )
         elif count > 1:
             self.not_analysed = (f"all but the first of {count} pictures in the file",)
+        self.not_analysed = (*damage, *self.not_analysed)
 
     def _moving(self) -> Iterator[LumaFrame]:
         decoding = Decoding(self.info, self.limits)

@@ -63,7 +63,7 @@ def probe(path: str | Path, *, limits: Limits) -> VideoInfo:
     if picture is not None:
         with picture:
             if not still.is_animation(picture):
-                return _still_info(path, size, digest, picture)
+                return _still_info(path, size, digest, picture, limits)
     with open_container(path, limits=limits) as container:
         return _video_info(path, size, digest, container, limits)
 
@@ -98,7 +98,9 @@ def _sha256(path: str | Path) -> str:
         ) from error
 
 
-def _still_info(path: str | Path, size: int, digest: str, picture: Image.Image) -> VideoInfo:
+def _still_info(
+    path: str | Path, size: int, digest: str, picture: Image.Image, limits: Limits
+) -> VideoInfo:
     name = (picture.format or "image").lower().replace("mpo", "jpeg")
     width, height = still.size_as_shown(picture)
     return VideoInfo(
@@ -117,7 +119,7 @@ def _still_info(path: str | Path, size: int, digest: str, picture: Image.Image) 
         transfer="sdr",
         fps_from_header=None,
         duration_seconds=None,
-        frames_from_header=still.count_of(picture),
+        frames_from_header=still.count_of(path, picture, limits),
         streams=(StreamInfo(index=0, kind="video", codec=name),),
         metadata=_cut(still.metadata_of(picture)),
         mirrored=still.is_mirrored(picture),
