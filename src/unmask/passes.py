@@ -29,6 +29,9 @@ Progress = Callable[[str, float], None]
 DETECTOR_THREADS = 1
 """The decoder keeps the other cores busy; a second thread costs a fifth more and gains nothing."""
 
+FEW_FRAMES = 2
+"""A film of so few frames is judged like a picture: no more of it can ever be had."""
+
 PICTURE_REDUCTION = 3
 """A single picture is reduced to no less than a third for the search: it is one detection only, and
 faces of 48 px are still found then."""
@@ -55,9 +58,9 @@ class FirstPass:
 
     @property
     def is_single_picture(self) -> bool:
-        """Whether one picture is all there is: a still, or a film of one frame that is whole."""
+        """Whether one picture, or two, is all there is: a still, or a film that is whole."""
         read = self.coverage
-        return self.info.kind == "image" or (read.frames_decoded == 1 and read.is_whole)
+        return self.info.kind == "image" or (read.frames_decoded <= FEW_FRAMES and read.is_whole)
 
     def __repr__(self) -> str:
         """Show the counts."""
@@ -107,18 +110,21 @@ def first_pass(
         limits=settings.limits,
     )
     detector = detector or create(settings.face_detector, threads=DETECTOR_THREADS)
-    tracker = Tracker(detector, every_seconds=settings.detect_every_seconds)
+    tracker, found = Tracker(detector, every_seconds=settings.detect_every_seconds), []
     stamps: dict[int, FrameStamp] = {}
     codec_keys: set[int] = set()
     for frame in passing:
         stamps[frame.index] = frame.stamp
         if frame.codec_key:
             codec_keys.add(frame.index)
+        if frame.starts_part:
+            found += tracker.finish()
+            tracker = Tracker(detector, every_seconds=settings.detect_every_seconds)
         tracker.add(frame)
         if progress:
             length = info.duration_seconds
             progress("reading", min(1.0, frame.pts_seconds / length) if length else 0.0)
-    found = tracker.finish()
+    found += tracker.finish()
     sure = [track for track in found if track.confidence >= detector.sure_confidence]
     return FirstPass(
         info,

@@ -245,8 +245,7 @@ class Scanner:
         manifest = self.bundle.manifest
         verdict = judge_video(
             [t.verdict for t in tracks],
-            why_none=f"no {'clear ' if first.doubtful else ''}face was found in "
-            f"{first.coverage.frames_sampled} sampled frames",
+            why_none=_why_none(first),
         )
         return ScanResult(
             schema_version=SCHEMA_VERSION,
@@ -319,6 +318,8 @@ def coverage(first: FirstPass, tracks: tuple[TrackResult, ...], settings: ScanSe
             f"px: the face detector's confidence is {t.confidence:.2f} at most"
             for t in first.doubtful
         ),
+        missing_ratio=round(read.missing_ratio, 4),
+        damaged_ratio=round(read.damaged_ratio, 4),
     )
 
 
@@ -362,6 +363,16 @@ def warnings(
             "the likelier a false alarm"
         )
     return said
+
+
+def _why_none(first: FirstPass) -> str:
+    """Say why there is no face to be judged."""
+    read = first.coverage
+    if read.frames_sampled == 0:
+        return f"all {read.frames_decoded} frames are damaged"
+    clear = "clear " if first.doubtful else ""
+    damaged = "undamaged " if read.damaged_ratio else ""
+    return f"no {clear}face was found in {read.frames_sampled} sampled {damaged}frames"
 
 
 def _span_seconds(track: TrackResult) -> float:

@@ -304,6 +304,12 @@ class Coverage:
     """Faces that were seen too briefly to be judged beside others that were, a line each."""
     doubtful: tuple[str, ...] = ()
     """What the face detector was never sure of, a line each: hardly faces, and not judged."""
+    missing_ratio: float = 0.0
+    """Share of the frames that the file should have and that are not in it or give no picture, in
+    [0, 1]; an estimate where the file does not say how many it should have."""
+    damaged_ratio: float = 0.0
+    """Share of the decoded frames that are damaged or refer to damaged ones, in [0, 1]: no key frame
+    is chosen from them."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,89 @@
+"""Whether a file was cut off, by what its container writes at the end.
+
+For containers that say nothing of their length in frames or seconds.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+_TS_PACKET = 188
+_OGG_TAIL = 70_000
+"""More bytes than a page of Ogg has."""
+_OGG_PAGE = b"OggS"
+_OGG_LAST = 0x04
+"""Flag of the last page of a stream."""
+_RIFF_UNKNOWN = 2**32
+"""A length that was never filled in."""
+_SEGMENT = b"\x18\x53\x80\x67"
+"""Identifier of a Matroska segment."""
+
+
+def why_cut_off(path: str | Path, container: str) -> str | None:
+    """Return what shows that the end of a file is missing; None where nothing does."""
+    for name, look in _LOOKS.items():
+        if name in container.split(","):
+            with Path(path).open("rb") as file:
+                size = file.seek(0, 2)
+                file.seek(0)
+                head = file.read(4096)
+                file.seek(max(0, size - _OGG_TAIL))
+                return look(size, head, file.read(_OGG_TAIL))
+    return None
+
+
+def _transport_stream(size: int, head: bytes, tail: bytes) -> str | None:  # noqa: ARG001
+    if head[:1] == b"G" and head[_TS_PACKET : _TS_PACKET + 1] == b"G" and size % _TS_PACKET:
+        return "it ends within a transport packet"
+    return None
+
+
+def _gif(size: int, head: bytes, tail: bytes) -> str | None:  # noqa: ARG001
+    return None if b";" in tail.rstrip(bytes(1))[-2:] else "its end mark is missing"
+
+
+def _png(size: int, head: bytes, tail: bytes) -> str | None:  # noqa: ARG001
+    return None if b"IEND" in tail else "its end mark is missing"
+
+
+def _ogg(size: int, head: bytes, tail: bytes) -> str | None:  # noqa: ARG001
+    last = tail.rfind(_OGG_PAGE)
+    if last < 0 or len(tail) < last + 6:
+        return "its last page is missing"
+    return None if tail[last + 5] & _OGG_LAST else "its last page is missing"
+
+
+def _riff(size: int, head: bytes, tail: bytes) -> str | None:  # noqa: ARG001
+    if len(head) < 8 or head[:4] != b"RIFF":
+        return None
+    promised = int(struct.unpack("<I", head[4:8])[0]) + 8
+    if promised <= size + 1 or promised > _RIFF_UNKNOWN:
+        return None
+    return f"{promised - size} bytes of {promised} are missing"
+
+
+def _matroska(size: int, head: bytes, tail: bytes) -> str | None:  # noqa: ARG001
+    """Compare the length of the segment, where it is known, with the file's."""
+    start = head.find(_SEGMENT)
+    if start < 0 or len(head) < start + 12:
+        return None
+    first = head[start + 4]
+    length = 9 - first.bit_length()  # the leading zeros say how long the number is
+    raw = int.from_bytes(head[start + 4 : start + 4 + length], "big")
+    value = raw & ((1 << 7 * length) - 1)
+    if length > 8 or value == (1 << 7 * length) - 1:  # unknown, as live recordings have it
+        return None
+    promised = start + 4 + length + value
+    return f"{promised - size} bytes of {promised} are missing" if promised > size else None
+
+
+_LOOKS = {
+    "mpegts": _transport_stream,
+    "gif": _gif,
+    "apng": _png,
+    "ogg": _ogg,
+    "avi": _riff,
+    "webp_anim": _riff,
+    "matroska": _matroska,
+}
