@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -18,7 +19,9 @@ from PIL import Image
 from unmask.errors import DecodeError
 from unmask.settings import Limits
 from unmask.values import VideoInfo
+from unmask.video import png
 from unmask.video.ahead import ahead
+from unmask.video.budget import Unfolding, frames_ahead
 from unmask.video.decode import Decoding, FrameStamp
 from unmask.video.lacking import lacking
 from unmask.video.picture import luma_as_shown, reduced_size, rgb_as_shown
@@ -176,10 +179,11 @@ class LumaPass:
 
     def _moving(self) -> Iterator[LumaFrame]:
         decoding = Decoding(self.info, self.limits)
-        yield from ahead(self._sampled(decoding), depth=FRAMES_AHEAD)
+        depth = frames_ahead(self.info, FRAMES_AHEAD, self.limits)
+        yield from ahead(self._sampled(decoding), depth=depth)
         lack = lacking(decoding)
         self.seconds_analysed = max(0.0, decoding.seconds - lack.gap_seconds)
-        self.not_analysed = lack.reasons
+        self.not_analysed = (*lack.reasons, *self._missing_of_apng())
         self.is_whole = not self.not_analysed
         self.missing_ratio = lack.missing_ratio
         self.damaged_ratio = lack.damaged_ratio
@@ -192,10 +196,21 @@ class LumaPass:
         if others := decoding.other_streams:
             self.not_analysed += (f"{others} other video stream{'s' if others > 1 else ''}",)
 
+    def _missing_of_apng(self) -> tuple[str, ...]:
+        """Return what is missing of an animated PNG: FFmpeg shows its last frame and says nothing."""
+        if self.info.container != "apng":
+            return ()
+        with Path(self.info.path).open("rb") as file:
+            return png.missing(file)
+
     def _sampled(self, decoding: Decoding) -> Iterator[LumaFrame]:
         last_tick, last_sound, jumped = -1, 0.0, False
+        unfolding = Unfolding(self.info, self.limits)
         for stamp, frame in decoding:
             self.frames_decoded += 1
+            if (why := unfolding.exceeded_by(frame)) is not None:
+                decoding.stopped = why
+                return
             jumped = jumped or stamp.after_jump
             if stamp.damaged:
                 continue

@@ -29,6 +29,7 @@ from unmask.video.messages import Listener
 from unmask.video.shape import Shape, turn_of_frame
 from unmask.video.source import (
     HINT_FORMAT,
+    HINT_STREAMS,
     has_own_aspect,
     open_container,
     picture_stream,
@@ -182,7 +183,7 @@ def _checked_stream(path: str | Path, container: InputContainer, limits: Limits)
     if count > limits.max_streams:
         raise LimitExceeded(
             f"{str(path)!r} has {count} streams; at most {limits.max_streams} allowed",
-            hint="copy the picture stream into a file of its own",
+            hint=HINT_STREAMS,
         )
     stream = picture_stream(container)
     if stream is None:
