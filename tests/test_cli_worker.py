@@ -56,11 +56,9 @@ def test_a_file_on_which_native_code_hangs_can_be_stopped_at_once(
 
 
 def test_a_library_that_ends_its_process_looks_like_no_finding() -> None:
-    assert ended("exit_while_loading") == (
-        3,
-        "error: a worker process died before its first task: exit code 1\n"
-        "hint: run `unmask doctor`; is there enough memory for this many workers?\n",
-    )
+    code, said = ended("exit_while_loading")
+    assert code == 3
+    assert said.startswith("error: a worker process died before its first task: exit code 1\nhint")
     code, said = ended("exit_while_reading")
     assert code == 3
     assert "'a.mp4': the process that analysed it died: exit code 1 (stage: reading)" in said
@@ -87,5 +85,7 @@ def test_the_process_of_the_command_line_loads_no_decoder() -> None:
         "import sys, unmask.cli.scanning\n"
         "print(sorted({'av', 'numpy', 'onnxruntime', 'PIL'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "[]\n"

@@ -115,7 +115,7 @@ def test_a_task_without_anyone_who_waits_for_it_ends_at_its_cpu_time() -> None:
     _limit_cpu(math.inf)  # none
     assert resource.getrlimit(resource.RLIMIT_CPU)[0] == resource.RLIM_INFINITY
     program = "from unmask.workers import _limit_cpu\n_limit_cpu(1)\nwhile True: pass"
-    done = subprocess.run([sys.executable, "-c", program], timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], timeout=60, check=False)
     assert Crashed(done.returncode).out_of_cpu_time
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime - used.ru_utime < 30
@@ -137,4 +137,5 @@ def test_a_worker_that_is_busy_ends_with_its_program(tmp_path: Path) -> None:
     )
     folder = Path(__file__).parent
     # the worker holds this pipe too: it is closed when both are gone
-    subprocess.run([sys.executable, "-c", program], cwd=folder, timeout=60, stdout=subprocess.PIPE)
+    command = [sys.executable, "-c", program]
+    subprocess.run(command, cwd=folder, timeout=60, stdout=subprocess.PIPE, check=False)

@@ -41,6 +41,9 @@ class Limits:
     max_side_px: int = 65_535
     """Longest side of a frame: no JPEG can be longer, and each row costs memory of its own, so that
     a picture of one column would cost ten times as much as its pixels."""
+    max_animation_frame_pixels: int = 16_777_216
+    """Most pixels in a frame of a GIF or APNG animation, twice those of 4K: a frame of any size
+    takes 20 bytes."""
     max_bytes_in_flight: int = 512 * 2**20
     """Most bytes of decoded frames that wait for their turn: six of 8K in 8 bits. Larger frames
     wait in smaller number."""

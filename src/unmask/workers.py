@@ -356,7 +356,7 @@ def _method() -> str:
     return "fork" if sys.platform == "linux" and alone and not others else "spawn"
 
 
-def _serve(
+def _serve(  # noqa: PLR0917 - handed over by position to a process
     pipe: Connection[Any, Any],
     copied: Connection[Any, Any] | None,
     start: Callable[[], State],

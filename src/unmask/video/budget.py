@@ -1,14 +1,17 @@
 """What the frames of a video may cost while it is read: memory for those that wait, and work.
 
-The size of a single frame is checked before (`still.check_pixels`), and the time of all of them is
+The size of any frame is checked before (`still.check_pixels`), and the time of all of them is
 limited where files are read in processes of their own (`jobs`).
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
+from unmask.errors import LimitExceeded
 from unmask.settings import Limits
 from unmask.values import VideoInfo
 
@@ -17,6 +20,20 @@ ANIMATIONS = ("gif", "apng", "webp_anim")
 proportion to its blocks, at least where something is to be seen."""
 _BITS_PER_PIXEL = 32
 """Where the pixel format says nothing."""
+
+
+def check_animation(path: str | Path, width_px: int, height_px: int, limits: Limits) -> None:
+    """Refuse an animation of frames larger than anyone makes.
+
+    Raises:
+        LimitExceeded: they are.
+    """
+    if width_px * height_px > limits.max_animation_frame_pixels:
+        raise LimitExceeded(
+            f"{str(path)!r} is an animation of {width_px}x{height_px} pixels; at most "
+            f"{limits.max_animation_frame_pixels} a frame are allowed",
+            hint="make a smaller copy of it, and keep the original",
+        )
 
 
 def frames_ahead(info: VideoInfo, most: int, limits: Limits) -> int:

@@ -197,7 +197,7 @@ class LumaPass:
             self.not_analysed += (f"{others} other video stream{'s' if others > 1 else ''}",)
 
     def _missing_of_apng(self) -> tuple[str, ...]:
-        """Return what is missing of an animated PNG: FFmpeg shows its last frame and says nothing."""
+        """Return what is missing of an animated PNG, of which FFmpeg says nothing."""
         if self.info.container != "apng":
             return ()
         with Path(self.info.path).open("rb") as file:

@@ -25,6 +25,7 @@ from unmask.files import file_sha256
 from unmask.settings import Limits
 from unmask.values import StreamInfo, VideoInfo
 from unmask.video import still
+from unmask.video.budget import check_animation
 from unmask.video.messages import Listener
 from unmask.video.shape import Shape, turn_of_frame
 from unmask.video.source import (
@@ -67,7 +68,9 @@ def probe(path: str | Path, *, limits: Limits) -> VideoInfo:
     picture = still.open_still(path, limits=limits)
     if picture is not None:
         with picture:
-            if not still.is_animation(picture):
+            if still.is_animation(picture):
+                check_animation(path, *picture.size, limits)
+            else:
                 return _still_info(path, size, digest, picture, limits)
     with open_container(path, limits=limits) as container:
         return _video_info(path, size, digest, container, limits)
@@ -177,7 +180,8 @@ def _checked_stream(path: str | Path, container: InputContainer, limits: Limits)
     if parts := tiles(container):
         raise NotMedia(
             f"{str(path)!r} is a picture in {parts} tiles, which cannot be put together",
-            hint="save it as JPEG or PNG",
+            hint="pip install 'unmask[heic]' (or save it as JPEG or PNG); where that is installed, "
+            "the picture is damaged",
         )
     count = len(container.streams)
     if count > limits.max_streams:

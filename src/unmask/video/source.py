@@ -83,8 +83,8 @@ def open_container(
     except (av.FFmpegError, OSError, ValueError) as error:
         if getattr(error, "errno", None) == errno.ENOMEM:  # so demuxers say that it has too many
             raise LimitExceeded(
-                f"{str(path)!r} has more than {limits.max_streams} streams, or asks for more memory "
-                "than there is",
+                f"{str(path)!r} has more than {limits.max_streams} streams, or asks for more "
+                "memory than there is",
                 hint=HINT_STREAMS,
             ) from error
         why = reason_of(error) if isinstance(error, av.FFmpegError) else type(error).__name__

@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +31,8 @@ from unmask.video import png
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """Formats looked for (MPO opens as JPEG); Pillow's others (PostScript, ...) are never tried."""
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"msf1")
+"""What the first box of a HEIC picture names."""
 
 PIXEL_FORMATS = {"RGB": "rgb24", "RGBA": "rgba", "L": "gray", "P": "pal8", "1": "monob"}
 """FFmpeg's name for a Pillow mode, where there is one."""
@@ -100,7 +103,8 @@ def open_still(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            picture = Image.open(path if encoded is None else io.BytesIO(encoded), formats=FORMATS)
+            source = path if encoded is None else io.BytesIO(encoded)
+            picture = Image.open(source, formats=_formats(path, encoded))
     except Image.DecompressionBombError as error:
         raise LimitExceeded(
             f"{str(path)!r} is too large a picture: {error}", hint=HINT_SMALLER
@@ -115,6 +119,25 @@ def open_still(
     return picture
 
 
+def _formats(path: str | Path, encoded: bytes | None) -> tuple[str, ...]:
+    """Return the formats to try: HEIC where the file is one and `pillow-heif` is installed.
+
+    It puts tiles together and turns the picture as its boxes say (not EXIF, which says it again).
+    """
+    with suppress(OSError, ValueError), _opened(path, encoded) as file:
+        if is_heif(file.read(12)) and find_spec("pillow_heif") is not None:
+            from pillow_heif import register_heif_opener
+
+            register_heif_opener()  # doing so again changes nothing
+            return (*FORMATS, "HEIF")
+    return FORMATS
+
+
+def is_heif(head: bytes) -> bool:
+    """Tell from the first 12 bytes whether a file is a HEIC picture; AVIF is Pillow's own."""
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
+
+
 def is_animation(picture: Image.Image) -> bool:
     """Tell whether libavformat should read it: GIF always, PNG where it has several frames."""
     if picture.format == "PNG":
@@ -127,7 +150,7 @@ def count_of(path: str | Path, picture: Image.Image, limits: Limits) -> int | No
 
     None where more follow than the first and they cannot be counted, or are too many.
     """
-    if picture.format not in ("WEBP", "AVIF", "TIFF"):
+    if picture.format not in ("WEBP", "AVIF", "HEIF", "TIFF"):
         return 1
     if picture.format == "TIFF" and not _has_few_pages(path, limits.max_pages):
         return None

@@ -14,10 +14,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from unmask.datasets.layouts.layout import PICTURE_SUFFIXES, VIDEO_SUFFIXES, Found, Layout
+from unmask.datasets.layouts.layout import Found, Layout
 from unmask.datasets.layouts.lists import cells_of
 from unmask.datasets.manifest import Kind, Label, Split, VideoRecord
 from unmask.errors import InputNotFound, ManifestError
+from unmask.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
 LABELS: dict[str, Label] = {"real": "real", "fake": "fake", "0": "real", "1": "fake"}
 """Labels by how they may be written, in small or capital letters."""
