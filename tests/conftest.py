@@ -10,6 +10,9 @@ from hypothesis import settings
 
 from alone import all_here
 from commands import Command, Done
+from unmask.quiet import stop_telemetry
+
+stop_telemetry()  # before any test imports ONNX Runtime, whatever it imports first
 
 # how long an example takes says more about the machine than about the code
 settings.register_profile("untimed", deadline=None)
@@ -18,6 +21,7 @@ settings.load_profile("untimed")
 FIRST = (
     "training/test_resume.py",
     "studies/test_every_study.py",
+    "test_privacy.py",
     "training/test_bundling.py",
     "training/test_engine.py",
     "explain/test_references.py",
