@@ -47,6 +47,7 @@ class Packets:
         damaged: frames that came out damaged.
         headless: packets before the first key packet that nothing came of.
         headless_units: the time that they span.
+        early: frames that came out before the first key packet, and are no key frames themselves.
     """
 
     def __init__(self, codec: str) -> None:
@@ -54,12 +55,13 @@ class Packets:
         self._in_flight: deque[Sent] = deque(maxlen=1)
         self._group = 0
         self._spoilt = False
+        self._whole = False
         self._by_mark: list[Sent] = []
         self._spoilt_until: int | None = None
         self._first_key: int | None = None
         self._earliest: int | None = None
         self.expected = self.shown = self.damaged = self.headless = 0
-        self.headless_units = 0
+        self.headless_units = self.early = 0
 
     def set_depth(self, packets: int) -> None:
         """Say how many packets the decoder works on at a time."""
@@ -114,8 +116,19 @@ class Packets:
         self._by_mark = []
         return True
 
-    def come_out(self, note: Sent | None, *, corrupt: bool) -> bool:
-        """Count a frame that came out; return whether it is damaged."""
+    def come_out(self, note: Sent | None, *, corrupt: bool, intra: bool) -> bool:
+        """Count a frame that came out; return whether it is damaged.
+
+        Args:
+            note: of its packet.
+            corrupt: whether the decoder says so.
+            intra: whether it refers to no other.
+        """
+        if note is not None and note.group == 0:
+            self._whole = self._whole or intra
+            if not self._whole:
+                self.early += 1
+                corrupt = True
         damaged = corrupt or (self._spoilt if note is None else note.damaged)
         if note is None:
             self.shown += 1
@@ -206,20 +219,19 @@ def gaps(
     odd = np.abs(steps - counts * usual) > np.maximum(1.5, _TOLERANCE * counts * usual)
     wide = (counts >= 2) & ~odd
     most = len(steps) * (_MOST_GAPS_IF_DAMAGED if damaged else _MOST_GAPS)
-    if odd.mean() > _MOST_ODD or wide.sum() > max(_FEW_GAPS, most):
+    if odd.mean() > _MOST_ODD or wide.sum() > max(_FEW_GAPS, most) or wide.mean() > _MOST_WIDE:
         return []
     if not damaged and wide.sum() > 1:
         wide &= counts > _SEVERAL
     ends = np.append(np.asarray(group_starts, dtype=np.int64), len(stamps))
     left = ends[np.searchsorted(ends, places[1:], side="right")] - places[1:]
     # a copy that ends in the order of decoding lacks the frames that come last in it
-    cut = (counts - 1 <= _MOST_REORDERED) & (left <= _MOST_REORDERED)
+    reordered = np.max(np.searchsorted(times, stamps) - np.arange(len(stamps)))
+    cut = (counts - 1 <= reordered) & (left <= reordered)
     holes = np.flatnonzero(wide & (steps <= longest) & ~cut)
     return [Gap(int(times[p]), int(counts[p]) - 1) for p in holes]
 
 
-_MOST_REORDERED = 4
-"""Frames that are decoded after one that is shown after them, at most in most files."""
 _FEW_GAPS = 4
 """So few are always believed."""
 _SEVERAL = 3
@@ -232,6 +244,7 @@ _TOLERANCE = 0.06
 _MOST_ODD = 0.02
 _MOST_GAPS = 0.03
 _MOST_GAPS_IF_DAMAGED = 0.3
+_MOST_WIDE = 0.25
 """Shares of steps."""
 
 

@@ -19,13 +19,14 @@ import av
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from unmask.settings import Limits
 from unmask.values import VideoInfo
 from unmask.video.account import Packets, Sent, regular_step
 from unmask.video.messages import Listener, Message
+from unmask.video.nal import is_overwritten
 from unmask.video.shape import Shape, turn_of_frame
 from unmask.video.source import (
     close_decoder,
@@ -182,6 +183,8 @@ class Decoding:
     """Time stamps of the packets, units of the stream."""
     key_places: set[int] = field(default_factory=set)
     """Places of the key packets among the stamps."""
+    hidden_after: array[int] = field(default_factory=lambda: array("q"))
+    """For each packet that an edit list hides: how many came before that it does not hide."""
     ends: dict[int, float] = field(default_factory=dict)
     """End of each stream, seconds on the container's clock."""
     clock: Clock = field(default_factory=lambda: Clock(1, 1.0))
@@ -198,7 +201,7 @@ class Decoding:
     _delay: int | None = None
     _listed_at_first: int = 0
     _shapes: dict[int, float] = field(default_factory=dict)
-    _turn: tuple[int, tuple[int, bool]] | None = None
+    _turns: dict[int, tuple[int, bool] | None] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[tuple[FrameStamp, VideoFrame]]:
         """Yield every decoded frame in order of presentation."""
@@ -234,8 +237,8 @@ class Decoding:
         self, container: InputContainer, stream: VideoStream, listener: Listener
     ) -> Iterator[tuple[FrameStamp, VideoFrame]]:
         names = (container.format.name, stream.codec_context.name, stream.codec_context.codec.name)
-        packets = self._demuxed(container, listener)
-        for packet in packets:
+        codec, configuration = stream.codec_context.name, stream.codec_context.extradata
+        for packet in self._demuxed(container, listener):
             if packet is not None and packet.stream_index != stream.index:
                 self._note_end(packet)
                 continue
@@ -243,6 +246,9 @@ class Decoding:
                 self.packets.spoil()
                 self._keep(damage)
             self._send(packet)
+            if packet is not None and is_overwritten(codec, configuration, bytes(packet)):
+                self._keep(["overwritten data"])
+                self.packets.spoil()
             with listener.during():
                 frames = self._decoded(stream, packet)
             if stream.codec_context.thread_count > 1:
@@ -270,7 +276,9 @@ class Decoding:
         self.packets_read += 1
         if self._decoding_times is not None and packet.dts is not None:
             heappush(self._decoding_times, packet.dts)
-        if packet.pts is not None and not packet.is_discard:
+        if packet.is_discard:
+            self.hidden_after.append(len(self.stamps))
+        elif packet.pts is not None:
             if packet.is_keyframe:
                 self.key_places.add(len(self.stamps))
             self.stamps.append(packet.pts)
@@ -288,7 +296,8 @@ class Decoding:
     def _stamp(self, stream: VideoStream, frame: VideoFrame) -> FrameStamp:
         note = frame.opaque if isinstance(frame.opaque, Sent) else None
         stamp = self.clock.stamp(*self._time(frame))
-        damaged = self.packets.come_out(note, corrupt=frame.is_corrupt)
+        intra = frame.key_frame or frame.pict_type not in _REFERRING
+        damaged = self.packets.come_out(note, corrupt=frame.is_corrupt, intra=intra)
         self.interlaced = self.interlaced or frame.interlaced_frame
         shape = self._shape(stream, frame, note)
         return FrameStamp(
@@ -328,9 +337,11 @@ class Decoding:
                 ratio = stream.codec_context.sample_aspect_ratio
                 self._shapes = {group: float(ratio or 1) or 1.0}
             aspect = self._shapes[group]
-        if self._turn is None or self._turn[0] != frame.rotation:
-            self._turn = frame.rotation, turn_of_frame(frame)
-        return Shape(aspect, *self._turn[1])
+        if frame.rotation not in self._turns:
+            self._turns[frame.rotation] = turn_of_frame(frame)
+        turn = self._turns[frame.rotation]
+        header = self.info.rotation_degrees, self.info.mirrored
+        return Shape(aspect, *(header if turn is None else turn))
 
     def _note_end(self, packet: Packet[Any]) -> None:
         if packet.pts is None or not packet.time_base or packet.is_discard:
@@ -390,6 +401,7 @@ class Decoding:
 
 _STATED = ("gif", "apng", "webp_anim")
 """Formats beside those with a sample table that state how long each frame is shown."""
+_REFERRING = (PictureType.P, PictureType.B)
 _MOST_DAMAGE = 3
 """Messages that are kept."""
 

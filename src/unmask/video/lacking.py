@@ -14,13 +14,15 @@ from unmask.video.account import Gap, gaps
 from unmask.video.decode import JUMP_SECONDS, Decoding
 from unmask.video.ending import why_cut_off
 
-SHORT_SECONDS = 0.15
+SHORT_SECONDS = 0.1
 SHORT_STEPS = 2.5
 SHORT_RATIO = 0.002
 """A video is shorter than its header says if all are exceeded: headers are rounded, and some count
 from another frame."""
 NO_LENGTH = ("mpegts", "mpeg", "h264", "hevc", "m4v", "mpegvideo", "mjpeg", "obu", "ivf", "dv")
 """Containers whose length FFmpeg guesses from what is in the file."""
+_EVEN_PACE = ("asf", "flv", "ogg")
+"""Containers that have no counters of lost packets, and whose pictures come at an even pace."""
 _MOST_PLACES = 5
 """Gaps that are named."""
 
@@ -75,6 +77,11 @@ def _reasons(
 ) -> Iterator[str]:
     packets, clock = decoding.packets, decoding.clock
     why = f" ({'; '.join(decoding.damage)})" if decoding.damage else ""
+    if packets.early:
+        yield (
+            f"the beginning: the first {packets.early} frames refer to what lies before the first key "
+            "frame"
+        )
     if packets.headless:
         yield (
             f"the first {beginning:.1f} s: the stream begins without a key frame, and nothing can "
@@ -107,7 +114,7 @@ def _reasons(
             "not in the file or not decodable"
         )
     elif (cut := why_cut_off(decoding.info.path, decoding.info.container)) and not unread:
-        yield f"what followed the last frame: the file was cut off ({cut})"
+        yield f"a part of the file is missing or damaged: {cut}"
 
 
 def _gap_words(holes: list[Gap], decoding: Decoding) -> str:
@@ -127,9 +134,10 @@ def _usual_seconds(decoding: Decoding) -> float:
 
 
 def _holes(decoding: Decoding) -> list[Gap]:
-    if decoding.clock.stated and not decoding.is_fragmented:
+    if decoding.clock.stated and not decoding.is_fragmented and not _hides_middle(decoding):
         return []
-    damaged = bool(decoding.damage or decoding.packets.damaged)
+    even_pace = decoding.info.container in _EVEN_PACE
+    damaged = bool(decoding.damage or decoding.packets.damaged or even_pace)
     longest = JUMP_SECONDS / decoding.clock.seconds_per_unit
     first, stamps, keys = decoding.clock.first or 0, array("q"), []
     for place, pts in enumerate(decoding.stamps):
@@ -137,7 +145,14 @@ def _holes(decoding: Decoding) -> list[Gap]:
             if place in decoding.key_places:
                 keys.append(len(stamps))
             stamps.append(pts)
+    if decoding.clock.stated:  # here a gap says that packets were hidden, not that a copy ends
+        keys, stamps = [], array("q", sorted(stamps))
     return gaps(stamps, keys, damaged=damaged, longest=longest)
+
+
+def _hides_middle(decoding: Decoding) -> bool:
+    """Tell whether packets are hidden that lie between others, which no trimming does."""
+    return any(0 < before < len(decoding.stamps) for before in decoding.hidden_after)
 
 
 def _unread(decoding: Decoding) -> int:

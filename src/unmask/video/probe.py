@@ -225,8 +225,8 @@ def _shape(container: InputContainer, stream: VideoStream, limits: Limits) -> Sh
         if not has_own_aspect(container.format.name):
             # the stream's may be that of a later part, which was read to find out what the file is
             aspect = stream.codec_context.sample_aspect_ratio
-    turn = (0, False) if frame is None else turn_of_frame(frame)
-    return Shape(float(aspect or 1) or 1.0, *turn)
+    turn = None if frame is None else turn_of_frame(frame)
+    return Shape(float(aspect or 1) or 1.0, *(turn or (0, False)))
 
 
 def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:

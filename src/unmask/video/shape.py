@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-import av
 import numpy as np
 from av.filter import Graph
 from av.sidedata.sidedata import Type
@@ -71,10 +70,10 @@ def turn_of(matrix: NDArray[np.int32]) -> tuple[int, bool]:
     return round(math.degrees(math.atan2(xy, -xx if mirrored else xx)) / 90) % 4 * 90, mirrored
 
 
-def turn_of_frame(frame: VideoFrame) -> tuple[int, bool]:
-    """Return what `turn_of` says of a decoded frame's display matrix; no turn where it has none."""
+def turn_of_frame(frame: VideoFrame) -> tuple[int, bool] | None:
+    """Return what `turn_of` says of a decoded frame's display matrix; None where it has none."""
     matrix = _display_matrix(frame)
-    return turn_of(np.frombuffer(matrix, np.int32)) if matrix else (0, False)
+    return turn_of(np.frombuffer(matrix, np.int32)) if matrix else None
 
 
 def _display_matrix(frame: VideoFrame) -> bytes | None:
@@ -104,6 +103,5 @@ def _without_unnamed(frame: VideoFrame) -> VideoFrame:
     last.link_to(sink)
     graph.configure()
     graph.push(frame)
-    stripped = graph.pull()
-    assert isinstance(stripped, av.VideoFrame)
-    return stripped
+    stripped: Any = graph.pull()  # a frame of the graph's only kind
+    return cast(VideoFrame, stripped)
