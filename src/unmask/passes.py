@@ -85,6 +85,7 @@ def first_pass(
     *,
     detector: FaceDetector | None = None,
     progress: Progress | None = None,
+    opened: Callable[[VideoInfo], object] | None = None,
 ) -> FirstPass:
     """Read a file once: probe it, follow its faces, measure their differences.
 
@@ -92,13 +93,16 @@ def first_pass(
         path: a video, an animation or a picture.
         settings: how it is looked at.
         detector: the settings' face detector, where it is loaded already.
-        progress: told how far the reading is.
+        progress: told how far the reading is, after each frame.
+        opened: told what the file says of itself, before its pictures are read.
 
     Raises:
         InputError: the file cannot be used.
         DecodeError: nothing in it could be decoded.
     """
     info = probe(path, limits=settings.limits)
+    if opened:
+        opened(info)
     passing = LumaPass(
         info,
         sample_fps=settings.sample_fps,
@@ -117,8 +121,9 @@ def first_pass(
             found += tracker.finish()
             tracker = Tracker(detector, every_seconds=settings.detect_every_seconds)
         tracker.add(frame)
-        if progress and info.duration_seconds:
-            progress("reading", min(1.0, frame.pts_seconds / info.duration_seconds))
+        if progress:
+            length = info.duration_seconds
+            progress("reading", min(1.0, frame.pts_seconds / length) if length else 0.0)
     found += tracker.finish()
     sure = [track for track in found if track.confidence >= detector.sure_confidence]
     return FirstPass(

@@ -10,7 +10,7 @@ by one. It writes nothing and prints nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,6 +58,7 @@ from unmask.values import (
     Scan,
     ScanResult,
     TrackResult,
+    VideoInfo,
     ViewScore,
 )
 
@@ -133,10 +134,22 @@ class Scanner:
         """
         return self.scan_first(self.first_pass(path, progress), progress)
 
-    def first_pass(self, path: str | Path, progress: Progress | None = None) -> FirstPass:
-        """Follow the faces of one file, for `scan_first`; raises what `scan` does."""
+    def first_pass(
+        self,
+        path: str | Path,
+        progress: Progress | None = None,
+        *,
+        opened: Callable[[VideoInfo], object] | None = None,
+    ) -> FirstPass:
+        """Follow the faces of one file, for `scan_first`; raises what `scan` does.
+
+        Args:
+            path: as for `scan`.
+            progress: as for `scan`.
+            opened: told what the file says of itself, before its pictures are read.
+        """
         detector = self._face_detector
-        return first_pass(path, self.settings, detector=detector, progress=progress)
+        return first_pass(path, self.settings, detector=detector, progress=progress, opened=opened)
 
     def scan_first(self, first: FirstPass, progress: Progress | None = None) -> Scan:
         """Scan a file whose first pass is done, as `scan` does."""
@@ -387,6 +400,16 @@ def warnings(
     return said
 
 
+def _why_none(first: FirstPass) -> str:
+    """Say why there is no face to be judged."""
+    read = first.coverage
+    if read.frames_sampled == 0:
+        return f"all {read.frames_decoded} frames are damaged"
+    clear = "clear " if first.doubtful else ""
+    damaged = "undamaged " if read.damaged_ratio else ""
+    return f"no {clear}face was found in {read.frames_sampled} sampled {damaged}frames"
+
+
 def _one(output: Output, number: int) -> Output:
     """Return what a detector says of one crop of a batch."""
     one = slice(number, number + 1)
@@ -399,16 +422,6 @@ def _one(output: Output, number: int) -> Output:
         for each in output.views
     )
     return Output(output.logits[one], output.contributions[:, one], views)
-
-
-def _why_none(first: FirstPass) -> str:
-    """Say why there is no face to be judged."""
-    read = first.coverage
-    if read.frames_sampled == 0:
-        return f"all {read.frames_decoded} frames are damaged"
-    clear = "clear " if first.doubtful else ""
-    damaged = "undamaged " if read.damaged_ratio else ""
-    return f"no {clear}face was found in {read.frames_sampled} sampled {damaged}frames"
 
 
 def _span_seconds(track: TrackResult) -> float:

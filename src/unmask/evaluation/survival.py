@@ -6,7 +6,7 @@ and sharpness; a face that becomes too blurred cannot be judged any more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from unmask.bundle import Bundle
@@ -26,6 +26,7 @@ def stressed(
     *,
     still: bool,
     only: Sequence[str] = tuple(DISTORTIONS),
+    progress: Callable[[str, float], object] | None = None,
 ) -> Scan:
     """Return a scan with its file's verdict under every distortion.
 
@@ -35,14 +36,15 @@ def stressed(
         network: of that detector.
         still: whether the file was judged as a single picture (see `FirstPass.is_single_picture`).
         only: names of distortions.
+        progress: told how many of the conditions are done.
     """
-    told = tuple(
-        StressedVerdict(
-            condition.distortion, condition.text, _judged(scan, bundle, network, condition, still)
-        )
-        for condition in conditions_of(only)
-        if scan.pictures
-    )
+    conditions = list(conditions_of(only)) if scan.pictures else []
+    told: tuple[StressedVerdict, ...] = ()
+    for number, condition in enumerate(conditions):
+        if progress is not None:
+            progress("stress", number / len(conditions))
+        verdict = _judged(scan, bundle, network, condition, still)
+        told += (StressedVerdict(condition.distortion, condition.text, verdict),)
     command = with_option(scan.result.command, "--stress")
     return replace(scan, result=replace(scan.result, stress=told, command=command))
 
