@@ -103,7 +103,11 @@ def first_pass(
         limits=settings.limits,
     )
     detector = detector or create(settings.face_detector, threads=DETECTOR_THREADS)
-    tracker = Tracker(detector, every_seconds=settings.detect_every_seconds)
+    tracker = Tracker(
+        detector,
+        every_seconds=settings.detect_every_seconds,
+        closely_seconds=settings.detect_closely_seconds,
+    )
     stamps: dict[int, FrameStamp] = {}
     codec_keys: set[int] = set()
     for frame in passing:

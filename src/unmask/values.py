@@ -67,8 +67,23 @@ class Face:
 
 
 @dataclass(frozen=True, eq=False)
+class Look:
+    """What a face looks like, small; in memory only."""
+
+    face: NDArray[np.float32]
+    """`(32, 32)` luma of the upright face, grey levels."""
+    head: NDArray[np.float32]
+    """`(10, 10, 3)` RGB of the head."""
+
+    def __repr__(self) -> str:
+        """Show the shapes, not the pixels."""
+        return f"Look(face={self.face.shape}, head={self.head.shape})"
+
+
+@dataclass(frozen=True, eq=False)
 class FaceTrack:
-    """One face followed over sampled frames without a gap or a cut."""
+    """One face followed over sampled frames without a cut; frames in which another face hides it
+    are left out."""
 
     id: int
     """Number of the track in its video, from 1, in order of appearance."""
@@ -85,6 +100,12 @@ class FaceTrack:
     the first is NaN (not measured)."""
     confidence: float
     """The face detector's best score of it in [0, 1]; scales differ between detectors."""
+    detected: NDArray[np.bool_] | None = None
+    """`(N,)` whether the face was detected in that frame and not interpolated; None: not known."""
+    clear: NDArray[np.bool_] | None = None
+    """`(N,)` whether no other face is near and none was missed around that frame; None: all."""
+    looks: tuple[Look, ...] = ()
+    """What it looks like when it is clear; in memory only, for the length of a scan."""
 
     def __post_init__(self) -> None:
         """Check that the arrays belong together."""
