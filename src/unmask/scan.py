@@ -37,7 +37,7 @@ from unmask.passes import (
     face_px,
     first_pass,
     heaviest,
-    key_frame,
+    measured_key_frame,
 )
 from unmask.provenance import repeat_command, settings_table, versions
 from unmask.runtime import DEFAULT_BATCH, Network, Output, preprocess
@@ -133,7 +133,13 @@ class Scanner:
         judged = heaviest(first.tracks, self.settings.limits.max_tracks)
         chosen = [choose(first, track, self.settings) for track in judged]
         crops = self._cut(first, chosen, progress)
-        crops, pictures = self._score(crops, progress)
+        fit = [crop for crop in crops if crop.key_frame.unusable is None]
+        unfit = [crop for crop in crops if crop.key_frame.unusable is not None]
+        scored, pictures = self._score(fit, progress)
+        pictures += [
+            KeyFramePicture(c.track_id, c.key_frame.frame_index, c.pixels, ()) for c in unfit
+        ]
+        crops = sorted(scored + unfit, key=lambda c: (c.track_id, c.key_frame.frame_index))
         by_track: dict[int, list[KeyFrame]] = {c.track.id: [] for c in chosen}
         for crop in crops:
             by_track[crop.track_id].append(crop.key_frame)
@@ -150,7 +156,7 @@ class Scanner:
         total = sum(len(each.positions) for each in chosen)
         crops: list[_Crop] = []
         for frame, each, position in decode_chosen(first, chosen, self.settings.limits):
-            asked = key_frame(each, position)
+            asked = measured_key_frame(self._face_detector, frame, each, position)
             square = square_around(
                 asked.box, margin_ratio=spec.margin_ratio, shift_y_ratio=spec.shift_y_ratio
             )

@@ -82,8 +82,10 @@ class Look:
 
 @dataclass(frozen=True, eq=False)
 class FaceTrack:
-    """One face followed over sampled frames without a cut; frames in which another face hides it
-    are left out."""
+    """One face followed over sampled frames without a cut.
+
+    Frames in which another face hides it are left out.
+    """
 
     id: int
     """Number of the track in its video, from 1, in order of appearance."""
@@ -113,6 +115,7 @@ class FaceTrack:
         if count == 0:
             raise ValueError("a track has at least one frame")
         lengths = {len(a) for a in (self.pts_seconds, self.boxes, self.landmarks, self.differences)}
+        lengths |= {len(a) for a in (self.detected, self.clear) if a is not None}
         if lengths != {count}:
             raise ValueError(f"arrays of a track differ in length: {count} and {sorted(lengths)}")
 
@@ -206,6 +209,8 @@ class KeyFrame:
     """Calibrated P(fake) of this crop alone."""
     unusable: str | None = None
     """Why the crop was not used for a verdict, if it was not."""
+    measured: bool = False
+    """Whether box and landmarks were detected in this very frame; else they are interpolated."""
 
 
 @dataclass(frozen=True)

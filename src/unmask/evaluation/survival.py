@@ -69,12 +69,15 @@ def _judged(
 def _scored(
     scan: Scan, bundle: Bundle, network: Network, condition: Condition
 ) -> dict[tuple[int, int], KeyFrame]:
-    """Return the key frames with pictures by track and frame, scored under a condition."""
-    pixels = [condition.of(p.crop, seed=number) for number, p in enumerate(scan.pictures)]
-    logits = network.run(np.stack(pixels)).logits
+    """Return the key frames with a score by track and frame, scored under a condition."""
     found = {(t.id, key.frame_index): key for t in scan.result.tracks for key in t.key_frames}
+    pictures = [p for p in scan.pictures if found[p.track_id, p.frame_index].logit is not None]
+    if not pictures:
+        return {}
+    pixels = [condition.of(p.crop, seed=number) for number, p in enumerate(pictures)]
+    logits = network.run(np.stack(pixels)).logits
     limits = bundle.manifest.judgeable
-    keys = [(picture.track_id, picture.frame_index) for picture in scan.pictures]
+    keys = [(picture.track_id, picture.frame_index) for picture in pictures]
     return {
         at: scored_key_frame(found[at], changed, logit, limits)
         for at, changed, logit in zip(keys, pixels, logits, strict=True)

@@ -30,7 +30,7 @@ _REACH_RATIO_PER_SECOND = 2.0
 """How much farther a face may be that clearly looks the same: heads start and stop at will."""
 _LIKE_ENOUGH = 3.0
 """Log-odds: one in twenty. Of pairs half a second apart, 5 % are less like."""
-_UNLIKE = -1.0
+UNLIKE = -1.0
 """Log-odds: who looks less like a track than this is somebody else. Of pairs of one face half a
 second apart 0.5 % are less like; of pairs of two people 98 %."""
 _MOST_SIZE_RATIO = 1.8
@@ -104,7 +104,7 @@ def cost(track: Expectation, sighting: Sighting) -> float:
     distance = min(distance_ratio(box, sighting.box) for box in track.boxes)
     like = best_likeness(sighting.look, track.looks)
     if distance <= NEAR_RATIO:
-        allowed = like is None or like >= _UNLIKE
+        allowed = like is None or like >= UNLIKE
     else:
         far = NEAR_RATIO + _REACH_RATIO_PER_SECOND * track.seconds
         allowed = distance <= far and like is not None and like >= _LIKE_ENOUGH
