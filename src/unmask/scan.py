@@ -26,6 +26,7 @@ from unmask.explain.regions import shares
 from unmask.explain.stated import stated_faithfulness
 from unmask.faces.crops import cut_square, square_around
 from unmask.faces.detector import create
+from unmask.faces.persons import group
 from unmask.likelihood import why_unstated
 from unmask.passes import (
     DETECTOR_THREADS,
@@ -52,6 +53,7 @@ from unmask.values import (
     DetectorInfo,
     KeyFrame,
     KeyFramePicture,
+    Person,
     SaliencyMap,
     Scan,
     ScanResult,
@@ -257,7 +259,15 @@ class Scanner:
             settings=settings_table(self.settings),
             versions=versions(),
             command=repeat_command(first.info.path, self.settings, self._given_detector),
+            persons=persons(first, tracks),
         )
+
+
+def persons(first: FirstPass, tracks: Sequence[TrackResult]) -> tuple[Person, ...]:
+    """Group the faces that were looked at by person."""
+    looked_at = {track.id for track in tracks}
+    groups = group([track for track in first.tracks if track.id in looked_at])
+    return tuple(Person(number, each) for number, each in enumerate(groups, start=1))
 
 
 def passing(tracks: Sequence[TrackResult], settings: ScanSettings) -> tuple[TrackResult, ...]:

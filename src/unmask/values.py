@@ -305,6 +305,20 @@ class TrackResult:
 
 
 @dataclass(frozen=True)
+class Person:
+    """Faces that look so much the same that they are taken for one person's.
+
+    By head, hair and colours in this file alone: a swapped face does not make another person, and a
+    person who comes back in another light or pose may be counted again.
+    """
+
+    id: int
+    """Number in order of appearance, from 1."""
+    tracks: tuple[int, ...]
+    """Numbers of the faces."""
+
+
+@dataclass(frozen=True)
 class Coverage:
     """What was analysed and what was not."""
 
@@ -384,6 +398,8 @@ class ScanResult:
     """The command that repeats this scan."""
     stress: tuple[StressedVerdict, ...] | None = None
     """The verdict under distortions; None: not asked for."""
+    persons: tuple[Person, ...] = ()
+    """The faces that were looked at, by person."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,14 @@ from unmask.jobs import Job, scan_all
 from unmask.passes import Progress
 from unmask.report.document import require_writable, to_json
 from unmask.report.html import Page
-from unmask.report.wording import NOT_MEASURED, percent, statements, survival, visible
+from unmask.report.wording import (
+    NOT_MEASURED,
+    percent,
+    repeated_persons,
+    statements,
+    survival,
+    visible,
+)
 from unmask.values import SCHEMA_VERSION, Failure, Scan, ScanDocument, ScanResult, Verdict
 
 FOUND = ("some evidence", "substantial evidence")
@@ -225,6 +232,7 @@ def summary(result: ScanResult) -> str:
         if track.verdict.probability is not None and track.verdict.reason is not None:
             lines.append(f"    {visible(track.verdict.reason)}")
         lines += [f"    {_plain(said)}" for said in statements(track.verdict)]
+    lines += [f"  {said}" for said in repeated_persons(result)]
     for place, said in enumerate(survival(result)):
         lines.append(f"  {'' if place == 0 else '  '}{_plain(said)}")
     lines += [f"  not analysed: {visible(reason)}" for reason in result.coverage.not_analysed]
