@@ -23,7 +23,7 @@ HEAD_PX = 10
 MOST_LOOKS = 8
 """Looks that are kept of a track."""
 _HEAD_RATIO = 1.375
-"""Side of the head over the longer side of the face box: hair and ears, little of what is behind."""
+"""Side of the head over the longer side of the face box: hair and ears, little behind them."""
 _FINER_FACE, _FINER_HEAD = 2, 4
 """Looks are sampled finer by this and averaged, so that large faces do not alias."""
 _TEMPLATE = np.array([[0.31, 0.36], [0.69, 0.36], [0.50, 0.58], [0.34, 0.79], [0.66, 0.79]])
