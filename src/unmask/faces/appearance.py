@@ -82,7 +82,7 @@ def _averaged(fine: NDArray[np.float32], times: int) -> NDArray[np.float32]:
 def _similarity(
     source: NDArray[np.float64], target: NDArray[np.float64]
 ) -> tuple[complex, complex]:
-    """Return a and b of the map z -> a z + b that brings points nearest to others (least squares)."""
+    """Return a and b of the map z -> a z + b that brings points nearest to others."""
     z, w = source[:, 0] + 1j * source[:, 1], target[:, 0] + 1j * target[:, 1]
     centred = z - z.mean()
     turn = complex(np.vdot(centred, w - w.mean()) / np.vdot(centred, centred).real)
@@ -102,7 +102,7 @@ def correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float |
 
 
 def likeness(one: Look, other: Look) -> float | None:
-    """Return how like two looks are, as log-odds that they are of one face; None where one is flat."""
+    """Return log-odds that two looks are of one face; None where one is flat."""
     if _is_grey(one) or _is_grey(other):
         heads, colour = (one.head.mean(axis=2), other.head.mean(axis=2)), _UNKNOWN_COLOUR
     else:

@@ -90,7 +90,7 @@ def distance_ratio(one: Rectangle, other: Rectangle) -> float:
 
 
 def gap_ratio(one: Rectangle, other: Rectangle) -> float:
-    """Return the width of the gap between two boxes in mean sides; below zero where they overlap."""
+    """Return the gap between two boxes in mean sides; below zero where they overlap."""
     gap = float(np.max(np.maximum(one[:2] - other[2:], other[:2] - one[2:])))
     mean = (side(one) + side(other)) / 2
     return gap / mean if mean > 0 else float("inf")

@@ -57,7 +57,7 @@ _FAST_RATIO = 0.5
 _KEPT_LIKENESS = 4.0
 """A face in a crowd that looks less like itself may be half hidden; its look is not kept."""
 _STEADY_SHARE, _CROWDED_SHARE = 0.5, 0.2
-"""How much of a track's velocity the latest detection decides; in a crowd boxes shrink and shift."""
+"""How much the latest detection decides of a velocity; in a crowd boxes shrink and shift."""
 _CUT_LEVELS = 20.0
 """Least mean luma change of a cut, grey levels."""
 _CUT_RATIO = 4.0
