@@ -32,6 +32,8 @@ from unmask.video import LumaPass, probe
 SUFFIXES = {".mp4", ".mpg", ".mov", ".mkv", ".webm"}
 SETTINGS = ScanSettings()
 WIDTH, HEIGHT, FPS, FRAMES = 640, 360, 25, 100
+_SLOW_FPS = 5
+"""Of the clips whose looks are compared: two detections a second need no more."""
 HEAD_PX = 150
 HEAD_RATIO = 1.9
 """Side of a cut head over the longer side of its face box."""
@@ -54,11 +56,12 @@ class Shown:
     index: int
     pixels: NDArray[np.uint8]
     scale: float = 1.0
+    fps: float = FPS
 
     @property
     def pts_seconds(self) -> float:
         """Return its time."""
-        return self.index / FPS
+        return self.index / self.fps
 
     @property
     def luma(self) -> NDArray[np.uint8]:
@@ -146,20 +149,20 @@ def heads(path: Path, detector: FaceDetector, count: int = FRAMES) -> Head | Non
     return Head([pictures[n] for n in order], np.array([boxes[n] for n in order]))
 
 
-def _frames(path: Path) -> Iterator[tuple[NDArray[np.uint8], float]]:
+def _frames(path: Path, fps: float = FPS) -> Iterator[tuple[NDArray[np.uint8], float]]:
     limits = SETTINGS.limits
     for frame in LumaPass(
-        probe(path, limits=limits), sample_fps=25, long_side_px=640, limits=limits
+        probe(path, limits=limits), sample_fps=fps, long_side_px=640, limits=limits
     ):
         yield frame.rgb(), frame.scale
 
 
 def _follow(
-    frames: list[tuple[NDArray[np.uint8], float]], detector: FaceDetector
+    frames: list[tuple[NDArray[np.uint8], float]], detector: FaceDetector, fps: float = FPS
 ) -> list[FaceTrack]:
     tracker = Tracker(detector, every_seconds=SETTINGS.detect_every_seconds)
     for index, (pixels, scale) in enumerate(frames):
-        tracker.add(Shown(index, pixels, scale))
+        tracker.add(Shown(index, pixels, scale, fps))
     return tracker.finish()
 
 
@@ -259,10 +262,10 @@ def _key_frames(track: FaceTrack, rendered: list, detector: FaceDetector) -> Cou
 
 def looks_of(path: Path, detector: FaceDetector) -> dict[str, FaceTrack]:
     """Follow the beginning, the end and a shifted copy of a clip, as if they were three shots."""
-    frames = list(itertools.islice(_frames(path), 200))
+    frames = list(itertools.islice(_frames(path, _SLOW_FPS), 30))
     third = len(frames) // 3
-    parts = {"start": frames[:third], "end": frames[-third:], "again": frames[5:third]}
-    found = {name: longest(_follow(part, detector)) for name, part in parts.items()}
+    parts = {"start": frames[:third], "end": frames[-third:], "again": frames[1:third]}
+    found = {name: longest(_follow(part, detector, _SLOW_FPS)) for name, part in parts.items()}
     return {name: track for name, track in found.items() if track is not None}
 
 
@@ -283,8 +286,12 @@ def in_grey(track: FaceTrack) -> FaceTrack:
 
 def grouping(paths: list[Path], detector: FaceDetector) -> None:
     """Print how often tracks of two clips are merged, and tracks of one are not."""
-    parts = {path: looks_of(path, detector) for path in paths}
-    parts = {path: each for path, each in parts.items() if len(each) == 3}
+    report({path: looks_of(path, detector) for path in paths})
+
+
+def report(looks: dict[Path, dict[str, FaceTrack]]) -> None:
+    """Print what the grouping makes of the shots of some clips."""
+    parts = {path: each for path, each in looks.items() if len(each) == 3}
     for title, change in (("colour", lambda t: t), ("grey", in_grey)):
         pairs = list(itertools.combinations(parts, 2))
         wrong = [
@@ -305,11 +312,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tracking")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--face-detector", default="mtcnn")
-    parser.add_argument("--model", type=Path)
     parser.add_argument("--pairs", type=int, default=4)
     parser.add_argument("--no-grouping", action="store_true")
     options = parser.parse_args()
-    detector = create(options.face_detector, threads=1, model_path=options.model)
+    detector = create(options.face_detector, threads=1)
     paths = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     cut = (heads(path, detector) for path in paths)
     people = list(itertools.islice((h for h in cut if h is not None), 2 * options.pairs))

@@ -104,11 +104,7 @@ def first_pass(
         limits=settings.limits,
     )
     detector = detector or create(settings.face_detector, threads=DETECTOR_THREADS)
-    tracker = Tracker(
-        detector,
-        every_seconds=settings.detect_every_seconds,
-        closely_seconds=settings.detect_closely_seconds,
-    )
+    tracker = _new_tracker(detector, settings)
     stamps: dict[int, FrameStamp] = {}
     codec_keys: set[int] = set()
     for frame in passing:
@@ -128,6 +124,14 @@ def first_pass(
         codec_keys=frozenset(codec_keys),
         coverage=passing,
         least_face_px=detector.least_face_px / passing.scale,
+    )
+
+
+def _new_tracker(detector: FaceDetector, settings: ScanSettings) -> Tracker:
+    return Tracker(
+        detector,
+        every_seconds=settings.detect_every_seconds,
+        closely_seconds=settings.detect_closely_seconds,
     )
 
 
