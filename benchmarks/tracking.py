@@ -85,8 +85,8 @@ def across(t: float) -> tuple[Place, Place]:
 
 
 def across_quickly(t: float) -> tuple[Place, Place]:
-    """Move to, fro and to again."""
-    swing = 0.5 - 0.5 * np.cos(2 * np.pi * 1.5 * t)
+    """Move to and fro three times, at up to 14 face widths a second."""
+    swing = 0.5 - 0.5 * np.cos(2 * np.pi * 3 * t)
     return (0.14 + 0.72 * swing, 0.48), (0.86 - 0.72 * swing, 0.52)
 
 
@@ -119,7 +119,7 @@ def cut_to_cut(t: float) -> tuple[Place, Place]:
 
 SCENES: dict[str, Way] = {
     "two cross": across,
-    "two cross quickly, three times": across_quickly,
+    "two cross six times, very fast": across_quickly,
     "close together": close_together,
     "behind another and back": behind_and_back,
     "in and out": in_and_out,

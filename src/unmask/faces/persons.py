@@ -15,9 +15,9 @@ import numpy as np
 from unmask.faces.appearance import correlation, likeness
 from unmask.values import FaceTrack, Look
 
-SAME_PERSON = 7.5
-"""Log-odds from which two tracks are one person's: of 1,593 pairs of clips of two people none
-reached it (`docs/tracking.md`)."""
+SAME_PERSON = 7.0
+"""Log-odds from which two tracks are one person's: of 1,431 pairs of clips of two people none
+reached 4, and without colour none reached 6 (`docs/tracking.md`)."""
 _SAME_FACE, _SAME_HEAD = 0.6, 0.8
 """Least correlations of the two looks; they guard where there is no colour to compare."""
 
