@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unmask.faces.appearance import correlation, likeness
 from unmask.values import FaceTrack, Look
@@ -45,7 +46,7 @@ def group(tracks: Sequence[FaceTrack]) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(tracks[n].id for n in each) for each in sorted(groups))
 
 
-def _likenesses(tracks: Sequence[FaceTrack]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def _likenesses(tracks: Sequence[FaceTrack]) -> NDArray[np.float64]:
     """Return how like each two tracks are, `(N, N)`; minus infinity for those seen together."""
     alike = np.full((len(tracks), len(tracks)), -np.inf)
     for n, one in enumerate(tracks):
