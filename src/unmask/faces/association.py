@@ -33,8 +33,12 @@ _LIKE_ENOUGH = 3.0
 UNLIKE = -1.0
 """Log-odds: who looks less like a track than this is somebody else. Of pairs of one face half a
 second apart 0.5 % are less like; of pairs of two people 98 %."""
-_MOST_SIZE_RATIO = 1.8
-_SIDES_PER_LOG_ODDS = 0.1
+MOST_SIZE_RATIO = 1.8
+"""Between the sides of two boxes of one face."""
+CROWDED_GAP_RATIO = 0.5
+"""Faces with a narrower gap between their boxes may hide parts of each other: hair, ears and
+shoulders reach about as far."""
+SIDES_PER_LOG_ODDS = 0.1
 """Exchange rate between looks and distance."""
 _LOG_ODDS_RANGE = (-5.0, 10.0)
 
@@ -99,7 +103,7 @@ def gap_ratio(one: Rectangle, other: Rectangle) -> float:
 def cost(track: Expectation, sighting: Sighting) -> float:
     """Return what it costs to take a detection for a track's face; infinite where it is not."""
     sizes = side(track.boxes[-1]), side(sighting.box)
-    if max(sizes) > _MOST_SIZE_RATIO * min(sizes):
+    if max(sizes) > MOST_SIZE_RATIO * min(sizes):
         return float("inf")
     distance = min(distance_ratio(box, sighting.box) for box in track.boxes)
     like = best_likeness(sighting.look, track.looks)
@@ -111,7 +115,7 @@ def cost(track: Expectation, sighting: Sighting) -> float:
     if not allowed:
         return float("inf")
     odds = 0.0 if like is None else float(np.clip(like, *_LOG_ODDS_RANGE))
-    return distance - _SIDES_PER_LOG_ODDS * odds
+    return distance - SIDES_PER_LOG_ODDS * odds
 
 
 def link(

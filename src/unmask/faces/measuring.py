@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.faces.appearance import best_likeness, look_at, worst_half
-from unmask.faces.association import NEAR_RATIO, UNLIKE, distance_ratio, gap_ratio, side
+from unmask.faces.association import (
+    CROWDED_GAP_RATIO,
+    MOST_SIZE_RATIO,
+    NEAR_RATIO,
+    SIDES_PER_LOG_ODDS,
+    UNLIKE,
+    distance_ratio,
+    gap_ratio,
+    side,
+)
 from unmask.faces.detector import FaceDetector
 from unmask.values import Box, Face, Landmarks, Look
 
@@ -32,10 +41,6 @@ _REGION_PX = 288
 """Side of the region when it is searched: faces are 96 px then, which suits every detector."""
 _SMALLEST_SHARE = 0.4
 """Faces smaller than this part of the expected one are not looked for."""
-_MOST_SIZE_RATIO = 1.8
-_SIDES_PER_LOG_ODDS = 0.1
-_CROWDED_GAP_RATIO = 0.5
-"""Faces with a narrower gap between their boxes may hide parts of each other."""
 _LEAST_HALF_IN_CROWD = 0.6
 """Least correlation of a face's worse half with its own looks where another face is near: half
 hidden faces reached 0.3 to 0.5."""
@@ -160,10 +165,10 @@ def _mismatch(expected: Face, face: Face, look: Look, looks: Sequence[Look]) -> 
     """Return how badly a face fits what is expected, in sides; infinite where it cannot be it."""
     distance = distance_ratio(_array(expected), _array(face))
     sizes = side(_array(expected)), side(_array(face))
-    if distance > NEAR_RATIO or max(sizes) > _MOST_SIZE_RATIO * min(sizes):
+    if distance > NEAR_RATIO or max(sizes) > MOST_SIZE_RATIO * min(sizes):
         return float("inf")
     like = best_likeness(look, looks)
-    return distance - _SIDES_PER_LOG_ODDS * (0.0 if like is None else like)
+    return distance - SIDES_PER_LOG_ODDS * (0.0 if like is None else like)
 
 
 def _fault(face: Face, shape: Sequence[int]) -> str | None:
@@ -199,7 +204,7 @@ def is_face_shaped(box: Box, landmarks: Landmarks) -> bool:
 
 def _doubt(face: Face, look: Look, others: Sequence[Face], looks: Sequence[Look]) -> str | None:
     """Say what speaks against a face being the track's, whole."""
-    near = any(gap_ratio(_array(face), _array(other)) < _CROWDED_GAP_RATIO for other in others)
+    near = any(gap_ratio(_array(face), _array(other)) < CROWDED_GAP_RATIO for other in others)
     like, half = best_likeness(look, looks), worst_half(look, looks)
     if like is not None and like < (UNLIKE if near else _STRANGE):
         return OTHER_FACE

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from unmask.faces.appearance import best_likeness, look_at, remember
 from unmask.faces.association import (
+    CROWDED_GAP_RATIO,
     NEAR_RATIO,
     Expectation,
     Rectangle,
@@ -45,9 +46,6 @@ _SEARCHES = ("all faces", "known faces", "large faces", "known faces")
 within two if they are small. A known face that is missed makes any of them look for all faces."""
 _LARGE_FACE_PX = 48
 """Least size of a large face, reduced pixels."""
-_CROWDED_GAP_RATIO = 0.5
-"""Faces with a narrower gap between their boxes may hide parts of each other: hair, ears and
-shoulders reach about as far."""
 _MEETING_GAP_RATIO = 0.25
 """Faces that move towards each other are watched closely from here."""
 _STILL_RATIO = 0.1
@@ -404,7 +402,7 @@ def _crowded(
     """Tell whether another face is so near that one may hide part of the other."""
     box = places[place]
     beside = any(
-        gap_ratio(box, other) < _CROWDED_GAP_RATIO for n, other in enumerate(places) if n != place
+        gap_ratio(box, other) < CROWDED_GAP_RATIO for n, other in enumerate(places) if n != place
     )
     return beside or any(gap_ratio(box, track.predicted(now)) < 0 for track in lost)
 
@@ -421,7 +419,7 @@ def _is_part(
 
 def _hidden(box: Rectangle, places: Sequence[Rectangle]) -> bool:
     """Tell whether a face that was missed may be behind another one."""
-    return any(gap_ratio(box, other) < _CROWDED_GAP_RATIO for other in places)
+    return any(gap_ratio(box, other) < CROWDED_GAP_RATIO for other in places)
 
 
 def _as_box(values: NDArray[np.float64]) -> Box:
