@@ -45,7 +45,7 @@ _LEAST_HALF_IN_CROWD = 0.6
 """Least correlation of a face's worse half with its own looks where another face is near: half
 hidden faces reached 0.3 to 0.5."""
 _LEAST_HALF = 0.0
-"""The same where none is near; of whole faces 0.5 % are below."""
+"""The same where none is near; of whole faces fewer than 0.5 % are below."""
 _STRANGE = -6.0
 """Log-odds: a face alone may turn so far that it is as unlike its looks as this."""
 _LEAST_SHARE_INSIDE = 0.7

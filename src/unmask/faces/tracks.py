@@ -12,28 +12,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.faces.appearance import best_likeness, look_at, remember
-from unmask.faces.association import (
-    CROWDED_GAP_RATIO,
-    NEAR_RATIO,
-    Expectation,
-    Rectangle,
-    Sighting,
-    distance_ratio,
-    gap_ratio,
-    link,
-    side,
-)
+from unmask.faces.appearance import look_at
+from unmask.faces.association import Sighting, gap_ratio, link, side
 from unmask.faces.crops import cut_square, square_around
 from unmask.faces.detector import FaceDetector
-from unmask.values import Box, Face, FaceTrack, Look
+from unmask.faces.open_track import OpenTrack, Seen, is_crowded, is_part, may_be_hidden
+from unmask.values import Box, Face, FaceTrack
 
 _MAX_MISSES = 1
 """Detections in a row that a face may be missed in before its track may end."""
@@ -52,8 +42,6 @@ _STILL_RATIO = 0.1
 """A gap that changes less within an interval does not change."""
 _FAST_RATIO = 0.5
 """A face that moves farther within an interval, in its own sides, is watched closely."""
-_KEPT_LIKENESS = 4.0
-"""A face in a crowd that looks less like itself may be half hidden; its look is not kept."""
 _STEADY_SHARE, _CROWDED_SHARE = 0.5, 0.2
 """How much the latest detection decides of a velocity; in a crowd boxes shrink and shift."""
 _CUT_LEVELS = 20.0
@@ -89,62 +77,6 @@ class SampledFrame(Protocol):
         """Return the reduced picture in colour."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """A frame held until the next detection."""
-
-    index: int
-    pts_seconds: float
-    luma: NDArray[np.uint8]
-
-
-@dataclass(eq=False)
-class _OpenTrack:
-    """A track that may go on."""
-
-    anchor: NDArray[np.float64]
-    """Geometry at the latest detection, reduced pixels."""
-    anchor_seconds: float
-    anchor_clear: bool
-    """Whether no other face was near at the latest detection."""
-    confidence: float
-    """Best score of a detection."""
-    looks: list[Look]
-    latest: Look
-    velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
-    """Change of the box per second."""
-    detections: int = 1
-    misses: int = 0
-    hidden: bool = False
-    """Whether another face was in front when it was missed."""
-    previous: NDArray[np.int16] | None = None
-    """Luma crop of the latest placed frame."""
-    placed_until: int = -1
-    """Index of the latest placed frame."""
-    indices: list[int] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    geometry: list[NDArray[np.float32]] = field(default_factory=list)
-    differences: list[float] = field(default_factory=list)
-    detected: list[bool] = field(default_factory=list)
-    clear: list[bool] = field(default_factory=list)
-
-    def predicted(self, seconds: float) -> Rectangle:
-        """Return the box expected at a time."""
-        box: Rectangle = self.anchor[:4] + self.velocity * (seconds - self.anchor_seconds)
-        return box if (box[2:] > box[:2]).all() else self.anchor[:4]
-
-    def expectation(self, seconds: float) -> Expectation:
-        """Return where the face may be at a time."""
-        boxes = (self.predicted(seconds), self.anchor[:4])
-        return Expectation(boxes, [*self.looks, self.latest], seconds - self.anchor_seconds)
-
-    def keep_look(self, look: Look, *, crowded: bool) -> None:
-        """Remember what the face looks like, unless it may be half hidden."""
-        if crowded and (best_likeness(look, self.looks) or 0.0) < _KEPT_LIKENESS:
-            return
-        self.looks, self.latest = remember(self.looks, look), look
-
-
 class Tracker:
     """Turns sampled frames into face tracks.
 
@@ -160,9 +92,9 @@ class Tracker:
         self._detector = detector
         self._every = every_seconds
         self._closely = min(closely_seconds, every_seconds)
-        self._open: list[_OpenTrack] = []
-        self._closed: list[_OpenTrack] = []
-        self._held: deque[_Seen] = deque()
+        self._open: list[OpenTrack] = []
+        self._closed: list[OpenTrack] = []
+        self._held: deque[Seen] = deque()
         self._changes: deque[float] = deque(maxlen=_CUT_MEMORY)
         self._steps: deque[float] = deque(maxlen=_CUT_MEMORY)
         self._last_detection: float | None = None
@@ -178,7 +110,7 @@ class Tracker:
     def add(self, frame: SampledFrame) -> None:
         """Take the next sampled frame."""
         self._scale = frame.scale
-        seen = _Seen(frame.index, frame.pts_seconds, frame.luma)
+        seen = Seen(frame.index, frame.pts_seconds, frame.luma)
         jump, cut = self._is_jump(seen), self._is_cut(seen)
         if cut:
             self.cuts.append(seen.pts_seconds)
@@ -195,7 +127,7 @@ class Tracker:
         ordered = sorted(self._closed, key=lambda t: (t.indices[0], t.geometry[0][0]))
         return [self._track(number, each) for number, each in enumerate(ordered, start=1)]
 
-    def _is_jump(self, seen: _Seen) -> bool:
+    def _is_jump(self, seen: Seen) -> bool:
         if not self._held:
             return False
         step = seen.pts_seconds - self._held[-1].pts_seconds
@@ -203,7 +135,7 @@ class Tracker:
         self._steps.append(step)
         return step < 0 or step > max(_JUMP_SECONDS, _JUMP_RATIO * usual)
 
-    def _is_cut(self, seen: _Seen) -> bool:
+    def _is_cut(self, seen: Seen) -> bool:
         if not self._held:
             return False
         before = self._held[-1].luma[::4, ::4].astype(np.int16)
@@ -220,16 +152,16 @@ class Tracker:
         lost = [t for n, t in enumerate(self._open) if all(n != linked for linked, _ in pairs)]
         places = [each.box for each in sightings]
         for t, d in pairs:
-            self._extend(self._open[t], sightings[d], now, crowded=_crowded(d, places, lost, now))
+            self._extend(self._open[t], sightings[d], now, crowded=is_crowded(d, places, lost, now))
         linked = {d for _, d in pairs}
         fresh = [
-            self._begin(each, now, crowded=_crowded(d, places, [], now))
+            self._begin(each, now, crowded=is_crowded(d, places, [], now))
             for d, each in enumerate(sightings)
-            if d not in linked and not _is_part(d, places, lost, now)
+            if d not in linked and not is_part(d, places, lost, now)
         ]
         for track in lost:
             track.misses += 1
-            track.hidden |= _hidden(track.predicted(now), places)
+            track.hidden |= may_be_hidden(track.predicted(now), places)
         over = [t for t in lost if self._is_over(t, now)]
         self._closed += over
         self._open = [t for t in self._open if t not in over] + fresh
@@ -262,13 +194,13 @@ class Tracker:
         expected = [track.expectation(now) for track in self._open]
         return link(expected, sightings, sure_confidence=self._detector.sure_confidence)
 
-    def _begin(self, sighting: Sighting, now: float, *, crowded: bool) -> _OpenTrack:
+    def _begin(self, sighting: Sighting, now: float, *, crowded: bool) -> OpenTrack:
         look = sighting.look
-        track = _OpenTrack(sighting.geometry, now, not crowded, sighting.confidence, [look], look)
+        track = OpenTrack(sighting.geometry, now, not crowded, sighting.confidence, [look], look)
         self._place(track, self._held[-1], sighting.geometry, detected=True, clear=not crowded)
         return track
 
-    def _extend(self, track: _OpenTrack, sighting: Sighting, now: float, *, crowded: bool) -> None:
+    def _extend(self, track: OpenTrack, sighting: Sighting, now: float, *, crowded: bool) -> None:
         """Place the frames since a track's latest detection, interpolated; move its anchor.
 
         Frames in which it was hidden are left out.
@@ -297,8 +229,8 @@ class Tracker:
 
     def _place(
         self,
-        track: _OpenTrack,
-        seen: _Seen,
+        track: OpenTrack,
+        seen: Seen,
         geometry: NDArray[np.float64],
         *,
         detected: bool,
@@ -319,7 +251,7 @@ class Tracker:
         track.detected.append(detected)
         track.clear.append(clear)
 
-    def _is_over(self, track: _OpenTrack, now: float) -> bool:
+    def _is_over(self, track: OpenTrack, now: float) -> bool:
         """Tell whether a face has been missed for too long."""
         intervals = _HIDDEN_INTERVALS if track.hidden else _LOST_INTERVALS
         lost_seconds = now - track.anchor_seconds
@@ -332,11 +264,11 @@ class Tracker:
             for track in self._open
         ) or any(self._meet(one, other, now) for one, other in combinations(self._open, 2))
 
-    def _is_fast(self, track: _OpenTrack) -> bool:
+    def _is_fast(self, track: OpenTrack) -> bool:
         moved = np.abs(track.velocity).max() * self._every
         return bool(moved > _FAST_RATIO * side(track.anchor[:4]))
 
-    def _meet(self, one: _OpenTrack, other: _OpenTrack, now: float) -> bool:
+    def _meet(self, one: OpenTrack, other: OpenTrack, now: float) -> bool:
         """Tell whether two faces come near each other before the next detection, or part."""
         times = (now, now + self._every / 2, now + self._every)
         gaps = [gap_ratio(one.predicted(t), other.predicted(t)) for t in times]
@@ -357,7 +289,7 @@ class Tracker:
             self.detections += 1
             places = [each.box for each in sightings]
             for t, d in self._link(sightings, last.pts_seconds):
-                crowded = _crowded(d, places, [], last.pts_seconds)
+                crowded = is_crowded(d, places, [], last.pts_seconds)
                 self._extend(self._open[t], sightings[d], last.pts_seconds, crowded=crowded)
         self._closed += self._open
         self._open = []
@@ -369,7 +301,7 @@ class Tracker:
         while len(self._held) > 1 and self._held[0].index <= oldest:
             self._held.popleft()
 
-    def _track(self, number: int, each: _OpenTrack) -> FaceTrack:
+    def _track(self, number: int, each: OpenTrack) -> FaceTrack:
         geometry = np.stack(each.geometry) / np.float32(self._scale)
         return FaceTrack(
             id=number,
@@ -394,32 +326,6 @@ def _sightings(picture: NDArray[np.uint8], faces: Sequence[Face]) -> list[Sighti
         )
         for f in faces
     ]
-
-
-def _crowded(
-    place: int, places: Sequence[Rectangle], lost: Sequence[_OpenTrack], now: float
-) -> bool:
-    """Tell whether another face is so near that one may hide part of the other."""
-    box = places[place]
-    beside = any(
-        gap_ratio(box, other) < CROWDED_GAP_RATIO for n, other in enumerate(places) if n != place
-    )
-    return beside or any(gap_ratio(box, track.predicted(now)) < 0 for track in lost)
-
-
-def _is_part(
-    place: int, places: Sequence[Rectangle], lost: Sequence[_OpenTrack], now: float
-) -> bool:
-    """Tell whether a detection beside another face is what shows of a face that is lost there."""
-    box = places[place]
-    return _crowded(place, places, [], now) and any(
-        distance_ratio(box, track.predicted(now)) <= NEAR_RATIO for track in lost
-    )
-
-
-def _hidden(box: Rectangle, places: Sequence[Rectangle]) -> bool:
-    """Tell whether a face that was missed may be behind another one."""
-    return any(gap_ratio(box, other) < CROWDED_GAP_RATIO for other in places)
 
 
 def _as_box(values: NDArray[np.float64]) -> Box:
