@@ -28,6 +28,7 @@ from unmask.explain.regions import shares
 from unmask.explain.stated import stated_faithfulness
 from unmask.faces.detector import create
 from unmask.faces.framing import Crops, batch, cut_views, face_square
+from unmask.faces.persons import group
 from unmask.likelihood import why_unstated
 from unmask.passes import (
     DETECTOR_THREADS,
@@ -39,7 +40,7 @@ from unmask.passes import (
     face_px,
     first_pass,
     heaviest,
-    key_frame,
+    measured_key_frame,
 )
 from unmask.provenance import repeat_command, settings_table, versions
 from unmask.runtime import DEFAULT_BATCH, Network, Output, ViewOutput, preprocess
@@ -54,6 +55,7 @@ from unmask.values import (
     DetectorInfo,
     KeyFrame,
     KeyFramePicture,
+    Person,
     SaliencyMap,
     Scan,
     ScanResult,
@@ -156,7 +158,17 @@ class Scanner:
         judged = heaviest(first.tracks, self.settings.limits.max_tracks)
         chosen = [choose(first, track, self.settings) for track in judged]
         crops = self._cut(first, chosen, progress)
-        crops, pictures = self._score(crops, progress)
+        fit = [crop for crop in crops if crop.key_frame.unusable is None]
+        unfit = [crop for crop in crops if crop.key_frame.unusable is not None]
+        scored, pictures = self._score(fit, progress)
+        pictures += [
+            KeyFramePicture(
+                c.track_id, c.key_frame.frame_index, c.pixels, (), other_crops=c.views[1:]
+            )
+            for c in unfit
+        ]
+        pictures.sort(key=lambda p: (p.track_id, p.frame_index))
+        crops = sorted(scored + unfit, key=lambda c: (c.track_id, c.key_frame.frame_index))
         by_track: dict[int, list[KeyFrame]] = {c.track.id: [] for c in chosen}
         for crop in crops:
             by_track[crop.track_id].append(crop.key_frame)
@@ -172,7 +184,7 @@ class Scanner:
         total = sum(len(each.positions) for each in chosen)
         crops: list[_Crop] = []
         for frame, each, position in decode_chosen(first, chosen, self.settings.limits):
-            asked = key_frame(each, position)
+            asked = measured_key_frame(self._face_detector, frame, each, position)
             views = cut_views(frame.image, asked.box, self.bundle.views)
             square = face_square(asked.box, self.bundle.manifest.preprocessing)
             crops.append(_Crop(each.track.id, asked, views, square))
@@ -298,7 +310,15 @@ class Scanner:
             settings=settings_table(self.settings),
             versions=versions(),
             command=repeat_command(first.info.path, self.settings, self._given_detector),
+            persons=persons(first, tracks),
         )
+
+
+def persons(first: FirstPass, tracks: Sequence[TrackResult]) -> tuple[Person, ...]:
+    """Group the faces that were looked at by person."""
+    looked_at = {track.id for track in tracks}
+    groups = group([track for track in first.tracks if track.id in looked_at])
+    return tuple(Person(number, each) for number, each in enumerate(groups, start=1))
 
 
 def passing(tracks: Sequence[TrackResult], settings: ScanSettings) -> tuple[TrackResult, ...]:

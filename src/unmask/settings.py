@@ -108,7 +108,9 @@ class ScanSettings:
     face_detector: str = "mtcnn"
     """Name of the face detector."""
     detect_every_seconds: float = 0.5
-    """Time between two face detections; boxes in between are interpolated."""
+    """Longest time between two face detections; boxes in between are interpolated."""
+    detect_closely_seconds: float = 0.1
+    """The same while faces are near each other, move fast, or have just come or gone."""
     detect_long_side_px: int = 640
     """Longer side of the reduced picture that faces are searched in; a single picture is reduced to
     no less than a third."""
@@ -139,6 +141,7 @@ class ScanSettings:
         for name in (
             "sample_fps",
             "detect_every_seconds",
+            "detect_closely_seconds",
             "detect_long_side_px",
             "budget",
             "least_key_frames",

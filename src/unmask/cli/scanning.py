@@ -255,7 +255,7 @@ def exit_code(results: Sequence[ScanResult], errors: Sequence[UnmaskError]) -> i
 
 def summary(result: ScanResult) -> str:
     """Put a result into a few lines of text."""
-    from unmask.report.wording import statements, survival, visible
+    from unmask.report.wording import repeated_persons, statements, survival, visible
 
     lines = [f"{visible(result.video.path)}: {_words(result.verdict)}"]
     for track in result.tracks:
@@ -265,6 +265,7 @@ def summary(result: ScanResult) -> str:
         if track.verdict.probability is not None and track.verdict.reason is not None:
             lines.append(f"    {visible(track.verdict.reason)}")
         lines += [f"    {_plain(said)}" for said in statements(track.verdict)]
+    lines += [f"  {said}" for said in repeated_persons(result)]
     for place, said in enumerate(survival(result)):
         lines.append(f"  {'' if place == 0 else '  '}{_plain(said)}")
     lines += [f"  not analysed: {visible(reason)}" for reason in result.coverage.not_analysed]

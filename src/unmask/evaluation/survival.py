@@ -70,15 +70,18 @@ def _judged(
 def _scored(
     scan: Scan, bundle: Bundle, network: Network, condition: Condition
 ) -> dict[tuple[int, int], KeyFrame]:
-    """Return the key frames with pictures by track and frame, scored under a condition."""
+    """Return the key frames with a score by track and frame, scored under a condition."""
+    found = {(t.id, key.frame_index): key for t in scan.result.tracks for key in t.key_frames}
+    pictures = [p for p in scan.pictures if found[p.track_id, p.frame_index].logit is not None]
+    if not pictures:
+        return {}
     faces = [
         tuple(condition.of(crop, seed=number) for crop in picture.crops)
-        for number, picture in enumerate(scan.pictures)
+        for number, picture in enumerate(pictures)
     ]
     logits = network.run(batch(faces)).logits
-    found = {(t.id, key.frame_index): key for t in scan.result.tracks for key in t.key_frames}
     limits = bundle.manifest.judgeable
-    keys = [(picture.track_id, picture.frame_index) for picture in scan.pictures]
+    keys = [(picture.track_id, picture.frame_index) for picture in pictures]
     return {
         at: scored_key_frame(found[at], changed[0], logit, limits)
         for at, changed, logit in zip(keys, faces, logits, strict=True)
