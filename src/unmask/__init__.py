@@ -13,6 +13,11 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from unmask.quiet import stop_telemetry
+
+# the one thing done at import: a library that is loaded before it has sent something already
+stop_telemetry()
+
 TYPE_CHECKING = False  # read by type checkers as true; importing `typing` would take 10 ms
 if TYPE_CHECKING:
     from unmask.api import ScanResult, scan, write_report
