@@ -25,9 +25,9 @@ from unmask.passes import first_pass
 from unmask.provenance import repeat_command
 from unmask.report.document import from_json, to_json
 from unmask.scan import Scanner, coverage, passing
-from unmask.scoring import cannot_judge
 from unmask.settings import Limits, ScanSettings
 from unmask.values import SCHEMA_VERSION, Scan, ScanDocument, TrackResult
+from unmask.verdict import cannot_judge
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

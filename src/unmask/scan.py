@@ -41,7 +41,7 @@ from unmask.passes import (
 )
 from unmask.provenance import repeat_command, settings_table, versions
 from unmask.runtime import DEFAULT_BATCH, Network, Output, preprocess
-from unmask.scoring import calibrate, judge_track, judge_video
+from unmask.scoring import calibrate
 from unmask.scoring import scored as scored_key_frame
 from unmask.settings import ScanSettings
 from unmask.values import (
@@ -57,6 +57,7 @@ from unmask.values import (
     ScanResult,
     TrackResult,
 )
+from unmask.verdict import judge_track, judge_video
 
 _SMALL_SAMPLE_FRAMES = 8
 _CURVE_DIGITS = 3
@@ -231,7 +232,8 @@ class Scanner:
     def _result(self, first: FirstPass, tracks: tuple[TrackResult, ...]) -> ScanResult:
         manifest = self.bundle.manifest
         verdict = judge_video(
-            [t.verdict for t in tracks],
+            {t.id: t.verdict for t in tracks},
+            manifest,
             why_none=f"no {'clear ' if first.doubtful else ''}face was found in "
             f"{first.coverage.frames_sampled} sampled frames",
         )
@@ -342,12 +344,6 @@ def warnings(
         if not first.is_single_picture  # its verdict says so itself
     ):
         said.append(f"a verdict rests on fewer than {_SMALL_SAMPLE_FRAMES} key frames")
-    judged = sum(t.verdict.word != "cannot judge" for t in tracks)
-    if judged > 1:
-        said.append(
-            f"{judged} faces were judged and the most suspicious one decides: the more faces, "
-            "the likelier a false alarm"
-        )
     return said
 
 
