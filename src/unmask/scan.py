@@ -52,6 +52,7 @@ from unmask.values import (
     DetectorInfo,
     KeyFrame,
     KeyFramePicture,
+    MissRate,
     SaliencyMap,
     Scan,
     ScanResult,
@@ -249,6 +250,10 @@ class Scanner:
                 sha256=self.bundle.sha256,
                 calibration=manifest.calibration.data,
                 limits=manifest.limits,
+                misses=tuple(
+                    MissRate(rate.method, rate.missed, rate.videos)
+                    for rate in manifest.method_rates
+                ),
             ),
             settings=settings_table(self.settings),
             versions=versions(),

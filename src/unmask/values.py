@@ -334,6 +334,18 @@ class Coverage:
 
 
 @dataclass(frozen=True)
+class MissRate:
+    """How often a detector missed forgeries of one kind."""
+
+    method: str
+    """The way of forging, such as `lip-sync`."""
+    missed: float | None
+    """Share of its videos that got `little evidence`; None: never tested."""
+    videos: int
+    """Videos behind it."""
+
+
+@dataclass(frozen=True)
 class DetectorInfo:
     """The detector behind the scores."""
 
@@ -345,6 +357,8 @@ class DetectorInfo:
     """What the probabilities were calibrated on."""
     limits: tuple[str, ...]
     """What its makers say it cannot do."""
+    misses: tuple[MissRate, ...] = ()
+    """What it is likely to miss, by method; empty: the detector's card does not say."""
 
 
 @dataclass(frozen=True)

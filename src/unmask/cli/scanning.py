@@ -19,7 +19,17 @@ from unmask.jobs import Job, scan_all
 from unmask.passes import Progress
 from unmask.report.document import require_writable, to_json
 from unmask.report.html import Page
-from unmask.report.wording import NOT_MEASURED, percent, statements, survival, visible
+from unmask.report.wording import (
+    NOT_MEASURED,
+    decided,
+    misses,
+    percent,
+    phrase,
+    rate,
+    statements,
+    survival,
+    visible,
+)
 from unmask.values import SCHEMA_VERSION, Failure, Scan, ScanDocument, ScanResult, Verdict
 
 FOUND = ("some evidence", "substantial evidence")
@@ -218,6 +228,11 @@ def exit_code(results: Sequence[ScanResult], errors: Sequence[UnmaskError]) -> i
 def summary(result: ScanResult) -> str:
     """Put a result into a few lines of text."""
     lines = [f"{visible(result.video.path)}: {_words(result.verdict)}"]
+    lines += [
+        f"  {_plain(said)}"
+        for said in (decided(result.verdict), rate(result.verdict), misses(result))
+        if said is not None
+    ]
     for track in result.tracks:
         span = f", {track.start_seconds:.1f}-{track.end_seconds:.1f} s"
         when = span if result.video.kind == "video" else ""
@@ -241,8 +256,8 @@ def _words(verdict: Verdict) -> str:
     if verdict.interval is not None:
         between = " to ".join(percent(bound) for bound in verdict.interval)
     frames = f"{verdict.frames_used} key frame{'' if verdict.frames_used == 1 else 's'}"
-    said = f"probability {percent(verdict.probability)}, 95 % interval {between}, {frames}"
-    return f"{verdict.word} of manipulation ({_plain(said)})"
+    said = f"probability {percent(verdict.probability)}, 95 % range {between}, {frames}"
+    return f"{phrase(verdict.word)} ({_plain(said)})"
 
 
 def _plain(text: str) -> str:

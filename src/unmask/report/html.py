@@ -197,6 +197,10 @@ def environment() -> jinja2.Environment:
         setting=wording.setting,
         statements=wording.statements,
         survival=wording.survival,
+        rate=wording.rate,
+        range_note=wording.range_note,
+        decided=wording.decided,
+        misses=wording.misses,
     )
     made.globals.update(
         verdicts=wording.VERDICTS,
