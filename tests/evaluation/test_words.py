@@ -10,8 +10,9 @@ import pytest
 
 from bundles import manifest, write_bundle
 from predicted import drawn, predictions
+from unmask.errors import ManifestError
 from unmask.evaluation.calibrating import calibrated
-from unmask.evaluation.predictions import PredictionRow
+from unmask.evaluation.predictions import PredictionRow, pool
 from unmask.evaluation.units import Units, units_of
 from unmask.evaluation.words import (
     LITTLE_MISSES,
@@ -132,3 +133,23 @@ def test_calibrating_on_one_source_leaves_the_words_open(tmp_path: Path) -> None
     fitted = calibrated(bundle, rows)
     assert fitted.words is None
     assert fitted.method_rates == ()
+
+
+def test_pooled_files_are_sources_of_their_own() -> None:
+    parts = [
+        predictions(rows_of_sources(60, offsets={name: offset}), data=f"{name}.parquet")
+        for name, offset in OFFSETS.items()
+    ]
+    joined = pool(parts)
+    assert len(joined) == sum(map(len, parts))
+    assert set(joined.words["dataset"]) == {"alpha.parquet", "beta.parquet", "gamma.parquet"}
+    assert joined.info.data == "alpha.parquet + beta.parquet + gamma.parquet"
+
+
+def test_files_of_other_networks_or_with_a_shared_video_are_not_pooled() -> None:
+    one = predictions(rows_of_sources(20, offsets={"alpha": 0.0}), model_sha256="a" * 64)
+    other = predictions(rows_of_sources(20, offsets={"beta": 0.0}), model_sha256="b" * 64)
+    with pytest.raises(ManifestError, match="different networks"):
+        pool([one, other])
+    with pytest.raises(ManifestError, match="20 videos stand in several"):
+        pool([one, one])
