@@ -44,7 +44,7 @@ from unmask.passes import (
 )
 from unmask.provenance import repeat_command, settings_table, versions
 from unmask.runtime import DEFAULT_BATCH, Network, Output, ViewOutput, preprocess
-from unmask.scoring import calibrate, judge_track, judge_video
+from unmask.scoring import calibrate
 from unmask.scoring import scored as scored_key_frame
 from unmask.settings import ScanSettings
 from unmask.values import (
@@ -55,6 +55,7 @@ from unmask.values import (
     DetectorInfo,
     KeyFrame,
     KeyFramePicture,
+    MissRate,
     Person,
     SaliencyMap,
     Scan,
@@ -63,6 +64,7 @@ from unmask.values import (
     VideoInfo,
     ViewScore,
 )
+from unmask.verdict import judge_track, judge_video
 
 _SMALL_SAMPLE_FRAMES = 8
 _CURVE_DIGITS = 3
@@ -291,7 +293,8 @@ class Scanner:
     def _result(self, first: FirstPass, tracks: tuple[TrackResult, ...]) -> ScanRecord:
         manifest = self.bundle.manifest
         verdict = judge_video(
-            [t.verdict for t in tracks],
+            {t.id: t.verdict for t in tracks},
+            manifest,
             why_none=_why_none(first),
         )
         return ScanRecord(
@@ -306,6 +309,10 @@ class Scanner:
                 sha256=self.bundle.sha256,
                 calibration=manifest.calibration.data,
                 limits=manifest.limits,
+                misses=tuple(
+                    MissRate(rate.method, rate.missed, rate.videos)
+                    for rate in manifest.method_rates
+                ),
             ),
             settings=settings_table(self.settings),
             versions=versions(),
@@ -411,12 +418,6 @@ def warnings(
         if not first.is_single_picture  # its verdict says so itself
     ):
         said.append(f"a verdict rests on fewer than {_SMALL_SAMPLE_FRAMES} key frames")
-    judged = sum(t.verdict.word != "cannot judge" for t in tracks)
-    if judged > 1:
-        said.append(
-            f"{judged} faces were judged and the most suspicious one decides: the more faces, "
-            "the likelier a false alarm"
-        )
     return said
 
 

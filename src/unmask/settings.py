@@ -21,6 +21,9 @@ FOLDS = 5
 """Folds of `k-fold`."""
 FRAMES_PER_ROW = 3
 """Frames that a leak audit looks at of each row."""
+SUBSTANTIAL_KEY_FRAMES = 6
+"""Fewest usable key frames behind `substantial evidence`, where a detector does not say: below it
+the mean over a face scatters too much to accuse anybody."""
 REPLICATES = 2000
 """Draws of a bootstrap interval."""
 

@@ -18,9 +18,9 @@ from unmask.report.html import to_html
 from unmask.report.wording import survival
 from unmask.runtime import Network
 from unmask.scanner import Scanner
-from unmask.scoring import cannot_judge
 from unmask.settings import ScanSettings
 from unmask.values import SCHEMA_VERSION, Scan, ScanDocument
+from unmask.verdict import cannot_judge
 
 FORGED = Path(__file__).parent.parent.parent / "examples" / "forged.mp4"
 

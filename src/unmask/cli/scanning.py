@@ -255,9 +255,22 @@ def exit_code(results: Sequence[ScanRecord], errors: Sequence[UnmaskError]) -> i
 
 def summary(result: ScanRecord) -> str:
     """Put a result into a few lines of text."""
-    from unmask.report.wording import repeated_persons, statements, survival, visible
+    from unmask.report.wording import (
+        decided,
+        misses,
+        rate,
+        repeated_persons,
+        statements,
+        survival,
+        visible,
+    )
 
     lines = [f"{visible(result.video.path)}: {_words(result.verdict)}"]
+    lines += [
+        f"  {_plain(said)}"
+        for said in (decided(result.verdict), rate(result.verdict), misses(result))
+        if said is not None
+    ]
     for track in result.tracks:
         span = f", {track.start_seconds:.1f}-{track.end_seconds:.1f} s"
         when = span if result.video.kind == "video" else ""
@@ -276,7 +289,7 @@ def summary(result: ScanRecord) -> str:
 
 
 def _words(verdict: Verdict) -> str:
-    from unmask.report.wording import NOT_MEASURED, percent
+    from unmask.report.wording import NOT_MEASURED, percent, phrase
 
     if verdict.probability is None:
         return f"cannot judge ({verdict.reason})"
@@ -284,8 +297,8 @@ def _words(verdict: Verdict) -> str:
     if verdict.interval is not None:
         between = " to ".join(percent(bound) for bound in verdict.interval)
     frames = f"{verdict.frames_used} key frame{'' if verdict.frames_used == 1 else 's'}"
-    said = f"probability {percent(verdict.probability)}, 95 % interval {between}, {frames}"
-    return f"{verdict.word} of manipulation ({_plain(said)})"
+    said = f"probability {percent(verdict.probability)}, 95 % range {between}, {frames}"
+    return f"{phrase(verdict.word)} ({_plain(said)})"
 
 
 def _plain(text: str) -> str:

@@ -198,6 +198,10 @@ def environment() -> jinja2.Environment:
         statements=wording.statements,
         survival=wording.survival,
         persons=wording.repeated_persons,
+        rate=wording.rate,
+        range_note=wording.range_note,
+        decided=wording.decided,
+        misses=wording.misses,
     )
     made.globals.update(
         verdicts=wording.VERDICTS,
