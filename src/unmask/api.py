@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.detector import Detector
 from unmask.errors import UnmaskError
 from unmask.files import write_text
 from unmask.scanner import Scanner
@@ -41,8 +42,6 @@ from unmask.values import (
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from unmask.detector import Detector
 
 _CARD_HEIGHT_PX = 620
 """Height of the report's frame in a notebook."""

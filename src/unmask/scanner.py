@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask import keyframes
-from unmask.bundle import Bundle, BundleManifest, load_bundle
+from unmask.bundle import BundleManifest, load_bundle, shipped_folder
 from unmask.catalogue import SHIPPED, find
+from unmask.detector import Detector
 from unmask.explain import BundleNetwork, check_methods, explain
 from unmask.explain.agreement import mean_agreement
 from unmask.explain.methods import OF_FEATURES
@@ -96,10 +97,10 @@ class Scanner:
     """A loaded detector that scans files.
 
     Args:
-        detector: a folder, a name that `unmask detectors list` shows, or `owner/name` on the Hub;
-            None for the one that comes with the package.
+        detector: a folder, a name that `unmask detectors list` shows, `owner/name` on the Hub, or
+            a loaded `Detector`; None for the one that comes with the package.
         settings: how videos are looked at.
-        threads: threads of the detector's network.
+        threads: threads of the detector's network; a loaded `Detector` has its own.
 
     Raises:
         InputNotFound: there is no such detector.
@@ -110,7 +111,7 @@ class Scanner:
 
     def __init__(
         self,
-        detector: str | Path | None = None,
+        detector: str | Path | Detector | None = None,
         *,
         settings: ScanSettings | None = None,
         threads: int = 2,
@@ -119,10 +120,13 @@ class Scanner:
         keyframes.selector(self.settings.selector)
         check_methods(self.settings.explain)
         self._face_detector = create(self.settings.face_detector, threads=DETECTOR_THREADS)
-        self.bundle: Bundle = load_bundle(find(detector or SHIPPED))
-        self._given_detector = detector
+        if isinstance(detector, Detector):
+            self.bundle, self._network = detector.bundle, detector.network
+        else:
+            self.bundle = load_bundle(find(detector or SHIPPED))
+            self._network = Network(self.bundle, threads=threads)
+        self._given_detector = _name_for_command(detector)
         methods_of(self.bundle, self.settings.explain)
-        self._network = Network(self.bundle, threads=threads)
         self._explained = BundleNetwork(self.bundle, network=self._network, threads=threads)
 
     def scan(self, path: str | Path, *, progress: Progress | None = None) -> Scan:
@@ -326,6 +330,14 @@ def persons(first: FirstPass, tracks: Sequence[TrackResult]) -> tuple[Person, ..
     looked_at = {track.id for track in tracks}
     groups = group([track for track in first.tracks if track.id in looked_at])
     return tuple(Person(number, each) for number, each in enumerate(groups, start=1))
+
+
+def _name_for_command(detector: str | Path | Detector | None) -> str | Path | None:
+    """Return what names a detector on a command line; None for the shipped one."""
+    if not isinstance(detector, Detector):
+        return detector
+    folder = detector.bundle.folder
+    return None if folder == shipped_folder() else folder
 
 
 def passing(tracks: Sequence[TrackResult], settings: ScanSettings) -> tuple[TrackResult, ...]:
