@@ -29,6 +29,9 @@ Progress = Callable[[str, float], None]
 DETECTOR_THREADS = 1
 """The decoder keeps the other cores busy; a second thread costs a fifth more and gains nothing."""
 
+FEW_FRAMES = 2
+"""A film of so few frames is judged like a picture: no more of it can ever be had."""
+
 PICTURE_REDUCTION = 3
 """A single picture is reduced to no less than a third for the search: it is one detection only, and
 faces of 48 px are still found then."""
@@ -55,9 +58,9 @@ class FirstPass:
 
     @property
     def is_single_picture(self) -> bool:
-        """Whether one picture is all there is: a still, or a film of one frame that is whole."""
+        """Whether one picture, or two, is all there is: a still, or a film that is whole."""
         read = self.coverage
-        return self.info.kind == "image" or (read.frames_decoded == 1 and read.is_whole)
+        return self.info.kind == "image" or (read.frames_decoded <= FEW_FRAMES and read.is_whole)
 
     def __repr__(self) -> str:
         """Show the counts."""
@@ -82,6 +85,7 @@ def first_pass(
     *,
     detector: FaceDetector | None = None,
     progress: Progress | None = None,
+    opened: Callable[[VideoInfo], object] | None = None,
 ) -> FirstPass:
     """Read a file once: probe it, follow its faces, measure their differences.
 
@@ -89,13 +93,16 @@ def first_pass(
         path: a video, an animation or a picture.
         settings: how it is looked at.
         detector: the settings' face detector, where it is loaded already.
-        progress: told how far the reading is.
+        progress: told how far the reading is, after each frame.
+        opened: told what the file says of itself, before its pictures are read.
 
     Raises:
         InputError: the file cannot be used.
         DecodeError: nothing in it could be decoded.
     """
     info = probe(path, limits=settings.limits)
+    if opened:
+        opened(info)
     passing = LumaPass(
         info,
         sample_fps=settings.sample_fps,
@@ -103,17 +110,21 @@ def first_pass(
         limits=settings.limits,
     )
     detector = detector or create(settings.face_detector, threads=DETECTOR_THREADS)
-    tracker = Tracker(detector, every_seconds=settings.detect_every_seconds)
+    tracker, found = Tracker(detector, every_seconds=settings.detect_every_seconds), []
     stamps: dict[int, FrameStamp] = {}
     codec_keys: set[int] = set()
     for frame in passing:
         stamps[frame.index] = frame.stamp
         if frame.codec_key:
             codec_keys.add(frame.index)
+        if frame.starts_part:
+            found += tracker.finish()
+            tracker = Tracker(detector, every_seconds=settings.detect_every_seconds)
         tracker.add(frame)
-        if progress and info.duration_seconds:
-            progress("reading", min(1.0, frame.pts_seconds / info.duration_seconds))
-    found = tracker.finish()
+        if progress:
+            length = info.duration_seconds
+            progress("reading", min(1.0, frame.pts_seconds / length) if length else 0.0)
+    found += tracker.finish()
     sure = [track for track in found if track.confidence >= detector.sure_confidence]
     return FirstPass(
         info,

@@ -162,7 +162,6 @@ def scan(  # noqa: PLR0917 - the parameters are the options
 
     Every verdict comes with its limits, and with what could not be analysed.
     """
-    from unmask.catalogue import find
     from unmask.cli.scanning import Outputs, run_scan
     from unmask.jobs import Job
 
@@ -178,8 +177,7 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         limits=Limits(max_seconds=max_seconds),
         seed=seed,
     )
-    named = None if detector is None else str(find(detector))
-    job = Job(named, settings, threads, stress, timeout_seconds)
+    job = Job(detector, settings, threads, stress, timeout_seconds)
     raise typer.Exit(run_scan(inputs, Outputs(report, json), job, workers=workers))
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.datasets.layouts.crops import IN_PARQUET, picture
-from unmask.datasets.layouts.layout import PICTURE_SUFFIXES, files_below
+from unmask.datasets.layouts.layout import files_below
 from unmask.errors import DecodeError, InputNotFound, NotMedia
 from unmask.faces.detector import create
 from unmask.faces.tracks import Tracker
@@ -28,6 +28,7 @@ from unmask.passes import (
     wanted_at,
 )
 from unmask.settings import Limits, ScanSettings
+from unmask.suffixes import PICTURE_SUFFIXES
 from unmask.values import FaceTrack, Frame
 from unmask.video import FrameStamp, LumaFrame, LumaPass, probe, read_frames
 from unmask.video.still import pixels_as_shown
