@@ -109,7 +109,7 @@ def write_seed(name: str, folder: Path) -> Path:
         # the same bytes each time: one thread, and no random numbers in the container
         how["options"] = {
             "threads": "1",
-            **_QUIET.get(name.split(".")[0], {}),
+            **_QUIET.get(name.split(".", maxsplit=1)[0], {}),
             **how.get("options", {}),
         }
         how["container_options"] = {"fflags": "+bitexact", **how.get("container_options", {})}
