@@ -1,4 +1,4 @@
-"""A fuzzer: small clips of every kind are damaged by script, read in the real workers, and compared.
+"""A fuzzer: clips of every kind are damaged by script, read in the real workers, and compared.
 
     python tests/fuzz.py --files 7000 --results out/fuzz.ndjson
 
@@ -109,7 +109,7 @@ def write_seed(name: str, folder: Path) -> Path:
         # the same bytes each time: one thread, and no random numbers in the container
         how["options"] = {
             "threads": "1",
-            **_QUIET.get(name.split(".")[0], {}),
+            **_QUIET.get(name.partition(".")[0], {}),
             **how.get("options", {}),
         }
         how["container_options"] = {"fflags": "+bitexact", **how.get("container_options", {})}

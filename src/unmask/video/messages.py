@@ -22,7 +22,6 @@ from typing import Self
 import av
 import av.logging
 
-
 _MOST_MESSAGES = 1000
 """Messages that are kept between two packets; a hostile file could make millions."""
 _DAMAGE_BELOW_ERROR = re.compile(r"conceal|corrupt|damaged|undecodable", re.IGNORECASE)
