@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from alone import all_here
 from commands import Command, Done
+from unmask.quiet import stop_telemetry
+
+stop_telemetry()  # before any test imports ONNX Runtime, whatever it imports first
 
 # how long an example takes says more about the machine than about the code
 settings.register_profile("untimed", deadline=None)
@@ -17,6 +21,7 @@ settings.load_profile("untimed")
 FIRST = (
     "training/test_resume.py",
     "studies/test_every_study.py",
+    "test_privacy.py",
     "training/test_bundling.py",
     "training/test_engine.py",
     "explain/test_references.py",
@@ -42,9 +47,11 @@ def unmask(
 ) -> Command:
     """Return a function that runs a command in the test's folder, in this process.
 
-    What C libraries write is seen too.
+    What C libraries write is seen too. Its files are read in this process as well.
     """
     from unmask.cli import main
+
+    monkeypatch.setattr("unmask.jobs.run_all", all_here)
 
     monkeypatch.chdir(tmp_path)
 

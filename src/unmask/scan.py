@@ -10,7 +10,7 @@ by one. It writes nothing and prints nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,14 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask import keyframes
-from unmask.bundle import Bundle, BundleManifest, load_bundle, shipped_folder
-from unmask.explain import BundleNetwork, Evidence, check_methods, explain
+from unmask.bundle import Bundle, BundleManifest, load_bundle
+from unmask.catalogue import SHIPPED, find
+from unmask.explain import BundleNetwork, check_methods, explain
 from unmask.explain.agreement import mean_agreement
+from unmask.explain.methods import OF_FEATURES
 from unmask.explain.network import methods_of
 from unmask.explain.regions import shares
 from unmask.explain.stated import stated_faithfulness
-from unmask.faces.crops import cut_square, square_around
 from unmask.faces.detector import create
+from unmask.faces.framing import Crops, batch, cut_views, face_square
+from unmask.faces.persons import group
 from unmask.likelihood import why_unstated
 from unmask.passes import (
     DETECTOR_THREADS,
@@ -37,10 +40,10 @@ from unmask.passes import (
     face_px,
     first_pass,
     heaviest,
-    key_frame,
+    measured_key_frame,
 )
 from unmask.provenance import repeat_command, settings_table, versions
-from unmask.runtime import DEFAULT_BATCH, Network, Output, preprocess
+from unmask.runtime import DEFAULT_BATCH, Network, Output, ViewOutput, preprocess
 from unmask.scoring import calibrate, judge_track, judge_video
 from unmask.scoring import scored as scored_key_frame
 from unmask.settings import ScanSettings
@@ -52,10 +55,13 @@ from unmask.values import (
     DetectorInfo,
     KeyFrame,
     KeyFramePicture,
+    Person,
     SaliencyMap,
     Scan,
     ScanResult,
     TrackResult,
+    VideoInfo,
+    ViewScore,
 )
 
 _SMALL_SAMPLE_FRAMES = 8
@@ -64,15 +70,20 @@ _CURVE_DIGITS = 3
 
 @dataclass(frozen=True, eq=False)
 class _Crop:
-    """A key frame's crop, as cut in the second pass."""
+    """A key frame's crops, as cut in the second pass."""
 
     track_id: int
     key_frame: KeyFrame
-    pixels: NDArray[np.uint8]
+    views: Crops
     square: Box
 
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """The first view's crop, which is shown."""
+        return self.views[0]
+
     def landmarks(self) -> NDArray[np.float64]:
-        """Return the landmarks in pixels of the crop, `(5, 2)`."""
+        """Return the landmarks in pixels of the shown crop, `(5, 2)`."""
         scale = self.pixels.shape[0] / (self.square[2] - self.square[0])
         points: NDArray[np.float64] = np.array(self.key_frame.landmarks) - self.square[:2]
         scaled: NDArray[np.float64] = points * scale
@@ -83,11 +94,13 @@ class Scanner:
     """A loaded detector that scans files.
 
     Args:
-        detector: folder of a detector bundle; None for the one that comes with the package.
+        detector: a folder, a name that `unmask detectors list` shows, or `owner/name` on the Hub;
+            None for the one that comes with the package.
         settings: how videos are looked at.
         threads: threads of the detector's network.
 
     Raises:
+        InputNotFound: there is no such detector.
         BundleError: the bundle cannot be used, or lacks what a method of explaining needs.
         ValueError: the settings name an unknown selector, face detector or method of explaining.
         ModelNotFound: the face detector's model is not installed.
@@ -104,7 +117,7 @@ class Scanner:
         keyframes.selector(self.settings.selector)
         check_methods(self.settings.explain)
         self._face_detector = create(self.settings.face_detector, threads=DETECTOR_THREADS)
-        self.bundle: Bundle = load_bundle(detector or shipped_folder())
+        self.bundle: Bundle = load_bundle(find(detector or SHIPPED))
         self._given_detector = detector
         methods_of(self.bundle, self.settings.explain)
         self._network = Network(self.bundle, threads=threads)
@@ -123,17 +136,39 @@ class Scanner:
         """
         return self.scan_first(self.first_pass(path, progress), progress)
 
-    def first_pass(self, path: str | Path, progress: Progress | None = None) -> FirstPass:
-        """Follow the faces of one file, for `scan_first`; raises what `scan` does."""
+    def first_pass(
+        self,
+        path: str | Path,
+        progress: Progress | None = None,
+        *,
+        opened: Callable[[VideoInfo], object] | None = None,
+    ) -> FirstPass:
+        """Follow the faces of one file, for `scan_first`; raises what `scan` does.
+
+        Args:
+            path: as for `scan`.
+            progress: as for `scan`.
+            opened: told what the file says of itself, before its pictures are read.
+        """
         detector = self._face_detector
-        return first_pass(path, self.settings, detector=detector, progress=progress)
+        return first_pass(path, self.settings, detector=detector, progress=progress, opened=opened)
 
     def scan_first(self, first: FirstPass, progress: Progress | None = None) -> Scan:
         """Scan a file whose first pass is done, as `scan` does."""
         judged = heaviest(first.tracks, self.settings.limits.max_tracks)
         chosen = [choose(first, track, self.settings) for track in judged]
         crops = self._cut(first, chosen, progress)
-        crops, pictures = self._score(crops, progress)
+        fit = [crop for crop in crops if crop.key_frame.unusable is None]
+        unfit = [crop for crop in crops if crop.key_frame.unusable is not None]
+        scored, pictures = self._score(fit, progress)
+        pictures += [
+            KeyFramePicture(
+                c.track_id, c.key_frame.frame_index, c.pixels, (), other_crops=c.views[1:]
+            )
+            for c in unfit
+        ]
+        pictures.sort(key=lambda p: (p.track_id, p.frame_index))
+        crops = sorted(scored + unfit, key=lambda c: (c.track_id, c.key_frame.frame_index))
         by_track: dict[int, list[KeyFrame]] = {c.track.id: [] for c in chosen}
         for crop in crops:
             by_track[crop.track_id].append(crop.key_frame)
@@ -146,16 +181,13 @@ class Scanner:
         self, first: FirstPass, chosen: Sequence[ChosenFrames], progress: Progress | None
     ) -> list[_Crop]:
         """Decode the key frames in full and cut the faces out."""
-        spec = self.bundle.manifest.preprocessing
         total = sum(len(each.positions) for each in chosen)
         crops: list[_Crop] = []
         for frame, each, position in decode_chosen(first, chosen, self.settings.limits):
-            asked = key_frame(each, position)
-            square = square_around(
-                asked.box, margin_ratio=spec.margin_ratio, shift_y_ratio=spec.shift_y_ratio
-            )
-            pixels = cut_square(frame.image, square, size_px=spec.size_px)
-            crops.append(_Crop(each.track.id, asked, pixels, square))
+            asked = measured_key_frame(self._face_detector, frame, each, position)
+            views = cut_views(frame.image, asked.box, self.bundle.views)
+            square = face_square(asked.box, self.bundle.manifest.preprocessing)
+            crops.append(_Crop(each.track.id, asked, views, square))
             if progress:
                 progress("key frames", len(crops) / total)
         return sorted(crops, key=lambda c: (c.track_id, c.key_frame.frame_index))
@@ -171,30 +203,52 @@ class Scanner:
         scored: list[_Crop] = []
         pictures: list[KeyFramePicture] = []
         for start in range(0, len(crops), DEFAULT_BATCH):
-            batch = crops[start : start + DEFAULT_BATCH]
-            pixels = np.stack([crop.pixels for crop in batch])
-            output = self._network.run(pixels, evidence=bool(self.settings.explain))
+            few = crops[start : start + DEFAULT_BATCH]
+            faces = batch([crop.views for crop in few])
+            output = self._network.run(faces, evidence=bool(self.settings.explain))
             probabilities = calibrate(output.logits.astype(np.float64), manifest.calibration)
-            for number, crop in enumerate(batch):
-                found = scored_key_frame(
+            for number, crop in enumerate(few):
+                one = _one(output, number)
+                picture = self._picture(crop, one)
+                key = scored_key_frame(
                     crop.key_frame, crop.pixels, output.logits[number], manifest.judgeable
                 )
-                found = replace(found, probability=float(probabilities[number]))
-                scored.append(replace(crop, key_frame=found))
-                pictures.append(self._picture(scored[-1], output, number))
+                key = replace(
+                    key,
+                    probability=float(probabilities[number]),
+                    views=self._view_scores(one),
+                    explained_view=picture.view,
+                )
+                scored.append(replace(crop, key_frame=key))
+                pictures.append(picture)
                 if progress:
                     progress("scoring", len(scored) / len(crops))
         return scored, pictures
 
-    def _picture(self, crop: _Crop, output: Output, number: int) -> KeyFramePicture:
-        """Explain one crop; maps do not depend on the others."""
-        index = crop.key_frame.frame_index
-        if output.features is None or output.gradients is None:
-            return KeyFramePicture(crop.track_id, index, crop.pixels, ())
-        one = slice(number, number + 1)
-        evidence = Evidence(output.logits[one], output.features[one], output.gradients[one])
-        image = preprocess(crop.pixels[None], self.bundle.manifest.preprocessing)
+    def _view_scores(self, output: Output) -> tuple[ViewScore, ...]:
+        """Return what each of several views says of one crop."""
+        if len(self.bundle.views) == 1:
+            return ()
+        return tuple(
+            ViewScore(view.name, float(each.logits[0]), float(contribution[0]))
+            for view, each, contribution in zip(
+                self.bundle.views, output.views, output.contributions, strict=True
+            )
+        )
+
+    def _picture(self, crop: _Crop, output: Output) -> KeyFramePicture:
+        """Explain one crop from its scoring pass; maps do not depend on the others."""
         methods, seed = self.settings.explain, self.settings.seed
+        picture = KeyFramePicture(
+            crop.track_id, crop.key_frame.frame_index, crop.pixels, (), other_crops=crop.views[1:]
+        )
+        if not methods:
+            return picture
+        image = preprocess(crop.pixels[None], self.bundle.manifest.preprocessing)
+        evidence = self._explained.evidence_from(output)
+        if len(self.bundle.views) > 1 and "occlusion" in methods:
+            # what it covers is the shown crop, so what it compares with must come from that too
+            evidence = replace(evidence, logits=self._explained.logits(image))
         made = explain(self._explained, image, methods, seed=seed, evidence=evidence)
         maps = tuple(
             SaliencyMap(
@@ -203,7 +257,13 @@ class Scanner:
             for name, m in made.items()
         )
         agreement = mean_agreement([each.values for each in maps])
-        return KeyFramePicture(crop.track_id, index, crop.pixels, maps, agreement)
+        return replace(picture, maps=maps, agreement=agreement, view=self._shown_view(output))
+
+    def _shown_view(self, output: Output) -> str | None:
+        """Name the view that feature maps show of one crop, where there are several."""
+        if len(self.bundle.views) == 1 or OF_FEATURES.isdisjoint(self.settings.explain):
+            return None
+        return self.bundle.views[int(self._explained.shown(output.contributions)[0])].name
 
     def _track(
         self, chosen: ChosenFrames, key_frames: tuple[KeyFrame, ...], still: bool
@@ -250,7 +310,15 @@ class Scanner:
             settings=settings_table(self.settings),
             versions=versions(),
             command=repeat_command(first.info.path, self.settings, self._given_detector),
+            persons=persons(first, tracks),
         )
+
+
+def persons(first: FirstPass, tracks: Sequence[TrackResult]) -> tuple[Person, ...]:
+    """Group the faces that were looked at by person."""
+    looked_at = {track.id for track in tracks}
+    groups = group([track for track in first.tracks if track.id in looked_at])
+    return tuple(Person(number, each) for number, each in enumerate(groups, start=1))
 
 
 def passing(tracks: Sequence[TrackResult], settings: ScanSettings) -> tuple[TrackResult, ...]:
@@ -360,6 +428,20 @@ def _why_none(first: FirstPass) -> str:
     clear = "clear " if first.doubtful else ""
     damaged = "undamaged " if read.damaged_ratio else ""
     return f"no {clear}face was found in {read.frames_sampled} sampled {damaged}frames"
+
+
+def _one(output: Output, number: int) -> Output:
+    """Return what a detector says of one crop of a batch."""
+    one = slice(number, number + 1)
+    views = tuple(
+        ViewOutput(
+            each.logits[one],
+            None if each.features is None else each.features[one],
+            None if each.gradients is None else each.gradients[one],
+        )
+        for each in output.views
+    )
+    return Output(output.logits[one], output.contributions[:, one], views)
 
 
 def _span_seconds(track: TrackResult) -> float:

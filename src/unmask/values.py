@@ -28,6 +28,8 @@ Word = Literal["substantial evidence", "some evidence", "little evidence", "cann
 Answer = Literal["real", "fake", "cannot judge"]
 """The label that a detector did not rule out."""
 
+UNSEEN = frozenset(["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"])
+"""Unicode categories without a picture of their own: controls, directions, surrogates, ..."""
 SCHEMA_VERSION = "1"
 """Version of the scan result's JSON."""
 
@@ -67,8 +69,25 @@ class Face:
 
 
 @dataclass(frozen=True, eq=False)
+class Look:
+    """What a face looks like, small; in memory only."""
+
+    face: NDArray[np.float32]
+    """`(32, 32)` luma of the upright face, grey levels."""
+    head: NDArray[np.float32]
+    """`(10, 10, 3)` RGB of the head."""
+
+    def __repr__(self) -> str:
+        """Show the shapes, not the pixels."""
+        return f"Look(face={self.face.shape}, head={self.head.shape})"
+
+
+@dataclass(frozen=True, eq=False)
 class FaceTrack:
-    """One face followed over sampled frames without a gap or a cut."""
+    """One face followed over sampled frames without a cut.
+
+    Frames in which another face hides it are left out.
+    """
 
     id: int
     """Number of the track in its video, from 1, in order of appearance."""
@@ -85,6 +104,12 @@ class FaceTrack:
     the first is NaN (not measured)."""
     confidence: float
     """The face detector's best score of it in [0, 1]; scales differ between detectors."""
+    detected: NDArray[np.bool_] | None = None
+    """`(N,)` whether the face was detected in that frame and not interpolated; None: not known."""
+    clear: NDArray[np.bool_] | None = None
+    """`(N,)` whether no other face is near and none was missed around that frame; None: all."""
+    looks: tuple[Look, ...] = ()
+    """What it looks like when it is clear; in memory only, for the length of a scan."""
 
     def __post_init__(self) -> None:
         """Check that the arrays belong together."""
@@ -92,6 +117,7 @@ class FaceTrack:
         if count == 0:
             raise ValueError("a track has at least one frame")
         lengths = {len(a) for a in (self.pts_seconds, self.boxes, self.landmarks, self.differences)}
+        lengths |= {len(a) for a in (self.detected, self.clear) if a is not None}
         if lengths != {count}:
             raise ValueError(f"arrays of a track differ in length: {count} and {sorted(lengths)}")
 
@@ -162,6 +188,18 @@ class VideoInfo:
 
 
 @dataclass(frozen=True)
+class ViewScore:
+    """What one view of a detector says of a key frame."""
+
+    view: str
+    """Its name in the detector."""
+    logit: float
+    """Its network's output."""
+    contribution: float
+    """That times its weight: what it adds to the key frame's logit."""
+
+
+@dataclass(frozen=True)
 class KeyFrame:
     """One frame of a track that was chosen and scored."""
 
@@ -180,11 +218,18 @@ class KeyFrame:
     sharpness: float | None = None
     """Variance of the Laplacian of the crop's luma at 128 px."""
     logit: float | None = None
-    """The network's output for this crop."""
+    """The detector's output for this crop, before calibration."""
     probability: float | None = None
     """Calibrated P(fake) of this crop alone."""
     unusable: str | None = None
     """Why the crop was not used for a verdict, if it was not."""
+    measured: bool = False
+    """Whether box and landmarks were detected in this very frame; else they are interpolated."""
+    views: tuple[ViewScore, ...] = ()
+    """What each view says, for a detector of several."""
+    explained_view: str | None = None
+    """The view that GradCAM and GradCAM++ show, for a detector of several: the one that speaks most
+    for fake. None where there is no such map."""
 
 
 @dataclass(frozen=True)
@@ -279,6 +324,20 @@ class TrackResult:
 
 
 @dataclass(frozen=True)
+class Person:
+    """Faces that look so much the same that they are taken for one person's.
+
+    By head, hair and colours in this file alone: a swapped face does not make another person, and a
+    person who comes back in another light or pose may be counted again.
+    """
+
+    id: int
+    """Number in order of appearance, from 1."""
+    tracks: tuple[int, ...]
+    """Numbers of the faces."""
+
+
+@dataclass(frozen=True)
 class Coverage:
     """What was analysed and what was not."""
 
@@ -364,6 +423,8 @@ class ScanResult:
     """The command that repeats this scan."""
     stress: tuple[StressedVerdict, ...] | None = None
     """The verdict under distortions; None: not asked for."""
+    persons: tuple[Person, ...] = ()
+    """The faces that were looked at, by person."""
 
 
 @dataclass(frozen=True)
@@ -415,11 +476,20 @@ class KeyFramePicture:
     frame_index: int
     """The key frame."""
     crop: NDArray[np.uint8]
-    """`(S, S, 3)` RGB, what the network saw."""
+    """`(S, S, 3)` RGB, what the detector's first view saw."""
     maps: tuple[SaliencyMap, ...]
     """Where the network looked, a map for each method that was asked for."""
     agreement: float | None = None
     """Mean rank correlation of these maps; None for fewer than two that say anything."""
+    other_crops: tuple[NDArray[np.uint8], ...] = ()
+    """`(S, S, 3)` RGB, what its other views saw."""
+    view: str | None = None
+    """Which of several views GradCAM and GradCAM++ show; None where there is one, or no map."""
+
+    @property
+    def crops(self) -> tuple[NDArray[np.uint8], ...]:
+        """What each view saw."""
+        return (self.crop, *self.other_crops)
 
 
 @dataclass(frozen=True, eq=False)

@@ -232,7 +232,8 @@ def test_a_page_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     (tmp_path / "scan.tiff").write_bytes(uncompressed.join(first) + unknown + second)
     run, frames = scan(tmp_path / "scan.tiff")
     assert [number_in(f.luma) for f in frames] == [0]
-    assert run.not_analysed == ("what follows the first picture in the file: it is damaged",)
+    (reason,) = run.not_analysed
+    assert reason.startswith("what follows the first picture in the file: it is damaged")
 
 
 def test_a_video_header_that_claims_too_many_pixels_is_refused(tmp_path: Path) -> None:

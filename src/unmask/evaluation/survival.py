@@ -6,13 +6,12 @@ and sharpness; a face that becomes too blurred cannot be judged any more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-
-import numpy as np
 
 from unmask.bundle import Bundle
 from unmask.evaluation.distortions import DISTORTIONS, Condition, conditions_of
+from unmask.faces.framing import batch
 from unmask.provenance import with_option
 from unmask.runtime import Network
 from unmask.scoring import judge_track, judge_video
@@ -27,6 +26,7 @@ def stressed(
     *,
     still: bool,
     only: Sequence[str] = tuple(DISTORTIONS),
+    progress: Callable[[str, float], object] | None = None,
 ) -> Scan:
     """Return a scan with its file's verdict under every distortion.
 
@@ -36,14 +36,15 @@ def stressed(
         network: of that detector.
         still: whether the file was judged as a single picture (see `FirstPass.is_single_picture`).
         only: names of distortions.
+        progress: told how many of the conditions are done.
     """
-    told = tuple(
-        StressedVerdict(
-            condition.distortion, condition.text, _judged(scan, bundle, network, condition, still)
-        )
-        for condition in conditions_of(only)
-        if scan.pictures
-    )
+    conditions = list(conditions_of(only)) if scan.pictures else []
+    told: tuple[StressedVerdict, ...] = ()
+    for number, condition in enumerate(conditions):
+        if progress is not None:
+            progress("stress", number / len(conditions))
+        verdict = _judged(scan, bundle, network, condition, still)
+        told += (StressedVerdict(condition.distortion, condition.text, verdict),)
     command = with_option(scan.result.command, "--stress")
     return replace(scan, result=replace(scan.result, stress=told, command=command))
 
@@ -69,13 +70,19 @@ def _judged(
 def _scored(
     scan: Scan, bundle: Bundle, network: Network, condition: Condition
 ) -> dict[tuple[int, int], KeyFrame]:
-    """Return the key frames with pictures by track and frame, scored under a condition."""
-    pixels = [condition.of(p.crop, seed=number) for number, p in enumerate(scan.pictures)]
-    logits = network.run(np.stack(pixels)).logits
+    """Return the key frames with a score by track and frame, scored under a condition."""
     found = {(t.id, key.frame_index): key for t in scan.result.tracks for key in t.key_frames}
+    pictures = [p for p in scan.pictures if found[p.track_id, p.frame_index].logit is not None]
+    if not pictures:
+        return {}
+    faces = [
+        tuple(condition.of(crop, seed=number) for crop in picture.crops)
+        for number, picture in enumerate(pictures)
+    ]
+    logits = network.run(batch(faces)).logits
     limits = bundle.manifest.judgeable
-    keys = [(picture.track_id, picture.frame_index) for picture in scan.pictures]
+    keys = [(picture.track_id, picture.frame_index) for picture in pictures]
     return {
-        at: scored_key_frame(found[at], changed, logit, limits)
-        for at, changed, logit in zip(keys, pixels, logits, strict=True)
+        at: scored_key_frame(found[at], changed[0], logit, limits)
+        for at, changed, logit in zip(keys, faces, logits, strict=True)
     }

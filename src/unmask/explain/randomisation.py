@@ -11,11 +11,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from unmask.bundle import GRADIENT, MODEL, Bundle, load_bundle, write_manifest
+from unmask.bundle import Bundle, View, load_bundle, write_manifest
 from unmask.explain.differentiable import Differentiable
 from unmask.explain.network import BundleNetwork
 from unmask.explain.weights import key_of, shuffle_by_key, weights_of
 from unmask.files import file_sha256
+from unmask.onnx_file import pruned
+from unmask.runtime import GRADIENT_OUTPUTS, OUTPUTS
 
 DEPTHS = (0.25, 0.5, 0.75, 1.0)
 """Shares of the weight tensors that are shuffled, counted from the output."""
@@ -37,10 +39,9 @@ def cascade(
     Raises:
         BundleError: its weights are neither float32 nor float16.
     """
-    shared = _keys(bundle.model_path.read_bytes())
     for depth in DEPTHS:
         with tempfile.TemporaryDirectory() as folder:
-            changed = _rewritten(bundle, Path(folder), shared, depth, seed)
+            changed = _rewritten(bundle, Path(folder), depth, seed)
             network = BundleNetwork(changed, threads=threads)
             yield depth, network
 
@@ -58,20 +59,33 @@ def chosen_keys(own: list[str], shared: list[str], depth: float) -> set[str]:
 
     Args:
         own: keys of the file, the output's first.
-        shared: keys of `model.onnx`, in the same order.
+        shared: keys of the view's network, in the same order.
         depth: share of the tensors, counted from the output.
     """
     alone = [key for key in own if key not in set(shared)]
     return {key for keys in (shared, alone) for key in keys[: max(1, round(depth * len(keys)))]}
 
 
-def _rewritten(bundle: Bundle, folder: Path, shared: list[str], depth: float, seed: int) -> Bundle:
-    """Write a copy of a bundle with a share of the tensors shuffled."""
-    names = [MODEL] if bundle.gradient_path is None else [MODEL, GRADIENT]
-    for name in names:
-        data = (bundle.folder / name).read_bytes()
-        keys = chosen_keys(_keys(data), shared, depth)
-        (folder / name).write_bytes(shuffle_by_key(data, keys, seed=seed))
-    files = {name: file_sha256(folder / name) for name in names}
+def _rewritten(bundle: Bundle, folder: Path, depth: float, seed: int) -> Bundle:
+    """Write a copy of a bundle with a share of each view's tensors shuffled."""
+    for view in bundle.views:
+        shared = _keys(_graphs(bundle, view, view.model)[0])
+        for name in view.files:
+            graphs = _graphs(bundle, view, name)
+            keys = {key for each in graphs for key in chosen_keys(_keys(each), shared, depth)}
+            data = (bundle.folder / name).read_bytes()
+            (folder / name).write_bytes(shuffle_by_key(data, keys, seed=seed))
+    files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
     write_manifest(folder, bundle.manifest.model_copy(update={"files": files}))
     return load_bundle(folder)
+
+
+def _graphs(bundle: Bundle, view: View, name: str) -> list[bytes]:
+    """Return the graphs of a file one by one: scoring, then the gradient where it holds both.
+
+    Depth is counted in each by itself: a weight of the gradient alone lies at no depth of scoring.
+    """
+    data = (bundle.folder / name).read_bytes()
+    if view.gradient != view.model:
+        return [data]
+    return [pruned(data, outputs) for outputs in (OUTPUTS, GRADIENT_OUTPUTS)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -18,12 +19,14 @@ from PIL import Image
 from unmask.errors import DecodeError
 from unmask.settings import Limits
 from unmask.values import VideoInfo
+from unmask.video import png
 from unmask.video.ahead import ahead
+from unmask.video.budget import Unfolding, frames_ahead
 from unmask.video.decode import Decoding, FrameStamp
 from unmask.video.lacking import lacking
 from unmask.video.picture import luma_as_shown, reduced_size, rgb_as_shown
 from unmask.video.shape import Shape
-from unmask.video.still import pixels_as_shown
+from unmask.video.still import decode_still
 
 TICK_TOLERANCE = 0.25
 """Part of a sampling interval that a frame may come early (stamps are rounded to ms, often)."""
@@ -157,24 +160,30 @@ class LumaPass:
             frame.release()
 
     def _still(self) -> Iterator[LumaFrame]:
-        picture = Image.fromarray(pixels_as_shown(self.info.path, limits=self.limits))
-        small = picture.resize(self._size, Image.Resampling.BOX)
+        decoded = decode_still(self.info.path, limits=self.limits)
+        damage = decoded.damage
+        small = Image.fromarray(decoded.pixels).resize(self._size, Image.Resampling.BOX)
+        del decoded  # the search for faces takes memory of its own
         self.frames_decoded = 1
         luma = np.array(small.convert("L"), dtype=np.uint8)
         colour = np.array(small, dtype=np.uint8)
         yield LumaFrame(FrameStamp(0, 0, 0.0), luma, self.scale, colour.copy)
         count = self.info.frames_from_header
         if count is None:
-            self.not_analysed = ("what follows the first picture in the file: it is damaged",)
+            self.not_analysed = (
+                "what follows the first picture in the file: it is damaged, or too much to count",
+            )
         elif count > 1:
             self.not_analysed = (f"all but the first of {count} pictures in the file",)
+        self.not_analysed = (*damage, *self.not_analysed)
 
     def _moving(self) -> Iterator[LumaFrame]:
         decoding = Decoding(self.info, self.limits)
-        yield from ahead(self._sampled(decoding), depth=FRAMES_AHEAD)
+        depth = frames_ahead(self.info, FRAMES_AHEAD, self.limits)
+        yield from ahead(self._sampled(decoding), depth=depth)
         lack = lacking(decoding)
         self.seconds_analysed = max(0.0, decoding.seconds - lack.gap_seconds)
-        self.not_analysed = lack.reasons
+        self.not_analysed = (*lack.reasons, *self._missing_of_apng())
         self.is_whole = not self.not_analysed
         self.missing_ratio = lack.missing_ratio
         self.damaged_ratio = lack.damaged_ratio
@@ -187,10 +196,21 @@ class LumaPass:
         if others := decoding.other_streams:
             self.not_analysed += (f"{others} other video stream{'s' if others > 1 else ''}",)
 
+    def _missing_of_apng(self) -> tuple[str, ...]:
+        """Return what is missing of an animated PNG, of which FFmpeg says nothing."""
+        if self.info.container != "apng":
+            return ()
+        with Path(self.info.path).open("rb") as file:
+            return png.missing(file)
+
     def _sampled(self, decoding: Decoding) -> Iterator[LumaFrame]:
         last_tick, last_sound, jumped = -1, 0.0, False
+        unfolding = Unfolding(self.info, self.limits)
         for stamp, frame in decoding:
             self.frames_decoded += 1
+            if (why := unfolding.exceeded_by(frame)) is not None:
+                decoding.stopped = why
+                return
             jumped = jumped or stamp.after_jump
             if stamp.damaged:
                 continue

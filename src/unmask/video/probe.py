@@ -25,10 +25,12 @@ from unmask.files import file_sha256
 from unmask.settings import Limits
 from unmask.values import StreamInfo, VideoInfo
 from unmask.video import still
+from unmask.video.budget import check_animation
 from unmask.video.messages import Listener
 from unmask.video.shape import Shape, turn_of_frame
 from unmask.video.source import (
     HINT_FORMAT,
+    HINT_STREAMS,
     has_own_aspect,
     open_container,
     picture_stream,
@@ -66,8 +68,10 @@ def probe(path: str | Path, *, limits: Limits) -> VideoInfo:
     picture = still.open_still(path, limits=limits)
     if picture is not None:
         with picture:
-            if not still.is_animation(picture):
-                return _still_info(path, size, digest, picture)
+            if still.is_animation(picture):
+                check_animation(path, *picture.size, limits)
+            else:
+                return _still_info(path, size, digest, picture, limits)
     with open_container(path, limits=limits) as container:
         return _video_info(path, size, digest, container, limits)
 
@@ -102,7 +106,9 @@ def _sha256(path: str | Path) -> str:
         ) from error
 
 
-def _still_info(path: str | Path, size: int, digest: str, picture: Image.Image) -> VideoInfo:
+def _still_info(
+    path: str | Path, size: int, digest: str, picture: Image.Image, limits: Limits
+) -> VideoInfo:
     name = (picture.format or "image").lower().replace("mpo", "jpeg")
     width, height = still.size_as_shown(picture)
     return VideoInfo(
@@ -121,7 +127,7 @@ def _still_info(path: str | Path, size: int, digest: str, picture: Image.Image) 
         transfer="sdr",
         fps_from_header=None,
         duration_seconds=None,
-        frames_from_header=still.count_of(picture),
+        frames_from_header=still.count_of(path, picture, limits),
         streams=(StreamInfo(index=0, kind="video", codec=name),),
         metadata=_cut(still.metadata_of(picture)),
         mirrored=still.is_mirrored(picture),
@@ -174,13 +180,14 @@ def _checked_stream(path: str | Path, container: InputContainer, limits: Limits)
     if parts := tiles(container):
         raise NotMedia(
             f"{str(path)!r} is a picture in {parts} tiles, which cannot be put together",
-            hint="save it as JPEG or PNG",
+            hint="pip install 'unmask[heic]' (or save it as JPEG or PNG); where that is installed, "
+            "the picture is damaged",
         )
     count = len(container.streams)
     if count > limits.max_streams:
         raise LimitExceeded(
             f"{str(path)!r} has {count} streams; at most {limits.max_streams} allowed",
-            hint="copy the picture stream into a file of its own",
+            hint=HINT_STREAMS,
         )
     stream = picture_stream(container)
     if stream is None:

@@ -8,6 +8,7 @@ both decoding passes, so that all three see the same stream.
 
 from __future__ import annotations
 
+import errno
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,8 +19,9 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from unmask.errors import NotMedia
+from unmask.errors import LimitExceeded, NotMedia
 from unmask.settings import Limits
+from unmask.video.ebml import check_tags
 
 SELF_CONTAINED = ",".join(
     (
@@ -37,6 +39,7 @@ THREADS_FROM_PIXELS = 640 * 480
 a message is about."""
 
 HINT_FORMAT = "give a video or picture file, such as MP4, MOV, MKV, WebM, AVI, GIF, JPEG or PNG"
+HINT_STREAMS = "copy the picture stream into a file of its own"
 HINT_CUT_OFF = "it begins as an MP4 whose index is missing or damaged: get a complete copy"
 
 
@@ -64,17 +67,26 @@ def open_container(
 
     Raises:
         NotMedia: libavformat knows no self-contained format that this file has.
+        LimitExceeded: it has too many streams or tags.
     """
+    check_tags(path, limits)
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": SELF_CONTAINED,
         "max_pixels": str(limits.max_pixels),
+        "max_streams": str(limits.max_streams + 1),  # one more, so that `probe` can count them
         **(more_options or {}),
     }
     name = f"file:{Path(path).resolve()}"
     try:
         container = av.open(name, "r", options=options, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
+        if getattr(error, "errno", None) == errno.ENOMEM:  # so demuxers say that it has too many
+            raise LimitExceeded(
+                f"{str(path)!r} has more than {limits.max_streams} streams, or asks for more "
+                "memory than there is",
+                hint=HINT_STREAMS,
+            ) from error
         why = reason_of(error) if isinstance(error, av.FFmpegError) else type(error).__name__
         hint = HINT_CUT_OFF if _starts_as_mp4(path) else HINT_FORMAT
         raise NotMedia(f"{str(path)!r} is not a readable video: {why}", hint=hint) from error
