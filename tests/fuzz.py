@@ -3,7 +3,7 @@
     python tests/fuzz.py --files 7000 --results out/fuzz.ndjson
 
 What is done to each file follows from its number, so that a run can be broken off and goes on where
-it was, and `--keep NUMBER FILE` makes a single one. (Some encoders write a few bytes differently each
+it was; `--keep NUMBER FILE` makes a single one. (Some encoders write a few bytes differently each
 time.) What is asked of each:
 
     crash        the worker ended, or an error came that is none of the program's own
