@@ -8,7 +8,7 @@ export UNMASK_TEST_DATA ?= $(TEST_DATA)
 endif
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint fuzz bench clean
 setup: $(VENV)/.core
 
 $(BIN)/uv:
@@ -36,6 +36,10 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# about ten minutes on two cores; broken off, it goes on where it was
+fuzz: $(VENV)/.dev
+	OMP_NUM_THREADS=1 nice $(BIN)/python tests/fuzz.py --files 7000 --workers 2
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.scan_speed
