@@ -9,7 +9,7 @@ export UNMASK_TEST_DATA ?= $(TEST_DATA)
 endif
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: setup demo test lint docs bench clean
+.PHONY: setup demo test lint docs fuzz bench clean
 setup: $(VENV)/.core
 
 $(BIN)/uv:
@@ -40,6 +40,10 @@ lint: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+# about ten minutes on two cores; broken off, it goes on where it was
+fuzz: $(VENV)/.dev
+	OMP_NUM_THREADS=1 nice $(BIN)/python tests/fuzz.py --files 7000 --workers 2
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.scan_speed

@@ -394,8 +394,8 @@ class Coverage:
     """Share of the frames that the file should have and that are not in it or give no picture, in
     [0, 1]; an estimate where the file does not say how many it should have."""
     damaged_ratio: float = 0.0
-    """Share of the decoded frames that are damaged or refer to damaged ones, in [0, 1]: no key frame
-    is chosen from them."""
+    """Share of the decoded frames that are damaged or refer to damaged ones, in [0, 1]; no key
+    frame is chosen from them."""
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ class LumaFrame:
         stamp: what `read_frames` finds this frame by.
         luma: `(h, w)` uint8.
         codec_key: whether the encoder made this a key frame.
-        starts_part: whether a jump of the clock, or a stretch that is damaged or missing, lies before
-            it: nothing is followed on from the frames before.
+        starts_part: whether a jump of the clock, or a stretch that is damaged or missing, lies
+            before it: nothing is followed on from the frames before.
         scale: a length in pixels of the original as shown, times this, is one in `luma`.
     """
 
@@ -119,8 +119,8 @@ class LumaPass:
     Attributes:
         frames_decoded: frames decoded so far, those that wait included.
         frames_sampled: frames yielded so far.
-        seconds_analysed: from the first frame to the end of the last one, without jumps of the clock
-            and gaps; 0 until the iteration is over.
+        seconds_analysed: from the first frame to the end of the last one, without jumps of the
+            clock and gaps; 0 until the iteration is over.
         not_analysed: what was left out, a reason each; complete after the iteration.
         is_whole: whether nothing is missing of the stream that was read; known after the iteration.
         missing_ratio: share of the stream that is not in the file or could not be decoded.
