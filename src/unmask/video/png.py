@@ -89,10 +89,10 @@ def missing(file: IO[bytes]) -> tuple[str, ...]:
 def _told(pictures: list[_Picture], promised: int | None) -> Iterator[str]:
     for number, picture in enumerate(pictures, start=1):
         where = "" if promised is None else f" in frame {number} of the animation"
-        if picture.rows_missing:
+        if picture.damaged:  # how many rows came before is not known
+            yield f"rows that are damaged or do not fit their checksum{where}"
+        elif picture.rows_missing:
             yield f"{picture.rows_missing} of {picture.rows} rows missing{where}"
-        elif picture.damaged:
-            yield f"rows that do not fit their checksum{where}"
     begun = sum(picture.got > 0 for picture in pictures)
     if promised is not None and begun < promised:
         yield f"{promised - begun} of {promised} frames of the animation are missing"
