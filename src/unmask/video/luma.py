@@ -161,13 +161,15 @@ class LumaPass:
 
     def _still(self) -> Iterator[LumaFrame]:
         decoded = decode_still(self.info.path, limits=self.limits)
-        damage = decoded.damage
+        damage, spoilt = decoded.damage, decoded.is_spoilt
         small = Image.fromarray(decoded.pixels).resize(self._size, Image.Resampling.BOX)
         del decoded  # the search for faces takes memory of its own
         self.frames_decoded = 1
         luma = np.array(small.convert("L"), dtype=np.uint8)
         colour = np.array(small, dtype=np.uint8)
-        yield LumaFrame(FrameStamp(0, 0, 0.0), luma, self.scale, colour.copy)
+        self.damaged_ratio = float(spoilt)
+        if not spoilt:
+            yield LumaFrame(FrameStamp(0, 0, 0.0), luma, self.scale, colour.copy)
         count = self.info.frames_from_header
         if count is None:
             self.not_analysed = (
