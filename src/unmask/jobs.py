@@ -98,7 +98,7 @@ def scan_all(
         progress: told how far a single file is; not used where files run in worker processes.
 
     Raises:
-        BundleError, ModelNotFound, ValueError: the job itself cannot be done.
+        BundleError, ValueError: the job itself cannot be done.
     """
     analysis = _Analysis(job)
     if len(paths) == 1 and job.timeout_seconds is None:

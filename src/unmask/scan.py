@@ -90,7 +90,6 @@ class Scanner:
     Raises:
         BundleError: the bundle cannot be used, or lacks what a method of explaining needs.
         ValueError: the settings name an unknown selector, face detector or method of explaining.
-        ModelNotFound: the face detector's model is not installed.
     """
 
     def __init__(

@@ -53,13 +53,13 @@ class ScanSettings:
 
     sample_fps: float = 30.0
     """Frames are sampled to at most this rate (the paper's 30)."""
-    face_detector: str = "mtcnn"
+    face_detector: str = "yunet"
     """Name of the face detector."""
     detect_every_seconds: float = 0.5
     """Time between two face detections; boxes in between are interpolated."""
     detect_long_side_px: int = 640
-    """Longer side of the reduced picture that faces are searched in; a single picture is reduced to
-    no less than a third."""
+    """Least longer side of the reduced frames that faces are searched in; no frame is reduced more
+    than 2.5 times."""
     selector: str = "local-maxima"
     """Name of the key-frame selector."""
     budget: int = 32

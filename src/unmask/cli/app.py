@@ -35,8 +35,6 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: half the time of a styled one
     help="Find out which faces in a video are deepfakes, why, and how sure that is. Offline.",
 )
-models_app = typer.Typer(no_args_is_help=True, help="Model files that are not in the package.")
-app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
 
 
@@ -85,7 +83,7 @@ Detector = Annotated[
     str | None,
     typer.Option(help="A folder, or a name of `detectors list`.", show_default="the shipped one"),
 ]
-FaceDetector = Annotated[str, typer.Option(help="Face detector: mtcnn or yunet.")]
+FaceDetector = Annotated[str, typer.Option(help="Face detector: yunet or mtcnn.")]
 Selector = Annotated[
     str,
     typer.Option(
@@ -100,8 +98,8 @@ DetectEvery = Annotated[float, typer.Option(help="Seconds between two face detec
 DetectSide = Annotated[
     int,
     typer.Option(
-        help="Longer side of the frames faces are sought in; a single picture is reduced to no "
-        "less than a third."
+        help="Least longer side of the reduced frames that faces are searched in; no frame is "
+        "reduced more than 2.5 times."
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of whatever is random.")]
@@ -219,32 +217,6 @@ def doctor() -> None:
     from unmask.cli.doctor import run_doctor
 
     raise typer.Exit(run_doctor())
-
-
-@models_app.command("list")
-def models_list() -> None:
-    """List models that can be downloaded, and which are there."""
-    from unmask.faces.downloads import MODELS, user_folder
-
-    for model in MODELS.values():
-        path = user_folder() / model.file
-        typer.echo(f"{model.name}\t{'present' if path.is_file() else 'absent'}\t{path}")
-
-
-@models_app.command("get")
-def models_get(
-    name: Annotated[str, typer.Argument(help="Name of a model, such as yunet.")],
-    url: Annotated[str | None, typer.Option(help="A mirror of the same file.")] = None,
-) -> None:
-    """Download a model and check its pinned SHA-256.
-
-    Scanning never uses the network.
-    """
-    from unmask.faces.downloads import MODELS, get
-
-    if name not in MODELS:
-        raise ValueError(f"no model {name!r}; there are: {', '.join(MODELS)}")
-    typer.echo(get(MODELS[name], url=url))
 
 
 explaining.register(app)

@@ -13,7 +13,6 @@ _TRAINING = ("torch", "lightning", "timm", "yaml", "safetensors", "sklearn", "py
 _REST = ("matplotlib", "onnx", "onnxscript", "tensorboard", "torchvision")
 """What else the same extra brings, for export and plots."""
 OPTIONAL = dict.fromkeys(_TRAINING + _REST, _FOR_TRAINING) | {
-    "cv2": "pip install 'unmask[yunet]'",
     "huggingface_hub": "pip install 'unmask[hub]'",
     "lir": _FOR_EVALUATION,
     "pyarrow": f"pip install 'unmask[data]', or {_FOR_TRAINING} for training and studies too",
