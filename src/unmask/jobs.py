@@ -14,7 +14,6 @@ from functools import partial
 from typing import TypeVar
 
 from unmask.errors import AnalysisCrashed, UnmaskError
-from unmask.evaluation.survival import stressed
 from unmask.passes import Progress
 from unmask.runtime import Network
 from unmask.scan import Scanner
@@ -60,6 +59,8 @@ class _Analysis:
         scan = self._scanner.scan_first(first, progress)
         if self._network is None:
             return scan
+        from unmask.evaluation.survival import stressed
+
         bundle = self._scanner.bundle
         return stressed(scan, bundle, self._network, still=first.is_single_picture)
 

@@ -19,8 +19,9 @@ from unmask import keyframes
 from unmask.faces.detector import FaceDetector, create
 from unmask.faces.tracks import Tracker
 from unmask.settings import Limits, ScanSettings
+from unmask.stages import stage, stage_of_each
 from unmask.values import Box, FaceTrack, Frame, KeyFrame, VideoInfo
-from unmask.video import LumaPass, probe, read_frames
+from unmask.video import LumaPass, TriagePass, probe, read_frames, read_looks
 from unmask.video.decode import FrameStamp
 
 Progress = Callable[[str, float], None]
@@ -95,18 +96,21 @@ def first_pass(
         InputError: the file cannot be used.
         DecodeError: nothing in it could be decoded.
     """
-    info = probe(path, limits=settings.limits)
-    passing = LumaPass(
+    info = stage("probe")(probe)(path, limits=settings.limits)
+    kind = TriagePass if settings.triage else LumaPass
+    passing = kind(
         info,
         sample_fps=settings.sample_fps,
         long_side_px=_long_side_px(info, settings),
         limits=settings.limits,
     )
     detector = detector or create(settings.face_detector, threads=DETECTOR_THREADS)
-    tracker = Tracker(detector, every_seconds=settings.detect_every_seconds)
+    # A triage has few frames: faces are searched for in each.
+    every_seconds = 0.0 if settings.triage else settings.detect_every_seconds
+    tracker = Tracker(detector, every_seconds=every_seconds)
     stamps: dict[int, FrameStamp] = {}
     codec_keys: set[int] = set()
-    for frame in passing:
+    for frame in stage_of_each("waiting for the decoder", passing):
         stamps[frame.index] = frame.stamp
         if frame.codec_key:
             codec_keys.add(frame.index)
@@ -207,6 +211,15 @@ def decode_chosen(
     """
     wanted = wanted_at(chosen)
     stamps = [first.stamps[index] for index in wanted]
-    for frame in read_frames(first.info, stamps, limits=limits):
+    frames = _frames_at(first, stamps, limits)
+    for frame in stage_of_each("decoding key frames", frames):
         for each, position in wanted[frame.index]:
             yield frame, each, position
+
+
+def _frames_at(first: FirstPass, stamps: Sequence[FrameStamp], limits: Limits) -> Iterator[Frame]:
+    """Return the reader of full frames that fits the first pass."""
+    index = first.coverage.index if isinstance(first.coverage, TriagePass) else None
+    if index is None:
+        return read_frames(first.info, stamps, limits=limits)
+    return read_looks(first.info, index, stamps, limits=limits)

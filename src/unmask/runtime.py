@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unmask.bundle import Bundle, Preprocessing
 from unmask.errors import BundleError
+from unmask.stages import stage
 
 Float = NDArray[np.float32]
 INPUT = "image"
@@ -95,6 +96,7 @@ class Network:
         starts = range(0, len(images), batch)
         return self._run((images[start : start + batch] for start in starts), evidence=evidence)
 
+    @stage("network")
     def _run(self, batches: Iterable[Float], *, evidence: bool) -> Output:
         wanted = OUTPUTS if evidence else OUTPUTS[:1]
         parts = [self._session.run(wanted, {self._input: images}) for images in batches]

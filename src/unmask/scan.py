@@ -44,6 +44,7 @@ from unmask.runtime import DEFAULT_BATCH, Network, Output, preprocess
 from unmask.scoring import calibrate, judge_track, judge_video
 from unmask.scoring import scored as scored_key_frame
 from unmask.settings import ScanSettings
+from unmask.stages import stage
 from unmask.values import (
     SCHEMA_VERSION,
     Box,
@@ -57,6 +58,7 @@ from unmask.values import (
     ScanResult,
     TrackResult,
 )
+from unmask.video import TriagePass
 
 _SMALL_SAMPLE_FRAMES = 8
 _CURVE_DIGITS = 3
@@ -92,6 +94,7 @@ class Scanner:
         ValueError: the settings name an unknown selector, face detector or method of explaining.
     """
 
+    @stage("loading networks")
     def __init__(
         self,
         detector: str | Path | None = None,
@@ -141,6 +144,7 @@ class Scanner:
         stated = stated_faithfulness(self.bundle.manifest, self.settings.explain)
         return Scan(self._result(first, tracks), tuple(pictures), stated)
 
+    @stage("cutting crops")
     def _cut(
         self, first: FirstPass, chosen: Sequence[ChosenFrames], progress: Progress | None
     ) -> list[_Crop]:
@@ -185,6 +189,7 @@ class Scanner:
                     progress("scoring", len(scored) / len(crops))
         return scored, pictures
 
+    @stage("maps")
     def _picture(self, crop: _Crop, output: Output, number: int) -> KeyFramePicture:
         """Explain one crop; maps do not depend on the others."""
         index = crop.key_frame.frame_index
@@ -319,6 +324,12 @@ def warnings(
         for t in tracks
         if t.verdict.probability is not None and t.verdict.out_of_range is not None
     ]
+    if isinstance(first.coverage, TriagePass) and not first.is_single_picture:
+        said.insert(
+            0,
+            f"triage: {first.coverage.frames_sampled} frames were looked at; a scan without "
+            "--triage may find what the others show",
+        )
     unstated = why_unstated(manifest, still=first.is_single_picture)
     if unstated is not None:
         said.append(unstated)

@@ -6,7 +6,7 @@ The command line and the report take theirs from here.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 NEW_MIN_FACE_PX = 48.0
 """Faces below this are not judged by a newly exported detector."""
@@ -47,6 +47,10 @@ class Limits:
             raise ValueError(f"limits must be finite and above zero, got {self}")
 
 
+TRIAGE_BUDGET = 8
+"""Most frames of a face that a triage scores."""
+
+
 @dataclass(frozen=True)
 class ScanSettings:
     """How a video is looked at."""
@@ -79,6 +83,8 @@ class ScanSettings:
     """Seed of whatever is random."""
     explain: tuple[str, ...] = ("gradcam",)
     """Methods that make maps of the key frames; empty for none."""
+    triage: bool = False
+    """Whether only key frames of the encoder and a few others are looked at (see `for_triage`)."""
     limits: Limits = field(default_factory=Limits)
     """What is refused."""
 
@@ -101,3 +107,8 @@ class ScanSettings:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} must be finite and not negative, got {value}")
+
+    def for_triage(self) -> ScanSettings:
+        """Return the same settings for a quick look: few frames, evenly spread, without maps."""
+        budget = min(self.budget, TRIAGE_BUDGET)
+        return replace(self, triage=True, selector="uniform", budget=budget, explain=())

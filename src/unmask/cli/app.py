@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -147,13 +148,31 @@ def scan(  # noqa: PLR0917 - the parameters are the options
             help="Give up a file that takes longer, and report it.", show_default="no limit"
         ),
     ] = None,
+    triage: Annotated[
+        bool,
+        typer.Option(
+            "--triage",
+            help="Take a quick look: key frames of the encoder and a few others, without maps.",
+        ),
+    ] = False,
+    then_full: Annotated[
+        float | None,
+        typer.Option(
+            help="After a --triage, scan those in full whose probability is at least this.",
+            show_default="none",
+        ),
+    ] = None,
+    profile: Annotated[
+        bool,
+        typer.Option("--profile", help="Print how long each stage took, of a single file."),
+    ] = False,
 ) -> None:
     """Scan videos and pictures: a verdict per face and file.
 
     Every verdict comes with its limits, and with what could not be analysed.
     """
     from unmask.catalogue import find
-    from unmask.cli.scanning import Outputs, run_scan
+    from unmask.cli.scanning import FullScan, Outputs, profiled_scan, run_scan
     from unmask.jobs import Job
 
     settings = ScanSettings(
@@ -170,7 +189,14 @@ def scan(  # noqa: PLR0917 - the parameters are the options
     )
     named = None if detector is None else str(find(detector))
     job = Job(named, settings, threads, stress, timeout_seconds)
-    raise typer.Exit(run_scan(inputs, Outputs(report, json), job, workers=workers))
+    outputs, full = Outputs(report, json), None
+    if then_full is not None:
+        full = FullScan(job, then_full, triage=triage)
+    if triage:
+        job = replace(job, settings=settings.for_triage())
+    if profile:
+        raise typer.Exit(profiled_scan(inputs, outputs, job))
+    raise typer.Exit(run_scan(inputs, outputs, job, workers=workers, full=full))
 
 
 @app.command()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -16,11 +17,13 @@ from unmask.cli.inputs import expand, refuse_overwriting
 from unmask.errors import AnalysisCrashed, InputError, InputNotFound, UnmaskError
 from unmask.files import check_folder_of, write_text
 from unmask.jobs import Job, scan_all
-from unmask.passes import Progress
 from unmask.report.document import require_writable, to_json
-from unmask.report.html import Page
 from unmask.report.wording import NOT_MEASURED, percent, statements, survival, visible
+from unmask.stages import measuring, stage
 from unmask.values import SCHEMA_VERSION, Failure, Scan, ScanDocument, ScanResult, Verdict
+
+if TYPE_CHECKING:
+    from unmask.report.html import Page
 
 FOUND = ("some evidence", "substantial evidence")
 
@@ -89,6 +92,7 @@ class _Done:
         """Whether no file is finished."""
         return not self.results and not self.failures
 
+    @stage("taking results")
     def add(self, place: int, outcome: Scan | UnmaskError) -> UnmaskError | None:
         """Take a file's outcome; return why there is no result, if there is none."""
         if isinstance(outcome, Scan):
@@ -114,6 +118,7 @@ class _Done:
                 said = f"{path!r} was not analysed: {why}"
                 self.failures[place] = AnalysisCrashed(said, hint="scan it again")
 
+    @stage("writing")
     def write(self, outputs: Outputs) -> None:
         """Write what was asked for."""
         failures = [(self.paths[place], error) for place, error in sorted(self.failures.items())]
@@ -129,7 +134,34 @@ class _Done:
         self.unwritten += [error for error in errors if error is not None]
 
 
-def run_scan(inputs: list[str], outputs: Outputs, job: Job, *, workers: int) -> int:
+@dataclass(frozen=True)
+class FullScan:
+    """Which files are scanned in full after a triage."""
+
+    job: Job
+    """What they are scanned with."""
+    threshold: float
+    """Least probability of a triage, 0 to 1."""
+    triage: bool = True
+    """Whether there is a triage."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense before any file is opened."""
+        if not self.triage:
+            raise ValueError("--then-full goes with --triage")
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"--then-full is a probability from 0 to 1, got {self.threshold:g}")
+
+    def places(self, results: Mapping[int, ScanResult]) -> list[int]:
+        """Return the places of the files to scan, the most suspicious first."""
+        probability = {n: result.verdict.probability for n, result in results.items()}
+        likely = {n: p for n, p in probability.items() if p is not None and p >= self.threshold}
+        return sorted(likely, key=lambda n: (-likely[n], n))
+
+
+def run_scan(
+    inputs: list[str], outputs: Outputs, job: Job, *, workers: int, full: FullScan | None = None
+) -> int:
     """Scan everything, print, write, and return the exit code.
 
     A run that is stopped or cannot go on writes what it has, the rest as failures.
@@ -137,9 +169,13 @@ def run_scan(inputs: list[str], outputs: Outputs, job: Job, *, workers: int) -> 
     outputs.check()
     paths = expand(inputs)
     refuse_overwriting(outputs.files, [Path(path) for path in paths])
-    done = _Done(paths, None if outputs.report is None else Page())
+    done = _Done(paths, None if outputs.report is None else _page())
     try:
-        _scan_and_tell(job, done, workers=workers, quiet=outputs.to_stdout)
+        quiet = outputs.to_stdout
+        _scan_and_tell(job, done, range(len(paths)), workers=workers, quiet=quiet)
+        if full is not None:
+            places = full.places(done.results)
+            _scan_and_tell(full.job, done, places, workers=workers, quiet=quiet)
     except KeyboardInterrupt:
         if not done.empty:
             done.stopped("the run was stopped")
@@ -154,12 +190,38 @@ def run_scan(inputs: list[str], outputs: Outputs, job: Job, *, workers: int) -> 
     return exit_code(list(done.results.values()), [*done.failures.values(), *done.unwritten])
 
 
-def _scan_and_tell(job: Job, done: _Done, *, workers: int, quiet: bool) -> None:
-    """Scan files, and say of each as it is finished what came of it."""
-    paths = done.paths
+def profiled_scan(inputs: list[str], outputs: Outputs, job: Job) -> int:
+    """Scan one file as `run_scan` does, then print its stages to standard error.
+
+    Raises:
+        ValueError: there are several files; those are scanned by processes of their own.
+    """
+    if (count := len(expand(inputs))) != 1 or job.timeout_seconds is not None:
+        raise ValueError(f"--profile measures one file without a --timeout-seconds, got {count}")
+    with measuring() as profile:
+        code = run_scan(inputs, outputs, job, workers=1)
+    sys.stderr.write(f"{profile.table()}\n")
+    return code
+
+
+def _page() -> Page:
+    """Return an empty report; its templates are loaded only where one was asked for."""
+    from unmask.report.html import Page
+
+    return Page()
+
+
+def _scan_and_tell(
+    job: Job, done: _Done, places: Sequence[int], *, workers: int, quiet: bool
+) -> None:
+    """Scan the files at some places, and say of each as it is finished what came of it."""
+    paths = [done.paths[place] for place in places]
+    if not paths:
+        return
     with progress_bar(len(paths)) as progress:
-        for place, outcome in scan_all(paths, job, workers=workers, progress=progress.of_file):
-            progress.file_done(paths[place])
+        for number, outcome in scan_all(paths, job, workers=workers, progress=progress.of_file):
+            place = places[number]
+            progress.file_done(paths[number])
             if (error := done.add(place, outcome)) is not None:
                 complain(error)
             elif not quiet and (error := _print(summary(done.results[place]))) is not None:
@@ -250,7 +312,17 @@ def _plain(text: str) -> str:
     return visible(text).replace("\u00a0", " ")
 
 
-class _Bar:
+class Bar:
+    """How far a run is: this one shows nothing, for a standard error that is no terminal."""
+
+    def of_file(self, stage: str, share: float) -> None:
+        """Take how far a single file is."""
+
+    def file_done(self, path: str) -> None:
+        """Take that a file is finished."""
+
+
+class RichBar(Bar):
     """A progress bar on standard error: the stages of one file, or files of many."""
 
     def __init__(self, files: int) -> None:
@@ -258,24 +330,19 @@ class _Bar:
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as RichProgress
 
-        console = Console(stderr=True)
         self.rich = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(),
             TimeElapsedColumn(),
-            console=console,
+            console=Console(stderr=True),
             transient=True,
-            disable=not console.is_terminal,
         )
         self._done = 0
         self._task = self.rich.add_task("scanning", total=1.0 if files == 1 else files)
 
-    @property
-    def of_file(self) -> Progress:
-        """Return the callback for a single file."""
-        return lambda stage, share: self.rich.update(
-            self._task, description=stage, completed=self._done + share
-        )
+    def of_file(self, stage: str, share: float) -> None:
+        """Show how far a single file is."""
+        self.rich.update(self._task, description=stage, completed=self._done + share)
 
     def file_done(self, path: str) -> None:
         """Move on by one file."""
@@ -285,8 +352,11 @@ class _Bar:
 
 
 @contextmanager
-def progress_bar(files: int) -> Iterator[_Bar]:
-    """Show a progress bar on standard error while the block runs."""
-    bar = _Bar(files)
+def progress_bar(files: int) -> Iterator[Bar]:
+    """Show a progress bar on standard error while the block runs, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield Bar()
+        return
+    bar = RichBar(files)
     with bar.rich:
         yield bar

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from unmask.faces.area import AreaTable, Windows
 from unmask.faces.boxes import Array, BoxMapping, built_in_session, suppress
+from unmask.stages import stage
 from unmask.values import Box, Face, Landmarks
 
 THRESHOLDS = (0.6, 0.7, 0.7)
@@ -61,6 +62,7 @@ class MtcnnDetector:
         self._rnet = built_in_session("rnet.onnx", threads=threads)
         self._onet = built_in_session("onet.onnx", threads=threads)
 
+    @stage("face search")
     def detect(
         self,
         image: NDArray[np.uint8],

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from unmask.faces.crops import cut_square, square_around
 from unmask.faces.detector import FaceDetector
+from unmask.stages import stage
 from unmask.values import Box, Face, FaceTrack
 
 _MIN_OVERLAP = 0.1
@@ -147,6 +148,7 @@ class Tracker:
         self.cuts: list[float] = []
         """Times of the cuts found, seconds."""
 
+    @stage("tracking")
     def add(self, frame: SampledFrame) -> None:
         """Take the next sampled frame."""
         self._scale = frame.scale

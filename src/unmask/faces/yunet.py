@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.faces.boxes import Array, BoxMapping, built_in_session, suppress
+from unmask.stages import stage
 from unmask.values import Box, Face, Landmarks
 
 STRIDES_PX = (8, 16, 32)
@@ -58,6 +59,7 @@ class YunetDetector:
     def __init__(self, *, threads: int = 2) -> None:
         self._network = built_in_session("yunet.onnx", threads=threads)
 
+    @stage("face search")
     def detect(
         self,
         image: NDArray[np.uint8],

@@ -17,6 +17,7 @@ from PIL import Image
 
 from unmask.errors import DecodeError
 from unmask.settings import Limits
+from unmask.stages import stage_of_each
 from unmask.values import VideoInfo
 from unmask.video.ahead import ahead
 from unmask.video.decode import Decoding, FrameStamp
@@ -161,7 +162,8 @@ class LumaPass:
 
     def _moving(self) -> Iterator[LumaFrame]:
         decoding = Decoding(self.info, self.limits)
-        yield from ahead(self._sampled(decoding), depth=FRAMES_AHEAD)
+        frames = stage_of_each("decoding", self._sampled(decoding))
+        yield from ahead(frames, depth=FRAMES_AHEAD)
         self.seconds_analysed = decoding.seconds
         self.not_analysed = tuple(self._left_out(decoding))
         self.is_whole = not self.not_analysed
