@@ -1,4 +1,5 @@
 # make demo    set up and scan two bundled clips     make test    set up and run the suite
+# make bench   measure speed; BENCH="--sizes 720p --minutes 1" for a part of it
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
@@ -37,8 +38,14 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.scan_speed
+# facenet-pytorch pins an old torch; the usual way runs it beside the present one
+$(VENV)/.bench: $(VENV)/.dev
+	$(INSTALL) requests
+	$(INSTALL) --no-deps facenet-pytorch
+	@touch $@
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.scan_speed $(BENCH)
 
 clean:
 	rm -rf $(VENV) report.html
