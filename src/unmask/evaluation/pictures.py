@@ -5,32 +5,32 @@ crop store or table of pictures -> chosen rows -> Picture(pixels, cut, row)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.bundle import Bundle, Preprocessing
+from unmask.bundle import Bundle, View
 from unmask.datasets.loading import Crop, CropDataset
 from unmask.datasets.manifest import Split
+from unmask.datasets.parquet import CROPS_HINT, batches, read_table
 from unmask.errors import InputError
 from unmask.evaluation.predicting import source_at
 from unmask.evaluation.predictions import PredictionRow
 from unmask.evaluation.sources import (
     PictureSource,
     StoreSource,
-    at_size,
     opened,
-    recut,
+    recut_views,
     row_of_crop,
 )
 from unmask.evaluation.video_scorer import Pixels, row_of
+from unmask.faces.framing import Crops, split_views
 
 _ROWS_AT_A_TIME = 128
 
@@ -41,8 +41,8 @@ class Picture:
 
     pixels: Pixels
     """`(H, W, 3)` RGB, as stored."""
-    cut: Callable[[Pixels], Pixels]
-    """From pixels of that shape to the network's input, `(S, S, 3)`."""
+    cut: Callable[[Pixels], Crops]
+    """From pixels of that shape to what each view sees, `(S, S, 3)`."""
     row: Callable[[float], PredictionRow]
     """From a logit to a row of a predictions file."""
 
@@ -119,47 +119,45 @@ def drawn_evenly(
 def _labels(source: StoreSource | PictureSource) -> NDArray[np.bool_]:
     if isinstance(source, StoreSource):
         return CropDataset(source.folder, split=source.split).is_fake
-    names = pq.read_table(source.path, columns=["name"])["name"].to_pylist()
+    names = read_table(source.path, columns=["name"], hint=CROPS_HINT)["name"].to_pylist()
     return np.array([source.records[str(name)].label == "fake" for name in names], dtype=np.bool_)
 
 
 def _of_store(source: StoreSource, positions: NDArray[np.int64]) -> Iterator[Picture]:
-    spec = source.bundle.manifest.preprocessing
     crops = CropDataset(source.folder, split=source.split)
     for position in positions:
         crop = crops[int(position)]
         yield Picture(
             crop.pixels,
-            cut=partial(_recut, crop, spec),
+            cut=partial(_recut, crop, source.bundle.views),
             row=partial(row_of_crop, crop),
         )
 
 
 def _of_table(source: PictureSource, positions: set[int]) -> Iterator[Picture | None]:
-    size = source.bundle.manifest.preprocessing.size_px
     first = 0
-    with pq.ParquetFile(source.path) as file:
-        for batch in file.iter_batches(batch_size=_ROWS_AT_A_TIME, columns=["name", "image"]):
-            wanted = [at for at in range(len(batch)) if first + at in positions]
-            first += len(batch)
-            for row in batch.take(pa.array(wanted, pa.int64())).to_pylist():
-                picture = opened(row["image"])
-                if picture is None:
-                    yield None
-                    continue
-                yield Picture(
-                    np.asarray(picture),
-                    cut=partial(_resized, size),
-                    row=partial(_row, source, str(row["name"])),
-                )
+    columns = ("name", "image")
+    for batch in batches(source.path, columns=columns, rows=_ROWS_AT_A_TIME, hint=CROPS_HINT):
+        wanted = [at for at in range(len(batch)) if first + at in positions]
+        first += len(batch)
+        for row in batch.take(pa.array(wanted, pa.int64())).to_pylist():
+            picture = opened(row["image"])
+            if picture is None:
+                yield None
+                continue
+            yield Picture(
+                np.asarray(picture),
+                cut=partial(_resized, source.bundle.views),
+                row=partial(_row, source, str(row["name"])),
+            )
 
 
-def _recut(crop: Crop, spec: Preprocessing, pixels: Pixels) -> Pixels:
-    return recut(replace(crop, pixels=pixels), spec)
+def _recut(crop: Crop, views: Sequence[View], pixels: Pixels) -> Crops:
+    return recut_views(replace(crop, pixels=pixels), views)
 
 
-def _resized(size_px: int, pixels: Pixels) -> Pixels:
-    return at_size(Image.fromarray(pixels), size_px)
+def _resized(views: Sequence[View], pixels: Pixels) -> Crops:
+    return split_views(Image.fromarray(pixels), views)
 
 
 def _row(source: PictureSource, name: str, logit: float) -> PredictionRow:

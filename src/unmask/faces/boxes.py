@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
+from unmask.quiet import onnxruntime
 from unmask.values import Box
 
 Array = NDArray[np.float32]
@@ -75,8 +76,9 @@ def suppress(
     return np.array(keep, dtype=np.int64)
 
 
-def built_in_session(file: str, *, threads: int) -> ort.InferenceSession:
+def built_in_session(file: str, *, threads: int) -> Any:
     """Return a session of a network in the package's `weights` folder."""
+    ort = onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -13,9 +13,9 @@ Networks", 2016. Weights: see `weights/LICENSE-mtcnn`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from unmask.faces.area import AreaTable, Windows
@@ -176,7 +176,7 @@ def _normalise(pixels: Array) -> Array:
 
 
 def _in_batches(
-    session: ort.InferenceSession,
+    session: Any,
     table: AreaTable,
     windows: Windows,
     size: int,

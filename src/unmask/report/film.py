@@ -19,7 +19,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from unmask.bundle import Preprocessing
 from unmask.explain.methods import TITLES
-from unmask.faces.crops import square_around
+from unmask.faces.framing import face_square
+from unmask.files import write_whole
 from unmask.passes import FirstPass, Progress
 from unmask.report.pictures import overlay
 from unmask.report.wording import NOT_MEASURED, percent
@@ -57,6 +58,10 @@ class _Drawn:
         return box, nearest
 
 
+_FORMATS = {".mp4": "mp4", ".m4v": "ipod", ".mov": "mov", ".mkv": "matroska"}
+"""FFmpeg's name of a container by a file's suffix."""
+
+
 @dataclass(frozen=True)
 class FilmStyle:
     """What a film shows of its faces."""
@@ -92,12 +97,17 @@ def draw_film(
     faces = _faces(first, scan)
     stamps = [first.stamps[index] for index in sorted(first.stamps)]
     written = 0
-    with _encoder(target) as write:
-        for frame in read_frames(first.info, stamps, limits=limits):
-            write(draw_frame(frame.image, frame.index, faces, style), frame.pts_seconds)
-            written += 1
-            if progress:
-                progress("drawing", written / len(stamps))
+
+    def encode(partial: Path) -> None:
+        nonlocal written
+        with _encoder(partial, _FORMATS[target.suffix.lower()]) as write:
+            for frame in read_frames(first.info, stamps, limits=limits):
+                write(draw_frame(frame.image, frame.index, faces, style), frame.pts_seconds)
+                written += 1
+                if progress:
+                    progress("drawing", written / len(stamps))
+
+    write_whole(target, encode)
     return written
 
 
@@ -133,10 +143,7 @@ def _draw_face(
     picture = face.pictures.get(key.frame_index)
     found = [m for m in picture.maps if m.method == style.method] if picture else []
     if found and found[0].empty is None:
-        square = square_around(
-            box, margin_ratio=style.crop.margin_ratio, shift_y_ratio=style.crop.shift_y_ratio
-        )
-        _lay_over(canvas, overlay(found[0].values), square)
+        _lay_over(canvas, overlay(found[0].values), face_square(box, style.crop))
     colour = _COLOURS[(face.track.id - 1) % len(_COLOURS)]
     thickness = max(2, canvas.height // 240)
     ImageDraw.Draw(canvas).rectangle(box, outline=colour, width=thickness)
@@ -176,9 +183,9 @@ def _label(
 
 
 @contextmanager
-def _encoder(target: Path) -> Iterator[_Writer]:
+def _encoder(target: Path, container_format: str) -> Iterator[_Writer]:
     """Open a file for H.264 pictures with time stamps of their own."""
-    with av.open(str(target), "w") as container:
+    with av.open(str(target), "w", format=container_format) as container:
         writer = _Writer(container)
         yield writer
         writer.finish()
