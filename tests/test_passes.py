@@ -63,9 +63,9 @@ def test_nothing_sure_leaves_no_face(first_pass_with):
     assert (len(first.tracks), len(first.doubtful)) == (0, 2)
 
 
-def test_a_single_picture_is_reduced_to_no_less_than_a_third(tmp_path, monkeypatch):
+def test_pictures_are_reduced_to_no_less_than_two_fifths(tmp_path, monkeypatch):
     monkeypatch.setattr(passes, "create", lambda *_, **__: Detector(left=0.5, right=(0.5,)))
     Image.new("RGB", (3000, 30)).save(tmp_path / "wide.png")
     first = passes.first_pass(tmp_path / "wide.png", ScanSettings())
-    assert first.coverage.scale == pytest.approx(1 / 3)
-    assert first.least_face_px == pytest.approx(60)
+    assert first.coverage.scale == pytest.approx(0.4)
+    assert first.least_face_px == pytest.approx(50)

@@ -193,9 +193,10 @@ def decode_looks(
         packets = _groups(_packets(container.demux(stream)), index, awaited)
         for packet in chain(packets, [None]):
             for frame in _decoded(stream, packet):
-                if frame.pts in awaited:
-                    awaited.discard(frame.pts)
-                    yield FrameStamp(number, frame.pts, index.seconds(frame.pts)), frame
+                pts = frame.pts
+                if pts is not None and pts in awaited:
+                    awaited.discard(pts)
+                    yield FrameStamp(number, pts, index.seconds(pts)), frame
                     number += 1
 
 
