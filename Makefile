@@ -1,5 +1,6 @@
 # make demo    set up and scan two bundled clips     make test    set up and run the suite
 # make lint    style, types, contracts               make docs    the documentation site, in out/site
+# make bench   measure speed; BENCH="--sizes 720p --minutes 1" for a part of it
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
@@ -45,8 +46,14 @@ docs: $(VENV)/.dev
 fuzz: $(VENV)/.dev
 	OMP_NUM_THREADS=1 nice $(BIN)/python tests/fuzz.py --files 7000 --workers 2
 
-bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.scan_speed
+# facenet-pytorch pins an old torch; the usual way runs it beside the present one
+$(VENV)/.bench: $(VENV)/.dev
+	$(INSTALL) requests
+	$(INSTALL) --no-deps facenet-pytorch
+	@touch $@
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.scan_speed $(BENCH)
 
 clean:
 	rm -rf $(VENV) report.html

@@ -86,9 +86,9 @@ def test_no_track_spans_a_jump_of_the_clock(tmp_path, monkeypatch):
     assert all(t.pts_seconds[-1] - t.pts_seconds[0] < 2 for t in first.tracks)
 
 
-def test_a_single_picture_is_reduced_to_no_less_than_a_third(tmp_path, monkeypatch):
+def test_pictures_are_reduced_to_no_less_than_two_fifths(tmp_path, monkeypatch):
     monkeypatch.setattr(passes, "create", lambda *_, **__: Detector(left=0.5, right=(0.5,)))
     Image.new("RGB", (3000, 30)).save(tmp_path / "wide.png")
     first = passes.first_pass(tmp_path / "wide.png", ScanSettings())
-    assert first.coverage.scale == pytest.approx(1 / 3)
-    assert first.least_face_px == pytest.approx(60)
+    assert first.coverage.scale == pytest.approx(0.4)
+    assert first.least_face_px == pytest.approx(50)

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from unmask.errors import AnalysisCrashed, UnmaskError
 from unmask.settings import ScanSettings
@@ -23,6 +23,16 @@ if TYPE_CHECKING:  # heavy ones
     from unmask.values import Scan, VideoInfo
 
 Result = TypeVar("Result")
+
+
+class ScanAll(Protocol):
+    """How files are scanned: `scan_all`, or `scan_here`."""
+
+    def __call__(
+        self, paths: Sequence[str], job: Job, *, workers: int, progress: Listen | None
+    ) -> Iterator[tuple[int, Scan | UnmaskError]]:
+        """Yield the place of each file with its scan or its error."""
+
 
 _READ_BYTES_PER_SECOND = 10_000_000
 """How fast a file is read at the least: a share over a slow network."""
@@ -155,7 +165,7 @@ def scan_all(
         The place of each file in `paths` with its scan or its error, once it is finished.
 
     Raises:
-        BundleError, InputNotFound, ModelNotFound, ValueError: the job itself cannot be done.
+        BundleError, InputNotFound, ValueError: the job itself cannot be done.
     """
     results = run_all(
         paths,
@@ -167,6 +177,25 @@ def scan_all(
         listen=progress or _ignore,
     )
     return _outcomes(paths, results)
+
+
+def scan_here(
+    paths: Sequence[str], job: Job, *, workers: int = 1, progress: Listen | None = None
+) -> Iterator[tuple[int, Scan | UnmaskError]]:
+    """Scan files in this process, as `scan_all` does in others: to measure, or to debug.
+
+    What ends this process ends all.
+
+    Raises:
+        ValueError: more than one worker is asked for.
+    """
+    if workers != 1:
+        raise ValueError(f"this process scans one file at a time, got workers={workers}")
+    analysis = _load(job)
+    for place, path in enumerate(paths):
+        if progress:
+            progress(place, "opening", 0.0)
+        yield place, attempt(path, partial(analysis.scan, path))
 
 
 def _ignore(_place: int, _stage: str, _share: float) -> None:

@@ -48,6 +48,7 @@ from unmask.runtime import DEFAULT_BATCH, Network, Output, ViewOutput, preproces
 from unmask.scoring import calibrate
 from unmask.scoring import scored as scored_key_frame
 from unmask.settings import ScanSettings
+from unmask.stages import stage
 from unmask.values import (
     SCHEMA_VERSION,
     Box,
@@ -66,6 +67,7 @@ from unmask.values import (
     ViewScore,
 )
 from unmask.verdict import judge_track, judge_video
+from unmask.video import TriagePass
 
 _SMALL_SAMPLE_FRAMES = 8
 _CURVE_DIGITS = 3
@@ -106,9 +108,9 @@ class Scanner:
         InputNotFound: there is no such detector.
         BundleError: the bundle cannot be used, or lacks what a method of explaining needs.
         ValueError: the settings name an unknown selector, face detector or method of explaining.
-        ModelNotFound: the face detector's model is not installed.
     """
 
+    @stage("loading networks")
     def __init__(
         self,
         detector: str | Path | Detector | None = None,
@@ -183,6 +185,7 @@ class Scanner:
         stated = stated_faithfulness(self.bundle.manifest, self.settings.explain)
         return Scan(self._result(first, tracks), tuple(pictures), stated)
 
+    @stage("cutting crops")
     def _cut(
         self, first: FirstPass, chosen: Sequence[ChosenFrames], progress: Progress | None
     ) -> list[_Crop]:
@@ -242,6 +245,7 @@ class Scanner:
             )
         )
 
+    @stage("maps")
     def _picture(self, crop: _Crop, output: Output) -> KeyFramePicture:
         """Explain one crop from its scoring pass; maps do not depend on the others."""
         methods, seed = self.settings.explain, self.settings.seed
@@ -408,6 +412,12 @@ def warnings(
         for t in tracks
         if t.verdict.probability is not None and t.verdict.out_of_range is not None
     ]
+    if isinstance(first.coverage, TriagePass) and not first.is_single_picture:
+        said.insert(
+            0,
+            f"triage: {first.coverage.frames_sampled} frames were looked at; a scan without "
+            "--triage may find what the others show",
+        )
     unstated = why_unstated(manifest, still=first.is_single_picture)
     if unstated is not None:
         said.append(unstated)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +21,10 @@ from unmask.cli.app import complain
 from unmask.cli.inputs import expand, refuse_overwriting
 from unmask.errors import AnalysisCrashed, InputError, InputNotFound, UnmaskError
 from unmask.files import check_folder_of, write_text
-from unmask.jobs import Job, scan_all
+from unmask.jobs import Job, ScanAll, scan_all, scan_here
+from unmask.stages import measuring, stage
 
 if TYPE_CHECKING:
-    from unmask.passes import Progress
     from unmask.report.html import Page
     from unmask.values import Scan, ScanRecord, Verdict
 
@@ -97,6 +97,7 @@ class _Done:
         """Whether no file is finished."""
         return not self.results and not self.failures
 
+    @stage("taking results")
     def add(self, place: int, outcome: Scan | UnmaskError) -> UnmaskError | None:
         """Take a file's outcome; return why there is no result, if there is none."""
         if not isinstance(outcome, UnmaskError) and (error := self._unwritable(place, outcome)):
@@ -134,6 +135,7 @@ class _Done:
                 said = f"{path!r} was not analysed: {why}"
                 self.failures[place] = AnalysisCrashed(said, hint="scan it again")
 
+    @stage("writing")
     def write(self, outputs: Outputs) -> None:
         """Write what was asked for."""
         from unmask.report.document import to_json
@@ -152,17 +154,62 @@ class _Done:
         self.unwritten += [error for error in errors if error is not None]
 
 
-def run_scan(inputs: list[str], outputs: Outputs, job: Job, *, workers: int) -> int:
+@dataclass(frozen=True)
+class FullScan:
+    """Which files are scanned in full after a triage."""
+
+    job: Job
+    """What they are scanned with."""
+    threshold: float
+    """Least probability of a triage, 0 to 1."""
+    triage: bool = True
+    """Whether there is a triage."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense before any file is opened."""
+        if not self.triage:
+            raise ValueError("--then-full goes with --triage")
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"--then-full is a probability from 0 to 1, got {self.threshold:g}")
+
+    def places(self, results: Mapping[int, ScanRecord]) -> list[int]:
+        """Return the places of the files to scan, the most suspicious first."""
+        probability = {n: result.verdict.probability for n, result in results.items()}
+        likely = {n: p for n, p in probability.items() if p is not None and p >= self.threshold}
+        return sorted(likely, key=lambda n: (-likely[n], n))
+
+
+def run_scan(
+    inputs: list[str],
+    outputs: Outputs,
+    job: Job,
+    *,
+    workers: int,
+    full: FullScan | None = None,
+    scan: ScanAll = scan_all,
+) -> int:
     """Scan everything, print, write, and return the exit code.
 
     A run that is stopped or cannot go on writes what it has, the rest as failures.
+
+    Args:
+        inputs: as named on the command line.
+        outputs: where results go.
+        job: what the files are scanned with.
+        workers: files at a time.
+        full: which of them are scanned again in full.
+        scan: `scan_all`, or `scan_here` for this process alone.
     """
     outputs.check()
     paths = expand(inputs)
     refuse_overwriting(outputs.files, [Path(path) for path in paths])
     done = _Done(paths, outputs.report is not None)
     try:
-        _scan_and_tell(job, done, workers=workers, quiet=outputs.to_stdout)
+        quiet = outputs.to_stdout
+        _scan_and_tell(job, done, range(len(paths)), scan=scan, workers=workers, quiet=quiet)
+        if full is not None:
+            places = full.places(done.results)
+            _scan_and_tell(full.job, done, places, scan=scan, workers=workers, quiet=quiet)
     except KeyboardInterrupt:
         if not done.empty:
             done.stopped("the run was stopped")
@@ -177,19 +224,38 @@ def run_scan(inputs: list[str], outputs: Outputs, job: Job, *, workers: int) -> 
     return exit_code(list(done.results.values()), [*done.failures.values(), *done.unwritten])
 
 
-def _scan_and_tell(job: Job, done: _Done, *, workers: int, quiet: bool) -> None:
-    """Scan files, and say of each as it is finished what came of it."""
-    paths = done.paths
-    bar = _Bar(len(paths))
+def profiled_scan(inputs: list[str], outputs: Outputs, job: Job) -> int:
+    """Scan one file as `run_scan` does, in this process, then print its stages to standard error.
 
-    def hear(place: int, stage: str, share: float) -> None:
-        bar.of_files(paths[place], stage, share)
+    Raises:
+        ValueError: there are several files; those are scanned by processes of their own.
+    """
+    if (count := len(expand(inputs))) != 1 or job.timeout_seconds is not None:
+        raise ValueError(f"--profile measures one file without a --timeout-seconds, got {count}")
+    with measuring() as profile:
+        code = run_scan(inputs, outputs, job, workers=1, scan=scan_here)
+    sys.stderr.write(f"{profile.table()}\n")
+    return code
+
+
+def _scan_and_tell(
+    job: Job, done: _Done, places: Sequence[int], *, scan: ScanAll, workers: int, quiet: bool
+) -> None:
+    """Scan the files at some places, and say of each as it is finished what came of it."""
+    paths = [done.paths[place] for place in places]
+    if not paths:
+        return
+    bar = _bar(len(paths))
+
+    def hear(number: int, stage: str, share: float) -> None:
+        bar.of_files(paths[number], stage, share)
         _load_meanwhile(report=done.reported)
 
-    outcomes = scan_all(paths, job, workers=workers, progress=hear)
-    with bar.rich:  # after the workers, as it starts a thread
-        for place, outcome in outcomes:
-            bar.file_done(paths[place])
+    outcomes = scan(paths, job, workers=workers, progress=hear)
+    with bar.shown():  # after the workers, as it starts a thread
+        for number, outcome in outcomes:
+            place = places[number]
+            bar.file_done(paths[number])
             if (error := done.add(place, outcome)) is not None:
                 complain(error)
             elif not quiet and (error := _print(summary(done.results[place]))) is not None:
@@ -308,7 +374,25 @@ def _plain(text: str) -> str:
     return visible(text).replace("\u00a0", " ")
 
 
-class _Bar:
+class Bar:
+    """How far a run is: this one shows nothing, for a standard error that is no terminal."""
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show it while the block runs."""
+        yield
+
+    def of_file(self, stage: str, share: float) -> None:
+        """Take how far a single file is."""
+
+    def of_files(self, path: str, stage: str, share: float) -> None:
+        """Take how far one of the files is that are read at the same time."""
+
+    def file_done(self, path: str) -> None:
+        """Take that a file is finished."""
+
+
+class RichBar(Bar):
     """A progress bar on standard error: the stages of one file, or files of many."""
 
     def __init__(self, files: int) -> None:
@@ -316,25 +400,26 @@ class _Bar:
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as RichProgress
 
-        console = Console(stderr=True)
         self.rich = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(),
             TimeElapsedColumn(),
-            console=console,
+            console=Console(stderr=True),
             transient=True,
-            disable=not console.is_terminal,
         )
         self._files = files
         self._done = 0
         self._task = self.rich.add_task("scanning", total=1.0 if files == 1 else files)
 
-    @property
-    def of_file(self) -> Progress:
-        """Return the callback for a single file."""
-        return lambda stage, share: self.rich.update(
-            self._task, description=stage, completed=self._done + share
-        )
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show it while the block runs."""
+        with self.rich:
+            yield
+
+    def of_file(self, stage: str, share: float) -> None:
+        """Show how far a single file is."""
+        self.rich.update(self._task, description=stage, completed=self._done + share)
 
     def of_files(self, path: str, stage: str, share: float) -> None:
         """Show how far one of the files is that are read at the same time."""
@@ -354,9 +439,13 @@ def _short(path: str) -> str:
     return visible(Path(path).name)[:40]
 
 
+def _bar(files: int) -> Bar:
+    return RichBar(files) if sys.stderr.isatty() else Bar()
+
+
 @contextmanager
-def progress_bar(files: int) -> Iterator[_Bar]:
-    """Show a progress bar on standard error while the block runs."""
-    bar = _Bar(files)
-    with bar.rich:
+def progress_bar(files: int) -> Iterator[Bar]:
+    """Show a progress bar on standard error while the block runs, if that is a terminal."""
+    bar = _bar(files)
+    with bar.shown():
         yield bar

@@ -18,6 +18,7 @@ from PIL import Image
 
 from unmask.errors import DecodeError
 from unmask.settings import Limits
+from unmask.stages import stage_of_each
 from unmask.values import VideoInfo
 from unmask.video import png
 from unmask.video.ahead import ahead
@@ -182,7 +183,7 @@ class LumaPass:
     def _moving(self) -> Iterator[LumaFrame]:
         decoding = Decoding(self.info, self.limits)
         depth = frames_ahead(self.info, FRAMES_AHEAD, self.limits)
-        yield from ahead(self._sampled(decoding), depth=depth)
+        yield from ahead(stage_of_each("decoding", self._sampled(decoding)), depth=depth)
         lack = lacking(decoding)
         self.seconds_analysed = max(0.0, decoding.seconds - lack.gap_seconds)
         self.not_analysed = (*lack.reasons, *self._missing_of_apng())
