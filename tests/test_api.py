@@ -28,7 +28,6 @@ PUBLIC = [
     "LimitExceeded",
     "Limits",
     "ManifestError",
-    "ModelNotFound",
     "NotMedia",
     "RecipeError",
     "ScanResult",
