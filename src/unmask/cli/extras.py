@@ -14,6 +14,7 @@ _REST = ("matplotlib", "onnx", "onnxscript", "tensorboard", "torchvision")
 """What else the same extra brings, for export and plots."""
 OPTIONAL = dict.fromkeys(_TRAINING + _REST, _FOR_TRAINING) | {
     "huggingface_hub": "pip install 'unmask[hub]'",
+    "pillow_heif": "pip install 'unmask[heic]', for HEIC pictures in tiles, as phones make them",
     "lir": _FOR_EVALUATION,
     "pyarrow": f"pip install 'unmask[data]', or {_FOR_TRAINING} for training and studies too",
     "sklearn": _FOR_EVALUATION,

@@ -1,14 +1,18 @@
-"""`unmask scan`: progress on stderr, verdicts on stdout, report and JSON to files."""
+"""`unmask scan`: progress on stderr, verdicts on stdout, report and JSON to files.
+
+Files are read in worker processes. What only their results need (numpy among it) is loaded here
+while they work, not before: a process is quickest started from one that has loaded little, and
+native libraries that end their process, for lack of memory, then do so there.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import typer
 
@@ -16,14 +20,12 @@ from unmask.cli.app import complain
 from unmask.cli.inputs import expand, refuse_overwriting
 from unmask.errors import AnalysisCrashed, InputError, InputNotFound, UnmaskError
 from unmask.files import check_folder_of, write_text
-from unmask.jobs import Job, scan_all
-from unmask.report.document import require_writable, to_json
-from unmask.report.wording import NOT_MEASURED, percent, statements, survival, visible
+from unmask.jobs import Job, scan_all, scan_here
 from unmask.stages import measuring, stage
-from unmask.values import SCHEMA_VERSION, Failure, Scan, ScanDocument, ScanResult, Verdict
 
 if TYPE_CHECKING:
     from unmask.report.html import Page
+    from unmask.values import Scan, ScanResult, Verdict
 
 FOUND = ("some evidence", "substantial evidence")
 
@@ -78,8 +80,10 @@ class _Done:
 
     paths: Sequence[str]
     """All files of the run; a file's place is that among these."""
-    page: Page | None
-    """The report; None where none was asked for."""
+    reported: bool
+    """Whether a report was asked for."""
+    page: Page | None = None
+    """The report; None before anything is to be shown."""
     results: dict[int, ScanResult] = field(default_factory=dict)
     """Of the files that were analysed, by their place."""
     failures: dict[int, UnmaskError] = field(default_factory=dict)
@@ -95,21 +99,33 @@ class _Done:
     @stage("taking results")
     def add(self, place: int, outcome: Scan | UnmaskError) -> UnmaskError | None:
         """Take a file's outcome; return why there is no result, if there is none."""
-        if isinstance(outcome, Scan):
-            try:
-                require_writable(outcome.result)
-            except ValueError as error:
-                outcome = AnalysisCrashed(
-                    f"{self.paths[place]!r} gave a result that cannot be written: {error}",
-                    hint="please report this with the file's container and codec",
-                )
+        if not isinstance(outcome, UnmaskError) and (error := self._unwritable(place, outcome)):
+            outcome = error
         if isinstance(outcome, UnmaskError):
             self.failures[place] = outcome
             return outcome
         self.results[place] = outcome.result
-        if self.page is not None:
-            self.page.add(outcome, place)
+        if self.reported:
+            self._report().add(outcome, place)
         return None
+
+    def _unwritable(self, place: int, scan: Scan) -> UnmaskError | None:
+        from unmask.report.document import require_writable
+
+        try:
+            require_writable(scan.result)
+        except ValueError as error:
+            return AnalysisCrashed(
+                f"{self.paths[place]!r} gave a result that cannot be written: {error}",
+                hint="please report this with the file's container and codec",
+            )
+        return None
+
+    def _report(self) -> Page:
+        from unmask.report.html import Page
+
+        self.page = self.page or Page()
+        return self.page
 
     def stopped(self, why: str) -> None:
         """Count what was not finished among the failures."""
@@ -121,6 +137,9 @@ class _Done:
     @stage("writing")
     def write(self, outputs: Outputs) -> None:
         """Write what was asked for."""
+        from unmask.report.document import to_json
+        from unmask.values import SCHEMA_VERSION, Failure, ScanDocument
+
         failures = [(self.paths[place], error) for place, error in sorted(self.failures.items())]
         errors = []
         if outputs.json is not None:
@@ -128,8 +147,8 @@ class _Done:
             failed = tuple(Failure(path, e.message, e.hint) for path, e in failures)
             text = to_json(ScanDocument(SCHEMA_VERSION, results, failed))
             errors.append(_write(outputs.json, text))
-        if outputs.report is not None and self.page is not None:
-            text = self.page.html([(path, error.message) for path, error in failures])
+        if outputs.report is not None:
+            text = self._report().html([(path, error.message) for path, error in failures])
             errors.append(_write(outputs.report, text))
         self.unwritten += [error for error in errors if error is not None]
 
@@ -169,7 +188,7 @@ def run_scan(
     outputs.check()
     paths = expand(inputs)
     refuse_overwriting(outputs.files, [Path(path) for path in paths])
-    done = _Done(paths, None if outputs.report is None else _page())
+    done = _Done(paths, outputs.report is not None)
     try:
         quiet = outputs.to_stdout
         _scan_and_tell(job, done, range(len(paths)), workers=workers, quiet=quiet)
@@ -182,7 +201,7 @@ def run_scan(
             done.write(outputs)
         raise
     except Exception as error:
-        if done.empty:
+        if done.empty and not isinstance(error, AnalysisCrashed):
             raise
         complain(error)
         done.stopped(str(error))
@@ -191,24 +210,22 @@ def run_scan(
 
 
 def profiled_scan(inputs: list[str], outputs: Outputs, job: Job) -> int:
-    """Scan one file as `run_scan` does, then print its stages to standard error.
+    """Scan one file in this process as `run_scan` does, then print its stages to standard error.
 
     Raises:
-        ValueError: there are several files; those are scanned by processes of their own.
+        ValueError: there are several files, or a time after which a worker would be ended.
     """
     if (count := len(expand(inputs))) != 1 or job.timeout_seconds is not None:
         raise ValueError(f"--profile measures one file without a --timeout-seconds, got {count}")
+    outputs.check()
+    paths = expand(inputs)
+    refuse_overwriting(outputs.files, [Path(path) for path in paths])
+    done = _Done(paths, outputs.report is not None)
     with measuring() as profile:
-        code = run_scan(inputs, outputs, job, workers=1)
+        _tell(done, 0, scan_here(paths[0], job), quiet=outputs.to_stdout)
+        done.write(outputs)
     sys.stderr.write(f"{profile.table()}\n")
-    return code
-
-
-def _page() -> Page:
-    """Return an empty report; its templates are loaded only where one was asked for."""
-    from unmask.report.html import Page
-
-    return Page()
+    return exit_code(list(done.results.values()), [*done.failures.values(), *done.unwritten])
 
 
 def _scan_and_tell(
@@ -218,14 +235,33 @@ def _scan_and_tell(
     paths = [done.paths[place] for place in places]
     if not paths:
         return
-    with progress_bar(len(paths)) as progress:
-        for number, outcome in scan_all(paths, job, workers=workers, progress=progress.of_file):
-            place = places[number]
-            progress.file_done(paths[number])
-            if (error := done.add(place, outcome)) is not None:
-                complain(error)
-            elif not quiet and (error := _print(summary(done.results[place]))) is not None:
-                done.unwritten.append(error)
+    bar = progress_bar(len(paths))
+
+    def hear(number: int, stage: str, share: float) -> None:
+        bar.of_files(paths[number], stage, share)
+        _load_meanwhile(report=done.reported)
+
+    outcomes = scan_all(paths, job, workers=workers, progress=hear)
+    with bar:  # after the workers, as it starts a thread
+        for number, outcome in outcomes:
+            bar.file_done(paths[number])
+            _tell(done, places[number], outcome, quiet=quiet)
+
+
+def _tell(done: _Done, place: int, outcome: Scan | UnmaskError, *, quiet: bool) -> None:
+    """Take a file's outcome and say what came of it."""
+    if (error := done.add(place, outcome)) is not None:
+        complain(error)
+    elif not quiet and (error := _print(summary(done.results[place]))) is not None:
+        done.unwritten.append(error)
+
+
+def _load_meanwhile(*, report: bool) -> None:
+    """Load what results need while a worker makes them; once it can, there is memory for it."""
+    import unmask.report.document
+
+    if report:
+        import unmask.report.html  # noqa: F401
 
 
 def _write(path: Path, text: str) -> UnmaskError | None:
@@ -279,6 +315,8 @@ def exit_code(results: Sequence[ScanResult], errors: Sequence[UnmaskError]) -> i
 
 def summary(result: ScanResult) -> str:
     """Put a result into a few lines of text."""
+    from unmask.report.wording import repeated_persons, statements, survival, visible
+
     lines = [f"{visible(result.video.path)}: {_words(result.verdict)}"]
     for track in result.tracks:
         span = f", {track.start_seconds:.1f}-{track.end_seconds:.1f} s"
@@ -287,6 +325,7 @@ def summary(result: ScanResult) -> str:
         if track.verdict.probability is not None and track.verdict.reason is not None:
             lines.append(f"    {visible(track.verdict.reason)}")
         lines += [f"    {_plain(said)}" for said in statements(track.verdict)]
+    lines += [f"  {said}" for said in repeated_persons(result)]
     for place, said in enumerate(survival(result)):
         lines.append(f"  {'' if place == 0 else '  '}{_plain(said)}")
     lines += [f"  not analysed: {visible(reason)}" for reason in result.coverage.not_analysed]
@@ -297,6 +336,8 @@ def summary(result: ScanResult) -> str:
 
 
 def _words(verdict: Verdict) -> str:
+    from unmask.report.wording import NOT_MEASURED, percent
+
     if verdict.probability is None:
         return f"cannot judge ({verdict.reason})"
     between = NOT_MEASURED
@@ -309,17 +350,29 @@ def _words(verdict: Verdict) -> str:
 
 def _plain(text: str) -> str:
     """Return words of a report for a terminal, where they are searched: with plain spaces."""
+    from unmask.report.wording import visible
+
     return visible(text).replace("\u00a0", " ")
 
 
 class Bar:
     """How far a run is: this one shows nothing, for a standard error that is no terminal."""
 
+    def __enter__(self) -> Self:
+        """Begin to show it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take it away."""
+
     def of_file(self, stage: str, share: float) -> None:
-        """Take how far a single file is."""
+        """Show how far a single file is."""
+
+    def of_files(self, path: str, stage: str, share: float) -> None:
+        """Show how far one of the files is that are read at the same time."""
 
     def file_done(self, path: str) -> None:
-        """Take that a file is finished."""
+        """Move on by one file."""
 
 
 class RichBar(Bar):
@@ -337,26 +390,41 @@ class RichBar(Bar):
             console=Console(stderr=True),
             transient=True,
         )
+        self._files = files
         self._done = 0
         self._task = self.rich.add_task("scanning", total=1.0 if files == 1 else files)
+
+    def __enter__(self) -> Self:
+        """Begin to show it."""
+        self.rich.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take it away."""
+        self.rich.stop()
 
     def of_file(self, stage: str, share: float) -> None:
         """Show how far a single file is."""
         self.rich.update(self._task, description=stage, completed=self._done + share)
 
+    def of_files(self, path: str, stage: str, share: float) -> None:
+        """Show how far one of the files is that are read at the same time."""
+        name = "" if self._files == 1 else f"{_short(path)}: "
+        done = self._done + (share if self._files == 1 else 0)
+        self.rich.update(self._task, description=f"{name}{stage}", completed=done)
+
     def file_done(self, path: str) -> None:
         """Move on by one file."""
         self._done += 1
-        name = visible(Path(path).name)[:40]
-        self.rich.update(self._task, description=name, completed=self._done)
+        self.rich.update(self._task, description=_short(path), completed=self._done)
 
 
-@contextmanager
-def progress_bar(files: int) -> Iterator[Bar]:
-    """Show a progress bar on standard error while the block runs, if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield Bar()
-        return
-    bar = RichBar(files)
-    with bar.rich:
-        yield bar
+def _short(path: str) -> str:
+    from unmask.report.wording import visible
+
+    return visible(Path(path).name)[:40]
+
+
+def progress_bar(files: int) -> Bar:
+    """Return a progress bar, entered to show it; of nothing if standard error is no terminal."""
+    return RichBar(files) if sys.stderr.isatty() else Bar()

@@ -30,7 +30,14 @@ from unmask.video.decode import FrameStamp
 from unmask.video.luma import FRAMES_AHEAD, LumaFrame, LumaPass
 from unmask.video.picture import rgb_as_shown
 from unmask.video.rgb import PROGRESSIVE
-from unmask.video.source import frame_step, open_container, picture_stream, prepare_decoder
+from unmask.video.shape import Shape
+from unmask.video.source import (
+    close_decoder,
+    frame_step,
+    open_container,
+    picture_stream,
+    prepare_decoder,
+)
 
 LOOKS_PER_SHOT = 8
 """Fewest frames of a shot that are looked at, where it has that many."""
@@ -95,7 +102,7 @@ class TriagePass(LumaPass):
         wanted = plan_looks(index)
         for stamp, frame in decode_looks(self.info, index, wanted, self.limits):
             self.frames_decoded += 1
-            yield self._reduced(stamp, frame)
+            yield self._reduced(stamp, frame, starts_part=False)
         if not self.frames_decoded:
             raise DecodeError(
                 f"none of {len(wanted)} frames of {self.info.path!r} could be decoded",
@@ -120,11 +127,13 @@ def read_looks(
         DecodeError: a frame cannot be decoded any more (the file was changed).
     """
     swscale, size = VideoReformatter(), (info.width_px, info.height_px)
+    shape = Shape.from_header(info)
     left = {stamp.pts: stamp for stamp in chosen}
     wanted = np.array([stamp.pts for stamp in chosen], dtype=np.int64)
     for found, frame in decode_looks(info, index, wanted, limits):
         stamp = left.pop(found.pts)
-        yield Frame(stamp.index, stamp.pts_seconds, rgb_as_shown(frame, info, size, swscale))
+        pixels = rgb_as_shown(frame, shape, size, swscale, transfer=info.transfer)
+        yield Frame(stamp.index, stamp.pts_seconds, pixels)
     if left:
         raise DecodeError(
             f"{len(left)} frames of {info.path!r} were not found again",
@@ -191,13 +200,15 @@ def decode_looks(
             return
         prepare_decoder(stream, limits=limits, threads=True)
         packets = _groups(_packets(container.demux(stream)), index, awaited)
-        for packet in chain(packets, [None]):
-            for frame in _decoded(stream, packet):
+        try:
+            for frame in chain.from_iterable(_decoded(stream, p) for p in chain(packets, [None])):
                 pts = frame.pts
-                if pts is not None and pts in awaited:
+                if pts is not None and pts in awaited and not frame.is_corrupt:
                     awaited.discard(pts)
                     yield FrameStamp(number, pts, index.seconds(pts)), frame
                     number += 1
+        finally:
+            close_decoder(stream)
 
 
 def _groups(
