@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from unmask.errors import AnalysisCrashed, UnmaskError
 from unmask.settings import ScanSettings
@@ -23,16 +23,6 @@ if TYPE_CHECKING:  # heavy ones
     from unmask.values import Scan, VideoInfo
 
 Result = TypeVar("Result")
-
-
-class ScanAll(Protocol):
-    """How files are scanned: `scan_all`, or `scan_here`."""
-
-    def __call__(
-        self, paths: Sequence[str], job: Job, *, workers: int, progress: Listen | None
-    ) -> Iterator[tuple[int, Scan | UnmaskError]]:
-        """Yield the place of each file with its scan or its error."""
-
 
 _READ_BYTES_PER_SECOND = 10_000_000
 """How fast a file is read at the least: a share over a slow network."""
@@ -150,6 +140,19 @@ def attempt(path: str, analyse: Callable[[], Result]) -> Result | UnmaskError:
         )
 
 
+def scan_here(path: str, job: Job) -> Scan | UnmaskError:
+    """Scan a file in this process, where no limit of time or memory holds.
+
+    Args:
+        path: the file.
+        job: what it is scanned with.
+
+    Raises:
+        BundleError, InputNotFound, ValueError: the job itself cannot be done.
+    """
+    return _scan(_load(job), path)
+
+
 def scan_all(
     paths: Sequence[str], job: Job, *, workers: int = 1, progress: Listen | None = None
 ) -> Iterator[tuple[int, Scan | UnmaskError]]:
@@ -177,25 +180,6 @@ def scan_all(
         listen=progress or _ignore,
     )
     return _outcomes(paths, results)
-
-
-def scan_here(
-    paths: Sequence[str], job: Job, *, workers: int = 1, progress: Listen | None = None
-) -> Iterator[tuple[int, Scan | UnmaskError]]:
-    """Scan files in this process, as `scan_all` does in others: to measure, or to debug.
-
-    What ends this process ends all.
-
-    Raises:
-        ValueError: more than one worker is asked for.
-    """
-    if workers != 1:
-        raise ValueError(f"this process scans one file at a time, got workers={workers}")
-    analysis = _load(job)
-    for place, path in enumerate(paths):
-        if progress:
-            progress(place, "opening", 0.0)
-        yield place, attempt(path, partial(analysis.scan, path))
 
 
 def _ignore(_place: int, _stage: str, _share: float) -> None:

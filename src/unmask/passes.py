@@ -143,7 +143,7 @@ def first_pass(
 def _new_tracker(detector: FaceDetector, settings: ScanSettings) -> Tracker:
     return Tracker(
         detector,
-        # a triage has few frames: faces are searched for in each
+        # A triage has few frames: faces are searched for in each.
         every_seconds=0.0 if settings.triage else settings.detect_every_seconds,
         closely_seconds=settings.detect_closely_seconds,
     )

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import typer
 
@@ -21,7 +20,7 @@ from unmask.cli.app import complain
 from unmask.cli.inputs import expand, refuse_overwriting
 from unmask.errors import AnalysisCrashed, InputError, InputNotFound, UnmaskError
 from unmask.files import check_folder_of, write_text
-from unmask.jobs import Job, ScanAll, scan_all, scan_here
+from unmask.jobs import Job, scan_all, scan_here
 from unmask.stages import measuring, stage
 
 if TYPE_CHECKING:
@@ -180,25 +179,11 @@ class FullScan:
 
 
 def run_scan(
-    inputs: list[str],
-    outputs: Outputs,
-    job: Job,
-    *,
-    workers: int,
-    full: FullScan | None = None,
-    scan: ScanAll = scan_all,
+    inputs: list[str], outputs: Outputs, job: Job, *, workers: int, full: FullScan | None = None
 ) -> int:
     """Scan everything, print, write, and return the exit code.
 
     A run that is stopped or cannot go on writes what it has, the rest as failures.
-
-    Args:
-        inputs: as named on the command line.
-        outputs: where results go.
-        job: what the files are scanned with.
-        workers: files at a time.
-        full: which of them are scanned again in full.
-        scan: `scan_all`, or `scan_here` for this process alone.
     """
     outputs.check()
     paths = expand(inputs)
@@ -206,10 +191,10 @@ def run_scan(
     done = _Done(paths, outputs.report is not None)
     try:
         quiet = outputs.to_stdout
-        _scan_and_tell(job, done, range(len(paths)), scan=scan, workers=workers, quiet=quiet)
+        _scan_and_tell(job, done, range(len(paths)), workers=workers, quiet=quiet)
         if full is not None:
             places = full.places(done.results)
-            _scan_and_tell(full.job, done, places, scan=scan, workers=workers, quiet=quiet)
+            _scan_and_tell(full.job, done, places, workers=workers, quiet=quiet)
     except KeyboardInterrupt:
         if not done.empty:
             done.stopped("the run was stopped")
@@ -225,41 +210,50 @@ def run_scan(
 
 
 def profiled_scan(inputs: list[str], outputs: Outputs, job: Job) -> int:
-    """Scan one file as `run_scan` does, in this process, then print its stages to standard error.
+    """Scan one file in this process as `run_scan` does, then print its stages to standard error.
 
     Raises:
-        ValueError: there are several files; those are scanned by processes of their own.
+        ValueError: there are several files, or a time after which a worker would be ended.
     """
     if (count := len(expand(inputs))) != 1 or job.timeout_seconds is not None:
         raise ValueError(f"--profile measures one file without a --timeout-seconds, got {count}")
+    outputs.check()
+    paths = expand(inputs)
+    refuse_overwriting(outputs.files, [Path(path) for path in paths])
+    done = _Done(paths, outputs.report is not None)
     with measuring() as profile:
-        code = run_scan(inputs, outputs, job, workers=1, scan=scan_here)
+        _tell(done, 0, scan_here(paths[0], job), quiet=outputs.to_stdout)
+        done.write(outputs)
     sys.stderr.write(f"{profile.table()}\n")
-    return code
+    return exit_code(list(done.results.values()), [*done.failures.values(), *done.unwritten])
 
 
 def _scan_and_tell(
-    job: Job, done: _Done, places: Sequence[int], *, scan: ScanAll, workers: int, quiet: bool
+    job: Job, done: _Done, places: Sequence[int], *, workers: int, quiet: bool
 ) -> None:
     """Scan the files at some places, and say of each as it is finished what came of it."""
     paths = [done.paths[place] for place in places]
     if not paths:
         return
-    bar = _bar(len(paths))
+    bar = progress_bar(len(paths))
 
     def hear(number: int, stage: str, share: float) -> None:
         bar.of_files(paths[number], stage, share)
         _load_meanwhile(report=done.reported)
 
-    outcomes = scan(paths, job, workers=workers, progress=hear)
-    with bar.shown():  # after the workers, as it starts a thread
+    outcomes = scan_all(paths, job, workers=workers, progress=hear)
+    with bar:  # after the workers, as it starts a thread
         for number, outcome in outcomes:
-            place = places[number]
             bar.file_done(paths[number])
-            if (error := done.add(place, outcome)) is not None:
-                complain(error)
-            elif not quiet and (error := _print(summary(done.results[place]))) is not None:
-                done.unwritten.append(error)
+            _tell(done, places[number], outcome, quiet=quiet)
+
+
+def _tell(done: _Done, place: int, outcome: Scan | UnmaskError, *, quiet: bool) -> None:
+    """Take a file's outcome and say what came of it."""
+    if (error := done.add(place, outcome)) is not None:
+        complain(error)
+    elif not quiet and (error := _print(summary(done.results[place]))) is not None:
+        done.unwritten.append(error)
 
 
 def _load_meanwhile(*, report: bool) -> None:
@@ -377,19 +371,21 @@ def _plain(text: str) -> str:
 class Bar:
     """How far a run is: this one shows nothing, for a standard error that is no terminal."""
 
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Show it while the block runs."""
-        yield
+    def __enter__(self) -> Self:
+        """Begin to show it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take it away."""
 
     def of_file(self, stage: str, share: float) -> None:
-        """Take how far a single file is."""
+        """Show how far a single file is."""
 
     def of_files(self, path: str, stage: str, share: float) -> None:
-        """Take how far one of the files is that are read at the same time."""
+        """Show how far one of the files is that are read at the same time."""
 
     def file_done(self, path: str) -> None:
-        """Take that a file is finished."""
+        """Move on by one file."""
 
 
 class RichBar(Bar):
@@ -411,11 +407,14 @@ class RichBar(Bar):
         self._done = 0
         self._task = self.rich.add_task("scanning", total=1.0 if files == 1 else files)
 
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Show it while the block runs."""
-        with self.rich:
-            yield
+    def __enter__(self) -> Self:
+        """Begin to show it."""
+        self.rich.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take it away."""
+        self.rich.stop()
 
     def of_file(self, stage: str, share: float) -> None:
         """Show how far a single file is."""
@@ -439,13 +438,6 @@ def _short(path: str) -> str:
     return visible(Path(path).name)[:40]
 
 
-def _bar(files: int) -> Bar:
+def progress_bar(files: int) -> Bar:
+    """Return a progress bar, entered to show it; of nothing if standard error is no terminal."""
     return RichBar(files) if sys.stderr.isatty() else Bar()
-
-
-@contextmanager
-def progress_bar(files: int) -> Iterator[Bar]:
-    """Show a progress bar on standard error while the block runs, if that is a terminal."""
-    bar = _bar(files)
-    with bar.shown():
-        yield bar

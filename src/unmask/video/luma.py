@@ -183,7 +183,8 @@ class LumaPass:
     def _moving(self) -> Iterator[LumaFrame]:
         decoding = Decoding(self.info, self.limits)
         depth = frames_ahead(self.info, FRAMES_AHEAD, self.limits)
-        yield from ahead(stage_of_each("decoding", self._sampled(decoding)), depth=depth)
+        frames = stage_of_each("decoding", self._sampled(decoding))
+        yield from ahead(frames, depth=depth)
         lack = lacking(decoding)
         self.seconds_analysed = max(0.0, decoding.seconds - lack.gap_seconds)
         self.not_analysed = (*lack.reasons, *self._missing_of_apng())

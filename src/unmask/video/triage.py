@@ -31,7 +31,13 @@ from unmask.video.luma import FRAMES_AHEAD, LumaFrame, LumaPass
 from unmask.video.picture import rgb_as_shown
 from unmask.video.rgb import PROGRESSIVE
 from unmask.video.shape import Shape, turn_of_frame
-from unmask.video.source import frame_step, open_container, picture_stream, prepare_decoder
+from unmask.video.source import (
+    close_decoder,
+    frame_step,
+    open_container,
+    picture_stream,
+    prepare_decoder,
+)
 
 LOOKS_PER_SHOT = 8
 """Fewest frames of a shot that are looked at, where it has that many."""
@@ -194,14 +200,16 @@ def decode_looks(
             return
         prepare_decoder(stream, limits=limits, threads=True)
         packets = _groups(_packets(container.demux(stream)), index, awaited)
-        for packet in chain(packets, [None]):
-            for frame in _decoded(stream, packet):
+        try:
+            for frame in chain.from_iterable(_decoded(stream, p) for p in chain(packets, [None])):
                 pts = frame.pts
-                if pts is not None and pts in awaited:
+                if pts is not None and pts in awaited and not frame.is_corrupt:
                     awaited.discard(pts)
                     shape = _own_shape(info, frame)
                     yield FrameStamp(number, pts, index.seconds(pts), shape=shape), frame
                     number += 1
+        finally:
+            close_decoder(stream)
 
 
 def _own_shape(info: VideoInfo, frame: VideoFrame) -> Shape | None:
