@@ -6,6 +6,7 @@ means the same to each of them. The pictures are left where they are.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +21,11 @@ REQUIRED = ("name", "label", "image")
 """Columns that are needed."""
 OPTIONAL = (
     "original", "source", "video", "frame", "method", "identities", "identity", "person", "split",
-    "dfdc_part", "face_px",
+    "dfdc_part", "face_px", "face_box", "landmarks", "rendered", "dataset", "licence",
 )  # fmt: skip
 """Columns that may be there."""
+LANDMARK_NUMBERS = (10, 158)
+"""Numbers in `landmarks`: two for each of 5 or 79 points."""
 HINT = f"a table of crops has the columns {', '.join(REQUIRED)}, may have {', '.join(OPTIONAL)}"
 
 
@@ -51,6 +54,11 @@ class TableCrop:
     """Split."""
     dfdc_part: str | None
     """Part of DFDC, as it is told."""
+    face_box: tuple[float, ...] | None = None
+    """XYXY box of the face, pixels of the crop; None where it is not told."""
+    landmarks: tuple[float, ...] | None = None
+    """x and y in turn of five points (eyes, nose, corners of the mouth) or of 79 (the usual 68 and
+    eleven along the forehead), pixels of the crop; None where they are not told."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,8 @@ def read_crop_table(path: Path) -> CropTable:
     if missing := [name for name in REQUIRED if name not in names]:
         raise ManifestError(f"{str(path)!r} has no column {missing[0]!r}", hint=HINT)
     known = {*REQUIRED, *OPTIONAL}
-    table = pq.read_table(path, columns=[n for n in names if n in known and n != "image"])
+    pictures = {"image", "rendered"}
+    table = pq.read_table(path, columns=[n for n in names if n in known - pictures])
     _check_frames(path, table)
     rows = tuple(
         _row(Row(f"{str(path)!r}, row {number}", values, HINT))
@@ -127,4 +136,21 @@ def _row(row: Row) -> TableCrop:
         identities=identities_of(row),
         split=split_of(row),
         dfdc_part=row.text("dfdc_part"),
+        face_box=_numbers(row, "face_box", (4,)),
+        landmarks=_numbers(row, "landmarks", LANDMARK_NUMBERS),
     )
+
+
+def _numbers(row: Row, column: str, allowed: tuple[int, ...]) -> tuple[float, ...] | None:
+    """Return a list of finite numbers of an allowed length, or None where there is none."""
+    values = row.values.get(column)
+    if values is None:
+        return None
+    try:
+        numbers = tuple(map(float, values))
+    except (TypeError, ValueError):
+        numbers = ()
+    if len(numbers) not in allowed or not all(map(math.isfinite, numbers)):
+        lengths = " or ".join(map(str, allowed))
+        raise row.wrong(f"{column} {str(values)[:40]}", f"it holds {lengths} finite numbers")
+    return numbers
