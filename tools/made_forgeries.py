@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from unmask.training.augment import degrade
-from unmask.training.batches import TrainingBatches, resized
+from unmask.training.batches import forgery_maker, resized
 from unmask.training.crops import Crops, read_crops
-from unmask.training.imbalance import Counts, strategy_of
+from unmask.training.making import ForgeryMaker
 from unmask.training.recipe import FORGERIES, load_recipe
 
 
@@ -43,12 +43,12 @@ def encoded(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def rows(batches: TrainingBatches, crops: Crops, index: int, size_px: int) -> list[dict]:
+def rows(maker: ForgeryMaker, crops: Crops, index: int, size_px: int) -> list[dict]:
     """Return the rows of one real crop; the window and the wear are the same in all."""
     key = crops.keys[index]
     made = []
     for kind in FORGERIES:
-        pair = batches.forged(index, np.random.default_rng((7, index)), size_px, kind=kind)
+        pair = maker.forged(index, np.random.default_rng((7, index)), size_px, kind=kind)
         for label, image in (("real", pair.real), ("fake", pair.fake)):
             if label == "real" and kind != "mouth":  # a blend's real may be restyled
                 continue
@@ -74,13 +74,12 @@ def main() -> None:
     given = parser.parse_args()
     recipe = load_recipe(given.recipe)
     crops = read_crops(given.sources)
-    order = strategy_of(recipe.imbalance, Counts(1, 1)).order
-    batches = TrainingBatches(crops, order, recipe)
+    maker = forgery_maker(crops, recipe)
     size_px = given.size_px or recipe.network.size_px
     table = [
         row
         for index in taken(crops, of_film=given.of_film, stills=given.stills)
-        for row in rows(batches, crops, index, size_px)
+        for row in rows(maker, crops, index, size_px)
     ]
     pq.write_table(pa.Table.from_pylist(table), given.target, row_group_size=256)
     print(f"{len(table)} crops written to {given.target}")

@@ -19,9 +19,8 @@ from unmask.errors import RecipeError
 from unmask.settings import DEFAULT_MARGIN_RATIO
 from unmask.training.augment import degrade, random_window, smooth_skin
 from unmask.training.crops import Crops
-from unmask.training.face_windows import face_window, landmarks_of, plain_window
-from unmask.training.forgeries import FacePicture, Forgery, Pair, blend, mouth, render
-from unmask.training.recipe import FORGERIES, Recipe
+from unmask.training.making import BLEND_SCALE, ForgeryMaker
+from unmask.training.recipe import Recipe
 from unmask.training.sampling import Classes, Order, Positions
 from unmask.training.selfblend import part_of_fake, same_frame, self_blend
 
@@ -30,9 +29,6 @@ Batch = tuple[Pixels, NDArray[np.float32]]
 Degrade = Callable[[Image.Image, np.random.Generator], Image.Image]
 _PASSES, _STEPS = 0, 1
 """Second word of a seed, so that the streams of passes and of steps are apart."""
-
-_BLEND_SCALE = 1.25
-"""Blends are made larger than the network sees them, as a forger's are."""
 
 
 def resized(image: Image.Image, size_px: int) -> Image.Image:
@@ -94,20 +90,21 @@ def even_shares(crops: Crops, reals: Positions) -> NDArray[np.float64]:
     return 1 / (counts[origins] * np.count_nonzero(counts))
 
 
-def frames_by_video(crops: Crops, reals: Positions) -> dict[str, Positions]:
-    """Return the positions of the real crops of each video."""
-    films: dict[str, list[int]] = defaultdict(list)
-    for index in reals:
-        films[crops.keys[index].video].append(int(index))
-    return {video: np.array(frames) for video, frames in films.items()}
-
-
 def blended_pairs(recipe: Recipe) -> int:
     """Return how many pairs of a real crop and its self-blended fake a batch holds."""
     if recipe.augmentation.blends_only:
         return recipe.batch_size // 2
     wanted = round(recipe.batch_size * recipe.augmentation.self_blended_ratio / 2)
     return min(wanted, (recipe.batch_size - 1) // 2)
+
+
+def forgery_maker(crops: Crops, recipe: Recipe) -> ForgeryMaker:
+    """Return what makes a recipe's forgeries from crops."""
+    return ForgeryMaker(
+        crops,
+        shares=recipe.augmentation.forgeries.shares,
+        margin_ratio=recipe.network.margin_ratio or DEFAULT_MARGIN_RATIO,
+    )
 
 
 class TrainingBatches:
@@ -127,7 +124,7 @@ class TrainingBatches:
         self._crops, self._order, self._recipe = crops, order, recipe
         self._reals = np.flatnonzero(~crops.is_fake)
         self._real_shares = even_shares(crops, self._reals)
-        self._films = frames_by_video(crops, self._reals)
+        self._maker = forgery_maker(crops, recipe)
         self._degrade: Degrade = partial(
             degrade,
             compression_ratio=recipe.augmentation.compression_ratio,
@@ -228,76 +225,16 @@ class TrainingBatches:
         key = self._crops.keys[index]
         if key.landmarks is None or key.face_box is None:
             return self._blend(self._crops.picture(index), rng, size)
-        pair = self.forged(index, rng, size)
+        pair = self._maker.forged(index, rng, size)
         return _alike(
             (pair.real, pair.fake), rng, lambda image: self._degrade(resized(image, size), rng)
         )
-
-    def forged(
-        self, index: int, rng: np.random.Generator, size: int, *, kind: Forgery | None = None
-    ) -> Pair:
-        """Return a real crop and a fake made from it, before any degradation.
-
-        Args:
-            index: a real crop with landmarks.
-            rng: source of randomness.
-            size: side of the network's input.
-            kind: of the forgery; None draws one by the shares of the recipe.
-        """
-        shares = self._recipe.augmentation.forgeries.shares
-        kind = kind or FORGERIES[rng.choice(len(shares), p=shares)]
-        state = rng.bit_generator.state
-        face = self._window(index, self._crops.picture(index), rng, size)
-        if kind == "blend":
-            return blend(face, rng)
-        after = rng.bit_generator.state
-        rng.bit_generator.state = state  # the rendered face is cut in the same window
-        again = self._crops.rendered(index)
-        rendered = None if again is None else self._window(index, again, rng, size).image
-        rng.bit_generator.state = after
-        if kind == "rendered":
-            return render(face, rng, rendered=rendered)
-        return mouth(face, rng, other=self._other_frame(index, rng, size), rendered=rendered)
-
-    def _other_frame(self, index: int, rng: np.random.Generator, size: int) -> FacePicture | None:
-        """Return another frame of a crop's film two times of three, where there is one."""
-        frames = self._films[self._crops.keys[index].video]
-        other = int(rng.choice(frames))
-        if other == index or rng.random() < 1 / 3:
-            return None
-        key = self._crops.keys[other]
-        if key.landmarks is None or key.face_box is None:
-            return None
-        return plain_window(
-            self._crops.picture(other),
-            key.face_box,
-            landmarks_of(key.landmarks),
-            margin_ratio=self._margin,
-            largest_px=round(_BLEND_SCALE * size),
-        )
-
-    def _window(
-        self, index: int, image: Image.Image, rng: np.random.Generator, size: int
-    ) -> FacePicture:
-        key = self._crops.keys[index]
-        return face_window(
-            image,
-            key.face_box or (),
-            landmarks_of(key.landmarks or ()),
-            rng,
-            margin_ratio=self._margin,
-            largest_px=round(_BLEND_SCALE * size),
-        )
-
-    @property
-    def _margin(self) -> float:
-        return self._recipe.network.margin_ratio or DEFAULT_MARGIN_RATIO
 
     def _blend(self, face: Image.Image, rng: np.random.Generator, size: int) -> list[Image.Image]:
         """Return a real crop and its self-blended fake, both augmented in the same way."""
         if self._recipe.augmentation.name == "none":
             return list(self_blend(resized(face, size), rng))
-        pair = self_blend(self._framed(face, rng, round(_BLEND_SCALE * size)), rng)
+        pair = self_blend(self._framed(face, rng, round(BLEND_SCALE * size)), rng)
         return _alike(pair, rng, lambda image: self._degrade(resized(image, size), rng))
 
 

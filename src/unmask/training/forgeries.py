@@ -34,6 +34,10 @@ _RESAMPLING = (
 )
 
 
+_RIGID = slice(17, 48)
+"""Brows, nose and eyes: what moves with the head."""
+
+
 @dataclass(frozen=True, eq=False)
 class FacePicture:
     """A square crop of a face with its landmarks."""
@@ -56,15 +60,17 @@ class Pair:
     """`(S, S)` in [0, 1]: weight of what was put in."""
 
 
-def blend(face: FacePicture, rng: np.random.Generator) -> Pair:
+def blend(face: FacePicture, rng: np.random.Generator, *, keep_target: bool = False) -> Pair:
     """Blend a face into a copy of itself; one of the two is changed in colour and frequency first.
 
     Args:
         face: a real face.
         rng: source of randomness.
+        keep_target: whether only what is blended in may be changed, never what it is blended into.
     """
     changed = restyled(face.image, rng)
-    source, target = (changed, face.image) if rng.random() < 0.5 else (face.image, changed)
+    into_this = rng.random() < 0.5 or keep_target
+    source, target = (changed, face.image) if into_this else (face.image, changed)
     mask = hull_mask(face.points, face.image.width, rng)
     return Pair(target, _mixed(target, _displaced(source, rng), mask), mask)
 
@@ -154,13 +160,29 @@ def aligned(other: FacePicture, face: FacePicture) -> Image.Image:
         other: what is moved.
         face: where to.
     """
-    turn, shift = similarity(face.points[17:48], other.points[17:48])
+    turn, shift = similarity(face.points[_RIGID], other.points[_RIGID])
     (a, b), (c, d) = turn
     side = face.image.width
     return other.image.transform(
         (side, side), Image.Transform.AFFINE, (a, b, shift[0], c, d, shift[1]),
         Image.Resampling.BICUBIC,
     )  # fmt: skip
+
+
+def misfit(a: Points, b: Points) -> float:
+    """Return how far brows, nose and eyes of two faces are apart once one is laid over the other.
+
+    Args:
+        a: `(79, 2)` landmarks.
+        b: the same of another frame.
+
+    Returns:
+        The root mean square distance over the spread of the points.
+    """
+    turn, shift = similarity(a[_RIGID], b[_RIGID])
+    rest = a[_RIGID] @ turn.T + shift - b[_RIGID]
+    spread = b[_RIGID] - b[_RIGID].mean(axis=0)
+    return float(np.sqrt((rest**2).sum() / (spread**2).sum()))
 
 
 def _displaced(image: Image.Image, rng: np.random.Generator) -> Image.Image:

@@ -2,14 +2,55 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
 
+from unmask.errors import RecipeError
+from unmask.training.batches import forgery_maker
+from unmask.training.crops import Crops
 from unmask.training.forgeries import Pair
+from unmask.training.recipe import FORGERIES, Recipe
 
 _TILE_PX = 160
 _ACROSS = 3
 """Pairs in a row."""
+_OF_A_KIND = 9
+
+
+def write_preview(crops: Crops, recipe: Recipe, target: Path) -> int:
+    """Write a contact sheet of the forgeries that a recipe would make, and return their number.
+
+    Args:
+        crops: of which the real ones with landmarks are used.
+        recipe: kinds of forgery, size and framing.
+        target: a PNG.
+
+    Raises:
+        RecipeError: no real crop has landmarks.
+    """
+    reals = [
+        index
+        for index, key in enumerate(crops.keys)
+        if not key.is_fake and key.landmarks and key.face_box
+    ]
+    if not reals:
+        raise RecipeError(
+            "no real crop has a face box and landmarks: there is nothing to preview",
+            hint="give tables with the columns face_box and landmarks (tools/wide_material.py)",
+        )
+    maker = forgery_maker(crops, recipe)
+    rng = np.random.default_rng(recipe.seed)
+    shares = zip(FORGERIES, recipe.augmentation.forgeries.shares, strict=True)
+    pairs = [
+        maker.forged(int(index), rng, recipe.network.size_px, kind=kind)
+        for kind, share in shares
+        if share
+        for index in rng.choice(reals, _OF_A_KIND)
+    ]
+    contact_sheet(pairs).save(target, "PNG")
+    return len(pairs)
 
 
 def contact_sheet(pairs: list[Pair]) -> Image.Image:
