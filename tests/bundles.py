@@ -39,6 +39,55 @@ def write_bundle(folder: Path, *, model: bytes | None = None, **changes: Any) ->
     return load_bundle(folder)
 
 
+VIEWS: tuple[dict[str, Any], ...] = (
+    {"name": "wide", "size_px": 32, "margin_ratio": 1.3, "shift_y_ratio": 0.0, "weight": 0.75},
+    {"name": "tight", "size_px": 16, "margin_ratio": 0.85, "shift_y_ratio": 0.06, "weight": -0.5},
+)
+"""Two framings of a face; the second lies within the first."""
+OFFSET = 0.25
+
+
+def write_two_views(folder: Path, **changes: Any) -> Bundle:
+    """Write a bundle of two networks with different framings and sizes, and load it.
+
+    Args:
+        folder: where to; must not exist.
+        changes: other values of the manifest's fields.
+    """
+    folder.mkdir(parents=True)
+    for view in VIEWS:
+        (folder / f"model-{view['name']}.onnx").write_bytes(onnx_model(size=view["size_px"]))
+    fields = {**two_views(folder), **changes}
+    write_manifest(folder, manifest(**fields))
+    return load_bundle(folder)
+
+
+def two_views(folder: Path) -> dict[str, Any]:
+    """Return what the manifest says of them."""
+    views = [
+        {
+            "name": view["name"],
+            "weight": view["weight"],
+            "model": f"model-{view['name']}.onnx",
+            "preprocessing": {
+                "size_px": view["size_px"],
+                "margin_ratio": view["margin_ratio"],
+                "shift_y_ratio": view["shift_y_ratio"],
+                "mean": MEAN,
+                "std": STD,
+            },
+        }
+        for view in VIEWS
+    ]
+    files = {view["model"]: file_sha256(folder / str(view["model"])) for view in views}
+    return {
+        "views": views,
+        "preprocessing": views[0]["preprocessing"],
+        "logit_offset": OFFSET,
+        "files": files,
+    }
+
+
 def _files(folder: Path) -> dict[str, dict[str, str]]:
     return {"files": {"model.onnx": file_sha256(folder / "model.onnx")}}
 

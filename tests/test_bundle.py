@@ -25,7 +25,7 @@ def test_a_bundle_loads_as_it_was_written(folder):
     bundle = load_bundle(str(folder))
     assert bundle.manifest == manifest(files={"model.onnx": file_sha256(folder / "model.onnx")})
     assert bundle.sha256 == file_sha256(folder / MANIFEST)
-    assert bundle.model_path == folder / "model.onnx"
+    assert [view.model for view in bundle.views] == ["model.onnx"]
 
 
 def test_one_changed_bit_of_the_model_is_noticed(folder):

@@ -7,7 +7,7 @@ import pytest
 
 from bundles import MEAN, OUTPUTS, POOL, SIZE, STD, WEIGHTS, onnx_model, write_bundle
 from unmask.errors import BundleError
-from unmask.runtime import Network, preprocess
+from unmask.runtime import Network, ViewNetwork, preprocess
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def bundle(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def network(bundle):
-    return Network(bundle, threads=1)
+    return ViewNetwork(bundle, bundle.views[0], threads=1)
 
 
 @pytest.fixture(scope="module")

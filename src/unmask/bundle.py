@@ -25,14 +25,19 @@ MODEL = "model.onnx"
 GRADIENT = "gradient.onnx"
 WEIGHTS = "model.safetensors"
 CARD = "README.md"
-FILES = (MANIFEST, MODEL, GRADIENT, WEIGHTS, CARD)
-"""Every file that a bundle may have; the first two are always there."""
+PATTERNS = (MANIFEST, MODEL, "model-*.onnx", GRADIENT, "gradient-*.onnx", WEIGHTS, CARD)
+"""Every file that a bundle may have."""
+MAX_VIEWS = 8
+_WITHIN = 1e-6
+"""Rounding that a view may lie beyond the first, in sides of it."""
 _MAX_MANIFEST_BYTES = 2**20
 _MAX_FILE_BYTES = 2 * 2**30
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Triple = tuple[float, float, float]
 Positive = Annotated[float, Field(gt=0)]
+OnnxName = Annotated[str, Field(pattern=r"^(model|gradient)(-[a-z0-9][a-z0-9-]{0,31})?\.onnx$")]
+ViewName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 
 
 class Strict(BaseModel):
@@ -60,6 +65,44 @@ class Preprocessing(Strict):
     """Subtracted from pixels in [0, 1]."""
     std: tuple[Positive, Positive, Positive]
     """Divisor after that."""
+
+
+class View(Strict):
+    """One network of a detector: what it sees of a face, and how its logit counts."""
+
+    name: ViewName
+    """Such as `face` or `wide`."""
+    preprocessing: Preprocessing
+    """From a face box to its input."""
+    weight: float = 1.0
+    """Factor of its logit in the detector's; below zero where a fit says so."""
+    model: OnnxName = MODEL
+    """File of the network: logit, feature map, and the gradient of the one at the other."""
+    gradient: OnnxName | None = None
+    """File of the gradient at the input, which may be the same; None: there is none."""
+
+    @model_validator(mode="after")
+    def _check_weight(self) -> View:
+        """Refuse a network that would be run for nothing."""
+        if self.weight == 0:
+            raise ValueError(f"the view {self.name!r} has the weight 0: leave it out")
+        return self
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Its files, each once."""
+        return (self.model,) if self.gradient in {None, self.model} else (self.model, self.gradient)  # type: ignore[return-value]  # None is in the first
+
+
+def square_within(inner: Preprocessing, outer: Preprocessing) -> tuple[float, float, float, float]:
+    """Return where one framing of a face lies in another: XYXY in sides of the other's square.
+
+    Both squares go by the longer side of one face box, so the place is the same for every face.
+    """
+    side = inner.margin_ratio / outer.margin_ratio
+    left = (1 - side) / 2
+    top = left + inner.shift_y_ratio * side - outer.shift_y_ratio
+    return left, top, left + side, top + side
 
 
 class Calibration(Strict):
@@ -231,7 +274,12 @@ class BundleManifest(Strict):
     class_order: tuple[Literal["real"], Literal["fake"]] = ("real", "fake")
     """The logit speaks for the second."""
     preprocessing: Preprocessing
-    """From a face box to the network's input."""
+    """From a face box to the crop that is shown: the input of the first view."""
+    views: Annotated[tuple[View, ...], Field(max_length=MAX_VIEWS)] = ()
+    """Its networks. The first looks at the most of a face: its crop is shown, its sharpness counts,
+    and the others lie within it. Empty: one network, in `model.onnx` (and `gradient.onnx`)."""
+    logit_offset: float = 0.0
+    """The detector's logit is this and the sum of the views' logits, each times its weight."""
     calibration: Calibration
     """From logits to probabilities."""
     operating_points: tuple[OperatingPoint, ...]
@@ -255,11 +303,51 @@ class BundleManifest(Strict):
     parity: Parity | None = None
     """How well the exported network agrees with the trained one; None where it was not noted."""
     quantised: Quantised | None = None
-    """Set where `model.onnx` computes in int8; None for float32."""
+    """Set where its one network computes in int8; None for float32."""
     weights_stored_as: Literal["float32", "float16"] = "float32"
     """How the ONNX files hold large weights; float16 is cast to float32 when they are loaded."""
     files: dict[str, Sha256]
     """SHA-256 of every other file of the bundle."""
+
+    @model_validator(mode="after")
+    def _check_views(self) -> BundleManifest:
+        """Refuse views of one name, files without a hash, and views beyond the first."""
+        names = [view.name for view in self.views]
+        if len(set(names)) < len(names):
+            raise ValueError(f"views need names of their own, got {', '.join(names)}")
+        for view in self.views:
+            for file in view.files:
+                if file not in self.files:
+                    raise ValueError(f"the view {view.name!r} names {file}, which has no SHA-256")
+            if not _inside(square_within(view.preprocessing, self.preprocessing)):
+                raise ValueError(
+                    f"the view {view.name!r} looks at more of a face than {names[0]!r}; the first "
+                    "must hold all others"
+                )
+        if self.views and self.views[0].preprocessing != self.preprocessing:
+            raise ValueError(f"preprocessing must be that of the first view, {names[0]!r}")
+        return self
+
+    @property
+    def networks(self) -> tuple[View, ...]:
+        """Its views; for a bundle that lists none, the one that it is."""
+        gradient = GRADIENT if GRADIENT in self.files else None
+        return self.views or (
+            View(name="face", preprocessing=self.preprocessing, gradient=gradient),
+        )
+
+    @property
+    def networks_sha256(self) -> str:
+        """What logits depend on: the hash of its one file, or over all views and how they count.
+
+        It stays when the detector is calibrated again.
+        """
+        views = self.networks
+        if len(views) == 1 and views[0].weight == 1 and self.logit_offset == 0:
+            return self.files[views[0].model]
+        counted = [[self.files[v.model], v.weight, v.preprocessing.model_dump()] for v in views]
+        text = json.dumps([counted, self.logit_offset], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def point(self, name: str) -> OperatingPoint:
         """Return an operating point by name.
@@ -287,14 +375,23 @@ class Bundle(Strict):
     """SHA-256 of `detector.json`, which fixes all other files by their hashes."""
 
     @property
-    def model_path(self) -> Path:
-        """The ONNX file that scores."""
-        return self.folder / MODEL
+    def views(self) -> tuple[View, ...]:
+        """Its networks, one or more."""
+        return self.manifest.networks
 
     @property
-    def gradient_path(self) -> Path | None:
-        """The ONNX file of the gradient at the input, where the bundle has one."""
-        return self.folder / GRADIENT if GRADIENT in self.manifest.files else None
+    def has_input_gradient(self) -> bool:
+        """Whether every view gives the gradient at its input, which SmoothGrad needs."""
+        return all(view.gradient is not None for view in self.views)
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """Its manifest and every file that this names."""
+        return (MANIFEST, *self.manifest.files)
+
+
+def _inside(square: tuple[float, float, float, float]) -> bool:
+    return min(square) >= -_WITHIN and max(square) <= 1 + _WITHIN
 
 
 def shipped_folder() -> Path:
@@ -338,7 +435,7 @@ def load_bundle(folder: str | Path) -> Bundle:
 
 def _check_files(folder: Path, manifest: BundleManifest) -> None:
     """Compare every file of the bundle with its hash."""
-    if MODEL not in manifest.files:
+    if not manifest.views and MODEL not in manifest.files:
         raise BundleError("the bundle names no model.onnx", hint="export it again")
     for name, expected in manifest.files.items():
         path = folder / name

@@ -7,13 +7,9 @@ from unmask.bundle import BundleManifest, Metric
 
 def card(manifest: BundleManifest) -> str:
     """Write the model card of a bundle."""
-    spec = manifest.preprocessing
     parts = [
         f"# {manifest.name}",
-        (
-            f"Backbone: {manifest.backbone}. Input: {spec.size_px} px {spec.colour_order}, "
-            f"{spec.margin_ratio:g} x the face box, {spec.interpolation}."
-        ),
+        *_networks(manifest),
         "## Measured",
         _metrics(manifest.metrics),
         "## Calibration and decisions",
@@ -31,6 +27,28 @@ def card(manifest: BundleManifest) -> str:
         "\n".join(f"- {limit}" for limit in manifest.limits),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _networks(manifest: BundleManifest) -> list[str]:
+    """Say what the networks are, and what each sees of a face."""
+    spec, views = manifest.preprocessing, manifest.networks
+    if len(views) == 1:
+        seen = (
+            f"Backbone: {manifest.backbone}. Input: {spec.size_px} px {spec.colour_order}, "
+            f"{spec.margin_ratio:g} x the face box, {spec.interpolation}."
+        )
+        return [seen]
+    rows = [
+        f"| {v.name} | {v.preprocessing.size_px} px | {v.preprocessing.margin_ratio:g} x the face "
+        f"box | {v.preprocessing.shift_y_ratio:g} | {v.weight:.4f} |"
+        for v in views
+    ]
+    head = ["| view | input | crop | shift | weight |", "|---|---|---|---|---|"]
+    seen = (
+        f"Networks: {manifest.backbone}. Each sees a crop of its own; the logit is "
+        f"{manifest.logit_offset:.4f} and the sum of theirs, each times its weight."
+    )
+    return [seen, "\n".join([*head, *rows])]
 
 
 def _metrics(metrics: tuple[Metric, ...]) -> str:

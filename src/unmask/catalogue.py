@@ -1,4 +1,4 @@
-"""Detectors on this machine by name: the one in the package, and those in the user's folder."""
+"""Detectors by name: the one in the package, those in the user's folder, and those on the Hub."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from unmask.bundle import MANIFEST, shipped_folder
 from unmask.errors import InputNotFound, ModelNotFound
 from unmask.faces.downloads import user_folder
+from unmask.hub import fetch, is_hub_id
 
 SHIPPED = "default"
 """Name of the detector that comes with the package."""
@@ -26,20 +27,27 @@ def installed() -> dict[str, Path]:
     return {SHIPPED: shipped_folder()} | {path.name: path for path in own if path.name != SHIPPED}
 
 
-def find(name: str | Path) -> Path:
-    """Return the folder of a detector.
+def find(name: str | Path, *, revision: str | None = None) -> Path:
+    """Return the folder of a detector: a folder, a name or a Hub id, looked up in this order.
 
     Args:
-        name: a folder, or a name of `installed`.
+        name: a folder; a name of `installed`; or `owner/name` on the Hub, which is fetched: only
+            this uses the network.
+        revision: branch, tag or commit on the Hub.
 
     Raises:
-        InputNotFound: it is neither.
+        ValueError: a revision is given for what is not on the Hub.
+        InputNotFound: there is no such detector.
+        DownloadError: the Hub did not give it.
     """
-    if Path(name).is_dir():
-        return Path(name)
     known = installed()
-    if str(name) in known:
-        return known[str(name)]
+    here = Path(name) if Path(name).is_dir() else known.get(str(name))
+    if here is None and is_hub_id(str(name)):
+        return fetch(str(name), revision=revision)
+    if revision is not None:
+        raise ValueError(f"only detectors on the Hub have revisions, {str(name)!r} is not")
+    if here is not None:
+        return here
     raise InputNotFound(
         f"no detector {str(name)!r}: it is neither a folder nor one of {', '.join(known)}",
         hint="see `unmask detectors list`",

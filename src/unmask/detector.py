@@ -12,18 +12,18 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.bundle import FILES, Bundle, Preprocessing, load_bundle
-from unmask.catalogue import find, installed
+from unmask.bundle import Bundle, Preprocessing, load_bundle
+from unmask.catalogue import find
 from unmask.errors import BundleError
-from unmask.hub import fetch, is_hub_id, push
-from unmask.runtime import InputGradient, Network, Output, preprocess
+from unmask.faces.framing import Batch, batch, split_views
+from unmask.hub import push
+from unmask.runtime import Network, Output, preprocess
 from unmask.scoring import calibrate
 
 Float = NDArray[np.float32]
@@ -49,7 +49,6 @@ class Detector:
 
     def __init__(self, bundle: Bundle, *, threads: int = 2) -> None:
         self.bundle = bundle
-        self._threads = threads
         self._network = Network(bundle, threads=threads)
 
     @classmethod
@@ -70,65 +69,62 @@ class Detector:
             DownloadError: the Hub did not give it.
             BundleError: it is damaged.
         """
-        here = Path(name).is_dir() or str(name) in installed()
-        if not here and is_hub_id(str(name)):
-            return cls(load_bundle(fetch(str(name), revision=revision)), threads=threads)
-        if revision is not None:
-            raise ValueError(f"only detectors on the Hub have revisions, {str(name)!r} is not")
-        return cls(load_bundle(find(name)), threads=threads)
+        return cls(load_bundle(find(name, revision=revision)), threads=threads)
 
     def __repr__(self) -> str:
         """Show what it is."""
         manifest = self.bundle.manifest
-        return (
-            f"Detector({manifest.name!r}, {manifest.backbone}, {manifest.preprocessing.size_px} px)"
-        )
+        sizes = " and ".join(f"{v.preprocessing.size_px} px" for v in self.bundle.views)
+        return f"Detector({manifest.name!r}, {manifest.backbone}, {sizes})"
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """From a face box to the network's input."""
+        """From a face box to the crops that it takes: the framing of its first view."""
         return self.bundle.manifest.preprocessing
 
     def scores(self, crops: NDArray[np.uint8]) -> Scores:
         """Score square face crops.
 
         Args:
-            crops: `(N, S, S, 3)` RGB; of another size than the network's they are resized.
+            crops: `(N, S, S, 3)` RGB, framed as `preprocessing` says; of another size than the
+                network's they are resized. What other views see is cut out of them: crops larger
+                than `preprocessing.size_px` keep more of it.
         """
-        logits = self._network.run(self.resize(crops)).logits
+        logits = self._network.run(self.split(crops)).logits
         values = np.asarray(logits, dtype=np.float64)
         return Scores(logits, calibrate(values, self.bundle.manifest.calibration))
 
     def evidence(self, crops: NDArray[np.uint8]) -> Output:
-        """Return logits with the last feature map and the gradient at it, for GradCAM.
+        """Return logits with each view's last feature map and the gradient at it, for GradCAM.
 
         Args: as of `scores`.
         """
-        return self._network.run(self.resize(crops), evidence=True)
+        return self._network.run(self.split(crops), evidence=True)
 
-    def input_gradients(self, crops: NDArray[np.uint8]) -> Float:
-        """Return d logit / d normalised input, `(N, 3, S, S)`.
+    def input_gradients(self, crops: NDArray[np.uint8]) -> tuple[Float, ...]:
+        """Return for each view d logit / d normalised input, `(N, 3, S, S)`.
 
         Raises:
-            BundleError: the bundle has no `gradient.onnx`.
+            BundleError: a view has no gradient at its input.
         """
-        return self._gradient.run(preprocess(self.resize(crops), self.preprocessing))
+        return tuple(
+            network.input_gradients(preprocess(own, network.view.preprocessing))
+            for network, own in zip(self._network.views, self.split(crops), strict=True)
+        )
 
-    def resize(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return crops in the network's size, as scanning and training resize them.
+    def split(self, crops: NDArray[np.uint8]) -> Batch:
+        """Return crops as each view takes them, `(N, S, S, 3)`.
 
         Raises:
             ValueError: they are not `(N, S, S, 3)` uint8.
         """
         if crops.ndim != 4 or crops.shape[1] != crops.shape[2] or crops.shape[3] != 3:
             raise ValueError(f"crops must be (N, S, S, 3) uint8, got {crops.shape}")
-        size = self.preprocessing.size_px
-        if crops.shape[1] == size or not len(crops):
-            return crops.reshape(len(crops), size, size, 3)
-        resample = Image.Resampling.BILINEAR
-        return np.stack(
-            [np.asarray(Image.fromarray(c).resize((size, size), resample)) for c in crops]
-        )
+        views = self.bundle.views
+        if not len(crops):
+            sizes = [view.preprocessing.size_px for view in views]
+            return tuple(np.empty((0, size, size, 3), np.uint8) for size in sizes)
+        return batch([split_views(Image.fromarray(crop), views) for crop in crops])
 
     def save(self, folder: str | Path) -> Path:
         """Copy the bundle into a folder, which must not hold one, and return the folder.
@@ -140,9 +136,8 @@ class Detector:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise ValueError(f"{str(folder)!r} is not empty; a bundle is saved into a new folder")
         target.mkdir(parents=True, exist_ok=True)
-        for name in FILES:
-            if (self.bundle.folder / name).is_file():
-                shutil.copyfile(self.bundle.folder / name, target / name)
+        for name in self.bundle.file_names:
+            shutil.copyfile(self.bundle.folder / name, target / name)
         load_bundle(target)
         return target
 
@@ -161,10 +156,6 @@ class Detector:
         """
         return push(self.bundle, repo_id, private=private, revision=revision)
 
-    @cached_property
-    def _gradient(self) -> InputGradient:
-        return InputGradient(self.bundle, threads=self._threads)
-
 
 def check_works(detector: Detector) -> None:
     """Run a detector on drawn noise, evidence and gradient at the input included.
@@ -174,15 +165,20 @@ def check_works(detector: Detector) -> None:
     """
     size = detector.preprocessing.size_px
     crops = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
-    found = detector.evidence(crops)
-    _require(found.logits, (2,), "logit")
-    features, gradients = found.features, found.gradients
-    assert features is not None  # noqa: S101 - evidence was asked for
-    assert gradients is not None  # noqa: S101 - evidence was asked for
-    _require(features, (2, *features.shape[1:]), "features")
-    _require(gradients, features.shape, "gradient")
-    if detector.bundle.gradient_path is not None:
-        _require(detector.input_gradients(crops), (2, 3, size, size), "input gradient")
+    output = detector.evidence(crops)
+    _require(output.logits, (2,), "logit")
+    for each in output.views:
+        features, gradients = each.features, each.gradients
+        assert features is not None  # noqa: S101 - evidence was asked for
+        assert gradients is not None  # noqa: S101 - evidence was asked for
+        _require(features, (2, *features.shape[1:]), "features")
+        _require(gradients, features.shape, "gradient")
+    if detector.bundle.has_input_gradient:
+        for view, at_input in zip(
+            detector.bundle.views, detector.input_gradients(crops), strict=True
+        ):
+            side = view.preprocessing.size_px
+            _require(at_input, (2, 3, side, side), "input gradient")
 
 
 def _require(values: Float, shape: tuple[int, ...], name: str) -> None:

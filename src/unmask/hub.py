@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from unmask.bundle import FILES, Bundle
+from unmask.bundle import PATTERNS, Bundle
 from unmask.errors import DownloadError, UnmaskError
 from unmask.faces.downloads import user_folder
 
@@ -41,7 +41,7 @@ def fetch(repo_id: str, *, revision: str | None = None) -> Path:
     folder = _folder(repo_id, revision)
     try:
         hub.snapshot_download(
-            repo_id, revision=revision, local_dir=folder, allow_patterns=list(FILES)
+            repo_id, revision=revision, local_dir=folder, allow_patterns=list(PATTERNS)
         )
     except (OSError, ValueError) as error:
         raise DownloadError(
@@ -67,14 +67,13 @@ def push(bundle: Bundle, repo_id: str, *, private: bool = True, revision: str | 
     """
     _check_id(repo_id)
     hub = _client()
-    names = [name for name in FILES if (bundle.folder / name).is_file()]
     message = f"Detector {bundle.manifest.name}, {bundle.sha256[:12]}"
     try:
         hub.create_repo(repo_id, private=private, exist_ok=True)
         commit = hub.upload_folder(
             repo_id=repo_id,
             folder_path=bundle.folder,
-            allow_patterns=names,
+            allow_patterns=list(bundle.file_names),
             revision=revision,
             commit_message=message,
         )

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle import Bundle, Preprocessing
+from unmask.bundle import Bundle, Preprocessing, View
 from unmask.errors import BundleError
+from unmask.onnx_file import pruned
 
 Float = NDArray[np.float32]
 INPUT = "image"
 """The input of every exported network."""
 OUTPUTS = ("logit", "features", "gradient")
-"""What `model.onnx` gives."""
+"""What a network gives."""
 GRADIENT_OUTPUTS = ("input_gradient",)
-"""What `gradient.onnx` gives: d logit / d input, of the input's shape."""
+"""What it gives beside that, or another file: d logit / d input, of the input's shape."""
 DEFAULT_BATCH = 4
 """Crops in one pass: on a CPU more of them take as long each, and memory in proportion."""
 
 
 @dataclass(frozen=True, eq=False)
-class Output:
-    """What the network says of a batch of crops."""
+class ViewOutput:
+    """What one view's network says of a batch of crops."""
 
     logits: Float
     """`(N,)` logits of P(fake)."""
@@ -34,6 +36,18 @@ class Output:
     """`(N, C, h, w)` last convolutional feature map, where it was asked for."""
     gradients: Float | None
     """`(N, C, h, w)` gradient of the logit with respect to that map, where it was asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """What a detector says of a batch of faces."""
+
+    logits: Float
+    """`(N,)` logits of P(fake): the sum of the contributions and the detector's offset."""
+    contributions: NDArray[np.float64]
+    """`(V, N)` each view's logit times its weight."""
+    views: tuple[ViewOutput, ...]
+    """What each view's network says."""
 
 
 def preprocess(crops: NDArray[np.uint8], spec: Preprocessing) -> Float:
@@ -49,34 +63,72 @@ def preprocess(crops: NDArray[np.uint8], spec: Preprocessing) -> Float:
 
 
 class Network:
-    """An ONNX Runtime session over a bundle's `model.onnx`.
+    """The networks of a detector, whose logits become one.
 
     Args:
         bundle: a checked bundle.
-        threads: threads of the session.
+        threads: threads of each network.
+
+    Raises:
+        BundleError: a file is no ONNX model, or its inputs and outputs are not the contract's.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int = 2) -> None:
+        self.bundle = bundle
+        self.views = tuple(ViewNetwork(bundle, view, threads=threads) for view in bundle.views)
+
+    def run(self, crops: Sequence[NDArray[np.uint8]], *, evidence: bool = False) -> Output:
+        """Score faces.
+
+        Args:
+            crops: for each view `(N, S, S, 3)` RGB uint8, as `faces.framing` cuts them.
+            evidence: whether to return feature maps and their gradients too.
+        """
+        pairs = zip(self.views, crops, strict=True)
+        return self._together([view.run(own, evidence=evidence) for view, own in pairs])
+
+    def run_images(self, images: Sequence[Float], *, evidence: bool = False) -> Output:
+        """Score normalised images, for each view `(N, 3, S, S)` as `preprocess` makes them."""
+        pairs = zip(self.views, images, strict=True)
+        return self._together([view.run_images(own, evidence=evidence) for view, own in pairs])
+
+    def _together(self, found: Sequence[ViewOutput]) -> Output:
+        weights = np.array([view.weight for view in self.bundle.views])
+        logits = np.stack([each.logits for each in found]).astype(np.float64)
+        contributions = weights[:, None] * logits
+        total = contributions.sum(axis=0) + self.bundle.manifest.logit_offset
+        return Output(total.astype(np.float32), contributions, tuple(found))
+
+
+class ViewNetwork:
+    """ONNX Runtime sessions over the network of one view.
+
+    Args:
+        bundle: a checked bundle.
+        view: one of its views.
+        threads: threads of the sessions.
 
     Raises:
         BundleError: the file is no ONNX model, or its inputs and outputs are not the contract's.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int = 2) -> None:
-        self._session = _open(bundle.model_path, threads)
-        self._spec = bundle.manifest.preprocessing
-        names = tuple(output.name for output in self._session.get_outputs())
-        inputs = self._session.get_inputs()
-        size = self._spec.size_px
-        shape = [length for each in inputs for length in each.shape[1:]]
-        if len(inputs) != 1 or shape != [3, size, size] or not set(OUTPUTS) <= set(names):
+    def __init__(self, bundle: Bundle, view: View, *, threads: int = 2) -> None:
+        self.view = view
+        self._bundle, self._threads = bundle, threads
+        self._session = self._open(view.model, OUTPUTS)
+
+    @cached_property
+    def _gradient(self) -> Any:
+        if self.view.gradient is None:
             raise BundleError(
-                f"{bundle.model_path} takes {shape} and gives {names}; "
-                f"the contract is [3, {size}, {size}] and {OUTPUTS}",
-                hint="export the detector again",
+                f"the detector {self._bundle.manifest.name!r} has no gradient at its input",
+                hint="export it again with `unmask export`, or use GradCAM, which needs none",
             )
-        self._input = inputs[0].name
+        return self._open(self.view.gradient, GRADIENT_OUTPUTS)
 
     def run(
         self, crops: NDArray[np.uint8], *, evidence: bool = False, batch: int = DEFAULT_BATCH
-    ) -> Output:
+    ) -> ViewOutput:
         """Score crops.
 
         Args:
@@ -84,77 +136,81 @@ class Network:
             evidence: whether to return the feature map and its gradient too.
             batch: most crops in one pass.
         """
+        spec = self.view.preprocessing
         starts = range(0, len(crops), batch)
-        parts = (preprocess(crops[start : start + batch], self._spec) for start in starts)
-        return self._run(parts, evidence=evidence)
+        parts = (preprocess(crops[start : start + batch], spec) for start in starts)
+        outputs = OUTPUTS if evidence else OUTPUTS[:1]
+        return _joined([self._session.run(outputs, {INPUT: images}) for images in parts])
 
     def run_images(
         self, images: Float, *, evidence: bool = False, batch: int = DEFAULT_BATCH
-    ) -> Output:
+    ) -> ViewOutput:
         """Score normalised images `(N, 3, S, S)`, as `preprocess` makes them; see `run`."""
-        starts = range(0, len(images), batch)
-        return self._run((images[start : start + batch] for start in starts), evidence=evidence)
-
-    def _run(self, batches: Iterable[Float], *, evidence: bool) -> Output:
-        wanted = OUTPUTS if evidence else OUTPUTS[:1]
-        parts = [self._session.run(wanted, {self._input: images}) for images in batches]
-        if not parts:
-            return Output(logits=np.empty(0, np.float32), features=None, gradients=None)
-        columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-        return Output(
-            logits=columns[0].reshape(-1),
-            features=columns[1] if evidence else None,
-            gradients=columns[2] if evidence else None,
+        outputs = OUTPUTS if evidence else OUTPUTS[:1]
+        return _joined(
+            [
+                self._session.run(outputs, {INPUT: images[start : start + batch]})
+                for start in range(0, len(images), batch)
+            ]
         )
 
-
-class InputGradient:
-    """An ONNX Runtime session over a bundle's `gradient.onnx`: what SmoothGrad averages.
-
-    Args:
-        bundle: a checked bundle.
-        threads: threads of the session.
-
-    Raises:
-        BundleError: the bundle has no such file, or it is not the contract's.
-    """
-
-    def __init__(self, bundle: Bundle, *, threads: int = 2) -> None:
-        path = bundle.gradient_path
-        if path is None:
-            raise BundleError(
-                f"the detector {bundle.manifest.name!r} has no gradient.onnx",
-                hint="export it again with `unmask export`, or use GradCAM, which needs none",
-            )
-        self._session = _open(path, threads)
-        size = bundle.manifest.preprocessing.size_px
-        given = [tensor.name for tensor in self._session.get_outputs()]
-        shapes = [tensor.shape[1:] for tensor in self._session.get_inputs()]
-        if given != list(GRADIENT_OUTPUTS) or shapes != [[3, size, size]]:
-            raise BundleError(
-                f"{path} takes {shapes} and gives {given}; "
-                f"the contract is [3, {size}, {size}] and {list(GRADIENT_OUTPUTS)}",
-                hint="export the detector again",
-            )
-
-    def run(self, images: Float, *, batch: int = DEFAULT_BATCH) -> Float:
+    def input_gradients(self, images: Float, *, batch: int = DEFAULT_BATCH) -> Float:
         """Return d logit / d input, `(N, 3, S, S)`, for normalised images of that shape.
 
         Args:
             images: as `preprocess` makes them, noise added or not.
             batch: most images in one pass.
+
+        Raises:
+            BundleError: the view has no such gradient.
         """
+        session = self._gradient
         if not len(images):
             return np.empty_like(images)
         parts = [
-            self._session.run(GRADIENT_OUTPUTS, {INPUT: images[start : start + batch]})[0]
+            session.run(GRADIENT_OUTPUTS, {INPUT: images[start : start + batch]})[0]
             for start in range(0, len(images), batch)
         ]
         return np.concatenate(parts)
 
+    def _open(self, name: str, outputs: tuple[str, ...]) -> Any:
+        """Open a file for some outputs and check it against the contract."""
+        path = self._bundle.folder / name
+        shared = self.view.gradient == self.view.model
+        session = open_session(path, outputs if shared else None, threads=self._threads)
+        size = self.view.preprocessing.size_px
+        inputs = [(each.name, each.shape[1:]) for each in session.get_inputs()]
+        names = tuple(output.name for output in session.get_outputs())
+        if inputs != [(INPUT, [3, size, size])] or not set(outputs) <= set(names):
+            shapes = [length for _, shape in inputs for length in shape]
+            raise BundleError(
+                f"{path} takes {shapes} and gives {names}; "
+                f"the contract is [3, {size}, {size}] and {outputs}",
+                hint="export the detector again",
+            )
+        return session
 
-def _open(path: Path, threads: int) -> Any:
-    """Return an ONNX Runtime session that leaves the processor to others while it waits."""
+
+def _joined(parts: Sequence[Sequence[Float]]) -> ViewOutput:
+    """Put the outputs of batches behind one another."""
+    if not parts:
+        return ViewOutput(logits=np.empty(0, np.float32), features=None, gradients=None)
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    features, gradients = (columns[1], columns[2]) if len(columns) > 1 else (None, None)
+    return ViewOutput(columns[0].reshape(-1), features, gradients)
+
+
+def open_session(path: Path, outputs: Sequence[str] | None = None, *, threads: int = 2) -> Any:
+    """Return an ONNX Runtime session that leaves the processor to others while it waits.
+
+    Args:
+        path: the file.
+        outputs: what it is opened for, where the file gives more: nothing else is computed.
+        threads: threads of the session.
+
+    Raises:
+        BundleError: the file cannot be run.
+    """
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -162,8 +218,9 @@ def _open(path: Path, threads: int) -> Any:
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
+    model = str(path) if outputs is None else pruned(path.read_bytes(), outputs)
     try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise BundleError(
             f"{path} cannot be run: {str(error).splitlines()[0]}",

@@ -18,14 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask import keyframes
-from unmask.bundle import Bundle, BundleManifest, load_bundle, shipped_folder
-from unmask.explain import BundleNetwork, Evidence, check_methods, explain
+from unmask.bundle import Bundle, BundleManifest, load_bundle
+from unmask.catalogue import SHIPPED, find
+from unmask.explain import BundleNetwork, check_methods, explain
 from unmask.explain.agreement import mean_agreement
+from unmask.explain.methods import OF_FEATURES
 from unmask.explain.network import methods_of
 from unmask.explain.regions import shares
 from unmask.explain.stated import stated_faithfulness
-from unmask.faces.crops import cut_square, square_around
 from unmask.faces.detector import create
+from unmask.faces.framing import Crops, batch, cut_views, face_square
 from unmask.likelihood import why_unstated
 from unmask.passes import (
     DETECTOR_THREADS,
@@ -40,7 +42,7 @@ from unmask.passes import (
     key_frame,
 )
 from unmask.provenance import repeat_command, settings_table, versions
-from unmask.runtime import DEFAULT_BATCH, Network, Output, preprocess
+from unmask.runtime import DEFAULT_BATCH, Network, Output, ViewOutput, preprocess
 from unmask.scoring import calibrate, judge_track, judge_video
 from unmask.scoring import scored as scored_key_frame
 from unmask.settings import ScanSettings
@@ -56,6 +58,7 @@ from unmask.values import (
     Scan,
     ScanResult,
     TrackResult,
+    ViewScore,
 )
 
 _SMALL_SAMPLE_FRAMES = 8
@@ -64,15 +67,20 @@ _CURVE_DIGITS = 3
 
 @dataclass(frozen=True, eq=False)
 class _Crop:
-    """A key frame's crop, as cut in the second pass."""
+    """A key frame's crops, as cut in the second pass."""
 
     track_id: int
     key_frame: KeyFrame
-    pixels: NDArray[np.uint8]
+    views: Crops
     square: Box
 
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """The first view's crop, which is shown."""
+        return self.views[0]
+
     def landmarks(self) -> NDArray[np.float64]:
-        """Return the landmarks in pixels of the crop, `(5, 2)`."""
+        """Return the landmarks in pixels of the shown crop, `(5, 2)`."""
         scale = self.pixels.shape[0] / (self.square[2] - self.square[0])
         points: NDArray[np.float64] = np.array(self.key_frame.landmarks) - self.square[:2]
         scaled: NDArray[np.float64] = points * scale
@@ -83,11 +91,13 @@ class Scanner:
     """A loaded detector that scans files.
 
     Args:
-        detector: folder of a detector bundle; None for the one that comes with the package.
+        detector: a folder, a name that `unmask detectors list` shows, or `owner/name` on the Hub;
+            None for the one that comes with the package.
         settings: how videos are looked at.
         threads: threads of the detector's network.
 
     Raises:
+        InputNotFound: there is no such detector.
         BundleError: the bundle cannot be used, or lacks what a method of explaining needs.
         ValueError: the settings name an unknown selector, face detector or method of explaining.
         ModelNotFound: the face detector's model is not installed.
@@ -104,7 +114,7 @@ class Scanner:
         keyframes.selector(self.settings.selector)
         check_methods(self.settings.explain)
         self._face_detector = create(self.settings.face_detector, threads=DETECTOR_THREADS)
-        self.bundle: Bundle = load_bundle(detector or shipped_folder())
+        self.bundle: Bundle = load_bundle(find(detector or SHIPPED))
         self._given_detector = detector
         methods_of(self.bundle, self.settings.explain)
         self._network = Network(self.bundle, threads=threads)
@@ -146,16 +156,13 @@ class Scanner:
         self, first: FirstPass, chosen: Sequence[ChosenFrames], progress: Progress | None
     ) -> list[_Crop]:
         """Decode the key frames in full and cut the faces out."""
-        spec = self.bundle.manifest.preprocessing
         total = sum(len(each.positions) for each in chosen)
         crops: list[_Crop] = []
         for frame, each, position in decode_chosen(first, chosen, self.settings.limits):
             asked = key_frame(each, position)
-            square = square_around(
-                asked.box, margin_ratio=spec.margin_ratio, shift_y_ratio=spec.shift_y_ratio
-            )
-            pixels = cut_square(frame.image, square, size_px=spec.size_px)
-            crops.append(_Crop(each.track.id, asked, pixels, square))
+            views = cut_views(frame.image, asked.box, self.bundle.views)
+            square = face_square(asked.box, self.bundle.manifest.preprocessing)
+            crops.append(_Crop(each.track.id, asked, views, square))
             if progress:
                 progress("key frames", len(crops) / total)
         return sorted(crops, key=lambda c: (c.track_id, c.key_frame.frame_index))
@@ -171,30 +178,52 @@ class Scanner:
         scored: list[_Crop] = []
         pictures: list[KeyFramePicture] = []
         for start in range(0, len(crops), DEFAULT_BATCH):
-            batch = crops[start : start + DEFAULT_BATCH]
-            pixels = np.stack([crop.pixels for crop in batch])
-            output = self._network.run(pixels, evidence=bool(self.settings.explain))
+            few = crops[start : start + DEFAULT_BATCH]
+            faces = batch([crop.views for crop in few])
+            output = self._network.run(faces, evidence=bool(self.settings.explain))
             probabilities = calibrate(output.logits.astype(np.float64), manifest.calibration)
-            for number, crop in enumerate(batch):
-                found = scored_key_frame(
+            for number, crop in enumerate(few):
+                one = _one(output, number)
+                picture = self._picture(crop, one)
+                key = scored_key_frame(
                     crop.key_frame, crop.pixels, output.logits[number], manifest.judgeable
                 )
-                found = replace(found, probability=float(probabilities[number]))
-                scored.append(replace(crop, key_frame=found))
-                pictures.append(self._picture(scored[-1], output, number))
+                key = replace(
+                    key,
+                    probability=float(probabilities[number]),
+                    views=self._view_scores(one),
+                    explained_view=picture.view,
+                )
+                scored.append(replace(crop, key_frame=key))
+                pictures.append(picture)
                 if progress:
                     progress("scoring", len(scored) / len(crops))
         return scored, pictures
 
-    def _picture(self, crop: _Crop, output: Output, number: int) -> KeyFramePicture:
-        """Explain one crop; maps do not depend on the others."""
-        index = crop.key_frame.frame_index
-        if output.features is None or output.gradients is None:
-            return KeyFramePicture(crop.track_id, index, crop.pixels, ())
-        one = slice(number, number + 1)
-        evidence = Evidence(output.logits[one], output.features[one], output.gradients[one])
-        image = preprocess(crop.pixels[None], self.bundle.manifest.preprocessing)
+    def _view_scores(self, output: Output) -> tuple[ViewScore, ...]:
+        """Return what each of several views says of one crop."""
+        if len(self.bundle.views) == 1:
+            return ()
+        return tuple(
+            ViewScore(view.name, float(each.logits[0]), float(contribution[0]))
+            for view, each, contribution in zip(
+                self.bundle.views, output.views, output.contributions, strict=True
+            )
+        )
+
+    def _picture(self, crop: _Crop, output: Output) -> KeyFramePicture:
+        """Explain one crop from its scoring pass; maps do not depend on the others."""
         methods, seed = self.settings.explain, self.settings.seed
+        picture = KeyFramePicture(
+            crop.track_id, crop.key_frame.frame_index, crop.pixels, (), other_crops=crop.views[1:]
+        )
+        if not methods:
+            return picture
+        image = preprocess(crop.pixels[None], self.bundle.manifest.preprocessing)
+        evidence = self._explained.evidence_from(output)
+        if len(self.bundle.views) > 1 and "occlusion" in methods:
+            # what it covers is the shown crop, so what it compares with must come from that too
+            evidence = replace(evidence, logits=self._explained.logits(image))
         made = explain(self._explained, image, methods, seed=seed, evidence=evidence)
         maps = tuple(
             SaliencyMap(
@@ -203,7 +232,13 @@ class Scanner:
             for name, m in made.items()
         )
         agreement = mean_agreement([each.values for each in maps])
-        return KeyFramePicture(crop.track_id, index, crop.pixels, maps, agreement)
+        return replace(picture, maps=maps, agreement=agreement, view=self._shown_view(output))
+
+    def _shown_view(self, output: Output) -> str | None:
+        """Name the view that feature maps show of one crop, where there are several."""
+        if len(self.bundle.views) == 1 or OF_FEATURES.isdisjoint(self.settings.explain):
+            return None
+        return self.bundle.views[int(self._explained.shown(output.contributions)[0])].name
 
     def _track(
         self, chosen: ChosenFrames, key_frames: tuple[KeyFrame, ...], still: bool
@@ -349,6 +384,20 @@ def warnings(
             "the likelier a false alarm"
         )
     return said
+
+
+def _one(output: Output, number: int) -> Output:
+    """Return what a detector says of one crop of a batch."""
+    one = slice(number, number + 1)
+    views = tuple(
+        ViewOutput(
+            each.logits[one],
+            None if each.features is None else each.features[one],
+            None if each.gradients is None else each.gradients[one],
+        )
+        for each in output.views
+    )
+    return Output(output.logits[one], output.contributions[:, one], views)
 
 
 def _span_seconds(track: TrackResult) -> float:

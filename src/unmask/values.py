@@ -162,6 +162,18 @@ class VideoInfo:
 
 
 @dataclass(frozen=True)
+class ViewScore:
+    """What one view of a detector says of a key frame."""
+
+    view: str
+    """Its name in the detector."""
+    logit: float
+    """Its network's output."""
+    contribution: float
+    """That times its weight: what it adds to the key frame's logit."""
+
+
+@dataclass(frozen=True)
 class KeyFrame:
     """One frame of a track that was chosen and scored."""
 
@@ -180,11 +192,16 @@ class KeyFrame:
     sharpness: float | None = None
     """Variance of the Laplacian of the crop's luma at 128 px."""
     logit: float | None = None
-    """The network's output for this crop."""
+    """The detector's output for this crop, before calibration."""
     probability: float | None = None
     """Calibrated P(fake) of this crop alone."""
     unusable: str | None = None
     """Why the crop was not used for a verdict, if it was not."""
+    views: tuple[ViewScore, ...] = ()
+    """What each view says, for a detector of several."""
+    explained_view: str | None = None
+    """The view that GradCAM and GradCAM++ show, for a detector of several: the one that speaks most
+    for fake. None where there is no such map."""
 
 
 @dataclass(frozen=True)
@@ -409,11 +426,20 @@ class KeyFramePicture:
     frame_index: int
     """The key frame."""
     crop: NDArray[np.uint8]
-    """`(S, S, 3)` RGB, what the network saw."""
+    """`(S, S, 3)` RGB, what the detector's first view saw."""
     maps: tuple[SaliencyMap, ...]
     """Where the network looked, a map for each method that was asked for."""
     agreement: float | None = None
     """Mean rank correlation of these maps; None for fewer than two that say anything."""
+    other_crops: tuple[NDArray[np.uint8], ...] = ()
+    """`(S, S, 3)` RGB, what its other views saw."""
+    view: str | None = None
+    """Which of several views GradCAM and GradCAM++ show; None where there is one, or no map."""
+
+    @property
+    def crops(self) -> tuple[NDArray[np.uint8], ...]:
+        """What each view saw."""
+        return (self.crop, *self.other_crops)
 
 
 @dataclass(frozen=True, eq=False)

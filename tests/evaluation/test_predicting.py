@@ -86,7 +86,7 @@ def test_a_table_of_pictures_is_scored_as_the_network_scores(
     pixels = np.stack(
         [np.asarray(Image.open(io.BytesIO(picture(40 * n))).resize((SIZE, SIZE))) for n in range(6)]
     )
-    np.testing.assert_allclose(found.logit, Network(bundle).run(pixels).logits, rtol=1e-5)
+    np.testing.assert_allclose(found.logit, Network(bundle).run((pixels,)).logits, rtol=1e-5)
     assert list(found.video_id) == [f"p.parquet/c{n}" for n in range(6)]
     assert found.face_px.tolist() == [100 + n for n in range(6)]
     assert found.words["target"][0] == found.words["target"][1] != found.words["target"][2]

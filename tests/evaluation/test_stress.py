@@ -81,7 +81,7 @@ def test_a_distorted_crop_is_distorted_before_the_detectors_cut(
     cut = np.asarray(darker.resize((SIZE, SIZE), Image.Resampling.BILINEAR))
     row = [c.text for c in scores.conditions].index("0.5 factor")
     at = list(scores.predictions.video_id).index("crops.parquet/clip0")
-    assert scores.logits[row, at] == pytest.approx(Network(bundle).run(cut[None]).logits[0])
+    assert scores.logits[row, at] == pytest.approx(Network(bundle).run((cut[None],)).logits[0])
 
 
 def test_outcomes_are_those_of_scikit_learn_and_of_plain_means(

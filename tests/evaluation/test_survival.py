@@ -46,7 +46,7 @@ def test_a_stressed_logit_is_the_mean_over_distorted_crops(scan: Scan, network: 
     told = {(each.distortion, each.level): each.verdict for each in scan.result.stress}
     assert len(told) == 4 + 3 + 3
     crops = np.stack([distorted(picture.crop, "JPEG", 70) for picture in scan.pictures])
-    wanted = network.run(crops).logits.astype(float).mean()
+    wanted = network.run((crops,)).logits.astype(float).mean()
     assert told["JPEG", "70 quality"].logit == pytest.approx(wanted, rel=1e-5)
 
 

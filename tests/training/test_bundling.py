@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import copy
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +32,8 @@ from unmask.explain.randomisation import cascade
 from unmask.models.halving import rounded
 from unmask.models.network import FaceNetwork
 from unmask.models.parity import LIMITS
-from unmask.runtime import preprocess
+from unmask.onnx_file import output_names, pruned
+from unmask.runtime import OUTPUTS, preprocess
 from unmask.studies.learned import network_of
 from unmask.training.bundling import JUDGEABLE, Subject, _fitted, _manifest, write_bundle
 from unmask.training.costs import Costs
@@ -121,11 +121,11 @@ def detector(made: Run, printed: str) -> Detector:
 
 @pytest.fixture
 def exported_before(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the network of the run be exported by copying the file that was exported of it."""
-    made = detector.bundle.model_path
+    """Let the network of the run be exported by copying what was exported of it."""
+    made = pruned((detector.bundle.folder / "model.onnx").read_bytes(), OUTPUTS)
 
     def export(_: object, path: Path, **__: object) -> None:
-        shutil.copy(made, path)
+        path.write_bytes(made)
 
     monkeypatch.setattr("unmask.training.bundling.export_scoring", export)
 
@@ -140,13 +140,23 @@ def test_a_bundle_scores_a_crop_as_the_trained_network_does(
     subject: Subject, detector: Detector, made: Run
 ) -> None:
     crop = np.asarray(subject.validation.picture(3))
-    pixels = detector.resize(crop[None])[0]
+    pixels = detector.split(crop[None])[0][0]
     scaled = (pixels / 255 - np.array(made.preprocessing.mean)) / np.array(made.preprocessing.std)
     network = FaceNetwork("test_resnet", weights=made.weights).eval()
     with torch.no_grad():
         expected = network(torch.tensor(scaled.transpose(2, 0, 1)[None], dtype=torch.float32))
     assert detector.scores(crop[None]).logits == pytest.approx(expected.numpy(), rel=1e-4)
     check_works(detector)
+
+
+def test_one_file_holds_scores_and_gradient_over_one_set_of_weights(detector: Detector) -> None:
+    folder = detector.bundle.folder
+    assert sorted(p.name for p in folder.glob("*.onnx")) == ["model.onnx"]
+    held = output_names((folder / "model.onnx").read_bytes())
+    assert sorted(held) == ["features", "gradient", "input_gradient", "logit"]
+    assert detector.bundle.has_input_gradient
+    weights = (folder / "model.safetensors").stat().st_size
+    assert (folder / "model.onnx").stat().st_size < 1.6 * weights
 
 
 def test_what_is_not_to_be_judged_is_as_asked(detector: Detector) -> None:
@@ -238,7 +248,7 @@ def test_float16_weights_are_those_of_every_file_and_figure(subject: Subject, ha
         assert torch.equal(network.state_dict()[name], weight)
     crop = np.asarray(subject.validation.picture(3))[None]
     detector = Detector(half)
-    images = preprocess(detector.resize(crop), detector.preprocessing)
+    images = preprocess(detector.split(crop)[0], detector.preprocessing)
     with torch.inference_mode():
         expected = network(torch.from_numpy(images)).numpy()
     assert detector.scores(crop).logits == pytest.approx(expected, rel=1e-4)
@@ -378,7 +388,7 @@ def test_joined_runs_score_by_the_mean_of_their_logits(made: Run, tmp_path: Path
     assert detector.bundle.manifest.backbone.startswith("mean of logits: 0.75 of test_resnet")
     assert "model.safetensors" not in detector.bundle.manifest.files
     crop = np.asarray(read_subject(made.folder).validation.picture(0))[None]
-    images = torch.from_numpy(preprocess(detector.resize(crop), detector.preprocessing))
+    images = torch.from_numpy(preprocess(detector.split(crop)[0], detector.preprocessing))
     members = [read_subject(folder).network.eval() for folder in (made.folder, again)]
     with torch.inference_mode():
         logits = [float(member(images)[0]) for member in members]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +19,7 @@ EXPORT_CODES = (
     "Exit codes: 0 the bundle was written; 2 it was not: wrong use, ONNX Runtime and PyTorch "
     "differ, or int8 costs accuracy."
 )
+JOIN_CODES = "Exit codes: 0 the bundle was written; 2 it was not."
 VERIFY_CODES = "Exit codes: 0 whole and in working order; 1 broken; 2 no such detector."
 Name = Annotated[
     str, typer.Argument(help="A folder, or a name of `detectors list`.", show_default=False)
@@ -26,7 +28,7 @@ Name = Annotated[
 detectors_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Detectors on this machine: list, show, verify.",
+    help="Detectors on this machine: list, show, verify, join.",
 )
 
 
@@ -34,6 +36,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(epilog=EXPORT_CODES)(export)
     detectors_app.command("list")(list_detectors)
+    detectors_app.command(epilog=JOIN_CODES)(join)
     detectors_app.command()(show)
     detectors_app.command(epilog=VERIFY_CODES)(verify)
     app.add_typer(detectors_app, name="detectors")
@@ -118,7 +121,8 @@ def list_detectors() -> None:
     for name, folder in installed().items():
         try:
             manifest = load_bundle(folder).manifest
-            state = f"{manifest.backbone}, {manifest.preprocessing.size_px} px"
+            sizes = " and ".join(f"{v.preprocessing.size_px} px" for v in manifest.networks)
+            state = f"{manifest.backbone}, {sizes}"
         except BundleError as error:
             state = f"broken: {error}"
         rows.append((name, state, str(folder)))
@@ -163,6 +167,73 @@ def verify(name: Name) -> None:
     for file, sha256 in detector.bundle.manifest.files.items():
         typer.echo(f"{sha256}  {file}")
     typer.echo(f"{folder}: whole and in working order")
+
+
+def join(  # noqa: PLR0917 - the parameters are the options
+    detectors: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="VIEW=DETECTOR...",
+            help="Name of a view and the detector that it is of: wide=runs/wide tight=default.",
+            show_default=False,
+        ),
+    ],
+    output: options.Output,
+    predictions: Annotated[
+        list[Path],
+        typer.Option(help="What each has predicted on the same faces, in order; once for each."),
+    ],
+    weight: Annotated[
+        list[float] | None,
+        typer.Option(help="Weight of each logit, in order.", show_default="fitted"),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the detector.", show_default="the folder's")
+    ] = None,
+    level: Annotated[str, typer.Option(help="What is fitted on: video, track or crop.")] = "video",
+    all_rows: Annotated[
+        bool, typer.Option("--all-rows", help="All rows are validation data, split or not.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of folds and draws.")] = 0,
+) -> None:
+    """Make detectors with different framings the views of one.
+
+    Its logit is their weighted sum, by logistic regression on the predictions, on which it is then
+    calibrated. Scans cut a crop for each view.
+    """
+    from unmask.bundle import load_bundle
+    from unmask.catalogue import find
+    from unmask.errors import InputError
+    from unmask.training.joining import Member
+    from unmask.training.joining import join as joined_of
+
+    named = [each.partition("=") for each in detectors]
+    if any(not all(parts) for parts in named) or len(predictions) != len(named):
+        raise InputError(
+            f"got {len(named)} views ({', '.join(detectors)}) and {len(predictions)} predictions",
+            hint="name each view, VIEW=DETECTOR, and give --predictions for each in that order",
+        )
+    members = [
+        Member(view, load_bundle(find(place)), path)
+        for (view, _, place), path in zip(named, predictions, strict=True)
+    ]
+    made = joined_of(
+        members,
+        output,
+        name=name or output.name,
+        weights=weight,
+        level=level,  # type: ignore[arg-type]  # checked there
+        all_rows=all_rows,
+        seed=seed,
+    )
+    for view in made.bundle.views:
+        typer.echo(f"view {view.name}: weight {view.weight:.4f}")
+    typer.echo(f"offset {made.bundle.manifest.logit_offset:.4f}, on {made.rows} shared crops")
+    for who, area in made.areas:
+        how = "" if who != "all" else " (weights fitted without the unit's source video)"
+        typer.echo(f"AUC per {level}, {who}: {area:.4f}{how if weight is None else ''}")
+    typer.echo(f"difference from the members' own logits: {made.parity:.1e}")
+    typer.echo(f"bundle written to {made.bundle.folder}")
 
 
 def _say(step: str) -> None:

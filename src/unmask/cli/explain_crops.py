@@ -15,7 +15,8 @@ from unmask.bundle import Bundle, Preprocessing
 from unmask.datasets.manifest import Split
 from unmask.errors import InputNotFound, ManifestError
 from unmask.explain.check import Sample
-from unmask.faces.crops import cut_square, square_around
+from unmask.faces.crops import cut_square
+from unmask.faces.framing import face_square
 from unmask.settings import Limits
 from unmask.values import Box
 
@@ -116,7 +117,7 @@ def _tabled(
             crop_id=f"{row.video_id}#{position}",
             video_id=row.target or row.video_id,
             label=row.label,
-            pixels=picture.cut(picture.pixels),
+            pixels=picture.cut(picture.pixels)[0],
             mask=None,
         )
         yield sample, row.split
@@ -156,9 +157,7 @@ def forged_samples(count: int, spec: Preprocessing) -> Iterator[Sample]:
         middle = len(frames) // 2
         faces = detector.detect(frames[middle])
         if faces:
-            square = square_around(
-                faces[0].box, margin_ratio=spec.margin_ratio, shift_y_ratio=spec.shift_y_ratio
-            )
+            square = face_square(faces[0].box, spec)
             yield Sample(
                 crop_id=f"person {person}, {way}",
                 video_id=f"person {person}",

@@ -21,6 +21,7 @@ from unmask.cli.scanning import progress_bar
 from unmask.errors import InputError, UnmaskError
 from unmask.explain import EXPLAINERS, BundleNetwork, check_methods, explain
 from unmask.explain.agreement import mean_agreement
+from unmask.explain.methods import OF_FEATURES
 from unmask.explain.network import available_methods, methods_of
 from unmask.explain.regions import in_words
 from unmask.faces.crops import cut_square
@@ -194,7 +195,7 @@ def chosen_methods(bundle: Bundle, named: tuple[str, ...] | None) -> tuple[str, 
     able = available_methods(bundle)
     for name in EXPLAINERS:
         if name not in able:
-            reason = f"the detector {bundle.manifest.name!r} has no gradient.onnx"
+            reason = f"the detector {bundle.manifest.name!r} gives no gradient at its input"
             sys.stderr.write(f"note: {name} is left out: {reason}\n")
     return able
 
@@ -261,5 +262,7 @@ def _tell(path: str, picture: KeyFramePicture) -> None:
         said = f"empty: {each.empty}" if each.empty else "made; no landmarks, so no regions"
         if each.regions is not None:
             said = in_words(each.regions)
+        if picture.view is not None and each.method in OF_FEATURES:
+            said = f"{picture.view} view: {said}"
         columns = (path, f"face {picture.track_id}", f"frame {picture.frame_index}", each.method)
         typer.echo("\t".join(visible(column) for column in (*columns, said)))

@@ -35,7 +35,10 @@ Half = Annotated[
     bool, typer.Option("--half", help="Weights stored in float16: files of about half the size.")
 ]
 Gradient = Annotated[
-    bool, typer.Option("--gradient/--no-gradient", help="Write gradient.onnx, for SmoothGrad.")
+    bool,
+    typer.Option(
+        "--gradient/--no-gradient", help="Write the gradient at the input, for SmoothGrad."
+    ),
 ]
 Weights = Annotated[
     bool,

@@ -141,7 +141,7 @@ def check_same_model(manifest: BundleManifest, predictions: Predictions) -> None
     Raises:
         BundleError: they are.
     """
-    if predictions.info.model_sha256 != manifest.files["model.onnx"]:
+    if predictions.info.model_sha256 != manifest.networks_sha256:
         raise BundleError(
             f"these predictions are of {predictions.info.detector!r}, not of the network of "
             f"{manifest.name!r}",

@@ -34,6 +34,7 @@ from unmask.evaluation.predictions import (
     table_of,
 )
 from unmask.evaluation.units import ClusterBy, Level, check_names
+from unmask.faces.framing import batch
 from unmask.files import write_whole
 from unmask.runtime import Network
 from unmask.settings import REPLICATES
@@ -145,7 +146,7 @@ def _scored(
     for condition in conditions:
         changed = [condition.of(p.pixels, seed=(seed, number)) for number, p in numbered]
         cut = [p.cut(pixels) for (_, p), pixels in zip(numbered, changed, strict=True)]
-        found.append(network.run(np.stack(cut)).logits)
+        found.append(network.run(batch(cut)).logits)
     return np.array(found, dtype=np.float64)
 
 

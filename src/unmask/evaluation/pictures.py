@@ -5,7 +5,7 @@ crop store or table of pictures -> chosen rows -> Picture(pixels, cut, row)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.bundle import Bundle, Preprocessing
+from unmask.bundle import Bundle, View
 from unmask.datasets.loading import Crop, CropDataset
 from unmask.datasets.manifest import Split
 from unmask.errors import InputError
@@ -25,12 +25,12 @@ from unmask.evaluation.predictions import PredictionRow
 from unmask.evaluation.sources import (
     PictureSource,
     StoreSource,
-    at_size,
     opened,
-    recut,
+    recut_views,
     row_of_crop,
 )
 from unmask.evaluation.video_scorer import Pixels, row_of
+from unmask.faces.framing import Crops, split_views
 
 _ROWS_AT_A_TIME = 128
 
@@ -41,8 +41,8 @@ class Picture:
 
     pixels: Pixels
     """`(H, W, 3)` RGB, as stored."""
-    cut: Callable[[Pixels], Pixels]
-    """From pixels of that shape to the network's input, `(S, S, 3)`."""
+    cut: Callable[[Pixels], Crops]
+    """From pixels of that shape to what each view sees, `(S, S, 3)`."""
     row: Callable[[float], PredictionRow]
     """From a logit to a row of a predictions file."""
 
@@ -124,19 +124,17 @@ def _labels(source: StoreSource | PictureSource) -> NDArray[np.bool_]:
 
 
 def _of_store(source: StoreSource, positions: NDArray[np.int64]) -> Iterator[Picture]:
-    spec = source.bundle.manifest.preprocessing
     crops = CropDataset(source.folder, split=source.split)
     for position in positions:
         crop = crops[int(position)]
         yield Picture(
             crop.pixels,
-            cut=partial(_recut, crop, spec),
+            cut=partial(_recut, crop, source.bundle.views),
             row=partial(row_of_crop, crop),
         )
 
 
 def _of_table(source: PictureSource, positions: set[int]) -> Iterator[Picture | None]:
-    size = source.bundle.manifest.preprocessing.size_px
     first = 0
     with pq.ParquetFile(source.path) as file:
         for batch in file.iter_batches(batch_size=_ROWS_AT_A_TIME, columns=["name", "image"]):
@@ -149,17 +147,17 @@ def _of_table(source: PictureSource, positions: set[int]) -> Iterator[Picture | 
                     continue
                 yield Picture(
                     np.asarray(picture),
-                    cut=partial(_resized, size),
+                    cut=partial(_resized, source.bundle.views),
                     row=partial(_row, source, str(row["name"])),
                 )
 
 
-def _recut(crop: Crop, spec: Preprocessing, pixels: Pixels) -> Pixels:
-    return recut(replace(crop, pixels=pixels), spec)
+def _recut(crop: Crop, views: Sequence[View], pixels: Pixels) -> Crops:
+    return recut_views(replace(crop, pixels=pixels), views)
 
 
-def _resized(size_px: int, pixels: Pixels) -> Pixels:
-    return at_size(Image.fromarray(pixels), size_px)
+def _resized(views: Sequence[View], pixels: Pixels) -> Crops:
+    return split_views(Image.fromarray(pixels), views)
 
 
 def _row(source: PictureSource, name: str, logit: float) -> PredictionRow:

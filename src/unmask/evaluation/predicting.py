@@ -113,7 +113,7 @@ def info_of(bundle: Bundle, source: Source) -> PredictionsInfo:
     return PredictionsInfo(
         detector=manifest.name,
         detector_sha256=bundle.sha256,
-        model_sha256=manifest.files["model.onnx"],
+        model_sha256=manifest.networks_sha256,
         calibration=manifest.calibration,
         operating_points=manifest.operating_points,
         versions={**versions(), "pyarrow": version("pyarrow")},

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
-from unmask.bundle import Bundle, Preprocessing
+from unmask.bundle import Bundle, Preprocessing, View
 from unmask.datasets.layouts import crops as crops_layout
 from unmask.datasets.layouts.crop_table import CropTable, read_crop_table
 from unmask.datasets.loading import Crop, CropDataset
@@ -34,7 +34,8 @@ from unmask.datasets.store import CropStore
 from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import PredictionRow
 from unmask.evaluation.video_scorer import Pixels, Rows, VideoScorer, row_of
-from unmask.faces.crops import cut_square, square_around
+from unmask.faces.crops import cut_square
+from unmask.faces.framing import Crops, batch, face_square, split_views
 from unmask.provenance import settings_table
 from unmask.runtime import DEFAULT_BATCH, Network
 from unmask.scoring import sharpness
@@ -111,12 +112,11 @@ class StoreSource:
             yield self._scored(network, [crops[position] for position in places[name]])
 
     def _scored(self, network: Network, crops: Sequence[Crop]) -> Rows:
-        spec = self.bundle.manifest.preprocessing
-        pixels = np.stack([recut(crop, spec) for crop in crops])
-        logits = network.run(pixels).logits
+        cuts = [recut_views(crop, self.bundle.views) for crop in crops]
+        logits = network.run(batch(cuts)).logits
         return [
-            row_of_crop(crop, float(logit), sharpness=sharpness(cut))
-            for crop, cut, logit in zip(crops, pixels, logits, strict=True)
+            row_of_crop(crop, float(logit), sharpness=sharpness(cut[0]))
+            for crop, cut, logit in zip(crops, cuts, logits, strict=True)
         ]
 
 
@@ -151,8 +151,21 @@ def row_of_crop(crop: Crop, logit: float, *, sharpness: float | None = None) -> 
     return PredictionRow(**told, sharpness=sharpness, logit=logit)
 
 
+def recut_views(crop: Crop, views: Sequence[View]) -> Crops:
+    """Cut a stored crop as each view of a detector wants its input.
+
+    A crop without a face box is taken as one that is framed as the first view.
+
+    Raises:
+        ManifestError: the detector looks at more than was stored.
+    """
+    if crop.box is None and len(views) > 1:
+        return split_views(Image.fromarray(crop.pixels), views)
+    return tuple(recut(crop, view.preprocessing) for view in views)
+
+
 def recut(crop: Crop, spec: Preprocessing) -> Pixels:
-    """Cut a stored crop as a detector wants its input; a crop without a face box is taken whole.
+    """Cut a stored crop in a framing; a crop without a face box is taken whole.
 
     Raises:
         ManifestError: the detector looks at more than was stored.
@@ -160,10 +173,7 @@ def recut(crop: Crop, spec: Preprocessing) -> Pixels:
     side = crop.pixels.shape[0]
     if crop.box is None:
         return cut_square(crop.pixels, (0, 0, side, side), size_px=spec.size_px)
-    wanted = square_around(
-        crop.box, margin_ratio=spec.margin_ratio, shift_y_ratio=spec.shift_y_ratio
-    )
-    inside = crop.in_crop(wanted)
+    inside = crop.in_crop(face_square(crop.box, spec))
     if min(inside) < -_SLACK * side or max(inside) > (1 + _SLACK) * side:
         stored = (crop.square[2] - crop.square[0]) / max(
             crop.box[2] - crop.box[0], crop.box[3] - crop.box[1]
@@ -208,6 +218,13 @@ class PictureSource:
         table = read_crop_table(self.path)
         for warning in table.warnings:
             _log.warning("%s: %s", self.path.name, warning)
+        if len(self.bundle.views) > 1:
+            _log.warning(
+                "%s: a table says nothing of framing; its pictures are taken as crops of %g times "
+                "the face box",
+                self.path.name,
+                self.bundle.manifest.preprocessing.margin_ratio,
+            )
         return table
 
     @cached_property
@@ -263,30 +280,26 @@ class PictureSource:
                     yield [row for name in whole for row in begun.pop(name)]
 
     def _scored(self, network: Network, rows: Sequence[dict[str, Any]]) -> Rows:
-        decoded = [(row, _decoded(row["image"], self._size)) for row in rows]
-        readable = [pixels for _, pixels in decoded if pixels is not None]
-        logits = iter(network.run(np.stack(readable)).logits if readable else ())
-        return [_picture_row(self._of(row), row, pixels, logits) for row, pixels in decoded]
+        decoded = [(row, _decoded(row["image"], self.bundle.views)) for row in rows]
+        readable = [crops for _, crops in decoded if crops is not None]
+        logits = iter(network.run(batch(readable)).logits if readable else ())
+        return [_picture_row(self._of(row), row, crops, logits) for row, crops in decoded]
 
     def _of(self, row: dict[str, Any]) -> VideoRecord:
         return self.records[str(row["name"])]
 
-    @property
-    def _size(self) -> int:
-        return self.bundle.manifest.preprocessing.size_px
-
 
 def _picture_row(
-    record: VideoRecord, row: dict[str, Any], pixels: Pixels | None, logits: Iterator[np.float32]
+    record: VideoRecord, row: dict[str, Any], crops: Crops | None, logits: Iterator[np.float32]
 ) -> PredictionRow:
-    if pixels is None:
+    if crops is None:
         return row_of(record, status="failed", reason="the picture cannot be decoded")
     face_px = row.get("face_px")
     return row_of(
         record,
         frame_index=row.get("frame"),
         face_px=None if face_px is None else float(face_px),
-        sharpness=sharpness(pixels),
+        sharpness=sharpness(crops[0]),
         logit=float(next(logits)),
     )
 
@@ -299,14 +312,9 @@ def opened(encoded: bytes) -> Image.Image | None:
         return None
 
 
-def at_size(picture: Image.Image, size_px: int) -> Pixels:
-    """Return a picture at the network's size."""
-    return np.asarray(picture.resize((size_px, size_px), Image.Resampling.BILINEAR))
-
-
-def _decoded(encoded: bytes, size_px: int) -> Pixels | None:
+def _decoded(encoded: bytes, views: Sequence[View]) -> Crops | None:
     picture = opened(encoded)
-    return None if picture is None else at_size(picture, size_px)
+    return None if picture is None else split_views(picture, views)
 
 
 @dataclass(frozen=True)

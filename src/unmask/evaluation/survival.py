@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from unmask.bundle import Bundle
 from unmask.evaluation.distortions import DISTORTIONS, Condition, conditions_of
+from unmask.faces.framing import batch
 from unmask.provenance import with_option
 from unmask.runtime import Network
 from unmask.scoring import judge_track, judge_video
@@ -70,12 +69,15 @@ def _scored(
     scan: Scan, bundle: Bundle, network: Network, condition: Condition
 ) -> dict[tuple[int, int], KeyFrame]:
     """Return the key frames with pictures by track and frame, scored under a condition."""
-    pixels = [condition.of(p.crop, seed=number) for number, p in enumerate(scan.pictures)]
-    logits = network.run(np.stack(pixels)).logits
+    faces = [
+        tuple(condition.of(crop, seed=number) for crop in picture.crops)
+        for number, picture in enumerate(scan.pictures)
+    ]
+    logits = network.run(batch(faces)).logits
     found = {(t.id, key.frame_index): key for t in scan.result.tracks for key in t.key_frames}
     limits = bundle.manifest.judgeable
     keys = [(picture.track_id, picture.frame_index) for picture in scan.pictures]
     return {
-        at: scored_key_frame(found[at], changed, logit, limits)
-        for at, changed, logit in zip(keys, pixels, logits, strict=True)
+        at: scored_key_frame(found[at], changed[0], logit, limits)
+        for at, changed, logit in zip(keys, faces, logits, strict=True)
     }

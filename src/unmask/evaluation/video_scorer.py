@@ -20,7 +20,7 @@ from unmask.datasets.footage import read_crop, read_folder, read_video
 from unmask.datasets.manifest import VideoRecord
 from unmask.errors import UnmaskError
 from unmask.evaluation.predictions import PredictionRow
-from unmask.faces.crops import cut_square, square_around
+from unmask.faces.framing import Crops, batch, cut_views, split_views
 from unmask.passes import choose_in, heaviest, key_frame
 from unmask.runtime import Network
 from unmask.scoring import judge_track, scored, sharpness
@@ -54,7 +54,7 @@ class VideoScorer:
     """
 
     def __init__(self, bundle: Bundle, settings: ScanSettings, root: Path) -> None:
-        self._manifest = bundle.manifest
+        self._manifest, self._views = bundle.manifest, bundle.views
         self._settings = settings
         self._root = root
         self._network = Network(bundle, threads=1)
@@ -73,11 +73,9 @@ class VideoScorer:
     def _of_crop(self, record: VideoRecord) -> Rows:
         """Score a picture that is a face crop already, whole."""
         pixels = read_crop(self._root, record.id, self._settings.limits)
-        size = self._manifest.preprocessing.size_px
-        scaled = Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR)
-        cut = np.asarray(scaled)
-        logit = float(self._network.run(cut[None]).logits[0])
-        return [row_of(record, track=1, frame_index=0, sharpness=sharpness(cut), logit=logit)]
+        crops = split_views(Image.fromarray(pixels), self._views)
+        logit = float(self._network.run(batch([crops])).logits[0])
+        return [row_of(record, track=1, frame_index=0, sharpness=sharpness(crops[0]), logit=logit)]
 
     def _of_footage(self, record: VideoRecord) -> Rows:
         read = read_folder if record.kind == "frames" else read_video
@@ -87,26 +85,22 @@ class VideoScorer:
             reason = f"no face was found in {footage.frames_sampled} frames"
             return [row_of(record, status="empty", reason=reason)]
         chosen = [choose_in(track, footage.codec_keys, self._settings) for track in tracks]
-        spec = self._manifest.preprocessing
         frames: list[tuple[int, KeyFrame]] = []
-        cuts: list[Pixels] = []
+        cuts: list[Crops] = []
         for frame, each, position in footage.frames(chosen):
             asked = key_frame(each, position)
-            square = square_around(
-                asked.box, margin_ratio=spec.margin_ratio, shift_y_ratio=spec.shift_y_ratio
-            )
-            cuts.append(cut_square(frame.image, square, size_px=spec.size_px))
+            cuts.append(cut_views(frame.image, asked.box, self._views))
             frames.append((each.track.id, asked))
         return self._judged(record, self._scored(frames, cuts), timed=footage.seconds is not None)
 
     def _scored(
-        self, frames: Sequence[tuple[int, KeyFrame]], cuts: Sequence[Pixels]
+        self, frames: Sequence[tuple[int, KeyFrame]], cuts: Sequence[Crops]
     ) -> dict[int, list[KeyFrame]]:
         """Return key frames with their scores by track."""
         tracks: dict[int, list[KeyFrame]] = defaultdict(list)
-        logits = self._network.run(np.stack(cuts)).logits
+        logits = self._network.run(batch(cuts)).logits
         for (track, asked), cut, logit in zip(frames, cuts, logits, strict=True):
-            tracks[track].append(scored(asked, cut, logit, self._manifest.judgeable))
+            tracks[track].append(scored(asked, cut[0], logit, self._manifest.judgeable))
         return tracks
 
     def _judged(

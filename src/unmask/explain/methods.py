@@ -45,6 +45,9 @@ EXPLAINERS: dict[str, Explainer] = {
 }
 """The paper's four methods, and occlusion as the witness that needs no gradient."""
 
+OF_FEATURES = frozenset(["gradcam", "gradcam++"])
+"""Methods whose maps are of one network's feature map, and so of one view."""
+
 OF_INPUT_GRADIENT = frozenset(["smoothgrad"])
 """Methods that need the gradient at the input."""
 
@@ -94,7 +97,7 @@ def explain(
 
     Raises:
         ValueError: unknown method.
-        BundleError: SmoothGrad is asked of a detector without `gradient.onnx`.
+        BundleError: SmoothGrad is asked of a detector without gradients at its input.
     """
     names = check_methods(methods)
     subject = Subject(model, images, evidence or model.evidence(images), seed)

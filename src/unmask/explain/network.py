@@ -1,14 +1,24 @@
-"""A detector bundle behind the `Differentiable` protocol: ONNX Runtime, no torch."""
+"""A detector bundle behind the `Differentiable` protocol: ONNX Runtime, no torch.
+
+Pictures are the input of the first view, whose crop holds those of the others: their inputs are
+resized from it, and maps lie on it. Logits are the whole detector's, and so are gradients at the
+input. A feature map is of one network, so maps made from it (GradCAM, GradCAM++) show one view: of
+each picture the one that speaks most for fake, or a chosen one.
+"""
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from unmask.bundle import Bundle
 from unmask.errors import BundleError
 from unmask.explain.differentiable import Evidence, Float
 from unmask.explain.methods import EXPLAINERS, OF_INPUT_GRADIENT
-from unmask.runtime import InputGradient, Network
+from unmask.faces.framing import ViewGrid
+from unmask.runtime import Network, Output
 
 
 class BundleNetwork:
@@ -18,51 +28,96 @@ class BundleNetwork:
         bundle: a checked bundle.
         network: its loaded network, where there is one already.
         threads: threads of the sessions.
+        view: number of the view that feature maps show; None: the one that speaks most for fake.
 
     Raises:
         BundleError: the network cannot be run.
     """
 
-    def __init__(self, bundle: Bundle, *, network: Network | None = None, threads: int = 2) -> None:
-        self._bundle = bundle
-        self._threads = threads
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        network: Network | None = None,
+        threads: int = 2,
+        view: int | None = None,
+    ) -> None:
         self._network = network or Network(bundle, threads=threads)
-
-    @cached_property
-    def _gradient(self) -> InputGradient:
-        return InputGradient(self._bundle, threads=self._threads)
+        self._views = bundle.views
+        first = bundle.views[0].preprocessing
+        self._grids = [ViewGrid(view.preprocessing, first) for view in bundle.views]
+        self._chosen = view
 
     def logits(self, images: Float) -> Float:
         """Return logits `(N,)` of pictures `(N, 3, S, S)`."""
-        return self._network.run_images(images).logits
+        return self._network.run_images(self._inputs(images)).logits
 
     def evidence(self, images: Float) -> Evidence:
         """Return logits, feature map and its gradient."""
-        output = self._network.run_images(images, evidence=True)
-        if output.features is None or output.gradients is None:
+        return self.evidence_from(self._network.run_images(self._inputs(images), evidence=True))
+
+    def evidence_from(self, output: Output) -> Evidence:
+        """Return the evidence of a scoring pass.
+
+        Feature maps of the views stand behind one another, on the grid of the first view's crop;
+        gradients are of the detector's logit, and 0 for the views that are not shown.
+        """
+        features = [view.features for view in output.views if view.features is not None]
+        gradients = [view.gradients for view in output.views if view.gradients is not None]
+        if not features or len(features) != len(gradients):
             raise ValueError("there must be at least one picture to explain")
-        return Evidence(output.logits, output.features, output.gradients)
+        if len(self._views) == 1 and self._views[0].weight == 1:
+            return Evidence(output.logits, features[0], gradients[0])
+        shown = self.shown(output.contributions)
+        signed = [
+            gradient * np.where(shown == number, view.weight, 0.0)[:, None, None, None]
+            for number, (view, gradient) in enumerate(zip(self._views, gradients, strict=True))
+        ]
+        return Evidence(output.logits, self._placed(features), self._placed(signed))
+
+    def shown(self, contributions: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the number of the view that feature maps show of each picture, `(N,)`."""
+        if self._chosen is not None:
+            return np.full(contributions.shape[1], self._chosen)
+        return contributions.argmax(axis=0)
 
     def input_gradients(self, images: Float) -> Float:
         """Return d logit / d picture, `(N, 3, S, S)`.
 
         Raises:
-            BundleError: the bundle has no `gradient.onnx`.
+            BundleError: a view has no gradient at its input.
         """
-        return self._gradient.run(images)
+        if len(self._views) == 1 and self._views[0].weight == 1:
+            return self._network.views[0].input_gradients(images)
+        total = np.zeros_like(images)
+        for grid, network, own in zip(
+            self._grids, self._network.views, self._inputs(images), strict=True
+        ):
+            total += np.float32(network.view.weight) * grid.gradients(network.input_gradients(own))
+        return total
+
+    def _inputs(self, images: Float) -> list[Float]:
+        return [grid.inputs(images) for grid in self._grids]
+
+    def _placed(self, maps: Sequence[NDArray[np.floating]]) -> Float:
+        """Lay maps `(N, C, h, w)` of each view on one grid, behind one another."""
+        pairs = list(zip(self._grids, maps, strict=True))
+        cells = max(grid.cells(max(each.shape[2:])) for grid, each in pairs)
+        placed = [grid.placed(each.astype(np.float32), cells) for grid, each in pairs]
+        return np.concatenate(placed, axis=1)
 
 
 def methods_of(bundle: Bundle, methods: tuple[str, ...]) -> tuple[str, ...]:
     """Return the methods, if a bundle can be explained with all of them.
 
     Raises:
-        BundleError: SmoothGrad is asked for, and the bundle has no `gradient.onnx`.
+        BundleError: SmoothGrad is asked for, and a view has no gradient at its input.
     """
     missing = [name for name in methods if name not in available_methods(bundle)]
     if missing:
         raise BundleError(
-            f"{missing[0]} needs the gradient at the input, and the detector "
-            f"{bundle.manifest.name!r} has no gradient.onnx",
+            f"{missing[0]} needs the gradient at the input, which the detector "
+            f"{bundle.manifest.name!r} does not give",
             hint=f"leave {missing[0]} out, or export the detector with its input gradient",
         )
     return methods
@@ -70,6 +125,6 @@ def methods_of(bundle: Bundle, methods: tuple[str, ...]) -> tuple[str, ...]:
 
 def available_methods(bundle: Bundle) -> tuple[str, ...]:
     """Return the methods that a bundle can be explained with."""
-    if bundle.gradient_path is not None:
+    if bundle.has_input_gradient:
         return tuple(EXPLAINERS)
     return tuple(name for name in EXPLAINERS if name not in OF_INPUT_GRADIENT)

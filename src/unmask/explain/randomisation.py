@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from unmask.bundle import GRADIENT, MODEL, Bundle, load_bundle, write_manifest
+from unmask.bundle import Bundle, load_bundle, write_manifest
 from unmask.explain.differentiable import Differentiable
 from unmask.explain.network import BundleNetwork
 from unmask.explain.weights import key_of, shuffle_by_key, weights_of
@@ -37,10 +37,9 @@ def cascade(
     Raises:
         BundleError: its weights are neither float32 nor float16.
     """
-    shared = _keys(bundle.model_path.read_bytes())
     for depth in DEPTHS:
         with tempfile.TemporaryDirectory() as folder:
-            changed = _rewritten(bundle, Path(folder), shared, depth, seed)
+            changed = _rewritten(bundle, Path(folder), depth, seed)
             network = BundleNetwork(changed, threads=threads)
             yield depth, network
 
@@ -58,20 +57,21 @@ def chosen_keys(own: list[str], shared: list[str], depth: float) -> set[str]:
 
     Args:
         own: keys of the file, the output's first.
-        shared: keys of `model.onnx`, in the same order.
+        shared: keys of the view's network, in the same order.
         depth: share of the tensors, counted from the output.
     """
     alone = [key for key in own if key not in set(shared)]
     return {key for keys in (shared, alone) for key in keys[: max(1, round(depth * len(keys)))]}
 
 
-def _rewritten(bundle: Bundle, folder: Path, shared: list[str], depth: float, seed: int) -> Bundle:
-    """Write a copy of a bundle with a share of the tensors shuffled."""
-    names = [MODEL] if bundle.gradient_path is None else [MODEL, GRADIENT]
-    for name in names:
-        data = (bundle.folder / name).read_bytes()
-        keys = chosen_keys(_keys(data), shared, depth)
-        (folder / name).write_bytes(shuffle_by_key(data, keys, seed=seed))
-    files = {name: file_sha256(folder / name) for name in names}
+def _rewritten(bundle: Bundle, folder: Path, depth: float, seed: int) -> Bundle:
+    """Write a copy of a bundle with a share of each view's tensors shuffled."""
+    for view in bundle.views:
+        shared = _keys((bundle.folder / view.model).read_bytes())
+        for name in view.files:
+            data = (bundle.folder / name).read_bytes()
+            keys = chosen_keys(_keys(data), shared, depth)
+            (folder / name).write_bytes(shuffle_by_key(data, keys, seed=seed))
+    files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
     write_manifest(folder, bundle.manifest.model_copy(update={"files": files}))
     return load_bundle(folder)

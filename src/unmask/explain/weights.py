@@ -3,22 +3,20 @@
 Needed to ask what a map looks like when the network knows nothing. Weights are shuffled by value:
 the r-th smallest becomes the one of another rank. That keeps their distribution, and since it does
 not depend on where a weight stands, a tensor that an exporter stored twice, turned or in
-`gradient.onnx`, is changed in the same way everywhere. Field numbers are those of onnx.proto3.
+another file, is changed in the same way everywhere.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.errors import BundleError
+from unmask.onnx_file import GRAPH, INITIALIZER, NODE, NODE_INPUT, fields, texts, varints
 
-Fields = Iterator[tuple[int, "int | tuple[int, int]"]]
-_GRAPH, _NODE, _INITIALIZER, _NODE_INPUT = 7, 1, 5, 1
 _DIMS, _DATA_TYPE, _NAME, _RAW_DATA = 1, 2, 8, 9
 _MAP_DIMS = 4
 _DTYPES = {1: "<f4", 10: "<f2"}
@@ -51,13 +49,13 @@ def weights_of(data: bytes) -> list[Weight]:
     """
     used: dict[str, int] = {}
     found: list[Weight] = []
-    for number, part in _fields(data, 0, len(data)):
-        if number == _GRAPH and not isinstance(part, int):
-            for kind, inner in _fields(data, *part):
-                if kind == _NODE and not isinstance(inner, int):
-                    for name in _texts(data, inner, _NODE_INPUT):
+    for number, part in fields(data, 0, len(data)):
+        if number == GRAPH and not isinstance(part, int):
+            for kind, inner in fields(data, *part):
+                if kind == NODE and not isinstance(inner, int):
+                    for name in texts(data, inner, NODE_INPUT):
                         used.setdefault(name, len(used))
-                elif kind == _INITIALIZER and not isinstance(inner, int):
+                elif kind == INITIALIZER and not isinstance(inner, int):
                     found += _weight(data, inner)
     known = [weight for weight in found if weight.name in used]
     if not known:
@@ -93,9 +91,9 @@ def _weight(data: bytes, span: tuple[int, int]) -> list[Weight]:
     shape: list[int] = []
     kind = 0
     name, raw = "", (0, 0)
-    for number, part in _fields(data, *span):
+    for number, part in fields(data, *span):
         if number == _DIMS:
-            shape += [part] if isinstance(part, int) else _varints(data, *part)
+            shape += [part] if isinstance(part, int) else varints(data, *part)
         elif number == _DATA_TYPE and isinstance(part, int):
             kind = part
         elif number == _NAME and not isinstance(part, int):
@@ -109,45 +107,3 @@ def _weight(data: bytes, span: tuple[int, int]) -> list[Weight]:
     if len(shape) < 2 or (len(shape) == _MAP_DIMS and shape[0] == shape[2] == shape[3] == 1):
         return []
     return [Weight(name, *raw, dtype)]
-
-
-def _texts(data: bytes, span: tuple[int, int], wanted: int) -> Iterator[str]:
-    for number, part in _fields(data, *span):
-        if number == wanted and not isinstance(part, int):
-            yield data[part[0] : part[1]].decode()
-
-
-def _fields(data: bytes, start: int, stop: int) -> Fields:
-    """Yield the fields of a message: a number, or the span of what has a length."""
-    while start < stop:
-        tag, start = _varint(data, start)
-        number, wire = tag >> 3, tag & 7
-        if wire == 0:
-            value, start = _varint(data, start)
-            yield number, value
-        elif wire == 2:
-            length, start = _varint(data, start)
-            yield number, (start, start + length)
-            start += length
-        elif wire in {1, 5}:
-            start += 8 if wire == 1 else 4
-        else:
-            raise BundleError("the ONNX file cannot be read", hint="export the detector again")
-
-
-def _varints(data: bytes, start: int, stop: int) -> Iterator[int]:
-    while start < stop:
-        value, start = _varint(data, start)
-        yield value
-
-
-def _varint(data: bytes, start: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        if start >= len(data):
-            raise BundleError("the ONNX file is cut off", hint="export the detector again")
-        byte = data[start]
-        value |= (byte & 127) << shift
-        start, shift = start + 1, shift + 7
-        if byte < 128:
-            return value, start

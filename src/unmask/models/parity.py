@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unmask.bundle import Parity
 from unmask.errors import BundleError
 from unmask.models.head import HeadedNetwork
-from unmask.runtime import GRADIENT_OUTPUTS, INPUT, OUTPUTS
+from unmask.runtime import GRADIENT_OUTPUTS, INPUT, OUTPUTS, open_session
 
 Float = NDArray[np.float32]
 
@@ -36,7 +36,8 @@ def measure_parity(
     Args:
         network: the trained network.
         scoring: its `model.onnx`.
-        gradient: its `gradient.onnx`, where there is one.
+        gradient: the file with its gradient at the input, which may be the same; None: there is
+            none.
         images: `(N, 3, S, S)`, normalised.
         crops: what the pictures are, in words.
     """
@@ -88,10 +89,7 @@ def _exact(network: HeadedNetwork, images: Float) -> torch.Tensor:
 
 
 def _run(path: Path, outputs: tuple[str, ...], images: Float) -> list[Float]:
-    import onnxruntime as ort
-
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    results: list[Float] = session.run(outputs, {INPUT: images})
+    results: list[Float] = open_session(path, outputs).run(outputs, {INPUT: images})
     return results
 
 

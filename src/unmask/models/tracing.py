@@ -1,6 +1,6 @@
 """From a network to ONNX files that need no torch: scores, and the gradient at the input.
 
-`model.onnx` is a plain forward pass. `gradient.onnx` is the backward pass too: it is recorded as a
+Scoring is a plain forward pass. The other is the backward pass too: it is recorded as a
 graph of tensor operations (`make_fx` over `autograd.grad`), and the operations that ONNX lacks are
 replaced on the way. A convolution's backward pass with respect to its input is a transposed
 convolution; a maximum pool's scatters the gradient to where the maxima were; an average pool's

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from unmask.bundle import Preprocessing
 from unmask.explain.methods import TITLES
-from unmask.faces.crops import square_around
+from unmask.faces.framing import face_square
 from unmask.passes import FirstPass, Progress
 from unmask.report.pictures import overlay
 from unmask.report.wording import NOT_MEASURED, percent
@@ -133,10 +133,7 @@ def _draw_face(
     picture = face.pictures.get(key.frame_index)
     found = [m for m in picture.maps if m.method == style.method] if picture else []
     if found and found[0].empty is None:
-        square = square_around(
-            box, margin_ratio=style.crop.margin_ratio, shift_y_ratio=style.crop.shift_y_ratio
-        )
-        _lay_over(canvas, overlay(found[0].values), square)
+        _lay_over(canvas, overlay(found[0].values), face_square(box, style.crop))
     colour = _COLOURS[(face.track.id - 1) % len(_COLOURS)]
     thickness = max(2, canvas.height // 240)
     ImageDraw.Draw(canvas).rectangle(box, outline=colour, width=thickness)

@@ -18,7 +18,7 @@ from pathlib import PurePath
 import jinja2
 from markupsafe import Markup
 
-from unmask.explain.methods import TITLES
+from unmask.explain.methods import OF_FEATURES, TITLES
 from unmask.explain.regions import in_words
 from unmask.report import page, wording
 from unmask.report.charts import (
@@ -280,15 +280,17 @@ def _frame(
         key=key,
         dot=dot,
         crop=jpeg_uri(picture.crop),
-        maps=tuple(_map(each, by_name[each.method]) for each in picture.maps),
+        maps=tuple(_map(each, by_name[each.method], picture.view) for each in picture.maps),
         agreement=picture.agreement,
     )
 
 
-def _map(saliency: SaliencyMap, method: MethodView) -> MapView:
+def _map(saliency: SaliencyMap, method: MethodView, view: str | None) -> MapView:
     if saliency.empty is not None:
         return MapView(method.place, method.title, None, f"empty: {saliency.empty}")
     words = "regions not measured" if saliency.regions is None else in_words(saliency.regions)
+    if view is not None and saliency.method in OF_FEATURES:
+        words = f"{view} view: {words}"
     return MapView(method.place, method.title, overlay_uri(saliency.values), words)
 
 

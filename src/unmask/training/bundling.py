@@ -31,6 +31,7 @@ from unmask.bundle import (
     Parity,
     Preprocessing,
     Quantised,
+    View,
     load_bundle,
     write_manifest,
 )
@@ -45,10 +46,11 @@ from unmask.files import file_sha256, write_text
 from unmask.models.halving import halved, rounded
 from unmask.models.head import HeadedNetwork
 from unmask.models.network import FaceNetwork
+from unmask.models.one_file import share_weights
 from unmask.models.parity import measure_parity, require_parity
 from unmask.models.quantising import RANGE_CROPS, quantise, require_accuracy
 from unmask.models.tracing import export_gradient, export_scoring
-from unmask.runtime import INPUT, OUTPUTS, preprocess
+from unmask.runtime import INPUT, OUTPUTS, open_session, preprocess
 from unmask.settings import NEW_MIN_FACE_PX, NEW_MIN_SHARPNESS
 from unmask.training.batches import resized
 from unmask.training.costs import Costs, threshold_for
@@ -120,7 +122,8 @@ def write_bundle(
         subject: what is exported.
         folder: where to; must not be there, or be empty.
         precision: of the weights in the ONNX files, or of the convolutions of `model.onnx`.
-        gradient: whether to write `gradient.onnx`.
+        gradient: whether to write the gradient at the input, for SmoothGrad; into the same file,
+            which holds weights once, but of int8, whose gradients have weights of their own.
         weights: whether to write `model.safetensors`, to fine-tune; never of joined networks, which
             are fine-tuned one by one.
         say: told what is being done.
@@ -153,8 +156,11 @@ def _fill(
     images = _images(subject, range(min(PARITY_CROPS, len(subject.validation))))
     network = halved(subject.network) if precision == "float16" else subject.network
     _export(network, folder, size_px=subject.preprocessing.size_px, gradient=gradient, say=say)
+    if gradient and precision != "int8":
+        share_weights(folder / MODEL, folder / GRADIENT)
+    at_input = None if not gradient else GRADIENT if precision == "int8" else MODEL
     say("comparing with PyTorch")
-    parity = _compared(subject, folder, images)
+    parity = _compared(subject, folder, images, at_input)
     say("scoring the validation crops")
     logits = _score(folder / MODEL, subject)
     quantised = None
@@ -167,7 +173,8 @@ def _fill(
         manifest = manifest.model_copy(update={"weights_stored_as": precision})
     write_text(folder / CARD, card(manifest))
     files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
-    write_manifest(folder, manifest.model_copy(update={"files": files}))
+    view = View(name="face", preprocessing=subject.preprocessing, gradient=at_input)
+    write_manifest(folder, manifest.model_copy(update={"files": files, "views": (view,)}))
     load_bundle(folder)
 
 
@@ -184,17 +191,18 @@ def _export(
     say(f"exporting {MODEL}")
     export_scoring(network, folder / MODEL, size_px=size_px)
     if gradient:
-        say(f"exporting {GRADIENT}")
+        say("exporting the gradient at the input")
         export_gradient(network, folder / GRADIENT, size_px=size_px)
 
 
-def _compared(subject: Subject, folder: Path, images: NDArray[np.float32]) -> Parity:
-    at_input = folder / GRADIENT
+def _compared(
+    subject: Subject, folder: Path, images: NDArray[np.float32], at_input: str | None
+) -> Parity:
     words = f"{len(images)} of {subject.validation_described}"
     parity = measure_parity(
         subject.network,
         folder / MODEL,
-        at_input if at_input.exists() else None,
+        None if at_input is None else folder / at_input,
         images,
         crops=words,
     )
@@ -204,9 +212,7 @@ def _compared(subject: Subject, folder: Path, images: NDArray[np.float32]) -> Pa
 
 def _score(path: Path, subject: Subject) -> Logits:
     """Score all validation crops, a few at a time: there may be many."""
-    import onnxruntime as ort
-
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = open_session(path, OUTPUTS[:1])
     count = len(subject.validation)
     parts = [
         session.run(
