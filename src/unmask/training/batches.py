@@ -79,12 +79,17 @@ def drawn_crops(crops: Crops, recipe: Recipe) -> NDArray[np.bool_]:
 
 
 def even_shares(crops: Crops, reals: Positions) -> NDArray[np.float64]:
-    """Return how often each real crop is drawn to make a forgery: files are drawn equally often.
+    """Return how often each real crop is drawn to make a forgery.
+
+    Files of faces with landmarks are drawn equally often, so that few films weigh as much as many
+    pictures; where some crops have none, all crops are.
 
     Args:
         crops: all of them.
         reals: positions of the real ones.
     """
+    if not all(crops.keys[index].landmarks for index in reals):
+        return np.full(len(reals), 1 / max(1, len(reals)))
     origins = np.array([crops.keys[index].origin for index in reals], dtype=np.int64)
     counts = np.bincount(origins)
     return 1 / (counts[origins] * np.count_nonzero(counts))
