@@ -49,7 +49,7 @@ def pair(row: dict, number: int) -> list[dict]:
     }
     return [
         common | {
-            "name": f"{row['name']}", "video": f"{row['video']}-{word}", "label": label,
+            "name": f"{row['name']}-{word}", "video": f"{row['video']}-{word}", "label": label,
             "method": None if label == "real" else f"made-{kind}", "image": _jpeg(picture, number),
         }
         for word, label, picture in (("real", "real", made.real), (kind, "fake", made.fake))
