@@ -23,7 +23,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import timm
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -32,6 +31,7 @@ from torch.utils.data import DataLoader
 from benchmarks.measure import Spread
 from unmask.models.depthwise import quicken
 from unmask.models.network import PAPER_BACKBONES, FaceNetwork
+from unmask.quiet import onnxruntime
 from unmask.training.batches import TrainingBatches
 from unmask.training.crops import read_crops
 from unmask.training.hardware import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, keep_freed_memory
@@ -120,9 +120,10 @@ def with_onnxruntime(network: torch.nn.Module, x: torch.Tensor, folder: Path) ->
     """Export the network's logit and return a step that scores a batch with ONNX Runtime."""
     path = folder / "model.onnx"
     torch.onnx.export(network.eval(), (x,), path, dynamo=True, verbose=False, external_data=False)
-    options = onnxruntime.SessionOptions()
+    ort = onnxruntime()
+    options = ort.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     feed = {session.get_inputs()[0].name: x.numpy()}
     return lambda: session.run(None, feed)
 

@@ -122,7 +122,11 @@ def _point(name: str, logit: float) -> dict[str, Any]:
 
 
 def onnx_model(
-    *, size: int = SIZE, outputs: Sequence[str] = OUTPUTS, takes_image: bool = True
+    *,
+    size: int = SIZE,
+    outputs: Sequence[str] = OUTPUTS,
+    takes_image: bool = True,
+    more: Sequence[bytes] = (),
 ) -> bytes:
     """Return the model's bytes.
 
@@ -130,6 +134,7 @@ def onnx_model(
         size: side of the picture.
         outputs: names of logit, feature map and gradient, in this order.
         takes_image: whether the picture is an input; otherwise it is a constant, black.
+        more: other fields of the graph.
     """
     logit, features, gradient = outputs
     side = size // POOL
@@ -153,6 +158,7 @@ def onnx_model(
             *(_field(1, node) for node in nodes),
             _field(2, b"tiny"),
             *(_field(5, constant) for constant in constants),
+            *more,
             *([_field(11, _value("image", picture))] if takes_image else []),
             *(_field(12, _value(name, small)) for name in (features, gradient)),
             _field(12, _value(logit, ("N",))),

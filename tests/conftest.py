@@ -9,6 +9,9 @@ import pytest
 from hypothesis import settings
 
 from commands import Command, Done
+from unmask.quiet import stop_telemetry
+
+stop_telemetry()  # before any test imports ONNX Runtime, whatever it imports first
 
 # how long an example takes says more about the machine than about the code
 settings.register_profile("untimed", deadline=None)
@@ -17,6 +20,7 @@ settings.load_profile("untimed")
 FIRST = (
     "training/test_resume.py",
     "studies/test_every_study.py",
+    "test_privacy.py",
     "training/test_bundling.py",
     "training/test_engine.py",
     "explain/test_references.py",

@@ -69,20 +69,21 @@ def write_on_full_disk(path: Path, text: str) -> None:
     write_text(path, text)
 
 
-def test_sigterm_stops_a_run_as_ctrl_c_does_and_what_is_finished_is_written_in_order(
-    unmask: Command, finishing: Finishing
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_stop_a_run_as_ctrl_c_does_and_what_is_finished_is_written_in_order(
+    unmask: Command, finishing: Finishing, number: signal.Signals
 ) -> None:
     def of_before(*_: object) -> None:
         """Do nothing, so that a program that does not mind the signal fails only this test."""
 
-    finishing((2, "c.mp4"), (0, "a.mp4"), then=lambda: os.kill(os.getpid(), signal.SIGTERM))
-    before = signal.signal(signal.SIGTERM, of_before)
+    finishing((2, "c.mp4"), (0, "a.mp4"), then=lambda: os.kill(os.getpid(), number))
+    before = signal.signal(number, of_before)
     try:
         outputs = ("--json", "r.json", "--report", "r.html")
         done = unmask("scan", "a.mp4", "b.mp4", "c.mp4", *outputs)
-        assert signal.getsignal(signal.SIGTERM) is of_before
+        assert signal.getsignal(number) is of_before
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(number, before)
     assert (done.returncode, done.stderr) == (130, "stopped\n")
     document = json.loads(Path("r.json").read_text())
     assert [r["video"]["path"] for r in document["results"]] == ["a.mp4", "c.mp4"]

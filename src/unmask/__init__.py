@@ -3,3 +3,8 @@
 >>> from unmask.scan import Scanner            # doctest: +SKIP
 >>> Scanner().scan("talk.mp4").result.verdict  # doctest: +SKIP
 """
+
+from unmask.quiet import stop_telemetry
+
+# the one thing done at import: a library that is loaded before it has sent something already
+stop_telemetry()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from unmask.errors import BundleError
 from unmask.files import file_sha256, write_text
+from unmask.onnx_check import read_network
+from unmask.values import UNSEEN
 
 BUNDLE_VERSION = "1"
 MANIFEST = "detector.json"
@@ -32,6 +35,7 @@ _WITHIN = 1e-6
 """Rounding that a view may lie beyond the first, in sides of it."""
 _MAX_MANIFEST_BYTES = 2**20
 _MAX_FILE_BYTES = 2 * 2**30
+_MAX_TEXT = 10_000
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Triple = tuple[float, float, float]
@@ -91,7 +95,7 @@ class View(Strict):
     @property
     def files(self) -> tuple[str, ...]:
         """Its files, each once."""
-        return (self.model,) if self.gradient in {None, self.model} else (self.model, self.gradient)  # type: ignore[return-value]  # None is in the first
+        return (self.model,) if self.gradient in {None, self.model} else (self.model, self.gradient)
 
 
 def square_within(inner: Preprocessing, outer: Preprocessing) -> tuple[float, float, float, float]:
@@ -427,10 +431,32 @@ def load_bundle(folder: str | Path) -> Bundle:
             f"{path}: {where}: {first['msg']}",
             hint=f"this program reads bundles of version {BUNDLE_VERSION}; export it again",
         ) from error
+    _check_texts(manifest.model_dump(mode="json"), str(path))
     _check_files(folder, manifest)
     for name in ("balanced", "few-false-alarms"):
         manifest.point(name)
     return Bundle(folder=folder, manifest=manifest, sha256=hashlib.sha256(text).hexdigest())
+
+
+def _check_texts(value: object, name: str) -> None:
+    """Refuse texts that a terminal or a page would not show as they are, or that have no end."""
+    if isinstance(value, str):
+        if len(value) > _MAX_TEXT or any(_unseen(char) for char in value):
+            raise BundleError(
+                f"{name} has a text with characters that cannot be shown, or of more than "
+                f"{_MAX_TEXT}: {value[:60]!r}",
+                hint="do not use this bundle",
+            )
+    elif isinstance(value, dict):
+        for each in (*value, *value.values()):
+            _check_texts(each, name)
+    elif isinstance(value, list):
+        for each in value:
+            _check_texts(each, name)
+
+
+def _unseen(char: str) -> bool:
+    return char != "\n" and unicodedata.category(char) in UNSEEN
 
 
 def _check_files(folder: Path, manifest: BundleManifest) -> None:
@@ -445,7 +471,9 @@ def _check_files(folder: Path, manifest: BundleManifest) -> None:
             raise BundleError(f"{path} is missing", hint="copy the whole bundle again")
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise BundleError(f"{path} is larger than 2 GiB", hint="do not use this bundle")
-        if file_sha256(path) != expected:
+        if path.suffix == ".onnx":
+            read_network(path, expected)
+        elif file_sha256(path) != expected:
             raise BundleError(
                 f"{path} was changed: its SHA-256 is not the one in {MANIFEST}",
                 hint="copy the bundle again from where you had it",

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from unmask.bundle import Bundle, Preprocessing, load_bundle
 from unmask.catalogue import find
 from unmask.errors import BundleError
 from unmask.faces.framing import Batch, batch, split_views
+from unmask.files import naming
 from unmask.hub import push
 from unmask.runtime import Network, Output, preprocess
 from unmask.scoring import calibrate
@@ -135,10 +137,17 @@ class Detector:
         target = Path(folder)
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise ValueError(f"{str(folder)!r} is not empty; a bundle is saved into a new folder")
-        target.mkdir(parents=True, exist_ok=True)
-        for name in self.bundle.file_names:
-            shutil.copyfile(self.bundle.folder / name, target / name)
-        load_bundle(target)
+        target.absolute().parent.mkdir(parents=True, exist_ok=True)
+        beside = target.absolute().parent
+        with naming(target), tempfile.TemporaryDirectory(dir=beside, prefix=".bundle.") as made:
+            partial = Path(made) / "bundle"
+            partial.mkdir()
+            for name in self.bundle.file_names:
+                shutil.copyfile(self.bundle.folder / name, partial / name)
+            load_bundle(partial)
+            target.mkdir(exist_ok=True)
+            for each in partial.iterdir():
+                each.rename(target / each.name)
         return target
 
     def push_to_hub(

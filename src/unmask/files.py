@@ -6,12 +6,14 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from unmask.errors import InputNotFound
 
+_FULL = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+"""No room on the disk, or none within a quota or a limit."""
 _NAME_CHARACTERS = 40
 """Of a name in that of the half written file, which may not be longer than 255 bytes."""
 
@@ -27,20 +29,44 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         path: where the file shall be; what is there stays until the new one is whole.
         write: called with the path to write to.
     """
-    if path.exists() and not path.is_file():
-        write(path)
-        return
-    real = Path(os.path.realpath(path))
-    if real.exists() and not os.access(real.parent, os.W_OK | os.X_OK):
-        write(real)
-        return
-    partial = partial_of(real)
+    with naming(path):
+        if path.exists() and not path.is_file():
+            write(path)
+            return
+        real = Path(os.path.realpath(path))
+        if real.exists() and not os.access(real.parent, os.W_OK | os.X_OK):
+            write(real)
+            return
+        partial = partial_of(real)
+        try:
+            write(partial)
+            publish(partial, real)
+        except BaseException:  # Ctrl-C as well
+            partial.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of a full disk name the file that was to be written, and not a part of it."""
     try:
-        write(partial)
-        publish(partial, real)
-    except BaseException:  # Ctrl-C as well
-        partial.unlink(missing_ok=True)
-        raise
+        yield
+    except Exception as error:
+        full = no_room(error)
+        if full is None or full.errno is None:
+            raise
+        # a new one: that of PyAV takes no other name, and that of Arrow has a text of its own
+        raise OSError(full.errno, os.strerror(full.errno), str(path)) from error
+
+
+def no_room(error: BaseException) -> OSError | None:
+    """Return the error of a full disk that an error is or comes from; None where it is another."""
+    chain: BaseException | None = error
+    while chain is not None:
+        if isinstance(chain, OSError) and chain.errno in _FULL:
+            return chain
+        chain = chain.__cause__ or chain.__context__
+    return None
 
 
 def write_text(path: Path, text: str) -> None:

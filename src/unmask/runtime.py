@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from unmask.bundle import Bundle, Preprocessing, View
 from unmask.errors import BundleError
+from unmask.onnx_check import read_network
 from unmask.onnx_file import pruned
+from unmask.quiet import onnxruntime
 
 Float = NDArray[np.float32]
 INPUT = "image"
@@ -139,19 +141,26 @@ class ViewNetwork:
         spec = self.view.preprocessing
         starts = range(0, len(crops), batch)
         parts = (preprocess(crops[start : start + batch], spec) for start in starts)
-        outputs = OUTPUTS if evidence else OUTPUTS[:1]
-        return _joined([self._session.run(outputs, {INPUT: images}) for images in parts])
+        return self._score(parts, evidence=evidence)
 
     def run_images(
         self, images: Float, *, evidence: bool = False, batch: int = DEFAULT_BATCH
     ) -> ViewOutput:
         """Score normalised images `(N, 3, S, S)`, as `preprocess` makes them; see `run`."""
+        starts = range(0, len(images), batch)
+        return self._score((images[start : start + batch] for start in starts), evidence=evidence)
+
+    def _score(self, batches: Iterable[Float], *, evidence: bool) -> ViewOutput:
         outputs = OUTPUTS if evidence else OUTPUTS[:1]
-        return _joined(
-            [
-                self._session.run(outputs, {INPUT: images[start : start + batch]})
-                for start in range(0, len(images), batch)
-            ]
+        parts = [_compute(self._session, outputs, images) for images in batches]
+        if not parts:
+            return ViewOutput(logits=np.empty(0, np.float32), features=None, gradients=None)
+        columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        require_finite(dict(zip(outputs, columns, strict=True)))
+        return ViewOutput(
+            logits=columns[0].reshape(-1),
+            features=columns[1] if evidence else None,
+            gradients=columns[2] if evidence else None,
         )
 
     def input_gradients(self, images: Float, *, batch: int = DEFAULT_BATCH) -> Float:
@@ -168,16 +177,20 @@ class ViewNetwork:
         if not len(images):
             return np.empty_like(images)
         parts = [
-            session.run(GRADIENT_OUTPUTS, {INPUT: images[start : start + batch]})[0]
+            _compute(session, GRADIENT_OUTPUTS, images[start : start + batch])[0]
             for start in range(0, len(images), batch)
         ]
-        return np.concatenate(parts)
+        gradients = np.concatenate(parts)
+        require_finite({"input gradient": gradients})
+        return gradients
 
     def _open(self, name: str, outputs: tuple[str, ...]) -> Any:
         """Open a file for some outputs and check it against the contract."""
         path = self._bundle.folder / name
         shared = self.view.gradient == self.view.model
-        session = open_session(path, outputs if shared else None, threads=self._threads)
+        data = read_network(path, self._bundle.manifest.files[name])
+        network = pruned(data, outputs) if shared else data
+        session = _session(network, threads=self._threads, name=str(path))
         size = self.view.preprocessing.size_px
         inputs = [(each.name, each.shape[1:]) for each in session.get_inputs()]
         names = tuple(output.name for output in session.get_outputs())
@@ -191,17 +204,42 @@ class ViewNetwork:
         return session
 
 
-def _joined(parts: Sequence[Sequence[Float]]) -> ViewOutput:
-    """Put the outputs of batches behind one another."""
-    if not parts:
-        return ViewOutput(logits=np.empty(0, np.float32), features=None, gradients=None)
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    features, gradients = (columns[1], columns[2]) if len(columns) > 1 else (None, None)
-    return ViewOutput(columns[0].reshape(-1), features, gradients)
+def _compute(session: Any, outputs: Sequence[str], images: Float) -> list[Float]:
+    """Run a network; one that fails, or gives another number of results, is a damaged one."""
+    try:
+        results: list[Float] = session.run(outputs, {INPUT: images})
+    except Exception as error:  # ONNX Runtime has a dozen kinds
+        raise BundleError(
+            f"the detector's network fails: {str(error).splitlines()[0]}",
+            hint="export the detector again",
+        ) from error
+    wrong = [len(each) if each.ndim else None for each in results]
+    logits = outputs[0] == OUTPUTS[0]
+    if any(n != len(images) for n in wrong) or (logits and results[0].size != len(images)):
+        raise BundleError(
+            f"the detector's network gives {[each.shape for each in results]} for "
+            f"{len(images)} crops",
+            hint="export the detector again",
+        )
+    return results
+
+
+def require_finite(outputs: Mapping[str, Float]) -> None:
+    """Refuse what a network gives that is no number: nothing may be said on the ground of it.
+
+    Raises:
+        BundleError: a value is NaN or infinite.
+    """
+    for name, values in outputs.items():
+        if not np.isfinite(values).all():
+            raise BundleError(
+                f"the detector gives a {name} of values that are no numbers (NaN or infinite)",
+                hint="its network is damaged or overflows: use another detector",
+            )
 
 
 def open_session(path: Path, outputs: Sequence[str] | None = None, *, threads: int = 2) -> Any:
-    """Return an ONNX Runtime session that leaves the processor to others while it waits.
+    """Return an ONNX Runtime session over a file of our own making, which no manifest names yet.
 
     Args:
         path: the file.
@@ -211,18 +249,23 @@ def open_session(path: Path, outputs: Sequence[str] | None = None, *, threads: i
     Raises:
         BundleError: the file cannot be run.
     """
-    import onnxruntime as ort
+    data = path.read_bytes()
+    network = data if outputs is None else pruned(data, outputs)
+    return _session(network, threads=threads, name=str(path))
 
+
+def _session(network: bytes, *, threads: int, name: str) -> Any:
+    """Return an ONNX Runtime session that leaves the processor to others while it waits."""
+    ort = onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    model = str(path) if outputs is None else pruned(path.read_bytes(), outputs)
+    options.log_severity_level = 4  # what fails is said once, by us
     try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise BundleError(
-            f"{path} cannot be run: {str(error).splitlines()[0]}",
+            f"{name} cannot be run: {str(error).splitlines()[0]}",
             hint="export the detector again",
         ) from error

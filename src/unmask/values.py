@@ -28,6 +28,8 @@ Word = Literal["substantial evidence", "some evidence", "little evidence", "cann
 Answer = Literal["real", "fake", "cannot judge"]
 """The label that a detector did not rule out."""
 
+UNSEEN = frozenset(["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"])
+"""Unicode categories without a picture of their own: controls, directions, surrogates, ..."""
 SCHEMA_VERSION = "1"
 """Version of the scan result's JSON."""
 

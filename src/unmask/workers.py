@@ -202,8 +202,9 @@ def _serve(
     work: Callable[[State, Task], Result],
 ) -> None:
     """Do tasks until the other end of the pipe is closed, be it by the death of the caller."""
-    for each in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group; the caller acts on them
-        signal.signal(each, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # sent to the whole group; the caller acts on them
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(signal.Signals[name], signal.SIG_IGN)
     try:
         state = start()
     except Exception as error:  # noqa: BLE001 - handed over to the caller, who raises it

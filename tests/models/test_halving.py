@@ -13,7 +13,6 @@ for package in ("torch", "timm", "onnx", "onnxscript"):
     pytest.importorskip(package, reason=f"export needs {package} (extra `train`)")
 
 import onnx
-import onnxruntime as ort
 import torch
 
 from unmask.explain.weights import key_of, shuffle_by_key, weights_of
@@ -23,6 +22,7 @@ from unmask.models.joined import JoinedNetwork
 from unmask.models.network import FaceNetwork
 from unmask.models.parity import measure_parity, require_parity
 from unmask.models.tracing import export_gradient, export_scoring
+from unmask.quiet import onnxruntime
 
 # torch's exporter uses what torch itself has deprecated
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -73,6 +73,7 @@ def test_onnx_runtime_carries_out_the_casts_when_it_loads_a_file(
 ) -> None:
     for path in files:
         assert onnx.TensorProto.FLOAT16 in types(path)
+        ort = onnxruntime()
         options = ort.SessionOptions()
         options.optimized_model_filepath = str(tmp_path / path.name)
         options.log_severity_level = 3

@@ -15,7 +15,6 @@ import pytest
 for package in ("torch", "timm", "onnx", "onnxscript"):
     pytest.importorskip(package, reason=f"export needs {package} (extra `train`)")
 
-import onnxruntime as ort
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
@@ -24,6 +23,7 @@ from unmask.errors import BundleError
 from unmask.models.network import PAPER_BACKBONES, FaceNetwork
 from unmask.models.parity import LIMITS, measure_parity, require_parity
 from unmask.models.tracing import export_gradient, export_scoring, trace_gradient
+from unmask.quiet import onnxruntime
 
 # torch's exporter uses what torch itself has deprecated
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -91,7 +91,7 @@ def test_a_chain_of_operations_gives_autograds_gradient_in_onnx_runtime(tmp_path
     network = Small(chain).eval()
     network(torch.zeros(1, 3, 32, 32))
     export_gradient(network, tmp_path / "gradient.onnx", size_px=32)
-    session = ort.InferenceSession(
+    session = onnxruntime().InferenceSession(
         str(tmp_path / "gradient.onnx"), providers=["CPUExecutionProvider"]
     )
     images = torch.randn(3, 3, 32, 32)
@@ -138,7 +138,7 @@ def check_files(network: FaceNetwork, folder: Path) -> None:
     images = np.random.default_rng(0).normal(size=(3, 3, SIDE, SIDE)).astype(np.float32)
     parity = measure_parity(network, scoring, gradient, images, crops="noise")
     require_parity(parity)
-    session = ort.InferenceSession(str(gradient), providers=["CPUExecutionProvider"])
+    session = onnxruntime().InferenceSession(str(gradient), providers=["CPUExecutionProvider"])
     (alone,) = session.run(None, {"image": images[:1]})
     expected = autograd(network, torch.from_numpy(images[:1]))
     assert np.abs(alone - expected).max() <= LIMITS["input_gradient"] * np.abs(expected).max()

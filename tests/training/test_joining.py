@@ -140,14 +140,16 @@ def test_what_cannot_be_joined_is_refused_and_leaves_nothing(
     out = tmp_path / "out"
     with pytest.raises(InputError, match="cannot be joined"):
         join(members[:1], out, name="one")
-    with pytest.raises(InputError, match="cannot be joined"):
-        join(members, out, name="one weight", weights=[1.0])
+    for weights in ([1.0], [1.0, 0.0], [1.0, float("nan")], [1.0, 2.0, 3.0]):
+        with pytest.raises(InputError, match="cannot be joined"):
+            join(members, out, name="weights", weights=weights)
     with pytest.raises(BundleError, match="is a joined one already"):
         join([replace(members[0], bundle=joined.bundle), members[1]], out, name="twice")
     with pytest.raises(BundleError, match="these predictions are of"):
         join([replace(members[0], predictions=members[1].predictions), members[1]], out, name="x")
-    with pytest.raises(BundleError, match="names of their own"):
-        join([members[0], replace(members[1], name="tight")], out, name="same")
+    for name in ("tight", "../wide", "", "Wide", "a" * 33):
+        with pytest.raises(InputError, match="names of their own"):
+            join([members[0], replace(members[1], name=name)], out, name="named")
     assert not list(tmp_path.iterdir())
 
 

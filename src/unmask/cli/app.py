@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import os
 import signal
 import sys
 import traceback
@@ -18,12 +20,18 @@ from unmask.cli import building, evaluating, explaining, stressing, studying, tr
 from unmask.cli.data import data_app
 from unmask.cli.extras import missing_package
 from unmask.errors import UnmaskError
+from unmask.files import no_room
+from unmask.quiet import leave_no_caches
 from unmask.settings import Limits, ScanSettings
 
 _DEFAULT = ScanSettings()
 _STOPPED, _NO_READER = 130, 141
 """Exit codes of a shell for what SIGINT and SIGPIPE end; typer makes 130 of a Ctrl-C, and what
-SIGTERM ends has the same."""
+SIGTERM and SIGHUP end has the same."""
+_UNWRITTEN = 3
+"""Exit code where a result could not be written."""
+_STOPPING = ("SIGTERM", "SIGHUP")
+"""Signals that do what Ctrl-C does."""
 _FAULT = 70
 """Exit code of a fault of the program (`EX_SOFTWARE`); Python's own 1 would tell of a finding."""
 
@@ -70,7 +78,7 @@ EXIT_CODES = (
     "Exit codes: 0 all analysed, nothing found; 1 some or substantial evidence of manipulation "
     "found; 2 wrong use, or no input could be opened; 3 nothing found, but something could not be "
     "analysed (a face that only passes by is listed, and does not count) or written; 130 stopped "
-    "with Ctrl-C or SIGTERM, what was finished is written; 70 a fault of the program."
+    "with Ctrl-C, SIGTERM or SIGHUP, what was finished is written; 70 a fault of the program."
 )
 
 Inputs = Annotated[
@@ -257,8 +265,28 @@ studying.register(app)
 
 def complain(error: Exception) -> None:
     """Print an error and its hint to standard error."""
+    from unmask.report.wording import one_line
+
     hint = error.hint if isinstance(error, UnmaskError) else "see `unmask COMMAND --help`"
-    sys.stderr.write(f"error: {error}\nhint: {hint}\n")
+    sys.stderr.write(f"error: {one_line(str(error))}\nhint: {one_line(hint)}\n")
+
+
+def _refuse(error: Exception) -> int:
+    """Print why a command ended, and return its exit code: 3 where a result found no room."""
+    full = no_room(error)
+    if full is None:
+        complain(error)
+        return 2
+    if full.filename is None:
+        _write_nowhere(sys.stdout.fileno())  # what is left in its buffer would fail again
+    if not isinstance(error, UnmaskError):
+        name = "standard output" if full.filename is None else repr(str(full.filename))
+        error = UnmaskError(
+            f"{name} could not be written: {os.strerror(full.errno or 0)}",
+            hint="make room or name another place; what was there before is untouched",
+        )
+    complain(error)
+    return _UNWRITTEN
 
 
 def _explain_use(error: typer.TyperException) -> None:
@@ -272,18 +300,54 @@ def _explain_use(error: typer.TyperException) -> None:
 
 
 @contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM (of `timeout`, a container or a service that is stopped) do what Ctrl-C does."""
+def _signals_as_ctrl_c() -> Iterator[None]:
+    """Let other ways to be stopped do what Ctrl-C does.
 
-    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # `timeout` sends two
+    SIGTERM comes from `timeout`, a container or a service, SIGHUP from a terminal that is closed;
+    `nohup` ignores that, and it stays ignored.
+    """
+    names = [name for name in _STOPPING if hasattr(signal, name)]  # Windows has no SIGHUP
+    numbers = [signal.Signals[name] for name in names]
+    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    terminals = [file for file in (1, 2) if os.isatty(file)]
+
+    def stop(number: int, _frame: FrameType | None) -> NoReturn:
+        for each in numbers:  # `timeout` sends two, a terminal one to each process and the shell's
+            signal.signal(each, signal.SIG_IGN)
+        if signal.Signals(number).name == "SIGHUP":
+            _write_nowhere(*terminals)  # they are gone: writing there would end the run at once
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = [(number, signal.signal(number, stop)) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+def _write_nowhere(*files: int) -> None:
+    """Let nothing more be written to open files."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for file in files:
+        os.dup2(nowhere, file)
+    os.close(nowhere)
+
+
+class _OneLine(logging.Formatter):
+    """Warnings of the library, on one line each, with every character of a name in it shown."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        from unmask.report.wording import one_line
+
+        return one_line(super().format(record))
+
+
+def _show_warnings() -> None:
+    """Let warnings of the library be shown as everything else that is printed."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_OneLine())
 
 
 def _print_every_name() -> None:
@@ -292,32 +356,37 @@ def _print_every_name() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
+def _ended_by(error: Exception) -> int:
+    """Say what ended a command, and return its exit code."""
+    if isinstance(error, BrokenPipeError):
+        _write_nowhere(sys.stdout.fileno())
+        return _NO_READER
+    if no_room(error) is not None or isinstance(error, UnmaskError | ValueError | OSError):
+        return _refuse(error)
+    if isinstance(error, ModuleNotFoundError) and (missing := missing_package(error)) is not None:
+        return _refuse(missing)
+    if isinstance(error, typer.TyperException):
+        _explain_use(error)
+        return 2
+    traceback.print_exception(error)
+    return _FAULT
+
+
 def main() -> None:
     """Run the command line; wrong use and bad input end with exit code 2 and a hint."""
+    leave_no_caches()
     _print_every_name()
+    _show_warnings()
     try:
-        with _sigterm_as_ctrl_c():
+        with _signals_as_ctrl_c():
             code = app(standalone_mode=False)
+            sys.stdout.flush()
     except SystemExit:  # so typer ends a command whose reader has gone
         code = _NO_READER
-    except (UnmaskError, ValueError, OSError) as error:
-        complain(error)
-        code = 2
-    except ModuleNotFoundError as error:
-        if (missing := missing_package(error)) is None:
-            traceback.print_exc()
-            code = _FAULT
-        else:
-            complain(missing)
-            code = 2
     except (KeyboardInterrupt, typer.Abort):
         code = _STOPPED
-    except typer.TyperException as error:
-        _explain_use(error)
-        code = 2
-    except Exception:  # noqa: BLE001 - shown whole
-        traceback.print_exc()
-        code = _FAULT
+    except Exception as error:  # noqa: BLE001 - each kind has its exit code
+        code = _ended_by(error)
     if code == _STOPPED:
         sys.stderr.write("stopped\n")
     sys.exit(code or 0)

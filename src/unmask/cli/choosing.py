@@ -13,7 +13,7 @@ from unmask.cli.app import complain
 from unmask.cli.inputs import refuse_overwriting, require_suffix
 from unmask.errors import InputError, UnmaskError
 from unmask.faces.crops import cut_square, square_around
-from unmask.files import check_folder_of
+from unmask.files import check_folder_of, write_whole
 from unmask.jobs import attempt
 from unmask.passes import ChosenFrames, FirstPass, choose, decode_chosen, first_pass
 from unmask.settings import ScanSettings
@@ -51,8 +51,13 @@ def run_keyframes(video: str, sheet: Path | None, settings: ScanSettings) -> int
         typer.echo("no face was found\nhint: look at the video; tiny faces are not seen", err=True)
         return 3
     if sheet is not None and page is not None:
-        page.save(sheet)
+        write_whole(sheet, lambda partial: page.save(partial, format_of(sheet)))
     return 0
+
+
+def format_of(path: Path) -> str:
+    """Return Pillow's name for the format that a file's name tells."""
+    return Image.registered_extensions()[path.suffix.lower()]
 
 
 def _check_sheet(sheet: Path, video: str) -> None:

@@ -43,7 +43,7 @@ from unmask.evaluation.tables import group_table, latex, markdown, number, overa
 from unmask.explain.stated import of_maps
 from unmask.files import check_folder_of, write_text
 from unmask.provenance import versions
-from unmask.report.wording import leak_mark, visible
+from unmask.report.wording import leak_mark, visible, visible_lines
 
 _FORMATS = {"markdown": markdown, "latex": latex}
 _LINE_EVERY_SECONDS = 10.0
@@ -131,7 +131,10 @@ def run_predict(
     )
     found = predict(bundle, source, output, progress=_Lines())
     if found.info.leaks:
-        typer.echo(f"note: this protocol leaks by design: {found.info.leak_reason}", err=True)
+        typer.echo(
+            f"note: this protocol leaks by design: {visible(found.info.leak_reason or '')}",
+            err=True,
+        )
     count = coverage_of(found)
     scored = int((found.words["status"] == "done").sum())
     typer.echo(f"{output}: {scored} crops scored; {stand(count)}")
@@ -245,13 +248,13 @@ def write_json(found: dict[str, Any], path: Path) -> None:
 def _print(found: Evaluation, form: str | None) -> None:
     if form is not None:
         for table in (overall_table(found), group_table(found)):
-            typer.echo(_FORMATS[form](table) + "\n")
+            typer.echo(visible_lines(_FORMATS[form](table)) + "\n")
         return
     info = found.info
     mark = leak_mark(leaks=info.leaks)
     group = found.overall
     typer.echo(f"{visible(info.detector)} on {visible(info.data)}, per {found.settings.level}")
-    typer.echo(f"protocol: {info.protocol or 'not split'}{mark}")
+    typer.echo(f"protocol: {visible(info.protocol or 'not split')}{mark}")
     typer.echo(f"{stand(found.coverage)} ({found.coverage.share:.1%} analysed)")
     typer.echo(
         f"{group.reals} real, {group.fakes} fake; intervals over {group.clusters} clusters "

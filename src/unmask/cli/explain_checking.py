@@ -26,7 +26,7 @@ from unmask.explain.check import Checker, MapRow, PairRow, Sample
 from unmask.explain.randomisation import cascade
 from unmask.explain.stated import metrics_of, with_metrics
 from unmask.explain.summary import RULE, Figure, Summary, summarise
-from unmask.files import write_text
+from unmask.files import write_text, write_whole
 from unmask.report.maps_page import MapsPage, maps_page
 from unmask.runtime import preprocess
 
@@ -161,7 +161,7 @@ def _write_table(
     import pyarrow.parquet as pq
 
     columns = {name: [asdict(row)[name] for row in rows] for name in kind.__dataclass_fields__}
-    pq.write_table(pa.table(columns), path)
+    write_whole(path, lambda partial: pq.write_table(pa.table(columns), partial))
 
 
 def _write_metrics(asked: Asked, summary: Summary, bundle: Bundle) -> None:

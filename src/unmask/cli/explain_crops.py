@@ -17,6 +17,7 @@ from unmask.errors import InputNotFound, ManifestError
 from unmask.explain.check import Sample
 from unmask.faces.crops import cut_square
 from unmask.faces.framing import face_square
+from unmask.report.wording import visible
 from unmask.settings import Limits
 from unmask.values import Box
 
@@ -71,7 +72,7 @@ def _told(found: Iterator[tuple[Sample, Split | None]]) -> list[Sample]:
 
     pairs = list(found)
     for warning in train_warnings(split for _, split in pairs):
-        typer.echo(f"warning: {warning}", err=True)
+        typer.echo(f"warning: {visible(warning)}", err=True)
     return [sample for sample, _ in pairs]
 
 

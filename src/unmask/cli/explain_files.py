@@ -25,6 +25,7 @@ from unmask.explain.methods import OF_FEATURES
 from unmask.explain.network import available_methods, methods_of
 from unmask.explain.regions import in_words
 from unmask.faces.crops import cut_square
+from unmask.files import no_room
 from unmask.jobs import attempt
 from unmask.passes import Progress
 from unmask.report.film import FilmStyle, draw_film
@@ -221,7 +222,16 @@ class _Scans:
         if target is not None:
             spec = self._scanner.bundle.manifest.preprocessing
             style = FilmStyle(settings.explain[0], spec)
-            draw_film(first, scan, target, style=style, limits=settings.limits, progress=progress)
+            limits = settings.limits
+            try:
+                draw_film(first, scan, target, style=style, limits=limits, progress=progress)
+            except OSError as error:
+                if no_room(error) is None:
+                    raise
+                raise UnmaskError(
+                    f"{str(target)!r} could not be written: {error.strerror}",
+                    hint="make room or name another place",
+                ) from error
         return scan.pictures
 
 

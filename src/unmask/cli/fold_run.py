@@ -56,7 +56,7 @@ def _print(names: Sequence[str], found: Folds) -> None:
         typer.echo(f"{name}: {visible(fold.info.detector)} on {visible(fold.info.data)}")
         typer.echo(f"  {stand(fold.coverage)} ({fold.coverage.share:.1%} analysed)")
     mark = leak_mark(leaks=any(fold.info.leaks for fold in found.each))
-    typer.echo(f"protocol: {first.info.protocol or 'not split'}{mark}")
+    typer.echo(f"protocol: {visible(first.info.protocol or 'not split')}{mark}")
     typer.echo(
         f"{mean.reals} real, {mean.fakes} fake {first.settings.level}s; intervals of the means "
         f"over {mean.clusters} clusters ({first.settings.cluster_by})\n"

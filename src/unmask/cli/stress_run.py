@@ -22,7 +22,7 @@ from unmask.evaluation.pictures import pictures_at
 from unmask.evaluation.stress import Stress, outcomes_of
 from unmask.evaluation.stress_page import COLUMNS, rows_of, to_html
 from unmask.files import check_folder_of, write_text
-from unmask.report.wording import leak_mark, visible
+from unmask.report.wording import leak_mark, one_line, visible
 
 _LINE_EVERY_SECONDS = 10.0
 
@@ -84,9 +84,11 @@ def run_stress(
 def _print(found: Stress) -> None:
     info = found.info
     if info.leaks:
-        typer.echo(f"note: this protocol leaks by design: {info.leak_reason}", err=True)
+        typer.echo(
+            f"note: this protocol leaks by design: {one_line(info.leak_reason or '')}", err=True
+        )
     for warning in found.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        typer.echo(f"warning: {one_line(warning)}", err=True)
     if found.unreadable:
         typer.echo(f"warning: {found.unreadable} crops could not be decoded", err=True)
     mark = leak_mark(leaks=info.leaks)

@@ -132,6 +132,7 @@ def report(
     from unmask.cli.inputs import refuse_overwriting
     from unmask.cli.studying_run import line_of
     from unmask.files import write_text
+    from unmask.report.wording import visible_lines
     from unmask.studies.page import to_html, to_markdown
     from unmask.studies.running import read_outcomes
 
@@ -143,7 +144,7 @@ def report(
     if markdown is not None and str(markdown) != "-":
         write_text(markdown, to_markdown(outcomes))
     elif markdown is not None:
-        typer.echo(to_markdown(outcomes), nl=False)
+        typer.echo(visible_lines(to_markdown(outcomes)), nl=False)
     if output is None and markdown is None:
         for outcome in outcomes:
             typer.echo(line_of(outcome))

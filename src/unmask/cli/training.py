@@ -226,8 +226,10 @@ class _Shown:
 
     def begins(self, record: RunRecord) -> None:
         """Say what a run learns from, and what to know of it."""
+        from unmask.report.wording import visible
+
         for line in described(record):
-            sys.stderr.write(f"{line}\n")
+            sys.stderr.write(f"{visible(line)}\n")
 
     def batch(self, done: int, total: int, *, loss: float) -> None:
         """Move the bar."""

@@ -9,7 +9,6 @@ its last picture, and each is preceded by its length, which is checked at every 
 
 from __future__ import annotations
 
-import io
 import logging
 import operator
 from collections.abc import Callable
@@ -22,10 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from PIL import Image
 
 from unmask.datasets.columns import column_of
+from unmask.datasets.encoded import decoded
 from unmask.datasets.manifest import Label, Split
+from unmask.datasets.parquet import CROPS_HINT, reading
 from unmask.datasets.rows import COLUMNS, PICTURES, ForgedFace, StoreInfo
 from unmask.datasets.store import CropStore
 from unmask.errors import ManifestError
@@ -198,7 +198,8 @@ class CropDataset:
     def encoded(self, position: int) -> bytes:
         """Return a crop as it is stored, JPEG or PNG."""
         found = self._read("image", position)
-        assert found is not None  # noqa: S101 - every row has an image, by the schema
+        if found is None:
+            raise _not_ours(self._paths[int(self._shard[position])])
         return found
 
     def _mask(self, position: int) -> NDArray[np.uint8] | None:
@@ -224,13 +225,18 @@ class CropDataset:
 
 def _index(path: Path, number: int) -> pa.Table:
     """Return a shard's small columns, with the shard's number and the places of its pictures."""
-    file = pq.ParquetFile(path)
+    with reading(path, hint=CROPS_HINT), pq.ParquetFile(path) as file:
+        return _indexed(file, path, number)
+
+
+def _indexed(file: pq.ParquetFile, path: Path, number: int) -> pa.Table:
     if file.schema_arrow.names != COLUMNS.names:
         raise _not_ours(path)
     table = file.read(columns=[name for name in COLUMNS.names if name not in PICTURES])
     for name in PICTURES:
         sizes = table.column(f"{name}_size_bytes").fill_null(0).to_numpy()
         table = table.append_column(f"{name}_at", pa.array(_places(file, path, name, sizes)))
+    table.validate(full=True)
     return table.append_column("shard", pa.array(np.full(len(table), number, np.int32)))
 
 
@@ -269,7 +275,7 @@ def _numbers(table: pa.Table, name: str) -> NDArray[Any]:
 
 
 def _decoded(encoded: bytes, mode: str) -> NDArray[np.uint8]:
-    return np.array(Image.open(io.BytesIO(encoded)).convert(mode), dtype=np.uint8)
+    return np.array(decoded(encoded, mode), dtype=np.uint8)
 
 
 def _not_ours(path: Path) -> ManifestError:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from unmask.datasets.parquet import read_table
 from unmask.errors import InputNotFound, ManifestError
 from unmask.files import check_folder_of, write_whole
 
@@ -179,12 +180,7 @@ def read_manifest(path: str | Path) -> Manifest:
         raise InputNotFound(
             f"no manifest {str(path)!r}", hint="make one with `unmask data index LAYOUT FOLDER`"
         )
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ManifestError(
-            f"{str(path)!r} is not a Parquet file", hint="make one with `unmask data index`"
-        ) from error
+    table = read_table(path, hint="make one with `unmask data index`")
     described = _described(table, path)
     try:
         info = ManifestInfo(**{**described, "warnings": tuple(described.get("warnings", ()))})
@@ -192,7 +188,7 @@ def read_manifest(path: str | Path) -> Manifest:
             VideoRecord(**{**row, "identities": tuple(row["identities"] or ())})
             for row in table.select(COLUMNS.names).to_pylist()
         )
-    except (TypeError, ValueError, AttributeError) as error:
+    except Exception as error:  # whatever a value of another type does
         raise ManifestError(f"{str(path)!r} is a damaged manifest: {error}", hint=_HINT) from error
     return Manifest(info, records)
 

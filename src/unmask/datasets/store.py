@@ -25,6 +25,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from unmask.datasets.parquet import reading
 from unmask.datasets.rows import (
     COLUMNS,
     METADATA_KEY,
@@ -37,7 +38,15 @@ from unmask.datasets.rows import (
     table_of,
 )
 from unmask.errors import ManifestError
-from unmask.files import drop_partials, file_sha256, partial_of, publish, write_text, write_whole
+from unmask.files import (
+    drop_partials,
+    file_sha256,
+    naming,
+    partial_of,
+    publish,
+    write_text,
+    write_whole,
+)
 
 SHARD_BYTES = 128 * 2**20
 """Pending bytes that are made a shard."""
@@ -86,9 +95,14 @@ class CropStore:
 
     def rows(self, columns: Sequence[str]) -> pa.Table:
         """Return columns of all crops that are in shards."""
-        tables = [_open(path).read(columns=list(columns)) for path in self.shards()]
         chosen = pa.schema([COLUMNS.field(name) for name in columns])
-        return pa.concat_tables([chosen.empty_table(), *(t.cast(chosen) for t in tables)])
+        tables = []
+        for path in self.shards():
+            with reading(path, hint=_VERIFY_HINT):
+                table = _read(path, list(columns)).cast(chosen)
+                table.validate(full=True)
+                tables.append(table)
+        return pa.concat_tables([chosen.empty_table(), *tables])
 
     def damaged(self) -> list[Path]:
         """Return the shards whose content is not that of their name; reads all of them."""
@@ -131,13 +145,18 @@ class StoreWriter(CropStore):
 
     def _make_shard(self, pieces: list[Path]) -> None:
         lines = [line for path in pieces for line in _coverage_in(path)]
-        table = pa.concat_tables([_open(path).read() for path in pieces])
+        table = pa.concat_tables([_read(path) for path in pieces])
         shards = self.shards()
         number = int(shards[-1].stem.partition("-")[0]) + 1 if shards else 0
         folder = self.folder / "shards"
         partial = partial_of(folder / f"{number:05d}")
-        self._write(table, lines, partial)
-        publish(partial, folder / f"{number:05d}-{_hash(partial)}.parquet")
+        with naming(folder):
+            try:
+                self._write(table, lines, partial)
+                publish(partial, folder / f"{number:05d}-{_hash(partial)}.parquet")
+            except BaseException:  # Ctrl-C as well
+                partial.unlink(missing_ok=True)
+                raise
 
     def _drop_sealed(self) -> None:
         """Remove pending videos that made it into a shard before an interruption."""
@@ -254,8 +273,10 @@ def _as_json(info: StoreInfo) -> str:
 def _read_info(folder: Path) -> StoreInfo:
     hint = "make one with `unmask data crops MANIFEST -o FOLDER`"
     try:
-        described: dict[str, Any] = json.loads((folder / "store.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        described: dict[str, Any] = dict(
+            json.loads((folder / "store.json").read_text(encoding="utf-8"))
+        )
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ManifestError(f"{str(folder)!r} is not a crop store", hint=hint) from error
     found = described.pop("version", None)
     if found != STORE_VERSION:
@@ -264,27 +285,33 @@ def _read_info(folder: Path) -> StoreInfo:
             f"{STORE_VERSION}",
             hint=hint,
         )
-    return StoreInfo(**described)
-
-
-def _open(path: Path) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ManifestError(f"{str(path)!r} cannot be read: {error}", hint=_VERIFY_HINT) from error
+        return StoreInfo(**described)
+    except (TypeError, ValueError) as error:
+        raise ManifestError(
+            f"store.json of {str(folder)!r} is damaged: {error}", hint=hint
+        ) from error
+
+
+def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a shard or a pending video, or columns of it."""
+    with reading(path, hint=_VERIFY_HINT), pq.ParquetFile(path) as file:
+        return file.read(columns=columns)
 
 
 def _coverage_in(path: Path) -> list[VideoCoverage]:
-    metadata = _open(path).schema_arrow.metadata or {}
+    with reading(path, hint=_VERIFY_HINT), pq.ParquetFile(path) as file:
+        metadata = file.schema_arrow.metadata or {}
     if METADATA_KEY not in metadata:
         raise ManifestError(
             f"{str(path)!r} is no shard of a crop store: its metadata is missing",
             hint="remove it; files written by other programs do not belong there",
         )
-    return [
-        VideoCoverage(**{**line, "identities": tuple(line.get("identities", ()))})
-        for line in json.loads(metadata[METADATA_KEY])["videos"]
-    ]
+    with reading(path, hint=_VERIFY_HINT):
+        return [
+            VideoCoverage(**{**line, "identities": tuple(line.get("identities", ()))})
+            for line in json.loads(metadata[METADATA_KEY])["videos"]
+        ]
 
 
 def _leaves(schema: pa.Schema) -> list[str]:

@@ -90,6 +90,8 @@ def read_scores(path: str | Path, columns: Mapping[str, str]) -> list[Prediction
             rows = list(_rows(csv.DictReader(opened), columns, str(path)))
     except UnicodeDecodeError as error:
         raise ManifestError(f"{str(path)!r} is not UTF-8 text", hint=_HINT) from error
+    except csv.Error as error:
+        raise ManifestError(f"{str(path)!r} is not a table: {error}", hint=_HINT) from error
     if not rows:
         raise ManifestError(f"{str(path)!r} has no rows", hint=_HINT)
     _refuse_contradictions(rows, str(path))

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.bundle import Bundle, View
 from unmask.datasets.loading import Crop, CropDataset
 from unmask.datasets.manifest import Split
+from unmask.datasets.parquet import CROPS_HINT, batches, read_table
 from unmask.errors import InputError
 from unmask.evaluation.predicting import source_at
 from unmask.evaluation.predictions import PredictionRow
@@ -119,7 +119,7 @@ def drawn_evenly(
 def _labels(source: StoreSource | PictureSource) -> NDArray[np.bool_]:
     if isinstance(source, StoreSource):
         return CropDataset(source.folder, split=source.split).is_fake
-    names = pq.read_table(source.path, columns=["name"])["name"].to_pylist()
+    names = read_table(source.path, columns=["name"], hint=CROPS_HINT)["name"].to_pylist()
     return np.array([source.records[str(name)].label == "fake" for name in names], dtype=np.bool_)
 
 
@@ -136,20 +136,20 @@ def _of_store(source: StoreSource, positions: NDArray[np.int64]) -> Iterator[Pic
 
 def _of_table(source: PictureSource, positions: set[int]) -> Iterator[Picture | None]:
     first = 0
-    with pq.ParquetFile(source.path) as file:
-        for batch in file.iter_batches(batch_size=_ROWS_AT_A_TIME, columns=["name", "image"]):
-            wanted = [at for at in range(len(batch)) if first + at in positions]
-            first += len(batch)
-            for row in batch.take(pa.array(wanted, pa.int64())).to_pylist():
-                picture = opened(row["image"])
-                if picture is None:
-                    yield None
-                    continue
-                yield Picture(
-                    np.asarray(picture),
-                    cut=partial(_resized, source.bundle.views),
-                    row=partial(_row, source, str(row["name"])),
-                )
+    columns = ("name", "image")
+    for batch in batches(source.path, columns=columns, rows=_ROWS_AT_A_TIME, hint=CROPS_HINT):
+        wanted = [at for at in range(len(batch)) if first + at in positions]
+        first += len(batch)
+        for row in batch.take(pa.array(wanted, pa.int64())).to_pylist():
+            picture = opened(row["image"])
+            if picture is None:
+                yield None
+                continue
+            yield Picture(
+                np.asarray(picture),
+                cut=partial(_resized, source.bundle.views),
+                row=partial(_row, source, str(row["name"])),
+            )
 
 
 def _recut(crop: Crop, views: Sequence[View], pixels: Pixels) -> Crops:

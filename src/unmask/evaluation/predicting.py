@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from unmask.bundle import Bundle
 from unmask.datasets.manifest import Manifest, Split, read_manifest
+from unmask.datasets.parquet import column_names, read_table
 from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import (
     COLUMNS,
@@ -41,6 +42,7 @@ Progress = Callable[[int, int, list[PredictionRow]], None]
 """Called with the videos finished, their total, and the rows that were just made."""
 
 _PART_ROWS = 2048
+_PART_HINT = "remove the folder beside the output, and predict again"
 _PART_SECONDS = 10.0
 _VOLATILE = {"versions"}
 
@@ -84,13 +86,8 @@ def source_at(
             f"no file or folder {str(path)!r}",
             hint="give a crop store, a manifest, or a Parquet file with name, label and image",
         )
-    try:
-        names = set(pq.read_schema(place).names)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ManifestError(
-            f"{str(path)!r} is not a Parquet file",
-            hint="index videos with `unmask data index`, or score a crop store",
-        ) from error
+    hint = "index videos with `unmask data index`, or score a crop store"
+    names = set(column_names(place, hint=hint))
     if {"name", "label", "image"} <= names:
         if split is not None or fold is not None:
             raise ValueError("a table of pictures is scored whole: leave --split and --fold away")
@@ -178,7 +175,8 @@ class _Parts:
         """Return the ids of the videos that are there."""
         ids: set[Any] = set()
         for path in self._paths():
-            ids.update(pq.read_table(path, columns=["video_id"])["video_id"].to_pylist())
+            part = read_table(path, columns=["video_id"], hint=_PART_HINT)
+            ids.update(part["video_id"].to_pylist())
         return ids
 
     def add(self, rows: list[PredictionRow]) -> None:
@@ -198,7 +196,7 @@ class _Parts:
     def merged(self) -> pa.Table:
         """Return all rows in order."""
         self._write()
-        tables = [pq.read_table(path).cast(COLUMNS) for path in self._paths()]
+        tables = [read_table(path, hint=_PART_HINT).cast(COLUMNS) for path in self._paths()]
         keys = [("video_id", "ascending"), ("track", "ascending"), ("frame_index", "ascending")]
         return pa.concat_tables(tables).sort_by(keys)
 

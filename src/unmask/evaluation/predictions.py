@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError
 
 from unmask.bundle import Calibration, OperatingPoint, Strict
 from unmask.datasets.manifest import Label, Split
+from unmask.datasets.parquet import read_table, reading
 from unmask.datasets.rows import Status
 from unmask.errors import InputNotFound, ManifestError
 from unmask.files import check_folder_of, write_whole
@@ -207,11 +208,10 @@ def read_predictions(path: str | Path) -> Predictions:
     """
     if not Path(path).is_file():
         raise InputNotFound(f"no predictions file {str(path)!r}", hint=_HINT)
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ManifestError(f"{str(path)!r} is not a Parquet file", hint=_HINT) from error
-    return predictions_of(_info(table, path), table, name=str(path))
+    table = read_table(path, hint=_HINT)
+    info = _info(table, path)
+    with reading(path, hint=_HINT):  # columns of other types
+        return predictions_of(info, table, name=str(path))
 
 
 def _info(table: pa.Table, path: str | Path) -> PredictionsInfo:

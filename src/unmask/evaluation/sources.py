@@ -8,7 +8,6 @@ could not judge gives no row.
 
 from __future__ import annotations
 
-import io
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -20,14 +19,15 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from PIL import Image
 
 from unmask.bundle import Bundle, Preprocessing, View
+from unmask.datasets.encoded import decoded
 from unmask.datasets.layouts import crops as crops_layout
 from unmask.datasets.layouts.crop_table import CropTable, read_crop_table
 from unmask.datasets.loading import Crop, CropDataset
 from unmask.datasets.manifest import Label, Manifest, ManifestInfo, Split, VideoRecord
+from unmask.datasets.parquet import CROPS_HINT, batches
 from unmask.datasets.rows import StoreInfo, VideoCoverage, manifest_sha256
 from unmask.datasets.sides import check_fold
 from unmask.datasets.store import CropStore
@@ -269,21 +269,20 @@ class PictureSource:
         crops_of = Counter(record.id for record in self.records.values())
         begun: dict[str, Rows] = defaultdict(list)
         columns = ("name", "image", "face_px", "frame")
-        with pq.ParquetFile(self.path) as file:
-            wanted = [name for name in columns if name in file.schema_arrow.names]
-            for batch in file.iter_batches(batch_size=_PICTURES_AT_A_TIME, columns=wanted):
-                rows = [r for r in batch.to_pylist() if self._of(r).id not in skip]
-                for row in self._scored(network, rows):
-                    begun[row.video_id].append(row)
-                whole = [name for name, found in begun.items() if len(found) == crops_of[name]]
-                if whole:
-                    yield [row for name in whole for row in begun.pop(name)]
+        rows_at_a_time = _PICTURES_AT_A_TIME
+        for group in batches(self.path, columns=columns, rows=rows_at_a_time, hint=CROPS_HINT):
+            rows = [r for r in group.to_pylist() if self._of(r).id not in skip]
+            for row in self._scored(network, rows):
+                begun[row.video_id].append(row)
+            whole = [name for name, found in begun.items() if len(found) == crops_of[name]]
+            if whole:
+                yield [row for name in whole for row in begun.pop(name)]
 
     def _scored(self, network: Network, rows: Sequence[dict[str, Any]]) -> Rows:
-        decoded = [(row, _decoded(row["image"], self.bundle.views)) for row in rows]
-        readable = [crops for _, crops in decoded if crops is not None]
+        pictures = [(row, _decoded(row["image"], self.bundle.views)) for row in rows]
+        readable = [crops for _, crops in pictures if crops is not None]
         logits = iter(network.run(batch(readable)).logits if readable else ())
-        return [_picture_row(self._of(row), row, crops, logits) for row, crops in decoded]
+        return [_picture_row(self._of(row), row, crops, logits) for row, crops in pictures]
 
     def _of(self, row: dict[str, Any]) -> VideoRecord:
         return self.records[str(row["name"])]
@@ -307,8 +306,8 @@ def _picture_row(
 def opened(encoded: bytes) -> Image.Image | None:
     """Return a picture; None where it cannot be decoded."""
     try:
-        return Image.open(io.BytesIO(encoded)).convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError):
+        return decoded(encoded)
+    except ManifestError:
         return None
 
 

@@ -9,10 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from unmask.evaluation.results import Evaluation, Figure, Group
+from unmask.report.wording import one_line
 
 SHOWN = ("AUC", "EER", "TPR at 1\u00a0% FPR", "balanced accuracy", "F1, macro", "Cllr")
 """Figures of the table over groups."""
 HASH_DIGITS = 12
+_CELL = 400
+"""Most characters of a cell."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,8 @@ def escape(text: str) -> str:
 
 
 def _cells(row: Row, write: Callable[[Number], str], text: Callable[[str], str] = str) -> list[str]:
-    return [*map(text, row.head), *map(write, row.numbers), text(row.measured_on)]
+    head = [text(one_line(cell, _CELL)) for cell in row.head]
+    return [*head, *map(write, row.numbers), text(one_line(row.measured_on, _CELL))]
 
 
 def _plain(found: Number) -> str:

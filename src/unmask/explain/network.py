@@ -79,7 +79,7 @@ class BundleNetwork:
         """Return the number of the view that feature maps show of each picture, `(N,)`."""
         if self._chosen is not None:
             return np.full(contributions.shape[1], self._chosen)
-        return contributions.argmax(axis=0)
+        return np.asarray(contributions.argmax(axis=0))
 
     def input_gradients(self, images: Float) -> Float:
         """Return d logit / d picture, `(N, 3, S, S)`.

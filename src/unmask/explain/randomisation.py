@@ -11,11 +11,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from unmask.bundle import Bundle, load_bundle, write_manifest
+from unmask.bundle import Bundle, View, load_bundle, write_manifest
 from unmask.explain.differentiable import Differentiable
 from unmask.explain.network import BundleNetwork
 from unmask.explain.weights import key_of, shuffle_by_key, weights_of
 from unmask.files import file_sha256
+from unmask.onnx_file import pruned
+from unmask.runtime import GRADIENT_OUTPUTS, OUTPUTS
 
 DEPTHS = (0.25, 0.5, 0.75, 1.0)
 """Shares of the weight tensors that are shuffled, counted from the output."""
@@ -67,11 +69,23 @@ def chosen_keys(own: list[str], shared: list[str], depth: float) -> set[str]:
 def _rewritten(bundle: Bundle, folder: Path, depth: float, seed: int) -> Bundle:
     """Write a copy of a bundle with a share of each view's tensors shuffled."""
     for view in bundle.views:
-        shared = _keys((bundle.folder / view.model).read_bytes())
+        shared = _keys(_graphs(bundle, view, view.model)[0])
         for name in view.files:
+            graphs = _graphs(bundle, view, name)
+            keys = {key for each in graphs for key in chosen_keys(_keys(each), shared, depth)}
             data = (bundle.folder / name).read_bytes()
-            keys = chosen_keys(_keys(data), shared, depth)
             (folder / name).write_bytes(shuffle_by_key(data, keys, seed=seed))
     files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
     write_manifest(folder, bundle.manifest.model_copy(update={"files": files}))
     return load_bundle(folder)
+
+
+def _graphs(bundle: Bundle, view: View, name: str) -> list[bytes]:
+    """Return the graphs of a file one by one: scoring, then the gradient where it holds both.
+
+    Depth is counted in each by itself: a weight of the gradient alone lies at no depth of scoring.
+    """
+    data = (bundle.folder / name).read_bytes()
+    if view.gradient != view.model:
+        return [data]
+    return [pruned(data, outputs) for outputs in (OUTPUTS, GRADIENT_OUTPUTS)]

@@ -97,7 +97,8 @@ class ViewGrid:
         if self._same:
             return images
         down, across = self._resampling
-        return np.ascontiguousarray(down @ images @ across.T) * self._scale + self._offset
+        resized = np.ascontiguousarray(down @ images @ across.T)
+        return np.asarray(resized * self._scale + self._offset)
 
     def gradients(self, at_inputs: Float) -> Float:
         """Return gradients at the first's input for gradients at the view's, `(N, 3, S, S)`."""

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import resources
+from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from unmask.faces.area import AreaTable, Windows
+from unmask.quiet import onnxruntime
 from unmask.values import Box, Face, Landmarks
 
 THRESHOLDS = (0.6, 0.7, 0.7)
@@ -198,7 +199,8 @@ def suppress(
     return np.array(keep, dtype=np.int64)
 
 
-def _session(name: str, threads: int) -> ort.InferenceSession:
+def _session(name: str, threads: int) -> Any:
+    ort = onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -216,7 +218,7 @@ def _normalise(pixels: Array) -> Array:
 
 
 def _in_batches(
-    session: ort.InferenceSession,
+    session: Any,
     table: AreaTable,
     windows: Windows,
     size: int,

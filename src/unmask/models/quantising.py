@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from unmask.bundle import Quantised
 from unmask.errors import BundleError
+from unmask.quiet import onnxruntime
 from unmask.runtime import INPUT
 
 Float = NDArray[np.float32]
@@ -29,6 +30,7 @@ def quantise(source: Path, target: Path, images: Float) -> None:
         images: `(N, 3, S, S)`, normalised, that the ranges of the activations are taken from;
             `RANGE_CROPS` suffice.
     """
+    onnxruntime()  # first of all, as the next line loads it
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 
     class Reader(CalibrationDataReader):

@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 from unmask.bundle import Preprocessing
 from unmask.explain.methods import TITLES
 from unmask.faces.framing import face_square
+from unmask.files import write_whole
 from unmask.passes import FirstPass, Progress
 from unmask.report.pictures import overlay
 from unmask.report.wording import NOT_MEASURED, percent
@@ -57,6 +58,10 @@ class _Drawn:
         return box, nearest
 
 
+_FORMATS = {".mp4": "mp4", ".m4v": "ipod", ".mov": "mov", ".mkv": "matroska"}
+"""FFmpeg's name of a container by a file's suffix."""
+
+
 @dataclass(frozen=True)
 class FilmStyle:
     """What a film shows of its faces."""
@@ -92,12 +97,17 @@ def draw_film(
     faces = _faces(first, scan)
     stamps = [first.stamps[index] for index in sorted(first.stamps)]
     written = 0
-    with _encoder(target) as write:
-        for frame in read_frames(first.info, stamps, limits=limits):
-            write(draw_frame(frame.image, frame.index, faces, style), frame.pts_seconds)
-            written += 1
-            if progress:
-                progress("drawing", written / len(stamps))
+
+    def encode(partial: Path) -> None:
+        nonlocal written
+        with _encoder(partial, _FORMATS[target.suffix.lower()]) as write:
+            for frame in read_frames(first.info, stamps, limits=limits):
+                write(draw_frame(frame.image, frame.index, faces, style), frame.pts_seconds)
+                written += 1
+                if progress:
+                    progress("drawing", written / len(stamps))
+
+    write_whole(target, encode)
     return written
 
 
@@ -173,9 +183,9 @@ def _label(
 
 
 @contextmanager
-def _encoder(target: Path) -> Iterator[_Writer]:
+def _encoder(target: Path, container_format: str) -> Iterator[_Writer]:
     """Open a file for H.264 pictures with time stamps of their own."""
-    with av.open(str(target), "w") as container:
+    with av.open(str(target), "w", format=container_format) as container:
         writer = _Writer(container)
         yield writer
         writer.finish()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from unmask.files import write_whole
 from unmask.report.pictures import overlay
 from unmask.values import KeyFramePicture
 
@@ -41,9 +44,18 @@ def write_maps(folder: Path, name: str, picture: KeyFramePicture) -> list[Path]:
     for each in picture.maps:
         arrays |= {each.method: each.values, f"{each.method}_raw": each.raw}
     written = [folder / f"{name}.npz"]
-    np.savez_compressed(written[0], allow_pickle=False, **arrays)
+    write_whole(written[0], partial(_save_arrays, arrays))
     for each in picture.maps:
         both = np.concatenate([picture.crop, laid_over(picture.crop, each.values)], axis=1)
         written.append(folder / f"{name}-{each.method}.png")
-        Image.fromarray(both).save(written[-1])
+        write_whole(written[-1], partial(_save_picture, Image.fromarray(both)))
     return written
+
+
+def _save_arrays(arrays: Mapping[str, NDArray[np.generic]], path: Path) -> None:
+    with path.open("wb") as file:  # numpy would add a suffix to a name
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def _save_picture(picture: Image.Image, path: Path) -> None:
+    picture.save(path, "PNG")

@@ -11,13 +11,10 @@ import math
 import unicodedata
 from dataclasses import dataclass
 
-from unmask.values import ConformalAnswer, ScanResult, Verdict, Word
+from unmask.values import UNSEEN, ConformalAnswer, ScanResult, Verdict, Word
 
 NOT_MEASURED = "not measured"
 """What stands for None on the page."""
-
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Unicode categories without a picture of their own: controls, directions, surrogates, ..."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +79,27 @@ def visible(text: str) -> str:
     'a⟨U+202E⟩b'
     """
     return "".join(
-        f"⟨U+{ord(char):04X}⟩" if unicodedata.category(char) in _UNSEEN else char for char in text
+        f"⟨U+{ord(char):04X}⟩" if unicodedata.category(char) in UNSEEN else char for char in text
     )
+
+
+def one_line(text: str, most: int = 1000) -> str:
+    r"""Put a text of any origin on one line that shows all its characters, cut in the middle.
+
+    >>> one_line("a\n  b\u202ec"), one_line("x" * 50, 20)
+    ('a b⟨U+202E⟩c', 'xxxxxxx ... xxxxxxxx')
+    """
+    # line breaks, and the blanks beside them, are one blank; other control characters are shown
+    line = " ".join(part.strip(" ") for part in text.split("\n") if part.strip(" "))
+    if len(line) > most:
+        half = (most - 5) // 2
+        line = f"{line[:half]} ... {line[len(line) - (most - 5 - half) :]}"
+    return visible(line)
+
+
+def visible_lines(text: str) -> str:
+    """Return a text of several lines with the characters of each made visible."""
+    return "\n".join(map(visible, text.split("\n")))
 
 
 def number(value: float | None, digits: int = 2, unit: str = "") -> str:

@@ -25,7 +25,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from unmask.errors import ManifestError
+from unmask.datasets.parquet import reading
 from unmask.files import write_whole
 
 CELL_VERSION = 1
@@ -109,14 +109,10 @@ class Cache:
             ManifestError: its file is damaged.
         """
         path = self._path(cell)
-        try:
+        with reading(path, hint="remove the file and run the study again"):
             table = pq.read_table(path)
             described = json.loads((table.schema.metadata or {})[_METADATA_KEY])
-        except (pa.ArrowInvalid, OSError, KeyError, ValueError) as error:
-            raise ManifestError(
-                f"the cell {path} is damaged", hint="remove the file and run the study again"
-            ) from error
-        return Measured(table.replace_schema_metadata(None), described["figures"])
+            return Measured(table.replace_schema_metadata(None), described["figures"])
 
     def run(self, cell: Cell) -> Measured:
         """Return a cell's measurement, made now if it is not done."""

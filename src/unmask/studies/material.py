@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from unmask.datasets.grouping import Grouping, connected, place_groups
 from unmask.datasets.layouts.crop_table import read_crop_table
 from unmask.datasets.manifest import ManifestInfo
+from unmask.datasets.parquet import CROPS_HINT, column_names, reading
 from unmask.datasets.rows import StoreInfo
 from unmask.datasets.store import CropStore
 from unmask.errors import InputNotFound, ManifestError
@@ -273,17 +274,13 @@ def _without_pictures(path: Path, number: str) -> pa.Table:
 
 
 def _is_shard(path: Path) -> bool:
-    try:
-        return "crop_id" in pq.read_schema(path).names
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ManifestError(
-            f"{str(path)!r} is no Parquet file", hint="give a store, or a file of crops"
-        ) from error
+    return "crop_id" in column_names(path, hint=CROPS_HINT)
 
 
 def _read(path: Path, columns: list[str]) -> pa.Table:
     """Read columns of a file's crops, without the uncertain fakes of a shard."""
-    return pq.read_table(path, columns=columns, filters=_CERTAIN if _is_shard(path) else None)
+    with reading(path, hint=CROPS_HINT):
+        return pq.read_table(path, columns=columns, filters=_CERTAIN if _is_shard(path) else None)
 
 
 def _of_shard(path: Path) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
+from unmask.datasets.encoded import decoded
 from unmask.studies.material import COLUMNS, Material, all_of
 from unmask.studies.toys import jpeg
 
@@ -29,7 +29,7 @@ def pixels_of(crops: Material, size_px: int, positions: Iterable[int]) -> Pixels
     images = crops.table["image"]
     found = []
     for position in positions:
-        picture = Image.open(io.BytesIO(images[position].as_py())).convert("RGB")
+        picture = decoded(images[position].as_py())
         if picture.size != (size_px, size_px):
             picture = picture.resize((size_px, size_px), Image.Resampling.BILINEAR)
         found.append(np.asarray(picture))
@@ -54,7 +54,7 @@ def marked(crops: Material, wanted: NDArray[np.bool_], condition: str) -> Materi
     """
     images = crops.table["image"].to_pylist()
     for position in np.flatnonzero(wanted):
-        picture = np.array(Image.open(io.BytesIO(images[position])).convert("RGB"))
+        picture = np.array(decoded(images[position]))
         inside = mark_mask(picture.shape[0]) > 0
         step = max(1, round(MARK_SHARE * picture.shape[0] / _MARK_SQUARES))
         board = (np.indices(inside.shape) // step).sum(axis=0) % 2 * 255

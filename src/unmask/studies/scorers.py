@@ -6,7 +6,6 @@ by attention learns from.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.bundle import Bundle
+from unmask.datasets import encoded
 from unmask.explain import BundleNetwork
 from unmask.explain.differentiable import Differentiable
 from unmask.runtime import preprocess
@@ -181,7 +181,7 @@ def _scores(images: Sequence[bytes], scorer: Scorer) -> tuple[NDArray[np.float64
 def decoded(image: bytes, scorer: Scorer) -> Pixels:
     """Return an encoded crop at the scorer's size."""
     size = scorer.cutting.size_px
-    picture: Any = Image.open(io.BytesIO(image)).convert("RGB")
+    picture: Any = encoded.decoded(image)
     if picture.size != (size, size):
         picture = picture.resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(picture, dtype=np.uint8)

@@ -12,10 +12,10 @@ from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from unmask.bundle import load_bundle
 from unmask.catalogue import find
+from unmask.datasets.parquet import column_names
 from unmask.errors import InputError, ManifestError
 from unmask.settings import ScanSettings
 from unmask.studies.cells import Cache, Cell, Factor, Measured
@@ -301,10 +301,5 @@ def _is_manifest(path: Path) -> bool:
     """
     if not path.is_file():
         return False
-    try:
-        return "image" not in pq.read_schema(path).names
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ManifestError(
-            f"{str(path)!r} is no Parquet file",
-            hint="give a crop store, a Parquet file of crops, or a manifest of videos",
-        ) from error
+    hint = "give a crop store, a Parquet file of crops, or a manifest of videos"
+    return "image" not in column_names(path, hint=hint)

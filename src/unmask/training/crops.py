@@ -7,7 +7,6 @@ plain Parquet file mean stands in `datasets.layouts.crop_table`. Needs no torch.
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +17,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from unmask.datasets.encoded import decoded
 from unmask.datasets.layouts.crop_table import HINT, read_crop_table
 from unmask.datasets.loading import CropDataset
+from unmask.datasets.parquet import CROPS_HINT, reading
 from unmask.datasets.store import CropStore
 from unmask.errors import ManifestError
 from unmask.files import file_sha256
@@ -160,8 +161,8 @@ class Crops:
         key = self.keys[index]
         origin = self.origins[key.origin]
         try:
-            image = Image.open(io.BytesIO(encoded)).convert("RGB")
-        except (UnidentifiedImageError, OSError) as error:
+            image = decoded(encoded)
+        except ManifestError as error:
             raise ManifestError(
                 f"the crop of {key.video!r} in {origin.described.path} is no picture",
                 hint="write the file again",
@@ -277,5 +278,6 @@ def _read_file(path: Path, number: int) -> tuple[Origin, list[CropKey]]:
 
 
 def _column(path: Path, name: str) -> _Column:
-    pictures = pq.read_table(path, columns=[name])[name]
-    return _Column(pictures.cast(pa.large_binary()).combine_chunks())
+    with reading(path, hint=CROPS_HINT):
+        pictures = pq.read_table(path, columns=[name])[name]
+        return _Column(pictures.cast(pa.large_binary()).combine_chunks())

@@ -8,11 +8,13 @@ those of a logistic regression on the units that are calibrated. Nothing is trai
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +35,8 @@ from unmask.models.one_file import share_weights
 from unmask.runtime import Network
 
 Values = NDArray[np.float64]
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+"""As `bundle.ViewName`."""
 PARITY_FACES = 4
 LARGEST_DIFFERENCE = 1e-4
 """Of the joined logit from the one computed from its members, over the largest logit."""
@@ -86,20 +90,15 @@ def join(
         seed: of folds and draws.
 
     Raises:
-        InputError: fewer than two members, or not one weight each.
+        InputError: fewer than two members, names that no view can have, or not one finite weight
+            each other than 0.
         BundleError: a member has several views already, or predictions are of another detector.
         ManifestError: the predictions share too few rows.
         ValueError: the folder is not empty.
     """
-    if len(members) < 2 or (weights is not None and len(weights) != len(members)):
-        raise InputError(
-            f"{len(members)} detectors cannot be joined by the weights {list(weights or ())}",
-            hint="give two or more detectors, and a weight for each or none",
-        )
+    _check(members, weights)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{str(folder)!r} is not empty; a bundle is written into a new folder")
-    for member in members:
-        _check_single(member)
     order = sorted(range(len(members)), key=lambda i: -_margin(members[i]))
     members = [members[i] for i in order]
     given = None if weights is None else np.array([weights[i] for i in order], dtype=np.float64)
@@ -139,6 +138,24 @@ def fit_weights(logits: Values, is_fake: NDArray[np.bool_]) -> tuple[Values, flo
     return weights, float(model.intercept_[0] - weights @ centre)
 
 
+def _check(members: Sequence[Member], weights: Sequence[float] | None) -> None:
+    """Refuse what cannot become views, before anything is read or written."""
+    given = [1.0] * len(members) if weights is None else weights
+    if len(members) < 2 or len(given) != len(members) or not all(isfinite(w) and w for w in given):
+        raise InputError(
+            f"{len(members)} detectors cannot be joined by the weights {list(weights or ())}",
+            hint="give two or more detectors, and no weight or one for each, finite and not 0",
+        )
+    names = [member.name for member in members]
+    if len(set(names)) < len(names) or not all(map(_NAME.fullmatch, names)):
+        raise InputError(
+            f"views need names of their own, got {', '.join(map(repr, names))}",
+            hint="small letters, digits and hyphens, up to 32, such as wide",
+        )
+    for member in members:
+        _check_single(member)
+
+
 def _check_single(member: Member) -> None:
     manifest = member.bundle.manifest
     if len(member.bundle.views) > 1 or member.bundle.views[0].weight != 1 or manifest.logit_offset:
@@ -168,7 +185,10 @@ def _aligned(members: Sequence[Member], *, all_rows: bool) -> list[Predictions]:
         aligned.append(predictions.where(rows))  # type: ignore[arg-type]  # positions index as well
     for one, other in pairwise(aligned):
         if not np.array_equal(one.is_fake, other.is_fake):
-            raise ManifestError("predictions of one face differ in its label")
+            raise ManifestError(
+                "predictions of one face differ in its label",
+                hint="predict with each detector on the same crop store or manifest",
+            )
     return aligned
 
 

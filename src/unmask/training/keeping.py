@@ -9,6 +9,7 @@ import csv
 import math
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -238,7 +239,7 @@ class RunKeeper:
     def _checkpoint(self, learning: Learning) -> None:
         if learning.global_rank == 0:
             state = {"learning": learning.state(), "progress": dict(vars(self.progress))}
-            write_whole(self._folder / CHECKPOINT, lambda partial: torch.save(state, partial))
+            write_whole(self._folder / CHECKPOINT, partial(_save_state, state))
 
 
 def read_checkpoint(path: Path) -> dict[str, Any] | None:
@@ -265,11 +266,16 @@ def read_checkpoint(path: Path) -> dict[str, Any] | None:
     return state
 
 
+def _save_state(state: dict[str, Any], path: Path) -> None:
+    with path.open("wb") as file:  # of a full disk torch itself says nothing but "failed"
+        torch.save(state, file)
+
+
 def write_log(path: Path, rows: list[Row]) -> None:
     """Write the log as CSV; what was not measured is empty."""
 
-    def write(partial: Path) -> None:
-        with partial.open("w", newline="", encoding="utf-8") as file:
+    def write(half: Path) -> None:
+        with half.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=list(rows[0]))
             writer.writeheader()
             for row in rows:
@@ -284,7 +290,7 @@ def _save_weights(learning: Learning, path: Path) -> None:
         name: tensor.detach().cpu().contiguous()
         for name, tensor in learning.judge.state_dict().items()
     }
-    write_whole(path, lambda partial: partial.write_bytes(save(state)))
+    write_whole(path, lambda half: half.write_bytes(save(state)))
 
 
 def _decision(

@@ -17,6 +17,8 @@ from unmask.bundle import Strict
 from unmask.errors import InputNotFound, RecipeError
 
 FOLDER = Path(__file__).parent / "recipes"
+_MAX_BYTES, _MAX_VALUES, _MAX_DEPTH = 2**20, 10_000, 20
+_REASON_CHARACTERS = 300
 """The recipes of the package."""
 
 StrategyName = Literal[
@@ -293,7 +295,7 @@ def load_recipe(name_or_path: str | Path, changes: Sequence[str] = ()) -> Recipe
     5
     """
     path = _find(name_or_path)
-    fields = _parsed(path.read_text(encoding="utf-8"), where=str(path))
+    fields = _parsed(_text(path), where=str(path))
     if not isinstance(fields, dict):
         raise RecipeError(
             f"{path} holds no fields", hint="write a recipe as lines `field: value`, in YAML"
@@ -332,10 +334,42 @@ def _parsed(text: str, *, where: str) -> Any:
     import yaml
 
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        told = " ".join(str(error).split())
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
+        told = " ".join(str(error).split())[:_REASON_CHARACTERS]
         raise RecipeError(f"{where} is no YAML: {told}", hint="see docs/training.md") from error
+    _refuse_endless(values, where=where)
+    return values
+
+
+def _refuse_endless(values: Any, *, where: str) -> None:
+    """Refuse what a few lines of YAML can unfold to: aliases of aliases, or of themselves."""
+    waiting, seen = [(values, 0)], 0
+    while waiting:
+        value, depth = waiting.pop()
+        seen += 1
+        if seen > _MAX_VALUES or depth > _MAX_DEPTH:
+            raise RecipeError(
+                f"{where} holds more than {_MAX_VALUES} values, or more than {_MAX_DEPTH} in one "
+                "another",
+                hint="a recipe has a hundred values at most; see docs/training.md",
+            )
+        if isinstance(value, dict):
+            waiting += [(each, depth + 1) for pair in value.items() for each in pair]
+        elif isinstance(value, list | tuple | set):
+            waiting += [(each, depth + 1) for each in value]
+
+
+def _text(path: Path) -> str:
+    """Read a recipe's file, if it can be one."""
+    hint = "write a recipe as lines `field: value`, in YAML"
+    size = path.stat().st_size
+    if size > _MAX_BYTES:
+        raise RecipeError(f"{path} has {size} bytes, a recipe {_MAX_BYTES} at most", hint=hint)
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not text in UTF-8", hint=hint) from error
 
 
 def _set(fields: dict[str, Any], change: str) -> None:

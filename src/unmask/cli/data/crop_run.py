@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import typer
+from PIL import Image
 
 from unmask.cli.data.tables import SHOWN, print_some, print_table
 from unmask.cli.inputs import refuse_overwriting
@@ -21,8 +22,8 @@ from unmask.datasets.rows import VideoCoverage
 from unmask.datasets.sheet import contact_sheet, plot
 from unmask.datasets.stats import StoreStats, stats_of
 from unmask.datasets.store import CropStore
-from unmask.files import check_folder_of
-from unmask.report.wording import visible
+from unmask.files import check_folder_of, write_whole
+from unmask.report.wording import one_line, visible
 
 STATS_VERSION = 1
 """Version of the JSON of `stats`."""
@@ -54,7 +55,9 @@ def run_crops(
             progress=progress,
         )
     if rows.info.leaks:
-        typer.echo(f"note: these splits leak by design: {rows.info.leak_reason}", err=True)
+        typer.echo(
+            f"note: these splits leak by design: {visible(rows.info.leak_reason or '')}", err=True
+        )
     typer.echo(_stand(summary, output))
     return 0 if summary.complete else 3
 
@@ -129,7 +132,7 @@ def _clock(seconds: float) -> str:
 
 
 def _missing(line: VideoCoverage) -> str:
-    return f"{line.status}: {visible(line.video_id)}: {visible(line.reason or '')}"
+    return f"{line.status}: {one_line(line.video_id)}: {one_line(line.reason or '')}"
 
 
 def run_stats(store: Path, *, as_json: bool, plot_to: Path | None, verify: bool) -> int:
@@ -146,14 +149,14 @@ def run_stats(store: Path, *, as_json: bool, plot_to: Path | None, verify: bool)
         _print_stats(stats)
         print_some("damaged shards", damaged)
     if plot_to is not None:
-        plot(stats).save(plot_to, "PNG")
+        _save(plot(stats), plot_to)
     return 1 if damaged else 0
 
 
 def _print_stats(stats: StoreStats) -> None:
-    typer.echo(f"{stats.dataset}: {stats.crops} crops of {stats.videos} videos")
+    typer.echo(f"{visible(stats.dataset)}: {stats.crops} crops of {stats.videos} videos")
     typer.echo(f"licence: {visible(stats.licence)}")
-    typer.echo(f"protocol: {stats.protocol or 'none'}")
+    typer.echo(f"protocol: {visible(stats.protocol or 'none')}")
     if stats.leaks:
         typer.echo(f"LEAKS by design: {visible(stats.leak_reason or '')}")
     typer.echo()
@@ -223,9 +226,13 @@ def run_sheet(
     if label not in {None, "real", "fake"}:
         raise ValueError(f"--label must be real or fake, got {label!r}")
     _check_output(output, store)
-    contact_sheet(CropStore(store), count=count, label=label, method=method).save(output, "PNG")
+    _save(contact_sheet(CropStore(store), count=count, label=label, method=method), output)
     typer.echo(output)
     return 0
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    write_whole(path, lambda partial: picture.save(partial, "PNG"))
 
 
 def _check_output(path: Path, store: Path) -> None:

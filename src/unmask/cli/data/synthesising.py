@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
+
+from unmask.files import naming
 
 
 def register(app: typer.Typer) -> None:
@@ -34,10 +37,20 @@ def synth(
     if layout not in SYNTH:
         raise ValueError(f"nothing to make for {layout!r}; layouts: {', '.join(SYNTH)}")
     _check_empty(output)
-    output.mkdir(parents=True, exist_ok=True)
+    beside = output.absolute().parent
+    beside.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
-    with Console(stderr=True).status(f"filming and forging {layout}"):
-        SYNTH[layout](output, seed)
+    with (
+        Console(stderr=True).status(f"filming and forging {layout}"),
+        naming(output),
+        TemporaryDirectory(dir=beside, prefix=".synth.") as made,
+    ):
+        partial = Path(made) / output.absolute().name  # some layouts go by the folder's name
+        partial.mkdir()
+        SYNTH[layout](partial, seed)
+        output.mkdir(exist_ok=True)
+        for each in partial.iterdir():
+            each.rename(output / each.name)
     seconds = time.perf_counter() - began
     sizes = [path.stat().st_size for path in output.rglob("*") if path.is_file()]
     typer.echo(

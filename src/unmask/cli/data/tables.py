@@ -6,15 +6,17 @@ from collections.abc import Sequence
 
 import typer
 
+_CELL = 200
+"""Most characters of a cell."""
 SHOWN = 10
 """Entries of a long list that are printed."""
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows in columns; columns of numbers are aligned to the right."""
-    from unmask.report.wording import visible
+    from unmask.report.wording import one_line
 
-    cells = [tuple(header), *(tuple(map(visible, row)) for row in rows)]
+    cells = [tuple(header), *(tuple(one_line(cell, _CELL) for cell in row) for row in rows)]
     columns = list(zip(*cells, strict=True))
     widths = [max(map(len, column)) for column in columns]
     numeric = [all(cell.isdecimal() for cell in column[1:]) for column in columns]
@@ -28,12 +30,12 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def print_some(title: str, entries: Sequence[str]) -> None:
     """Print how many entries there are and the first of them; nothing where there are none."""
-    from unmask.report.wording import visible
+    from unmask.report.wording import one_line
 
     if not entries:
         return
     typer.echo(f"{title}: {len(entries)}")
     for entry in entries[:SHOWN]:
-        typer.echo(f"  {visible(entry)}")
+        typer.echo(f"  {one_line(entry)}")
     if len(entries) > SHOWN:
         typer.echo(f"  ... and {len(entries) - SHOWN} more")

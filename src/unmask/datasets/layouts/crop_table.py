@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from unmask.datasets.layouts.table import Row, identities_of, split_of
 from unmask.datasets.manifest import Label, Split
+from unmask.datasets.parquet import column_names, read_table, reading
 from unmask.errors import InputNotFound, ManifestError
 
 REQUIRED = ("name", "label", "image")
@@ -89,20 +89,19 @@ def read_crop_table(path: Path) -> CropTable:
         raise InputNotFound(
             f"no crops {str(path)!r}", hint="give a crop store's folder or a Parquet file"
         )
-    try:
-        names = pq.read_schema(path).names
-    except (pa.ArrowException, OSError) as error:
-        raise ManifestError(f"{str(path)!r} is no Parquet file", hint=HINT) from error
+    names = column_names(path, hint=HINT)
     if missing := [name for name in REQUIRED if name not in names]:
         raise ManifestError(f"{str(path)!r} has no column {missing[0]!r}", hint=HINT)
     known = {*REQUIRED, *OPTIONAL}
     pictures = {"image", "rendered"}
-    table = pq.read_table(path, columns=[n for n in names if n in known - pictures])
+    columns = [n for n in names if n in known - pictures]
+    table = read_table(path, columns=columns, hint=HINT)
     _check_frames(path, table)
-    rows = tuple(
-        _row(Row(f"{str(path)!r}, row {number}", values, HINT))
-        for number, values in enumerate(table.to_pylist(), start=1)
-    )
+    with reading(path, hint=HINT):
+        rows = tuple(
+            _row(Row(f"{str(path)!r}, row {number}", values, HINT))
+            for number, values in enumerate(table.to_pylist(), start=1)
+        )
     return CropTable(rows, tuple(name for name in names if name not in known))
 
 

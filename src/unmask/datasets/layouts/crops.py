@@ -12,12 +12,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from unmask.datasets.layouts.crop_table import REQUIRED, TableCrop, read_crop_table
 from unmask.datasets.layouts.layout import Found, Layout, Placed, Unknown, files_below, sort_placed
 from unmask.datasets.manifest import VideoRecord
+from unmask.datasets.parquet import CROPS_HINT, column_names, read_table, reading
 from unmask.errors import InputNotFound, ManifestError
 
 _STORE_COLUMNS = (
@@ -113,15 +113,11 @@ class Pictures:
     """
 
     def __init__(self, path: Path) -> None:
-        try:
+        with reading(path, hint=CROPS_HINT):
             key = "crop_id" if "crop_id" in pq.read_schema(path).names else "name"
             table = pq.read_table(path, columns=[key, "image"])
-        except (pa.ArrowException, OSError) as error:
-            raise ManifestError(
-                f"cannot read crops from {str(path)!r}: {error}", hint="get an undamaged copy"
-            ) from error
-        self._images = table["image"]
-        self._places = {str(name): at for at, name in enumerate(table[key].to_pylist())}
+            self._images = table["image"]
+            self._places = {str(name): at for at, name in enumerate(table[key].to_pylist())}
         if len(self._places) < len(table):
             raise ManifestError(
                 f"crops of {str(path)!r} have the same name", hint=f"correct the column {key}"
@@ -162,13 +158,15 @@ def _files(path: Path) -> list[tuple[Path, str]]:
 
 def _rows(file: Path, inner: str, warnings: list[str]) -> Iterator[Placed]:
     try:
-        names = set(pq.read_schema(file).names)
-    except (pa.ArrowInvalid, OSError):
+        names = set(column_names(file, hint=CROPS_HINT))
+    except ManifestError:
         yield Unknown(inner, "not a Parquet file")
         return
     if {*_STORE_COLUMNS, "image"} <= names:
-        for row in pq.read_table(file, columns=list(_STORE_COLUMNS)).to_pylist():
-            yield _stored(inner, row)
+        with reading(file, hint=CROPS_HINT):
+            rows = read_table(file, columns=_STORE_COLUMNS, hint=CROPS_HINT).to_pylist()
+            placed = [_stored(inner, row) for row in rows]
+        yield from placed
     elif set(REQUIRED) <= names:
         table = read_crop_table(file)
         warnings += [f"{inner}: {warning}" for warning in table.warnings]

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from unmask.datasets.layouts.layout import PICTURE_SUFFIXES, VIDEO_SUFFIXES, Found, Layout
 from unmask.datasets.layouts.lists import cells_of
 from unmask.datasets.manifest import Kind, Label, Split, VideoRecord
+from unmask.datasets.parquet import read_table, reading
 from unmask.errors import InputNotFound, ManifestError
 
 LABELS: dict[str, Label] = {"real": "real", "fake": "fake", "0": "real", "1": "fake"}
@@ -104,14 +102,12 @@ def _read(table: Path) -> tuple[list[str], list[Row]]:
     """Return columns and rows, numbered from 1 without the header line."""
     if table.suffix.lower() == ".csv":
         return _read_csv(table)
-    try:
-        content = pq.read_table(table)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ManifestError(f"{str(table)!r} is not a Parquet file", hint=_HINT) from error
-    return content.column_names, [
-        Row(f"{table.name!r}, row {number}", values)
-        for number, values in enumerate(content.to_pylist(), start=1)
-    ]
+    content = read_table(table, hint=_HINT)
+    with reading(table, hint=_HINT):
+        return content.column_names, [
+            Row(f"{table.name!r}, row {number}", values)
+            for number, values in enumerate(content.to_pylist(), start=1)
+        ]
 
 
 def _read_csv(table: Path) -> tuple[list[str], list[Row]]:
