@@ -8,6 +8,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,11 +20,28 @@ def all_here(
     work: Callable[[Any, Any], Any],
     *,
     workers: int,
+    timeout_seconds: float | None = None,
+    memory_bytes: int | None = None,
+    listen: Callable[[int, str, float], None] | None = None,
 ) -> Iterator[tuple[int, Any]]:
     """Stand in for `workers.run_all`; what goes between processes is pickled here too."""
     state = _sent(start)() if tasks else None
     for place, task in enumerate(tasks):
-        yield place, _sent(_sent(work)(state, _sent(task)))
+        tells = () if listen is None else (_Heard(partial(listen, place)),)
+        yield place, _sent(_sent(work)(state, _sent(task), *tells))
+
+
+class _Heard:
+    """Stands in for `workers.Tell`, without limits."""
+
+    def __init__(self, listen: Callable[[str, float], None]) -> None:
+        self._listen = listen
+
+    def __call__(self, stage: str, share: float) -> None:
+        self._listen(stage, share)
+
+    def allow(self, stage: str, **_: float) -> None:
+        self._listen(stage, 0.0)
 
 
 def _sent(value: Any) -> Any:
@@ -34,6 +52,6 @@ def _sent(value: Any) -> Any:
 def in_one_process() -> Iterator[None]:
     """Let the rooms that read many files do so here."""
     with pytest.MonkeyPatch.context() as patch:
-        for room in ("datasets.cropping", "datasets.verify", "evaluation.sources"):
+        for room in ("jobs", "datasets.cropping", "datasets.verify", "evaluation.sources"):
             patch.setattr(f"unmask.{room}.run_all", all_here)
         yield

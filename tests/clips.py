@@ -12,6 +12,8 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -58,6 +60,7 @@ def write_clip(
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
     tags: dict[str, int] | None = None,
+    audio_seconds: float = 0.0,
     draw: Callable[[int, tuple[int, int]], NDArray[np.uint8]] = picture,
 ) -> Path:
     """Write a clip; `stamps` are pts in ms (default: evenly at `fps`)."""
@@ -78,10 +81,50 @@ def write_clip(
             stream.set_display_rotation(rotation_ccw)
         if matrix is not None:
             stream.set_display_matrix(list(matrix))
+        sound = container.add_stream("aac", rate=48000) if audio_seconds else None
         for number in range(frames):
             frame = av.VideoFrame.from_ndarray(draw(number, size), "rgb24")
             frame.pts = number if stamps is None else stamps[number]
             frame.time_base = Fraction(1, fps) if stamps is None else Fraction(1, 1000)
             container.mux(stream.encode(frame.reformat(format=pix_fmt)))
         container.mux(stream.encode(None))
+        if isinstance(sound, AudioStream):
+            _write_silence(container, sound, audio_seconds)
     return path
+
+
+def _write_silence(container: OutputContainer, sound: AudioStream, seconds: float) -> None:
+    for start in range(0, int(seconds * 48000), 1024):
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate, frame.pts = 48000, start
+        container.mux(sound.encode(frame))
+    container.mux(sound.encode(None))
+
+
+def remux(
+    source: Path,
+    target: Path,
+    *,
+    drop: Iterable[int] = (),
+    shift_seconds: float = 0.0,
+    rotation_ccw: int = 0,
+    container_options: dict[str, str] | None = None,
+) -> Path:
+    """Copy the pictures' packets without encoding them again, but for some, by their number."""
+    gone = set(drop)
+    with (
+        av.open(str(source)) as old,
+        av.open(str(target), "w", options=container_options or {}) as new,
+    ):
+        stream = old.streams.video[0]
+        copy = new.add_stream_from_template(stream)
+        if rotation_ccw:
+            copy.set_display_rotation(rotation_ccw)
+        for number, packet in enumerate(old.demux(stream)):
+            if packet.dts is None or number in gone:
+                continue
+            shift = round(shift_seconds / packet.time_base)
+            packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+            packet.stream = copy
+            new.mux(packet)
+    return target

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from alone import all_here
 from commands import Command, Done
 from unmask.quiet import stop_telemetry
 
@@ -46,9 +47,11 @@ def unmask(
 ) -> Command:
     """Return a function that runs a command in the test's folder, in this process.
 
-    What C libraries write is seen too.
+    What C libraries write is seen too. Its files are read in this process as well.
     """
     from unmask.cli import main
+
+    monkeypatch.setattr("unmask.jobs.run_all", all_here)
 
     monkeypatch.chdir(tmp_path)
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from unmask.errors import ManifestError
+from unmask.workers import Tell
 
 
 def start() -> int:
@@ -41,3 +42,28 @@ def work(state: int, task: int) -> int:
         time.sleep(600)
     time.sleep(task % 3 / 100)
     return state + task
+
+
+def work_and_tell(state: int, task: int, tell: Tell) -> int:
+    """Say three things, the last after `task` seconds; as much CPU time is spent where negative."""
+    tell.allow("opening", silent_seconds=2.0, total_seconds=1.0 if task < 0 else 60.0)
+    tell("halfway", 0.5)
+    if task < 0:
+        while True:
+            pass
+    time.sleep(task)
+    tell("end", 1.0)
+    return state + task
+
+
+def work_and_talk(state: int, task: int, tell: Tell) -> int:
+    tell.allow("talking", silent_seconds=2.0, total_seconds=0.5)
+    while True:
+        tell(f"{time.monotonic()}", 0.0)
+
+
+def allocate(state: int, task: int) -> str:
+    try:
+        return f"{len(bytearray(task)) + state}"
+    except MemoryError:
+        return "refused"

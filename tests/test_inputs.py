@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from unmask.cli.inputs import expand, refuse_overwriting
+from unmask.datasets.layouts.folder import index
+from unmask.datasets.layouts.layout import files_below
 from unmask.errors import InputError, InputNotFound
+from unmask.suffixes import MEDIA_SUFFIXES, PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
 
 def listed(data: bytes) -> io.TextIOWrapper:
@@ -180,3 +183,35 @@ def test_a_link_that_leads_nowhere_is_kept_for_the_scan_to_report(folder):
     (folder / "broken.mp4").symlink_to(folder / "gone.mp4")
     assert expand(["clips/broken.mp4"]) == ["clips/broken.mp4"]
     assert "clips/broken.mp4" in expand(["clips"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "utf-8"])
+def test_a_list_is_read_in_the_encodings_that_windows_writes(folder, encoding):
+    mark = "\ufeff" if encoding in ("utf-16-le", "utf-16-be") else ""
+    text = f"{mark}b.mp4\r\n日本 白.mp4\r\n"
+    (folder / "list.txt").write_bytes(text.encode(encoding))
+    assert expand(["clips/list.txt"]) == ["clips/b.mp4", "clips/日本 白.mp4"]
+
+
+def test_a_list_that_begins_as_utf_16_and_is_none_is_refused(folder):
+    (folder / "list.txt").write_bytes(b"\xff\xfea")
+    with pytest.raises(InputError, match="begins as UTF-16 and is none: truncated data"):
+        expand(["clips/list.txt"])
+
+
+def test_what_macos_puts_beside_files_is_skipped_in_folders(folder, capsys):
+    (folder / "._b.mp4").write_bytes(b"\0\x05\x16\x07")
+    assert "clips/._b.mp4" not in expand(["clips"])
+    assert "._b" not in capsys.readouterr().err
+    assert expand(["clips/._b.mp4"]) == ["clips/._b.mp4"]
+
+
+def test_every_suffix_that_a_scan_takes_is_taken_by_a_data_set_too(tmp_path):
+    (tmp_path / "real").mkdir()
+    for suffix in MEDIA_SUFFIXES:
+        (tmp_path / "real" / f"a{suffix}").touch()
+    assert files_below(tmp_path, VIDEO_SUFFIXES | PICTURE_SUFFIXES) == [
+        Path(name) for name in expand([str(tmp_path)])
+    ]
+    indexed = {record.id for record in index(tmp_path).records}
+    assert indexed == {f"real/a{suffix}" for suffix in VIDEO_SUFFIXES} | {"real"}

@@ -8,7 +8,7 @@ from unmask.settings import Limits, ScanSettings
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 0.0, -1.0])
-@pytest.mark.parametrize("name", ["sample_fps", "detect_every_seconds"])
+@pytest.mark.parametrize("name", ["sample_fps", "detect_every_seconds", "detect_closely_seconds"])
 def test_a_rate_is_finite_and_above_zero(name, value):
     with pytest.raises(ValueError, match=f"{name} must be finite and above zero, got {value}"):
         ScanSettings(**{name: value})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
+import resource
 import subprocess
 import sys
 from functools import partial
@@ -10,9 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from crashing import start, start_alone, start_badly, start_dead, work
+from crashing import (
+    allocate,
+    start,
+    start_alone,
+    start_badly,
+    start_dead,
+    work,
+    work_and_talk,
+    work_and_tell,
+)
 from unmask.errors import AnalysisCrashed, ManifestError
-from unmask.workers import Crashed, run_all
+from unmask.workers import Crashed, _limit_cpu, run_all
 
 
 @pytest.mark.parametrize("workers", [1, 2, 12])
@@ -78,3 +89,53 @@ def test_a_program_that_keeps_a_run_open_ends_all_the_same() -> None:
 def test_fewer_than_one_worker_is_refused() -> None:
     with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
         list(run_all([1], start, work, workers=0))
+
+
+def test_a_task_says_how_far_it_is() -> None:
+    heard: list[tuple[int, str, float]] = []
+    results = run_all([0], start, work_and_tell, workers=1, listen=lambda *n: heard.append(n))
+    assert list(results) == [(0, 100)]
+    assert heard == [(0, "opening", 0.0), (0, "halfway", 0.5), (0, "end", 1.0)]
+
+
+def test_a_task_that_is_silent_for_too_long_is_ended_where_it_was() -> None:
+    hung, fine = run_all([60, 0], start, work_and_tell, workers=1, listen=lambda *_: None)
+    assert hung == (0, Crashed(-9, 2.0, "silent", "halfway"))
+    assert fine == (1, 100)
+
+
+def test_a_task_that_goes_on_for_ever_is_ended_however_much_it_says() -> None:
+    ((_, crash),) = run_all([0], start, work_and_talk, workers=1, listen=lambda *_: None)
+    assert isinstance(crash, Crashed)
+    assert (crash.after_seconds, crash.limit) == (0.5, "total")
+
+
+def test_a_task_without_anyone_who_waits_for_it_ends_at_its_cpu_time() -> None:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _limit_cpu(math.inf)  # none
+    assert resource.getrlimit(resource.RLIMIT_CPU)[0] == resource.RLIM_INFINITY
+    program = "from unmask.workers import _limit_cpu\n_limit_cpu(1)\nwhile True: pass"
+    done = subprocess.run([sys.executable, "-c", program], timeout=60, check=False)
+    assert Crashed(done.returncode).out_of_cpu_time
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime - used.ru_utime < 30
+
+
+def test_memory_has_a_limit_and_the_worker_lives_on() -> None:
+    tasks = [2**31, 1000]
+    results = run_all(tasks, start, allocate, workers=1, memory_bytes=2**30)
+    assert list(results) == [(0, "refused"), (1, "1100")]
+
+
+def test_a_worker_that_is_busy_ends_with_its_program(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "from crashing import start, work_and_tell\n"
+        "from unmask.workers import run_all\n"
+        "def kill(*_): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "list(run_all([600], start, work_and_tell, workers=1, listen=kill))\n"
+    )
+    folder = Path(__file__).parent
+    # the worker holds this pipe too: it is closed when both are gone
+    command = [sys.executable, "-c", program]
+    subprocess.run(command, cwd=folder, timeout=60, stdout=subprocess.PIPE, check=False)

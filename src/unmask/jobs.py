@@ -1,28 +1,34 @@
-"""Many files: each analysed so that its failure touches no other.
+"""Files: each analysed so that its failure touches neither another nor the caller.
 
-One file is scanned in this process. Of several files, or under a limit of time, each runs in a
-worker process: a file whose decoder dies ends that worker, is reported as crashed, and the next
-file gets a fresh one.
+Each runs in a worker process, a single one too, within limits of memory and time: a file whose
+decoder dies, hangs or asks for too much ends that worker and is reported, and the next file gets
+a fresh one. This module loads neither decoders nor numpy until a worker needs them, so that its
+caller can start workers at once (see `workers`).
 """
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from unmask.errors import AnalysisCrashed, UnmaskError
-from unmask.evaluation.survival import stressed
-from unmask.passes import Progress
-from unmask.runtime import Network
-from unmask.scan import Scanner
 from unmask.settings import ScanSettings
-from unmask.values import Scan
-from unmask.workers import Crashed, run_all
+from unmask.workers import Crashed, Listen, Tell, run_all
+
+if TYPE_CHECKING:  # heavy ones
+    from unmask.values import Scan, VideoInfo
 
 Result = TypeVar("Result")
+
+_READ_BYTES_PER_SECOND = 10_000_000
+"""How fast a file is read at the least: a share over a slow network."""
+_SILENT_TIMES_FILM = 2.0
+"""Time without a word that a film's length allows, as part of it: between two key frames that lie
+far apart it is read through."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class Job:
     """What every file of a batch is scanned with."""
 
     detector: str | None = None
-    """Folder of a detector bundle; None for the shipped one."""
+    """Folder or name of a detector bundle; None for the shipped one."""
     settings: ScanSettings = field(default_factory=ScanSettings)
     """How videos are looked at."""
     threads: int = 2
@@ -38,7 +44,8 @@ class Job:
     stress: bool = False
     """Whether each file is judged again under every distortion."""
     timeout_seconds: float | None = None
-    """Most time that a file may take, its process is ended then; None: any."""
+    """Most time that a file may take, its process is ended then; None: as the settings' limits say
+    for its length."""
 
     def __post_init__(self) -> None:
         """Refuse a time in which nothing can be done."""
@@ -51,21 +58,63 @@ class _Analysis:
     """A job's detector, loaded once in each process."""
 
     def __init__(self, job: Job) -> None:
-        self._scanner = Scanner(job.detector, settings=job.settings, threads=job.threads)
+        from unmask.catalogue import find
+        from unmask.runtime import Network
+        from unmask.scan import Scanner
+
+        folder = None if job.detector is None else str(find(job.detector))
+        self._scanner = Scanner(folder, settings=job.settings, threads=job.threads)
         self._network = Network(self._scanner.bundle, threads=job.threads) if job.stress else None
 
-    def scan(self, path: str, progress: Progress | None = None) -> Scan:
-        """Scan a file, under stress where the job asks for it."""
-        first = self._scanner.first_pass(path, progress)
-        scan = self._scanner.scan_first(first, progress)
+    def scan(self, path: str, tell: Tell | None = None) -> Scan:
+        """Scan a file, under stress where the job asks for it; say how long it may take."""
+        from unmask.evaluation.survival import stressed
+
+        limits = self._scanner.settings.limits
+
+        def allow(info: VideoInfo) -> None:
+            if tell is not None:
+                film = min(info.duration_seconds or 0.0, limits.max_seconds)
+                silent = limits.silent_seconds + _SILENT_TIMES_FILM * film
+                tell.allow(
+                    "reading", silent_seconds=silent, total_seconds=limits.total_seconds(film)
+                )
+
+        if tell is not None:
+            opening = limits.open_seconds + _size(path) / _READ_BYTES_PER_SECOND
+            total = limits.total_seconds(None) + opening
+            tell.allow("opening", silent_seconds=opening, total_seconds=total)
+        first = self._scanner.first_pass(path, tell, opened=allow)
+        scan = self._scanner.scan_first(first, tell)
         if self._network is None:
             return scan
-        bundle = self._scanner.bundle
-        return stressed(scan, bundle, self._network, still=first.is_single_picture)
+        bundle, still = self._scanner.bundle, first.is_single_picture
+        return stressed(scan, bundle, self._network, still=still, progress=tell)
 
 
-def _scan(analysis: _Analysis, path: str) -> Scan | UnmaskError:
-    return attempt(path, partial(analysis.scan, path))
+def _load(job: Job) -> _Analysis:
+    """Load a job's detector; say so where the system gives no room for the libraries."""
+    try:
+        return _Analysis(job)
+    except ModuleNotFoundError:
+        raise
+    except (ImportError, MemoryError) as error:
+        raise AnalysisCrashed(
+            f"the decoders and networks cannot be loaded: {type(error).__name__}: {error}",
+            hint="is there enough memory? A scan takes 0.5 GB, and more address space; "
+            "see `ulimit -a` and `unmask doctor`",
+        ) from error
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - no path at all may be named, too
+    except (OSError, ValueError):
+        return 0  # the scan says what is wrong with it
+
+
+def _scan(analysis: _Analysis, path: str, tell: Tell | None = None) -> Scan | UnmaskError:
+    return attempt(path, partial(analysis.scan, path, tell))
 
 
 def attempt(path: str, analyse: Callable[[], Result]) -> Result | UnmaskError:
@@ -79,6 +128,11 @@ def attempt(path: str, analyse: Callable[[], Result]) -> Result | UnmaskError:
         return analyse()
     except UnmaskError as error:
         return error
+    except MemoryError:
+        return AnalysisCrashed(
+            f"{path!r} could not be analysed: it needs more memory than it may have",
+            hint="make a smaller copy of it, and keep the original",
+        )
     except Exception as error:  # noqa: BLE001 - one file's failure must not touch another's
         return AnalysisCrashed(
             f"{path!r} could not be analysed: {type(error).__name__}: {error}",
@@ -87,41 +141,71 @@ def attempt(path: str, analyse: Callable[[], Result]) -> Result | UnmaskError:
 
 
 def scan_all(
-    paths: Sequence[str], job: Job, *, workers: int = 1, progress: Progress | None = None
+    paths: Sequence[str], job: Job, *, workers: int = 1, progress: Listen | None = None
 ) -> Iterator[tuple[int, Scan | UnmaskError]]:
-    """Scan files, yielding the place of each in `paths` with its scan or its error, once finished.
+    """Scan files in worker processes, which start now.
 
     Args:
         paths: files.
         job: what they are scanned with.
         workers: processes at a time.
-        progress: told how far a single file is; not used where files run in worker processes.
+        progress: told how far each file is, by its place in `paths`.
+
+    Returns:
+        The place of each file in `paths` with its scan or its error, once it is finished.
 
     Raises:
-        BundleError, ModelNotFound, ValueError: the job itself cannot be done.
+        BundleError, InputNotFound, ModelNotFound, ValueError: the job itself cannot be done.
     """
-    analysis = _Analysis(job)
-    if len(paths) == 1 and job.timeout_seconds is None:
-        yield 0, attempt(paths[0], partial(analysis.scan, paths[0], progress))
-        return
-    del analysis
-    start, limit = partial(_Analysis, job), job.timeout_seconds
-    for place, result in run_all(paths, start, _scan, workers=workers, timeout_seconds=limit):
+    results = run_all(
+        paths,
+        partial(_load, job),
+        _scan,
+        workers=workers,
+        timeout_seconds=job.timeout_seconds,
+        memory_bytes=job.settings.limits.max_memory_bytes,
+        listen=progress or _ignore,
+    )
+    return _outcomes(paths, results)
+
+
+def _ignore(_place: int, _stage: str, _share: float) -> None:
+    """Hear how far a file is, and do nothing."""
+
+
+def _outcomes(
+    paths: Sequence[str], results: Iterator[tuple[int, Scan | UnmaskError | Crashed]]
+) -> Iterator[tuple[int, Scan | UnmaskError]]:
+    for place, result in results:
         yield place, _crashed(paths[place], result) if isinstance(result, Crashed) else result
 
 
 def _crashed(path: str, crash: Crashed) -> AnalysisCrashed:
+    stage = "" if crash.stage is None else f" (stage: {crash.stage})"
+    if crash.limit == "silent":
+        return AnalysisCrashed(
+            f"{path!r} was not analysed: no progress for {crash.after_seconds:.0f} s{stage}",
+            hint="the file is damaged or made to do this; other files were not touched",
+        )
     if crash.after_seconds is not None:
         return AnalysisCrashed(
-            f"{path!r} was not analysed: it took longer than {crash.after_seconds:g} s",
+            f"{path!r} was not analysed: it took longer than {crash.after_seconds:g} s{stage}",
             hint="raise --timeout-seconds, or look at its beginning only with --max-seconds",
+        )
+    if crash.out_of_cpu_time:
+        return AnalysisCrashed(
+            f"{path!r} was not analysed: it took more CPU time than a film of its length{stage}",
+            hint="give it a time with --timeout-seconds, or look at its beginning with "
+            "--max-seconds",
         )
     if crash.killed:
         return AnalysisCrashed(
-            f"{path!r}: the process that analysed it was killed, probably for lack of memory",
+            f"{path!r}: the process that analysed it was killed, probably for lack of memory"
+            f"{stage}",
             hint="scan it again with fewer --workers; other files were not touched",
         )
     return AnalysisCrashed(
-        f"{path!r}: the process that analysed it died ({crash})",
-        hint="the file is damaged or made to do this; other files were not touched",
+        f"{path!r}: the process that analysed it died: {crash}{stage}",
+        hint="the file is damaged or made to do this, or memory ran out; other files were not "
+        "touched",
     )

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from unmask import keyframes
 from unmask.faces.detector import FaceDetector, create
+from unmask.faces.measuring import measure
 from unmask.faces.tracks import Tracker
 from unmask.settings import Limits, ScanSettings
-from unmask.values import Box, FaceTrack, Frame, KeyFrame, VideoInfo
+from unmask.values import Box, Face, FaceTrack, Frame, KeyFrame, VideoInfo
 from unmask.video import LumaPass, probe, read_frames
 from unmask.video.decode import FrameStamp
 
@@ -28,6 +29,9 @@ Progress = Callable[[str, float], None]
 
 DETECTOR_THREADS = 1
 """The decoder keeps the other cores busy; a second thread costs a fifth more and gains nothing."""
+
+FEW_FRAMES = 2
+"""A film of so few frames is judged like a picture: no more of it can ever be had."""
 
 PICTURE_REDUCTION = 3
 """A single picture is reduced to no less than a third for the search: it is one detection only, and
@@ -55,9 +59,9 @@ class FirstPass:
 
     @property
     def is_single_picture(self) -> bool:
-        """Whether one picture is all there is: a still, or a film of one frame that is whole."""
+        """Whether one picture, or two, is all there is: a still, or a film that is whole."""
         read = self.coverage
-        return self.info.kind == "image" or (read.frames_decoded == 1 and read.is_whole)
+        return self.info.kind == "image" or (read.frames_decoded <= FEW_FRAMES and read.is_whole)
 
     def __repr__(self) -> str:
         """Show the counts."""
@@ -82,6 +86,7 @@ def first_pass(
     *,
     detector: FaceDetector | None = None,
     progress: Progress | None = None,
+    opened: Callable[[VideoInfo], object] | None = None,
 ) -> FirstPass:
     """Read a file once: probe it, follow its faces, measure their differences.
 
@@ -89,13 +94,16 @@ def first_pass(
         path: a video, an animation or a picture.
         settings: how it is looked at.
         detector: the settings' face detector, where it is loaded already.
-        progress: told how far the reading is.
+        progress: told how far the reading is, after each frame.
+        opened: told what the file says of itself, before its pictures are read.
 
     Raises:
         InputError: the file cannot be used.
         DecodeError: nothing in it could be decoded.
     """
     info = probe(path, limits=settings.limits)
+    if opened:
+        opened(info)
     passing = LumaPass(
         info,
         sample_fps=settings.sample_fps,
@@ -103,17 +111,21 @@ def first_pass(
         limits=settings.limits,
     )
     detector = detector or create(settings.face_detector, threads=DETECTOR_THREADS)
-    tracker = Tracker(detector, every_seconds=settings.detect_every_seconds)
+    tracker, found = _new_tracker(detector, settings), []
     stamps: dict[int, FrameStamp] = {}
     codec_keys: set[int] = set()
     for frame in passing:
         stamps[frame.index] = frame.stamp
         if frame.codec_key:
             codec_keys.add(frame.index)
+        if frame.starts_part:
+            found += tracker.finish()
+            tracker = _new_tracker(detector, settings)
         tracker.add(frame)
-        if progress and info.duration_seconds:
-            progress("reading", min(1.0, frame.pts_seconds / info.duration_seconds))
-    found = tracker.finish()
+        if progress:
+            length = info.duration_seconds
+            progress("reading", min(1.0, frame.pts_seconds / length) if length else 0.0)
+    found += tracker.finish()
     sure = [track for track in found if track.confidence >= detector.sure_confidence]
     return FirstPass(
         info,
@@ -123,6 +135,14 @@ def first_pass(
         codec_keys=frozenset(codec_keys),
         coverage=passing,
         least_face_px=detector.least_face_px / passing.scale,
+    )
+
+
+def _new_tracker(detector: FaceDetector, settings: ScanSettings) -> Tracker:
+    return Tracker(
+        detector,
+        every_seconds=settings.detect_every_seconds,
+        closely_seconds=settings.detect_closely_seconds,
     )
 
 
@@ -142,10 +162,18 @@ def choose(first: FirstPass, track: FaceTrack, settings: ScanSettings) -> Chosen
 def choose_in(
     track: FaceTrack, codec_keys_at: frozenset[int], settings: ScanSettings
 ) -> ChosenFrames:
-    """Choose the key frames of a track, given the frames that the encoder made key frames."""
+    """Choose the key frames of a track, given the frames that the encoder made key frames.
+
+    Where another face is near, one may hide the other: frames apart from others come first.
+    """
     smoothed = keyframes.smooth(track.differences.astype(np.float64), settings.smoothing_frames)
     codec_keys = np.array([int(i) in codec_keys_at for i in track.frame_indices])
-    signal = keyframes.Signal(track.differences.astype(np.float64), smoothed, codec_keys)
+    open_to_choice = _clear_positions(track)
+    signal = keyframes.Signal(
+        track.differences.astype(np.float64)[open_to_choice],
+        smoothed[open_to_choice],
+        codec_keys[open_to_choice],
+    )
     positions = keyframes.select(
         settings.selector,
         signal,
@@ -153,7 +181,15 @@ def choose_in(
         seed=settings.seed,
         least=settings.least_key_frames,
     )
-    return ChosenFrames(track, positions, smoothed)
+    return ChosenFrames(track, open_to_choice[positions], smoothed)
+
+
+def _clear_positions(track: FaceTrack) -> NDArray[np.int64]:
+    """Return where no other face is near a track; everywhere if that is nowhere."""
+    everywhere = np.arange(len(track))
+    if track.clear is None or not track.clear.any():
+        return everywhere
+    return everywhere[track.clear]
 
 
 def heaviest(tracks: Sequence[FaceTrack], count: int) -> list[FaceTrack]:
@@ -186,6 +222,32 @@ def key_frame(chosen: ChosenFrames, position: int) -> KeyFrame:
         landmarks=points,  # type: ignore[arg-type]  # five, by the shape of the track's array
         face_px=float(face_px(track.boxes[position : position + 1])[0]),
         difference=float(chosen.smoothed[position]) if measured else None,
+    )
+
+
+def measured_key_frame(
+    detector: FaceDetector, frame: Frame, chosen: ChosenFrames, position: int
+) -> KeyFrame:
+    """Return a chosen frame with the face as it is detected there, and why it is unfit, if so.
+
+    Args:
+        detector: the one of the first pass.
+        frame: the frame in full.
+        chosen: the choice that asked for it.
+        position: in the track.
+    """
+    asked, track = key_frame(chosen, position), chosen.track
+    known = track.detected is not None and bool(track.detected[position])
+    expected = Face(asked.box, asked.landmarks, track.confidence)
+    found = measure(detector, frame.image, expected, looks=track.looks, detected_before=known)
+    x0, y0, x1, y1 = found.face.box
+    return replace(
+        asked,
+        box=found.face.box,
+        landmarks=found.face.landmarks,
+        face_px=min(x1 - x0, y1 - y0),
+        measured=found.detected,
+        unusable=found.fault,
     )
 
 

@@ -55,6 +55,7 @@ SETTABLE = (
     "sample_fps",
     "face_detector",
     "detect_every_seconds",
+    "detect_closely_seconds",
     "detect_long_side_px",
     "selector",
     "budget",

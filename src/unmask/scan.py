@@ -10,7 +10,7 @@ by one. It writes nothing and prints nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from unmask.explain.regions import shares
 from unmask.explain.stated import stated_faithfulness
 from unmask.faces.detector import create
 from unmask.faces.framing import Crops, batch, cut_views, face_square
+from unmask.faces.persons import group
 from unmask.likelihood import why_unstated
 from unmask.passes import (
     DETECTOR_THREADS,
@@ -39,7 +40,7 @@ from unmask.passes import (
     face_px,
     first_pass,
     heaviest,
-    key_frame,
+    measured_key_frame,
 )
 from unmask.provenance import repeat_command, settings_table, versions
 from unmask.runtime import DEFAULT_BATCH, Network, Output, ViewOutput, preprocess
@@ -54,10 +55,12 @@ from unmask.values import (
     DetectorInfo,
     KeyFrame,
     KeyFramePicture,
+    Person,
     SaliencyMap,
     Scan,
     ScanResult,
     TrackResult,
+    VideoInfo,
     ViewScore,
 )
 
@@ -133,17 +136,39 @@ class Scanner:
         """
         return self.scan_first(self.first_pass(path, progress), progress)
 
-    def first_pass(self, path: str | Path, progress: Progress | None = None) -> FirstPass:
-        """Follow the faces of one file, for `scan_first`; raises what `scan` does."""
+    def first_pass(
+        self,
+        path: str | Path,
+        progress: Progress | None = None,
+        *,
+        opened: Callable[[VideoInfo], object] | None = None,
+    ) -> FirstPass:
+        """Follow the faces of one file, for `scan_first`; raises what `scan` does.
+
+        Args:
+            path: as for `scan`.
+            progress: as for `scan`.
+            opened: told what the file says of itself, before its pictures are read.
+        """
         detector = self._face_detector
-        return first_pass(path, self.settings, detector=detector, progress=progress)
+        return first_pass(path, self.settings, detector=detector, progress=progress, opened=opened)
 
     def scan_first(self, first: FirstPass, progress: Progress | None = None) -> Scan:
         """Scan a file whose first pass is done, as `scan` does."""
         judged = heaviest(first.tracks, self.settings.limits.max_tracks)
         chosen = [choose(first, track, self.settings) for track in judged]
         crops = self._cut(first, chosen, progress)
-        crops, pictures = self._score(crops, progress)
+        fit = [crop for crop in crops if crop.key_frame.unusable is None]
+        unfit = [crop for crop in crops if crop.key_frame.unusable is not None]
+        scored, pictures = self._score(fit, progress)
+        pictures += [
+            KeyFramePicture(
+                c.track_id, c.key_frame.frame_index, c.pixels, (), other_crops=c.views[1:]
+            )
+            for c in unfit
+        ]
+        pictures.sort(key=lambda p: (p.track_id, p.frame_index))
+        crops = sorted(scored + unfit, key=lambda c: (c.track_id, c.key_frame.frame_index))
         by_track: dict[int, list[KeyFrame]] = {c.track.id: [] for c in chosen}
         for crop in crops:
             by_track[crop.track_id].append(crop.key_frame)
@@ -159,7 +184,7 @@ class Scanner:
         total = sum(len(each.positions) for each in chosen)
         crops: list[_Crop] = []
         for frame, each, position in decode_chosen(first, chosen, self.settings.limits):
-            asked = key_frame(each, position)
+            asked = measured_key_frame(self._face_detector, frame, each, position)
             views = cut_views(frame.image, asked.box, self.bundle.views)
             square = face_square(asked.box, self.bundle.manifest.preprocessing)
             crops.append(_Crop(each.track.id, asked, views, square))
@@ -267,8 +292,7 @@ class Scanner:
         manifest = self.bundle.manifest
         verdict = judge_video(
             [t.verdict for t in tracks],
-            why_none=f"no {'clear ' if first.doubtful else ''}face was found in "
-            f"{first.coverage.frames_sampled} sampled frames",
+            why_none=_why_none(first),
         )
         return ScanResult(
             schema_version=SCHEMA_VERSION,
@@ -286,7 +310,15 @@ class Scanner:
             settings=settings_table(self.settings),
             versions=versions(),
             command=repeat_command(first.info.path, self.settings, self._given_detector),
+            persons=persons(first, tracks),
         )
+
+
+def persons(first: FirstPass, tracks: Sequence[TrackResult]) -> tuple[Person, ...]:
+    """Group the faces that were looked at by person."""
+    looked_at = {track.id for track in tracks}
+    groups = group([track for track in first.tracks if track.id in looked_at])
+    return tuple(Person(number, each) for number, each in enumerate(groups, start=1))
 
 
 def passing(tracks: Sequence[TrackResult], settings: ScanSettings) -> tuple[TrackResult, ...]:
@@ -341,6 +373,8 @@ def coverage(first: FirstPass, tracks: tuple[TrackResult, ...], settings: ScanSe
             f"px: the face detector's confidence is {t.confidence:.2f} at most"
             for t in first.doubtful
         ),
+        missing_ratio=round(read.missing_ratio, 4),
+        damaged_ratio=round(read.damaged_ratio, 4),
     )
 
 
@@ -384,6 +418,16 @@ def warnings(
             "the likelier a false alarm"
         )
     return said
+
+
+def _why_none(first: FirstPass) -> str:
+    """Say why there is no face to be judged."""
+    read = first.coverage
+    if read.frames_sampled == 0:
+        return f"all {read.frames_decoded} frames are damaged"
+    clear = "clear " if first.doubtful else ""
+    damaged = "undamaged " if read.damaged_ratio else ""
+    return f"no {clear}face was found in {read.frames_sampled} sampled {damaged}frames"
 
 
 def _one(output: Output, number: int) -> Output:

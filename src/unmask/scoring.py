@@ -135,6 +135,9 @@ def cannot_judge(reason: str, *, frames_used: int = 0) -> Verdict:
     return Verdict("cannot judge", None, None, None, frames_used, reason)
 
 
+_COUNTS = {1: "one picture", 2: "two pictures"}
+
+
 def judge_track(
     key_frames: Sequence[KeyFrame], manifest: BundleManifest, *, still: bool, seed: int = 0
 ) -> Verdict:
@@ -143,7 +146,7 @@ def judge_track(
     Args:
         key_frames: scored frames; those with `unusable` set do not count.
         manifest: the detector's.
-        still: whether the input is a single picture, for which one frame is all there can be.
+        still: whether the input is a picture or two, so that there can be no more key frames.
         seed: of the interval's bootstrap.
     """
     used = [k for k in key_frames if k.unusable is None and k.logit is not None]
@@ -170,7 +173,9 @@ def judge_track(
         interval=interval(logits, manifest.calibration, seed=seed),
         logit=mean,
         frames_used=len(used),
-        reason="one picture only: error rates of single pictures are higher" if still else None,
+        reason=f"{_COUNTS[min(len(used), 2)]} only: error rates of single pictures are higher"
+        if still
+        else None,
         likelihood=ratio,
         answer=found,
         out_of_range=beyond,

@@ -6,7 +6,7 @@ The command line and the report take theirs from here.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 NEW_MIN_FACE_PX = 48.0
 """Faces below this are not judged by a newly exported detector."""
@@ -27,24 +27,76 @@ REPLICATES = 2000
 
 @dataclass(frozen=True)
 class Limits:
-    """What is refused before decoding: media files are hostile input."""
+    """What a file may cost, in the file and while it is read: media files are hostile input.
+
+    Clean files stay far below each. Those of size are checked on headers, before anything is
+    decoded. Those of time and memory hold in the worker processes of the command line and of
+    `jobs.scan_all`; `Scanner.scan`, which runs in its caller's process, leaves them to its caller.
+    """
 
     max_bytes: int = 32 * 2**30
     """Largest file."""
     max_pixels: int = 64_000_000
     """Most pixels in a frame (8K video has 33 million)."""
+    max_side_px: int = 65_535
+    """Longest side of a frame: no JPEG can be longer, and each row costs memory of its own, so that
+    a picture of one column would cost ten times as much as its pixels."""
+    max_animation_frame_pixels: int = 16_777_216
+    """Most pixels in a frame of a GIF or APNG animation, twice those of 4K: a frame of any size
+    takes 20 bytes."""
+    max_bytes_in_flight: int = 512 * 2**20
+    """Most bytes of decoded frames that wait for their turn: six of 8K in 8 bits. Larger frames
+    wait in smaller number."""
+    max_animation_pixels_per_byte: int = 100_000
+    """Most pixels that a GIF, APNG or WebP animation may unfold of each byte in the file; what lies
+    behind is not analysed (and reported so). A frame in which nothing changes takes 20 bytes at the
+    least, so that one at rest in Full HD stays below for ever."""
+    free_animation_pixels: int = 500_000_000
+    """Pixels of an animation that are decoded whatever its size: 60 frames of 4K, one to two
+    seconds of work."""
     max_seconds: float = 6 * 3600.0
     """What lies behind this time is not analysed (and reported so)."""
     max_streams: int = 64
-    """Most streams in a container."""
+    """Most streams in a container; the demuxer opens no more."""
+    max_tag_bytes: int = 4 * 2**20
+    """Most bytes of a container's tags. Their number counts squared while a file is opened: 12 MB
+    of short ones took minutes. Cover pictures are attachments or streams and no tags."""
+    max_tags: int = 10_000
+    """Most texts and tags of a PNG file: each costs time, however small it is."""
+    max_pages: int = 1000
+    """Most pages of a TIFF file that are counted; only the first is analysed in any case."""
     max_tracks: int = 40
     """Most faces judged in a video, the longest and largest first; others are reported."""
+    max_memory_bytes: int = 8 * 2**30
+    """Most memory for the data of a worker process. A photo of 64 million pixels takes 0.8 GiB, 8K
+    video on many cores up to 4."""
+    open_seconds: float = 30.0
+    """Longest time in which a file is opened and its first frame decoded, besides a second for
+    each 10 MB, for which it is read once; clean files take a second."""
+    silent_seconds: float = 120.0
+    """Longest time without progress: one frame, or one batch of crops with its maps, which take
+    seconds on a slow machine."""
+    base_seconds: float = 900.0
+    """Time that any file may take in all, besides that for each minute of film."""
+    seconds_per_film_minute: float = 900.0
+    """Time that a minute of film may take on top: fifteen times as long as it plays. A minute of
+    4K at 60 frames per second takes three on two cores."""
 
     def __post_init__(self) -> None:
         """Refuse limits that allow nothing."""
-        least = min(self.max_bytes, self.max_pixels, self.max_seconds, self.max_streams)
-        if not (least > 0 and math.isfinite(self.max_seconds)):
+        values = [getattr(self, each.name) for each in fields(self) if each.name != "max_tracks"]
+        if not all(value > 0 and math.isfinite(value) for value in values):
             raise ValueError(f"limits must be finite and above zero, got {self}")
+
+    def total_seconds(self, film_seconds: float | None) -> float:
+        """Return the time that a file may take in all.
+
+        Args:
+            film_seconds: how long it says it plays; None where it does not say. No more counts than
+                is analysed.
+        """
+        minutes = min(film_seconds or 0.0, self.max_seconds) / 60
+        return self.base_seconds + minutes * self.seconds_per_film_minute
 
 
 @dataclass(frozen=True)
@@ -56,7 +108,9 @@ class ScanSettings:
     face_detector: str = "mtcnn"
     """Name of the face detector."""
     detect_every_seconds: float = 0.5
-    """Time between two face detections; boxes in between are interpolated."""
+    """Longest time between two face detections; boxes in between are interpolated."""
+    detect_closely_seconds: float = 0.1
+    """The same while faces are near each other, move fast, or have just come or gone."""
     detect_long_side_px: int = 640
     """Longer side of the reduced picture that faces are searched in; a single picture is reduced to
     no less than a third."""
@@ -87,6 +141,7 @@ class ScanSettings:
         for name in (
             "sample_fps",
             "detect_every_seconds",
+            "detect_closely_seconds",
             "detect_long_side_px",
             "budget",
             "least_key_frames",

@@ -69,8 +69,25 @@ class Face:
 
 
 @dataclass(frozen=True, eq=False)
+class Look:
+    """What a face looks like, small; in memory only."""
+
+    face: NDArray[np.float32]
+    """`(32, 32)` luma of the upright face, grey levels."""
+    head: NDArray[np.float32]
+    """`(10, 10, 3)` RGB of the head."""
+
+    def __repr__(self) -> str:
+        """Show the shapes, not the pixels."""
+        return f"Look(face={self.face.shape}, head={self.head.shape})"
+
+
+@dataclass(frozen=True, eq=False)
 class FaceTrack:
-    """One face followed over sampled frames without a gap or a cut."""
+    """One face followed over sampled frames without a cut.
+
+    Frames in which another face hides it are left out.
+    """
 
     id: int
     """Number of the track in its video, from 1, in order of appearance."""
@@ -87,6 +104,12 @@ class FaceTrack:
     the first is NaN (not measured)."""
     confidence: float
     """The face detector's best score of it in [0, 1]; scales differ between detectors."""
+    detected: NDArray[np.bool_] | None = None
+    """`(N,)` whether the face was detected in that frame and not interpolated; None: not known."""
+    clear: NDArray[np.bool_] | None = None
+    """`(N,)` whether no other face is near and none was missed around that frame; None: all."""
+    looks: tuple[Look, ...] = ()
+    """What it looks like when it is clear; in memory only, for the length of a scan."""
 
     def __post_init__(self) -> None:
         """Check that the arrays belong together."""
@@ -94,6 +117,7 @@ class FaceTrack:
         if count == 0:
             raise ValueError("a track has at least one frame")
         lengths = {len(a) for a in (self.pts_seconds, self.boxes, self.landmarks, self.differences)}
+        lengths |= {len(a) for a in (self.detected, self.clear) if a is not None}
         if lengths != {count}:
             raise ValueError(f"arrays of a track differ in length: {count} and {sorted(lengths)}")
 
@@ -199,6 +223,8 @@ class KeyFrame:
     """Calibrated P(fake) of this crop alone."""
     unusable: str | None = None
     """Why the crop was not used for a verdict, if it was not."""
+    measured: bool = False
+    """Whether box and landmarks were detected in this very frame; else they are interpolated."""
     views: tuple[ViewScore, ...] = ()
     """What each view says, for a detector of several."""
     explained_view: str | None = None
@@ -298,6 +324,20 @@ class TrackResult:
 
 
 @dataclass(frozen=True)
+class Person:
+    """Faces that look so much the same that they are taken for one person's.
+
+    By head, hair and colours in this file alone: a swapped face does not make another person, and a
+    person who comes back in another light or pose may be counted again.
+    """
+
+    id: int
+    """Number in order of appearance, from 1."""
+    tracks: tuple[int, ...]
+    """Numbers of the faces."""
+
+
+@dataclass(frozen=True)
 class Coverage:
     """What was analysed and what was not."""
 
@@ -323,6 +363,12 @@ class Coverage:
     """Faces that were seen too briefly to be judged beside others that were, a line each."""
     doubtful: tuple[str, ...] = ()
     """What the face detector was never sure of, a line each: hardly faces, and not judged."""
+    missing_ratio: float = 0.0
+    """Share of the frames that the file should have and that are not in it or give no picture, in
+    [0, 1]; an estimate where the file does not say how many it should have."""
+    damaged_ratio: float = 0.0
+    """Share of the decoded frames that are damaged or refer to damaged ones, in [0, 1]: no key frame
+    is chosen from them."""
 
 
 @dataclass(frozen=True)
@@ -377,6 +423,8 @@ class ScanResult:
     """The command that repeats this scan."""
     stress: tuple[StressedVerdict, ...] | None = None
     """The verdict under distortions; None: not asked for."""
+    persons: tuple[Person, ...] = ()
+    """The faces that were looked at, by person."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from unmask.datasets.rows import CropRow, VideoCrops
 from unmask.datasets.splits import frame_split
 from unmask.datasets.synth.footage import talk, write_mask_video, write_picture, write_video
 from unmask.faces.crops import cut_square
-from unmask.passes import choose, first_pass, key_frame
+from unmask.faces.detector import create
+from unmask.passes import choose, decode_chosen, first_pass, measured_key_frame
 from unmask.settings import ScanSettings
 from unmask.video.still import pixels_as_shown
 
@@ -48,7 +49,11 @@ def test_a_video_gives_the_faces_and_key_frames_that_a_scan_finds(toy: Manifest)
     found = crop(toy, named(toy, "real/a.mp4"))
     first = first_pass(Path(toy.info.root, "real/a.mp4"), SETTINGS.scan)
     chosen = choose(first, *first.tracks, SETTINGS.scan)
-    scanned = [key_frame(chosen, position) for position in chosen.positions]
+    detector = create(SETTINGS.scan.face_detector, threads=1)
+    scanned = [
+        measured_key_frame(detector, *each)
+        for each in decode_chosen(first, [chosen], SETTINGS.scan.limits)
+    ]
     assert [(r.track, r.frame_index, r.pts_seconds, r.box) for r in found.rows] == [
         (1, k.frame_index, k.pts_seconds, k.box) for k in scanned
     ]

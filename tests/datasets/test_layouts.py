@@ -14,12 +14,13 @@ from alone import in_one_process
 from trees import found_in, touch
 from unmask.cli.app import app
 from unmask.datasets.layouts import LAYOUTS, layout
-from unmask.datasets.layouts.layout import PICTURE_SUFFIXES, Expected, files_below, manifest_of
+from unmask.datasets.layouts.layout import Expected, files_below, manifest_of
 from unmask.datasets.manifest import Manifest, VideoRecord, read_manifest, write_manifest
 from unmask.datasets.store import CropStore
 from unmask.datasets.synth import SYNTH
 from unmask.datasets.verify import verify
 from unmask.errors import InputNotFound, ManifestError
+from unmask.suffixes import PICTURE_SUFFIXES
 
 every_layout = pytest.mark.parametrize("name", list(LAYOUTS))
 NAMED_BY_A_TABLE = ("table", "crops")

@@ -104,7 +104,10 @@ Selector = Annotated[
 Budget = Annotated[int, typer.Option(help="Most key frames of a face.")]
 SampleFps = Annotated[float, typer.Option(help="Most frames per second that are looked at.")]
 Smoothing = Annotated[int, typer.Option(help="Hann window over the difference signal, frames.")]
-DetectEvery = Annotated[float, typer.Option(help="Seconds between two face detections.")]
+DetectEvery = Annotated[float, typer.Option(help="Most seconds between two face detections.")]
+DetectClosely = Annotated[
+    float, typer.Option(help="The same while faces meet, move fast, come or go.")
+]
 DetectSide = Annotated[
     int,
     typer.Option(
@@ -130,6 +133,7 @@ def scan(  # noqa: PLR0917 - the parameters are the options
     sample_fps: SampleFps = _DEFAULT.sample_fps,
     smoothing_frames: Smoothing = _DEFAULT.smoothing_frames,
     detect_every_seconds: DetectEvery = _DEFAULT.detect_every_seconds,
+    detect_closely_seconds: DetectClosely = _DEFAULT.detect_closely_seconds,
     detect_long_side_px: DetectSide = _DEFAULT.detect_long_side_px,
     explain: Annotated[
         str,
@@ -162,7 +166,6 @@ def scan(  # noqa: PLR0917 - the parameters are the options
 
     Every verdict comes with its limits, and with what could not be analysed.
     """
-    from unmask.catalogue import find
     from unmask.cli.scanning import Outputs, run_scan
     from unmask.jobs import Job
 
@@ -173,13 +176,13 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         sample_fps=sample_fps,
         smoothing_frames=smoothing_frames,
         detect_every_seconds=detect_every_seconds,
+        detect_closely_seconds=detect_closely_seconds,
         detect_long_side_px=detect_long_side_px,
         explain=() if no_explain else methods_named(explain),
         limits=Limits(max_seconds=max_seconds),
         seed=seed,
     )
-    named = None if detector is None else str(find(detector))
-    job = Job(named, settings, threads, stress, timeout_seconds)
+    job = Job(detector, settings, threads, stress, timeout_seconds)
     raise typer.Exit(run_scan(inputs, Outputs(report, json), job, workers=workers))
 
 

@@ -15,6 +15,7 @@ _REST = ("matplotlib", "onnx", "onnxscript", "tensorboard", "torchvision")
 OPTIONAL = dict.fromkeys(_TRAINING + _REST, _FOR_TRAINING) | {
     "cv2": "pip install 'unmask[yunet]'",
     "huggingface_hub": "pip install 'unmask[hub]'",
+    "pillow_heif": "pip install 'unmask[heic]', for HEIC pictures in tiles, as phones make them",
     "lir": _FOR_EVALUATION,
     "pyarrow": f"pip install 'unmask[data]', or {_FOR_TRAINING} for training and studies too",
     "sklearn": _FOR_EVALUATION,

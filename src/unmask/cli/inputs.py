@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 import sys
@@ -11,16 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from unmask.errors import InputError, InputNotFound
-from unmask.report.wording import visible
-
-_VIDEOS = (
-    "mp4 m4v mov qt f4v 3gp 3g2 mj2 mkv webm avi divx wmv asf flv swf rm rmvb ogv ogg ogm "
-    "mpg mpeg mpe m1v m2v vob ts mts m2ts m2t mxf gxf wtv dv nut y4m ivf obu h261 h263 "
-    "h264 264 avc h265 265 hevc gif apng"
-)
-_PICTURES = "jpg jpeg jpe jfif mpo png webp bmp tif tiff avif avifs heic heif hif"
-MEDIA_SUFFIXES = frozenset(f".{suffix}" for suffix in f"{_VIDEOS} {_PICTURES}".split())
-"""Files of a folder that are taken; a file named itself is taken whatever its suffix."""
+from unmask.suffixes import MEDIA_SUFFIXES, is_sidecar
 
 _MAX_LIST_BYTES = 64 * 2**20
 _NAMES_TOLD = 5
@@ -140,6 +132,8 @@ def _media_below(folder: Path) -> list[str]:
     left_out: list[str] = []
     for top, folders, names in os.walk(folder, onerror=lambda error: taken.append(error.filename)):
         for name in names:
+            if is_sidecar(name):
+                continue  # nobody put it there, and it says nothing of its own
             file = Path(top, name)
             (taken if _is_media(file) else left_out).append(str(file))
         left_out += [str(link) for name in folders if (link := Path(top, name)).is_symlink()]
@@ -156,6 +150,8 @@ def _is_media(file: Path) -> bool:
 
 def _tell_left_out(folder: Path, paths: list[str]) -> None:
     """Say on standard error what of a folder will not be read."""
+    from unmask.report.wording import visible  # loads more than a scan may before its workers
+
     told = [visible(os.path.relpath(path, folder)) for path in paths[:_NAMES_TOLD]]
     more = ", ..." if len(paths) > _NAMES_TOLD else ""
     sys.stderr.write(
@@ -178,14 +174,32 @@ def _listed(file: IO[bytes], name: str, folder: Path) -> Iterator[str]:
             hint="make several lists of it; a video is named by another suffix than .txt",
         )
     comments = 0
-    for line in data.decode("utf-8-sig", "surrogateescape").split("\n"):
+    for line in _decoded(data, name).split("\n"):
         entry = line.removesuffix("\r")
         if entry.startswith("#"):
             comments += 1
         elif entry.strip():
             yield str(folder / entry)
     if comments:
+        from unmask.report.wording import visible
+
         sys.stderr.write(
             f"note: left out of the list {visible(name)!r} as comments, lines that start with '#': "
             f"{comments} (a file named so is listed as './#...')\n"
         )
+
+
+def _decoded(data: bytes, name: str) -> str:
+    """Decode a list as its mark says: Windows writes UTF-16, and UTF-8 with a mark.
+
+    Without one it is UTF-8, in which names that are none keep their bytes.
+    """
+    if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-8-sig", "surrogateescape")
+    try:
+        return data.decode("utf-16")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"the list {name!r} begins as UTF-16 and is none: {error.reason}",
+            hint="save it again, as UTF-8",
+        ) from error

@@ -1,4 +1,9 @@
-"""`unmask scan`: progress on stderr, verdicts on stdout, report and JSON to files."""
+"""`unmask scan`: progress on stderr, verdicts on stdout, report and JSON to files.
+
+Files are read in worker processes. What only their results need (numpy among it) is loaded here
+while they work, not before: a process is quickest started from one that has loaded little, and
+native libraries that end their process, for lack of memory, then do so there.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -16,11 +22,11 @@ from unmask.cli.inputs import expand, refuse_overwriting
 from unmask.errors import AnalysisCrashed, InputError, InputNotFound, UnmaskError
 from unmask.files import check_folder_of, write_text
 from unmask.jobs import Job, scan_all
-from unmask.passes import Progress
-from unmask.report.document import require_writable, to_json
-from unmask.report.html import Page
-from unmask.report.wording import NOT_MEASURED, percent, statements, survival, visible
-from unmask.values import SCHEMA_VERSION, Failure, Scan, ScanDocument, ScanResult, Verdict
+
+if TYPE_CHECKING:
+    from unmask.passes import Progress
+    from unmask.report.html import Page
+    from unmask.values import Scan, ScanResult, Verdict
 
 FOUND = ("some evidence", "substantial evidence")
 
@@ -75,8 +81,10 @@ class _Done:
 
     paths: Sequence[str]
     """All files of the run; a file's place is that among these."""
-    page: Page | None
-    """The report; None where none was asked for."""
+    reported: bool
+    """Whether a report was asked for."""
+    page: Page | None = None
+    """The report; None before anything is to be shown."""
     results: dict[int, ScanResult] = field(default_factory=dict)
     """Of the files that were analysed, by their place."""
     failures: dict[int, UnmaskError] = field(default_factory=dict)
@@ -91,21 +99,33 @@ class _Done:
 
     def add(self, place: int, outcome: Scan | UnmaskError) -> UnmaskError | None:
         """Take a file's outcome; return why there is no result, if there is none."""
-        if isinstance(outcome, Scan):
-            try:
-                require_writable(outcome.result)
-            except ValueError as error:
-                outcome = AnalysisCrashed(
-                    f"{self.paths[place]!r} gave a result that cannot be written: {error}",
-                    hint="please report this with the file's container and codec",
-                )
+        if not isinstance(outcome, UnmaskError) and (error := self._unwritable(place, outcome)):
+            outcome = error
         if isinstance(outcome, UnmaskError):
             self.failures[place] = outcome
             return outcome
         self.results[place] = outcome.result
-        if self.page is not None:
-            self.page.add(outcome, place)
+        if self.reported:
+            self._report().add(outcome, place)
         return None
+
+    def _unwritable(self, place: int, scan: Scan) -> UnmaskError | None:
+        from unmask.report.document import require_writable
+
+        try:
+            require_writable(scan.result)
+        except ValueError as error:
+            return AnalysisCrashed(
+                f"{self.paths[place]!r} gave a result that cannot be written: {error}",
+                hint="please report this with the file's container and codec",
+            )
+        return None
+
+    def _report(self) -> Page:
+        from unmask.report.html import Page
+
+        self.page = self.page or Page()
+        return self.page
 
     def stopped(self, why: str) -> None:
         """Count what was not finished among the failures."""
@@ -116,6 +136,9 @@ class _Done:
 
     def write(self, outputs: Outputs) -> None:
         """Write what was asked for."""
+        from unmask.report.document import to_json
+        from unmask.values import SCHEMA_VERSION, Failure, ScanDocument
+
         failures = [(self.paths[place], error) for place, error in sorted(self.failures.items())]
         errors = []
         if outputs.json is not None:
@@ -123,8 +146,8 @@ class _Done:
             failed = tuple(Failure(path, e.message, e.hint) for path, e in failures)
             text = to_json(ScanDocument(SCHEMA_VERSION, results, failed))
             errors.append(_write(outputs.json, text))
-        if outputs.report is not None and self.page is not None:
-            text = self.page.html([(path, error.message) for path, error in failures])
+        if outputs.report is not None:
+            text = self._report().html([(path, error.message) for path, error in failures])
             errors.append(_write(outputs.report, text))
         self.unwritten += [error for error in errors if error is not None]
 
@@ -137,7 +160,7 @@ def run_scan(inputs: list[str], outputs: Outputs, job: Job, *, workers: int) -> 
     outputs.check()
     paths = expand(inputs)
     refuse_overwriting(outputs.files, [Path(path) for path in paths])
-    done = _Done(paths, None if outputs.report is None else Page())
+    done = _Done(paths, outputs.report is not None)
     try:
         _scan_and_tell(job, done, workers=workers, quiet=outputs.to_stdout)
     except KeyboardInterrupt:
@@ -146,7 +169,7 @@ def run_scan(inputs: list[str], outputs: Outputs, job: Job, *, workers: int) -> 
             done.write(outputs)
         raise
     except Exception as error:
-        if done.empty:
+        if done.empty and not isinstance(error, AnalysisCrashed):
             raise
         complain(error)
         done.stopped(str(error))
@@ -157,13 +180,28 @@ def run_scan(inputs: list[str], outputs: Outputs, job: Job, *, workers: int) -> 
 def _scan_and_tell(job: Job, done: _Done, *, workers: int, quiet: bool) -> None:
     """Scan files, and say of each as it is finished what came of it."""
     paths = done.paths
-    with progress_bar(len(paths)) as progress:
-        for place, outcome in scan_all(paths, job, workers=workers, progress=progress.of_file):
-            progress.file_done(paths[place])
+    bar = _Bar(len(paths))
+
+    def hear(place: int, stage: str, share: float) -> None:
+        bar.of_files(paths[place], stage, share)
+        _load_meanwhile(report=done.reported)
+
+    outcomes = scan_all(paths, job, workers=workers, progress=hear)
+    with bar.rich:  # after the workers, as it starts a thread
+        for place, outcome in outcomes:
+            bar.file_done(paths[place])
             if (error := done.add(place, outcome)) is not None:
                 complain(error)
             elif not quiet and (error := _print(summary(done.results[place]))) is not None:
                 done.unwritten.append(error)
+
+
+def _load_meanwhile(*, report: bool) -> None:
+    """Load what results need while a worker makes them; once it can, there is memory for it."""
+    import unmask.report.document
+
+    if report:
+        import unmask.report.html  # noqa: F401
 
 
 def _write(path: Path, text: str) -> UnmaskError | None:
@@ -217,6 +255,8 @@ def exit_code(results: Sequence[ScanResult], errors: Sequence[UnmaskError]) -> i
 
 def summary(result: ScanResult) -> str:
     """Put a result into a few lines of text."""
+    from unmask.report.wording import repeated_persons, statements, survival, visible
+
     lines = [f"{visible(result.video.path)}: {_words(result.verdict)}"]
     for track in result.tracks:
         span = f", {track.start_seconds:.1f}-{track.end_seconds:.1f} s"
@@ -225,6 +265,7 @@ def summary(result: ScanResult) -> str:
         if track.verdict.probability is not None and track.verdict.reason is not None:
             lines.append(f"    {visible(track.verdict.reason)}")
         lines += [f"    {_plain(said)}" for said in statements(track.verdict)]
+    lines += [f"  {said}" for said in repeated_persons(result)]
     for place, said in enumerate(survival(result)):
         lines.append(f"  {'' if place == 0 else '  '}{_plain(said)}")
     lines += [f"  not analysed: {visible(reason)}" for reason in result.coverage.not_analysed]
@@ -235,6 +276,8 @@ def summary(result: ScanResult) -> str:
 
 
 def _words(verdict: Verdict) -> str:
+    from unmask.report.wording import NOT_MEASURED, percent
+
     if verdict.probability is None:
         return f"cannot judge ({verdict.reason})"
     between = NOT_MEASURED
@@ -247,6 +290,8 @@ def _words(verdict: Verdict) -> str:
 
 def _plain(text: str) -> str:
     """Return words of a report for a terminal, where they are searched: with plain spaces."""
+    from unmask.report.wording import visible
+
     return visible(text).replace("\u00a0", " ")
 
 
@@ -267,6 +312,7 @@ class _Bar:
             transient=True,
             disable=not console.is_terminal,
         )
+        self._files = files
         self._done = 0
         self._task = self.rich.add_task("scanning", total=1.0 if files == 1 else files)
 
@@ -277,11 +323,22 @@ class _Bar:
             self._task, description=stage, completed=self._done + share
         )
 
+    def of_files(self, path: str, stage: str, share: float) -> None:
+        """Show how far one of the files is that are read at the same time."""
+        name = "" if self._files == 1 else f"{_short(path)}: "
+        done = self._done + (share if self._files == 1 else 0)
+        self.rich.update(self._task, description=f"{name}{stage}", completed=done)
+
     def file_done(self, path: str) -> None:
         """Move on by one file."""
         self._done += 1
-        name = visible(Path(path).name)[:40]
-        self.rich.update(self._task, description=name, completed=self._done)
+        self.rich.update(self._task, description=_short(path), completed=self._done)
+
+
+def _short(path: str) -> str:
+    from unmask.report.wording import visible
+
+    return visible(Path(path).name)[:40]
 
 
 @contextmanager

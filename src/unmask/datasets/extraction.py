@@ -33,11 +33,11 @@ from unmask.datasets.rows import CropRow, ForgedFace, VideoCoverage, VideoCrops
 from unmask.datasets.splits import frame_split
 from unmask.errors import UnmaskError
 from unmask.faces.crops import cut_square, square_around
-from unmask.passes import ChosenFrames, choose_in, heaviest, key_frame
+from unmask.passes import ChosenFrames, choose_in, heaviest, measured_key_frame
 from unmask.provenance import settings_table
 from unmask.scoring import sharpness
 from unmask.settings import CROP_SIZE_PX, DEFAULT_MARGIN_RATIO, ScanSettings
-from unmask.values import Box, Frame, KeyFrame
+from unmask.values import Box, FaceTrack, Frame, KeyFrame
 
 Picture = NDArray[np.uint8]
 
@@ -139,7 +139,7 @@ class Cropper:
         tracks = heaviest(footage.tracks, scan.limits.max_tracks)
         chosen = [choose_in(track, footage.codec_keys, scan) for track in tracks]
         cuts = sorted(
-            (self._cut(*each) for each in footage.frames(chosen)),
+            self._cuts(footage, chosen),
             key=lambda cut: (cut.track, cut.frame_index),
         )
         masks, notes = self._masks(record, cuts)
@@ -181,12 +181,17 @@ class Cropper:
         notes_or_none = "; ".join(notes) or None
         return VideoCrops(VideoCoverage.of(record, "done", notes=notes_or_none, **found), (row,))
 
-    def _cut(self, frame: Frame, chosen: ChosenFrames, position: int) -> _Cut:
-        asked = key_frame(chosen, position)
+    def _cuts(self, footage: Footage, chosen: Sequence[ChosenFrames]) -> Iterator[_Cut]:
+        """Cut the faces that a scan would score: not the half hidden ones."""
+        for frame, each, position in footage.frames(chosen):
+            asked = measured_key_frame(footage.detector, frame, each, position)
+            if asked.unusable is None:
+                yield self._cut(frame, each.track, asked)
+
+    def _cut(self, frame: Frame, track: FaceTrack, asked: KeyFrame) -> _Cut:
         square = square_around(asked.box, margin_ratio=self.settings.margin_ratio)
         pixels = cut_square(frame.image, square, size_px=self.settings.size_px)
         height, width = frame.image.shape[:2]
-        track = chosen.track
         return _Cut(track.id, len(track), asked, frame.index, square, (width, height), pixels)
 
     def _masks(self, record: VideoRecord, cuts: Sequence[_Cut]) -> tuple[_Masks, list[str]]:

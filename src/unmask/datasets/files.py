@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Literal
 
 from unmask.datasets.layouts.crops import pictures_in
-from unmask.datasets.layouts.layout import PICTURE_SUFFIXES, files_below
+from unmask.datasets.layouts.layout import files_below
 from unmask.datasets.manifest import Kind
 from unmask.errors import UnmaskError
 from unmask.files import file_sha256
 from unmask.settings import Limits
+from unmask.suffixes import PICTURE_SUFFIXES
 from unmask.video.probe import probe
 
 Trouble = Literal["missing", "empty", "unreadable", "changed", "mask missing", "mask empty"]

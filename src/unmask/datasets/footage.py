@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.datasets.layouts.crops import IN_PARQUET, picture
-from unmask.datasets.layouts.layout import PICTURE_SUFFIXES, files_below
+from unmask.datasets.layouts.layout import files_below
 from unmask.errors import DecodeError, InputNotFound, NotMedia
-from unmask.faces.detector import create
+from unmask.faces.detector import FaceDetector, create
 from unmask.faces.tracks import Tracker
 from unmask.passes import (
     DETECTOR_THREADS,
@@ -28,6 +28,7 @@ from unmask.passes import (
     wanted_at,
 )
 from unmask.settings import Limits, ScanSettings
+from unmask.suffixes import PICTURE_SUFFIXES
 from unmask.values import FaceTrack, Frame
 from unmask.video import FrameStamp, LumaFrame, LumaPass, probe, read_frames
 from unmask.video.still import pixels_as_shown
@@ -54,6 +55,8 @@ class Footage:
     """What was left out, a reason each."""
     frames: Callable[[Sequence[ChosenFrames]], ChosenPictures]
     """Decodes chosen frames in order of time."""
+    detector: FaceDetector
+    """What the faces were found with."""
 
 
 def read_video(path: Path, settings: ScanSettings) -> Footage:
@@ -63,7 +66,8 @@ def read_video(path: Path, settings: ScanSettings) -> Footage:
         InputError: the file cannot be used.
         DecodeError: nothing in it could be decoded.
     """
-    first = first_pass(path, settings)
+    detector = create(settings.face_detector, threads=DETECTOR_THREADS)
+    first = first_pass(path, settings, detector=detector)
     return Footage(
         tracks=first.tracks,
         codec_keys=first.codec_keys,
@@ -71,6 +75,7 @@ def read_video(path: Path, settings: ScanSettings) -> Footage:
         seconds=first.coverage.seconds_analysed,
         not_analysed=first.coverage.not_analysed,
         frames=lambda chosen: decode_chosen(first, chosen, settings.limits),
+        detector=detector,
     )
 
 
@@ -101,7 +106,8 @@ def read_folder(folder: Path, settings: ScanSettings) -> Footage:
             for each, position in askers:
                 yield Frame(index, 0.0, picture), each, position
 
-    return Footage(tuple(tracker.finish()), frozenset(), len(paths), None, (), in_full)
+    tracks = tuple(tracker.finish())
+    return Footage(tracks, frozenset(), len(paths), None, (), in_full, detector)
 
 
 def _as_frame(path: Path, index: int, settings: ScanSettings) -> LumaFrame:

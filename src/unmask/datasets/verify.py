@@ -15,15 +15,10 @@ from typing import Literal
 
 from unmask.datasets.files import FileState, FileTask, Trouble, inspect
 from unmask.datasets.layouts.crops import IN_PARQUET
-from unmask.datasets.layouts.layout import (
-    PICTURE_SUFFIXES,
-    VIDEO_SUFFIXES,
-    Expected,
-    Layout,
-    files_below,
-)
+from unmask.datasets.layouts.layout import Expected, Layout, files_below
 from unmask.datasets.manifest import Manifest, VideoRecord
 from unmask.settings import Limits
+from unmask.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 from unmask.workers import Crashed, run_all
 
 

@@ -6,7 +6,7 @@ and sharpness; a face that becomes too blurred cannot be judged any more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from unmask.bundle import Bundle
@@ -26,6 +26,7 @@ def stressed(
     *,
     still: bool,
     only: Sequence[str] = tuple(DISTORTIONS),
+    progress: Callable[[str, float], object] | None = None,
 ) -> Scan:
     """Return a scan with its file's verdict under every distortion.
 
@@ -35,14 +36,15 @@ def stressed(
         network: of that detector.
         still: whether the file was judged as a single picture (see `FirstPass.is_single_picture`).
         only: names of distortions.
+        progress: told how many of the conditions are done.
     """
-    told = tuple(
-        StressedVerdict(
-            condition.distortion, condition.text, _judged(scan, bundle, network, condition, still)
-        )
-        for condition in conditions_of(only)
-        if scan.pictures
-    )
+    conditions = list(conditions_of(only)) if scan.pictures else []
+    told: tuple[StressedVerdict, ...] = ()
+    for number, condition in enumerate(conditions):
+        if progress is not None:
+            progress("stress", number / len(conditions))
+        verdict = _judged(scan, bundle, network, condition, still)
+        told += (StressedVerdict(condition.distortion, condition.text, verdict),)
     command = with_option(scan.result.command, "--stress")
     return replace(scan, result=replace(scan.result, stress=told, command=command))
 
@@ -68,15 +70,18 @@ def _judged(
 def _scored(
     scan: Scan, bundle: Bundle, network: Network, condition: Condition
 ) -> dict[tuple[int, int], KeyFrame]:
-    """Return the key frames with pictures by track and frame, scored under a condition."""
+    """Return the key frames with a score by track and frame, scored under a condition."""
+    found = {(t.id, key.frame_index): key for t in scan.result.tracks for key in t.key_frames}
+    pictures = [p for p in scan.pictures if found[p.track_id, p.frame_index].logit is not None]
+    if not pictures:
+        return {}
     faces = [
         tuple(condition.of(crop, seed=number) for crop in picture.crops)
-        for number, picture in enumerate(scan.pictures)
+        for number, picture in enumerate(pictures)
     ]
     logits = network.run(batch(faces)).logits
-    found = {(t.id, key.frame_index): key for t in scan.result.tracks for key in t.key_frames}
     limits = bundle.manifest.judgeable
-    keys = [(picture.track_id, picture.frame_index) for picture in scan.pictures]
+    keys = [(picture.track_id, picture.frame_index) for picture in pictures]
     return {
         at: scored_key_frame(found[at], changed[0], logit, limits)
         for at, changed, logit in zip(keys, faces, logits, strict=True)

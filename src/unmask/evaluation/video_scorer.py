@@ -21,7 +21,7 @@ from unmask.datasets.manifest import VideoRecord
 from unmask.errors import UnmaskError
 from unmask.evaluation.predictions import PredictionRow
 from unmask.faces.framing import Crops, batch, cut_views, split_views
-from unmask.passes import choose_in, heaviest, key_frame
+from unmask.passes import choose_in, heaviest, measured_key_frame
 from unmask.runtime import Network
 from unmask.scoring import judge_track, scored, sharpness
 from unmask.settings import ScanSettings
@@ -87,17 +87,25 @@ class VideoScorer:
         chosen = [choose_in(track, footage.codec_keys, self._settings) for track in tracks]
         frames: list[tuple[int, KeyFrame]] = []
         cuts: list[Crops] = []
+        looked_at: dict[int, list[KeyFrame]] = {track.id: [] for track in tracks}
         for frame, each, position in footage.frames(chosen):
-            asked = key_frame(each, position)
+            asked = measured_key_frame(footage.detector, frame, each, position)
+            if asked.unusable is not None:
+                looked_at[each.track.id].append(asked)
+                continue
             cuts.append(cut_views(frame.image, asked.box, self._views))
             frames.append((each.track.id, asked))
-        return self._judged(record, self._scored(frames, cuts), timed=footage.seconds is not None)
+        for track, faces in self._scored(frames, cuts).items():
+            looked_at[track] += faces
+        return self._judged(record, looked_at, timed=footage.seconds is not None)
 
     def _scored(
         self, frames: Sequence[tuple[int, KeyFrame]], cuts: Sequence[Crops]
     ) -> dict[int, list[KeyFrame]]:
         """Return key frames with their scores by track."""
         tracks: dict[int, list[KeyFrame]] = defaultdict(list)
+        if not cuts:
+            return tracks
         logits = self._network.run(batch(cuts)).logits
         for (track, asked), cut, logit in zip(frames, cuts, logits, strict=True):
             tracks[track].append(scored(asked, cut[0], logit, self._manifest.judgeable))

@@ -197,6 +197,7 @@ def environment() -> jinja2.Environment:
         setting=wording.setting,
         statements=wording.statements,
         survival=wording.survival,
+        persons=wording.repeated_persons,
     )
     made.globals.update(
         verdicts=wording.VERDICTS,

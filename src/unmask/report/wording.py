@@ -102,6 +102,15 @@ def visible_lines(text: str) -> str:
     return "\n".join(map(visible, text.split("\n")))
 
 
+def repeated_persons(result: ScanResult) -> tuple[str, ...]:
+    """Name the persons of whom there is more than one face."""
+    return tuple(
+        f"person {each.id}: faces {', '.join(map(str, each.tracks))}, which look the same"
+        for each in result.persons
+        if len(each.tracks) > 1
+    )
+
+
 def number(value: float | None, digits: int = 2, unit: str = "") -> str:
     r"""Write a number with its unit, or that it was not measured.
 

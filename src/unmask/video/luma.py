@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -18,18 +19,21 @@ from PIL import Image
 from unmask.errors import DecodeError
 from unmask.settings import Limits
 from unmask.values import VideoInfo
+from unmask.video import png
 from unmask.video.ahead import ahead
+from unmask.video.budget import Unfolding, frames_ahead
 from unmask.video.decode import Decoding, FrameStamp
+from unmask.video.lacking import lacking
 from unmask.video.picture import luma_as_shown, reduced_size, rgb_as_shown
-from unmask.video.still import pixels_as_shown
+from unmask.video.shape import Shape
+from unmask.video.still import decode_still
 
 TICK_TOLERANCE = 0.25
 """Part of a sampling interval that a frame may come early (stamps are rounded to ms, often)."""
 FRAMES_AHEAD = 6
 """Most decoded frames that wait for their turn."""
-SHORT_SECONDS = 0.5
-SHORT_RATIO = 0.05
-"""A video is reported as shorter than promised if both are exceeded."""
+PART_SECONDS = 0.5
+"""After a longer stretch without a sound frame, nothing is followed on from before it."""
 
 
 class LumaFrame:
@@ -39,10 +43,12 @@ class LumaFrame:
         stamp: what `read_frames` finds this frame by.
         luma: `(h, w)` uint8.
         codec_key: whether the encoder made this a key frame.
+        starts_part: whether a jump of the clock, or a stretch that is damaged or missing, lies before
+            it: nothing is followed on from the frames before.
         scale: a length in pixels of the original as shown, times this, is one in `luma`.
     """
 
-    __slots__ = ("_rgb", "codec_key", "luma", "scale", "stamp")
+    __slots__ = ("_rgb", "codec_key", "luma", "scale", "stamp", "starts_part")
 
     def __init__(
         self,
@@ -52,8 +58,10 @@ class LumaFrame:
         rgb: Callable[[], NDArray[np.uint8]],
         *,
         codec_key: bool = True,
+        starts_part: bool = False,
     ) -> None:
         self.codec_key = codec_key
+        self.starts_part = starts_part
         self.stamp = stamp
         self.luma = luma
         self.scale = scale
@@ -111,10 +119,12 @@ class LumaPass:
     Attributes:
         frames_decoded: frames decoded so far, those that wait included.
         frames_sampled: frames yielded so far.
-        seconds_analysed: from the first frame to the end of the last one; 0 until the iteration is
-            over.
+        seconds_analysed: from the first frame to the end of the last one, without jumps of the clock
+            and gaps; 0 until the iteration is over.
         not_analysed: what was left out, a reason each; complete after the iteration.
         is_whole: whether nothing is missing of the stream that was read; known after the iteration.
+        missing_ratio: share of the stream that is not in the file or could not be decoded.
+        damaged_ratio: share of the decoded frames that is damaged, and was not looked at.
     """
 
     def __init__(
@@ -127,12 +137,15 @@ class LumaPass:
         self.limits = limits
         width, height, self.scale = reduced_size(info, long_side_px)
         self._size = (width, height)
+        self._shape = Shape.from_header(info)
         self._swscale_luma, self._swscale_rgb = VideoReformatter(), VideoReformatter()
         self.frames_decoded = 0
         self.frames_sampled = 0
         self.seconds_analysed = 0.0
         self.not_analysed: tuple[str, ...] = ()
         self.is_whole = True
+        self.missing_ratio = 0.0
+        self.damaged_ratio = 0.0
 
     def __iter__(self) -> Iterator[LumaFrame]:
         """Yield the sampled frames in order of time.
@@ -147,24 +160,33 @@ class LumaPass:
             frame.release()
 
     def _still(self) -> Iterator[LumaFrame]:
-        picture = Image.fromarray(pixels_as_shown(self.info.path, limits=self.limits))
-        small = picture.resize(self._size, Image.Resampling.BOX)
+        decoded = decode_still(self.info.path, limits=self.limits)
+        damage = decoded.damage
+        small = Image.fromarray(decoded.pixels).resize(self._size, Image.Resampling.BOX)
+        del decoded  # the search for faces takes memory of its own
         self.frames_decoded = 1
         luma = np.array(small.convert("L"), dtype=np.uint8)
         colour = np.array(small, dtype=np.uint8)
         yield LumaFrame(FrameStamp(0, 0, 0.0), luma, self.scale, colour.copy)
         count = self.info.frames_from_header
         if count is None:
-            self.not_analysed = ("what follows the first picture in the file: it is damaged",)
+            self.not_analysed = (
+                "what follows the first picture in the file: it is damaged, or too much to count",
+            )
         elif count > 1:
             self.not_analysed = (f"all but the first of {count} pictures in the file",)
+        self.not_analysed = (*damage, *self.not_analysed)
 
     def _moving(self) -> Iterator[LumaFrame]:
         decoding = Decoding(self.info, self.limits)
-        yield from ahead(self._sampled(decoding), depth=FRAMES_AHEAD)
-        self.seconds_analysed = decoding.seconds
-        self.not_analysed = tuple(self._left_out(decoding))
+        depth = frames_ahead(self.info, FRAMES_AHEAD, self.limits)
+        yield from ahead(self._sampled(decoding), depth=depth)
+        lack = lacking(decoding)
+        self.seconds_analysed = max(0.0, decoding.seconds - lack.gap_seconds)
+        self.not_analysed = (*lack.reasons, *self._missing_of_apng())
         self.is_whole = not self.not_analysed
+        self.missing_ratio = lack.missing_ratio
+        self.damaged_ratio = lack.damaged_ratio
         if self.frames_decoded == 0:
             why = "; ".join(self.not_analysed) or "it holds no frame"
             raise DecodeError(
@@ -174,42 +196,47 @@ class LumaPass:
         if others := decoding.other_streams:
             self.not_analysed += (f"{others} other video stream{'s' if others > 1 else ''}",)
 
+    def _missing_of_apng(self) -> tuple[str, ...]:
+        """Return what is missing of an animated PNG, of which FFmpeg says nothing."""
+        if self.info.container != "apng":
+            return ()
+        with Path(self.info.path).open("rb") as file:
+            return png.missing(file)
+
     def _sampled(self, decoding: Decoding) -> Iterator[LumaFrame]:
-        last_tick = -1
+        last_tick, last_sound, jumped = -1, 0.0, False
+        unfolding = Unfolding(self.info, self.limits)
         for stamp, frame in decoding:
             self.frames_decoded += 1
+            if (why := unfolding.exceeded_by(frame)) is not None:
+                decoding.stopped = why
+                return
+            jumped = jumped or stamp.after_jump
+            if stamp.damaged:
+                continue
             tick = math.floor(stamp.pts_seconds * self.sample_fps + TICK_TOLERANCE)
             if tick > last_tick:
+                apart = self._is_apart(stamp.pts_seconds - last_sound, decoding)
                 last_tick = tick
-                yield self._reduced(stamp, frame)
+                yield self._reduced(stamp, frame, starts_part=jumped or apart)
+                jumped = False
+            last_sound = stamp.pts_seconds
 
-    def _reduced(self, stamp: FrameStamp, frame: VideoFrame) -> LumaFrame:
-        luma = luma_as_shown(frame, self.info, self._size, self._swscale_luma)
+    def _is_apart(self, seconds: float, decoding: Decoding) -> bool:
+        """Tell whether frames are missing for so long that a track should not go on."""
+        if seconds <= PART_SECONDS:
+            return False
+        return decoding.packets.damaged > 0 or decoding.clock.is_regular
+
+    def _reduced(self, stamp: FrameStamp, frame: VideoFrame, *, starts_part: bool) -> LumaFrame:
+        shape = stamp.shape or self._shape
+        luma = luma_as_shown(frame, shape, self._size, self._swscale_luma)
 
         def rgb() -> NDArray[np.uint8]:
-            return rgb_as_shown(frame, self.info, self._size, self._swscale_rgb)
-
-        return LumaFrame(stamp, luma, self.scale, rgb, codec_key=bool(frame.key_frame))
-
-    def _left_out(self, decoding: Decoding) -> Iterator[str]:
-        promised = self.info.duration_seconds
-        if decoding.stopped is not None:
-            yield f"decoding stopped at {decoding.seconds:.1f} s: {decoding.stopped}"
-        if decoding.damaged_packets:
-            yield f"{decoding.damaged_packets} damaged packets skipped"
-        if decoding.damaged_frames:
-            yield f"{decoding.damaged_frames} frames decoded from damaged data may show artefacts"
-        if decoding.squashed_frames:
-            yield (
-                f"{decoding.squashed_frames} frames of another shape than the header says, whose "
-                "faces were squashed"
+            return rgb_as_shown(
+                frame, shape, self._size, self._swscale_rgb, transfer=self.info.transfer
             )
-        if decoding.behind_limit:
-            yield f"what lies behind the limit of {self.limits.max_seconds:g} s"
-        elif promised is not None:
-            missing = promised - decoding.seconds
-            if missing > SHORT_SECONDS and missing > SHORT_RATIO * promised:
-                yield (
-                    f"the last {missing:.1f} s of the {promised:.1f} s that the header promises: "
-                    "not in the file or not decodable"
-                )
+
+        return LumaFrame(
+            stamp, luma, self.scale, rgb, codec_key=bool(frame.key_frame), starts_part=starts_part
+        )

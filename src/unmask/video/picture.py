@@ -6,7 +6,7 @@ cheap luma pass and for the chosen frames alike.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -15,9 +15,11 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from numpy.typing import NDArray
 
 from unmask.values import VideoInfo
+from unmask.video.shape import Shape, size_within
 from unmask.video.tonemap import to_sdr
 
 Scalar = TypeVar("Scalar", np.uint8, np.uint16)
+Transfer = Literal["sdr", "pq", "hlg"]
 
 UNSPECIFIED = 2
 """AVCOL_SPC_UNSPECIFIED."""
@@ -46,10 +48,11 @@ def reduced_size(info: VideoInfo, long_side_px: int) -> tuple[int, int, float]:
 
 
 def luma_as_shown(
-    frame: VideoFrame, info: VideoInfo, size: tuple[int, int], swscale: VideoReformatter
+    frame: VideoFrame, shape: Shape, canvas: tuple[int, int], swscale: VideoReformatter
 ) -> NDArray[np.uint8]:
-    """Return the luma of a frame, `(h, w)` of the given width and height as shown."""
-    width, height = _before_turning(size, info)
+    """Return the luma of a frame, `(h, w)`, on a canvas of the given width and height as shown."""
+    inner = size_within(shape.size_as_shown(frame.width, frame.height), canvas)
+    width, height = _before_turning(inner, shape)
     small = swscale.reformat(
         one_field(frame),
         width=width,
@@ -58,30 +61,44 @@ def luma_as_shown(
         interpolation=Interpolation.AREA,
         threads=1,  # slices cost more than they save at this size
     )
-    return _turned(_pixels(small, np.uint8, 1)[:, :, 0], info)
+    return _on_canvas(_turned(_pixels(small, np.uint8, 1)[:, :, 0], shape), canvas)
 
 
 def rgb_as_shown(
-    frame: VideoFrame, info: VideoInfo, size: tuple[int, int], swscale: VideoReformatter
+    frame: VideoFrame,
+    shape: Shape,
+    canvas: tuple[int, int],
+    swscale: VideoReformatter,
+    *,
+    transfer: Transfer,
 ) -> NDArray[np.uint8]:
-    """Return a frame as SDR RGB, `(h, w, 3)` of the given width and height as shown."""
-    width, height = _before_turning(size, info)
-    hdr = info.transfer != "sdr"
+    """Return a frame as SDR RGB, `(h, w, 3)`, on a canvas of the given width and height as shown.
+
+    Args:
+        frame: as decoded.
+        shape: how it is turned and stretched.
+        canvas: width and height; a picture of another shape stands in its middle, between bars.
+        swscale: keeps its tables between frames.
+        transfer: the file's transfer function.
+    """
+    inner = size_within(shape.size_as_shown(frame.width, frame.height), canvas)
+    width, height = _before_turning(inner, shape)
     smaller = width * height < frame.width * frame.height
-    field = one_field(frame)
     picture = swscale.reformat(
-        field,
+        one_field(frame),
         width=width,
         height=height,
-        format="rgb48le" if hdr else "rgb24",
+        format="rgb24" if transfer == "sdr" else "rgb48le",
         src_colorspace=_matrix(frame),
         src_color_range=_range(frame),
         dst_color_range=ColorRange.JPEG,
         interpolation=Interpolation.AREA if smaller else Interpolation.BICUBIC,
     )
-    if hdr:
-        return _turned(to_sdr(_pixels(picture, np.uint16, 3), info.transfer), info)
-    return _turned(_pixels(picture, np.uint8, 3), info)
+    if transfer == "sdr":
+        pixels = _pixels(picture, np.uint8, 3)
+    else:
+        pixels = to_sdr(_pixels(picture, np.uint16, 3), transfer)
+    return _on_canvas(_turned(pixels, shape), canvas)
 
 
 def one_field(frame: VideoFrame) -> VideoFrame:
@@ -103,13 +120,24 @@ def one_field(frame: VideoFrame) -> VideoFrame:
     return field
 
 
-def _before_turning(size: tuple[int, int], info: VideoInfo) -> tuple[int, int]:
-    return size if info.rotation_degrees % 180 == 0 else (size[1], size[0])
+def _before_turning(size: tuple[int, int], shape: Shape) -> tuple[int, int]:
+    return size if shape.rotation_degrees % 180 == 0 else (size[1], size[0])
 
 
-def _turned(pixels: NDArray[Scalar], info: VideoInfo) -> NDArray[Scalar]:
-    turned = np.rot90(pixels, -info.rotation_degrees // 90)
-    return np.ascontiguousarray(turned[:, ::-1] if info.mirrored else turned)
+def _turned(pixels: NDArray[np.uint8], shape: Shape) -> NDArray[np.uint8]:
+    turned = np.rot90(pixels, -shape.rotation_degrees // 90)
+    return np.ascontiguousarray(turned[:, ::-1] if shape.mirrored else turned)
+
+
+def _on_canvas(pixels: NDArray[np.uint8], canvas: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the picture in the middle of a black canvas, or itself where it fills it."""
+    height, width = pixels.shape[:2]
+    if (width, height) == canvas:
+        return pixels
+    whole = np.zeros((canvas[1], canvas[0], *pixels.shape[2:]), np.uint8)
+    top, left = (canvas[1] - height) // 2, (canvas[0] - width) // 2
+    whole[top : top + height, left : left + width] = pixels
+    return whole
 
 
 def _pixels(frame: VideoFrame, kind: type[Scalar], channels: int) -> NDArray[Scalar]:

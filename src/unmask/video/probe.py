@@ -6,18 +6,18 @@ one frame decoded, because libavformat hands the display matrix over with the fi
 
 from __future__ import annotations
 
-import math
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import av
-import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.format import VideoFormat
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.errors import InputNotFound, LimitExceeded, NotMedia
@@ -25,11 +25,17 @@ from unmask.files import file_sha256
 from unmask.settings import Limits
 from unmask.values import StreamInfo, VideoInfo
 from unmask.video import still
+from unmask.video.budget import check_animation
+from unmask.video.messages import Listener
+from unmask.video.shape import Shape, turn_of_frame
 from unmask.video.source import (
     HINT_FORMAT,
+    HINT_STREAMS,
+    has_own_aspect,
     open_container,
     picture_stream,
     prepare_decoder,
+    tagged_seconds,
     tiles,
 )
 
@@ -37,8 +43,8 @@ MAX_TEXT = 1000
 """Characters kept of a metadata value."""
 MAX_ENTRIES = 200
 """Metadata entries kept."""
-MAX_PACKETS = 100
-"""Packets looked at for a first frame."""
+MAX_PACKETS = 3000
+"""Packets looked at for a first frame, two minutes of one that begins without a key frame."""
 
 Transfer = Literal["sdr", "pq", "hlg"]
 TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}
@@ -62,8 +68,10 @@ def probe(path: str | Path, *, limits: Limits) -> VideoInfo:
     picture = still.open_still(path, limits=limits)
     if picture is not None:
         with picture:
-            if not still.is_animation(picture):
-                return _still_info(path, size, digest, picture)
+            if still.is_animation(picture):
+                check_animation(path, *picture.size, limits)
+            else:
+                return _still_info(path, size, digest, picture, limits)
     with open_container(path, limits=limits) as container:
         return _video_info(path, size, digest, container, limits)
 
@@ -98,7 +106,9 @@ def _sha256(path: str | Path) -> str:
         ) from error
 
 
-def _still_info(path: str | Path, size: int, digest: str, picture: Image.Image) -> VideoInfo:
+def _still_info(
+    path: str | Path, size: int, digest: str, picture: Image.Image, limits: Limits
+) -> VideoInfo:
     name = (picture.format or "image").lower().replace("mpo", "jpeg")
     width, height = still.size_as_shown(picture)
     return VideoInfo(
@@ -117,7 +127,7 @@ def _still_info(path: str | Path, size: int, digest: str, picture: Image.Image) 
         transfer="sdr",
         fps_from_header=None,
         duration_seconds=None,
-        frames_from_header=still.count_of(picture),
+        frames_from_header=still.count_of(path, picture, limits),
         streams=(StreamInfo(index=0, kind="video", codec=name),),
         metadata=_cut(still.metadata_of(picture)),
         mirrored=still.is_mirrored(picture),
@@ -130,8 +140,8 @@ def _video_info(
     stream = _checked_stream(path, container, limits)
     context = stream.codec_context
     coded = (context.width, context.height)
-    aspect = float(stream.sample_aspect_ratio or 1) or 1.0
-    shown = (max(1, round(coded[0] * aspect)), coded[1])
+    shape = _shape(container, stream, limits)
+    shown = shape.size_as_shown(*coded)
     still.check_pixels(path, *shown, limits)
     rate, pixel_format = stream.average_rate, context.pix_fmt or "unknown"
     depth = VideoFormat(pixel_format).components[0].bits if context.pix_fmt else 8
@@ -143,7 +153,6 @@ def _video_info(
         for s in container.streams
     )
     duration, frames = _duration(container, stream), stream.frames or None
-    rotation, mirrored = _turn(container, stream, limits)
     return VideoInfo(
         path=str(path),
         sha256=digest,
@@ -153,17 +162,17 @@ def _video_info(
         codec=context.name,
         pixel_format=pixel_format,
         bit_depth=depth,
-        width_px=shown[rotation % 180 // 90],
-        height_px=shown[1 - rotation % 180 // 90],
-        rotation_degrees=rotation,
-        pixel_aspect=aspect,
+        width_px=shown[0],
+        height_px=shown[1],
+        rotation_degrees=shape.rotation_degrees,
+        pixel_aspect=shape.pixel_aspect,
         transfer=TRANSFERS.get(context.color_trc, "sdr"),
         fps_from_header=float(rate) if rate else None,
         duration_seconds=duration,
         frames_from_header=frames,
         streams=streams,
         metadata=metadata,
-        mirrored=mirrored,
+        mirrored=shape.mirrored,
     )
 
 
@@ -171,13 +180,14 @@ def _checked_stream(path: str | Path, container: InputContainer, limits: Limits)
     if parts := tiles(container):
         raise NotMedia(
             f"{str(path)!r} is a picture in {parts} tiles, which cannot be put together",
-            hint="save it as JPEG or PNG",
+            hint="pip install 'unmask[heic]' (or save it as JPEG or PNG); where that is installed, "
+            "the picture is damaged",
         )
     count = len(container.streams)
     if count > limits.max_streams:
         raise LimitExceeded(
             f"{str(path)!r} has {count} streams; at most {limits.max_streams} allowed",
-            hint="copy the picture stream into a file of its own",
+            hint=HINT_STREAMS,
         )
     stream = picture_stream(container)
     if stream is None:
@@ -200,53 +210,52 @@ def _duration(container: InputContainer, stream: VideoStream) -> float | None:
     """Return the first duration above zero of those that the file tells."""
     told = (
         float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None,
-        _tagged_seconds(stream.metadata.get("DURATION", "")),
+        tagged_seconds(stream.metadata.get("DURATION", "")),
         container.duration / av.time_base if container.duration else None,
     )
     return next((seconds for seconds in told if seconds is not None and seconds > 0), None)
 
 
-def _tagged_seconds(text: str) -> float | None:
-    """Return what a duration in words, such as 00:01:02.5, says; None where it says nothing."""
-    try:
-        hours, minutes, seconds = (float(part) for part in text.split(":"))
-    except ValueError:
-        return None
-    total = hours * 3600 + minutes * 60 + seconds
-    return total if math.isfinite(total) else None
+def _shape(container: InputContainer, stream: VideoStream, limits: Limits) -> Shape:
+    """Return how the first frame is shown, by the header and by the frame itself."""
+    aspect = stream.sample_aspect_ratio
+    with Listener() as listener, listener.during():
+        prepare_decoder(stream, limits=limits, threads=False)
+        frame = _first_frame(container, stream)
+        if not has_own_aspect(container.format.name):
+            # the stream's may be that of a later part, which was read to find out what the file is
+            aspect = stream.codec_context.sample_aspect_ratio
+    turn = None if frame is None else turn_of_frame(frame)
+    return Shape(float(aspect or 1) or 1.0, *(turn or (0, False)))
 
 
-def _turn(container: InputContainer, stream: VideoStream, limits: Limits) -> tuple[int, bool]:
-    """Return what `turn_of` says of the display matrix that comes with the first frame."""
-    prepare_decoder(stream, limits=limits, threads=False)
-    try:
-        for number, packet in enumerate(container.demux(stream)):
-            try:
-                frames = packet.decode()
-            except av.FFmpegError:
-                frames = []
-            if frames:
-                matrix: Any = frames[0].side_data.get("DISPLAYMATRIX")  # PyAV's stubs have none
-                return turn_of(np.frombuffer(bytes(matrix), np.int32)) if matrix else (0, False)
-            if number >= MAX_PACKETS:
-                break
-    except av.FFmpegError:
-        return 0, False
-    return 0, False
+def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
+    """Decode the first picture that can be, hidden ones too: with it comes the display matrix.
 
-
-def turn_of(matrix: NDArray[np.int32]) -> tuple[int, bool]:
-    """Return the clockwise turn of a display matrix, and whether it mirrors left to right after it.
-
-    Args:
-        matrix: its nine numbers in rows; a pixel at x, y is shown at (x, y, 1) times the matrix.
-
-    Returns:
-        The nearest of 0, 90, 180 and 270 degrees, and the mirroring.
+    PyAV hands a stream's side data over with a decoded frame only. An edit list can hide thousands
+    of packets; without its mark a hidden packet gives its frame like any other.
     """
-    xx, xy, yx, yy = (float(matrix[place]) for place in (0, 1, 3, 4))
-    mirrored = xx * yy - xy * yx < 0
-    return round(math.degrees(math.atan2(xy, -xx if mirrored else xx)) / 90) % 4 * 90, mirrored
+    for packet in _until_broken(container.demux(stream)):
+        plain: Packet[VideoStream] = packet
+        if packet.is_discard:
+            plain = Packet(bytes(packet))
+            plain.pts, plain.dts, plain.is_keyframe = packet.pts, packet.dts, packet.is_keyframe
+        try:
+            frames = stream.codec_context.decode(plain if packet.size else None)
+        except av.FFmpegError:
+            frames = []
+        if frames:
+            return frames[0]
+    return None
+
+
+def _until_broken(packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
+    """Yield packets as long as there are any that can be read."""
+    with suppress(av.FFmpegError):
+        for number, packet in enumerate(packets):
+            if number >= MAX_PACKETS:
+                return
+            yield packet
 
 
 def _cut(metadata: Mapping[str, str]) -> dict[str, str]:

@@ -23,8 +23,10 @@ from unmask.errors import DecodeError
 from unmask.settings import Limits
 from unmask.values import Frame, VideoInfo
 from unmask.video.decode import Decoding, FrameStamp
+from unmask.video.messages import Listener
 from unmask.video.picture import rgb_as_shown
-from unmask.video.source import open_container, picture_stream, prepare_decoder
+from unmask.video.shape import Shape
+from unmask.video.source import close_decoder, open_container, picture_stream, prepare_decoder
 from unmask.video.still import pixels_as_shown
 
 PROGRESSIVE = (0, 1)
@@ -61,7 +63,8 @@ def _frames(info: VideoInfo, chosen: list[FrameStamp], limits: Limits) -> Iterat
     for way in (_by_stamp, _by_count):
         for stamp, frame in way(info, chosen[done:], limits):
             done += 1
-            pixels = rgb_as_shown(frame, info, size, swscale)
+            shape = stamp.shape or Shape.from_header(info)
+            pixels = rgb_as_shown(frame, shape, size, swscale, transfer=info.transfer)
             yield Frame(stamp.index, stamp.pts_seconds, pixels)
         if done == len(chosen):
             return
@@ -90,20 +93,24 @@ def _by_stamp(
     """Yield chosen frames by their time stamp, in order, up to the first that is not found."""
     if not all(stamp.own for stamp in chosen):
         return
-    with open_container(info.path, limits=limits) as container:
+    with Listener() as listener, open_container(info.path, limits=limits) as container:
         stream = picture_stream(container)
         if stream is None:
             return
-        prepare_decoder(stream, limits=limits, threads=True)
+        prepare_decoder(stream, limits=limits, threads=listener.may_use_threads)
         awaited = deque(chosen)
-        for frame in _Shortcut(container, stream, [stamp.pts for stamp in chosen]):
-            if frame.pts is None or frame.pts < awaited[0].pts:
-                continue
-            if frame.pts != awaited[0].pts:
-                return
-            yield awaited.popleft(), frame
-            if not awaited:
-                return
+        try:
+            for frame in _Shortcut(container, stream, [stamp.pts for stamp in chosen]):
+                listener.take()
+                if frame.pts is None or frame.pts < awaited[0].pts:
+                    continue
+                if frame.pts != awaited[0].pts:
+                    return
+                yield awaited.popleft(), frame
+                if not awaited:
+                    return
+        finally:
+            close_decoder(stream)
 
 
 class _Shortcut:

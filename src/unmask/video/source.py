@@ -8,7 +8,9 @@ both decoding passes, so that all three see the same stream.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,8 +19,9 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from unmask.errors import NotMedia
+from unmask.errors import LimitExceeded, NotMedia
 from unmask.settings import Limits
+from unmask.video.ebml import check_tags
 
 SELF_CONTAINED = ",".join(
     (
@@ -30,7 +33,13 @@ SELF_CONTAINED = ",".join(
 """Demuxers that read nothing but the file that they were given. Absent on purpose: `hls`, `dash`,
 `concat`, `image2`, `sdp`, `imf` and their like. Audio is there to be told apart from garbage."""
 
+_WITHOUT_ASPECT = ("mpegts", "mpeg", "flv", "live_flv", "mpegvideo", "h264", "hevc", "m4v", "ogg")
+THREADS_FROM_PIXELS = 640 * 480
+"""Smaller pictures are decoded in one thread, which is quick enough, and tells exactly which packet
+a message is about."""
+
 HINT_FORMAT = "give a video or picture file, such as MP4, MOV, MKV, WebM, AVI, GIF, JPEG or PNG"
+HINT_STREAMS = "copy the picture stream into a file of its own"
 HINT_CUT_OFF = "it begins as an MP4 whose index is missing or damaged: get a complete copy"
 
 
@@ -46,21 +55,38 @@ def reason_of(error: av.FFmpegError) -> str:
 
 
 @contextmanager
-def open_container(path: str | Path, *, limits: Limits) -> Iterator[InputContainer]:
+def open_container(
+    path: str | Path, *, limits: Limits, more_options: Mapping[str, str] | None = None
+) -> Iterator[InputContainer]:
     """Open a local file for reading, and close it.
+
+    Args:
+        path: the file.
+        limits: with the largest picture.
+        more_options: of the demuxer.
 
     Raises:
         NotMedia: libavformat knows no self-contained format that this file has.
+        LimitExceeded: it has too many streams or tags.
     """
+    check_tags(path, limits)
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": SELF_CONTAINED,
         "max_pixels": str(limits.max_pixels),
+        "max_streams": str(limits.max_streams + 1),  # one more, so that `probe` can count them
+        **(more_options or {}),
     }
     name = f"file:{Path(path).resolve()}"
     try:
         container = av.open(name, "r", options=options, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
+        if getattr(error, "errno", None) == errno.ENOMEM:  # so demuxers say that it has too many
+            raise LimitExceeded(
+                f"{str(path)!r} has more than {limits.max_streams} streams, or asks for more "
+                "memory than there is",
+                hint=HINT_STREAMS,
+            ) from error
         why = reason_of(error) if isinstance(error, av.FFmpegError) else type(error).__name__
         hint = HINT_CUT_OFF if _starts_as_mp4(path) else HINT_FORMAT
         raise NotMedia(f"{str(path)!r} is not a readable video: {why}", hint=hint) from error
@@ -97,12 +123,30 @@ def _marks(stream: VideoStream) -> Disposition:
     return Disposition(stream.disposition)
 
 
+def has_sample_table(container: InputContainer) -> bool:
+    """Tell whether the container lists its packets."""
+    return container.format.name == "avi" or "mp4" in container.format.name.split(",")
+
+
+def has_own_aspect(container: str) -> bool:
+    """Tell whether a format can state a pixel aspect, which goes before the codec's."""
+    return container not in _WITHOUT_ASPECT
+
+
 def prepare_decoder(stream: VideoStream, *, limits: Limits, threads: bool) -> None:
     """Set threads and the largest picture before the first packet is decoded."""
     context = stream.codec_context
-    context.options = {"max_pixels": str(limits.max_pixels)}
+    # checksums of pictures, where a stream has them, are compared
+    context.options = {"max_pixels": str(limits.max_pixels), "err_detect": "crccheck"}
+    context.copy_opaque = True
     context.thread_type = av.codec.context.ThreadType.AUTO
-    context.thread_count = 0 if threads else 1
+    wide = context.width * context.height >= THREADS_FROM_PIXELS
+    context.thread_count = 0 if threads and wide else 1
+
+
+def close_decoder(stream: VideoStream) -> None:
+    """Wait for the decoder's threads without Python's lock, which they may be waiting for."""
+    stream.codec_context.flush_buffers()
 
 
 def frame_step(stream: VideoStream) -> int:
@@ -112,3 +156,13 @@ def frame_step(stream: VideoStream) -> int:
     if not rate or not base:
         return 1
     return max(1, round(1 / (rate * base)))
+
+
+def tagged_seconds(text: str) -> float | None:
+    """Return what a duration in words, such as 00:01:02.5, says; None where it says nothing."""
+    try:
+        hours, minutes, seconds = (float(part) for part in text.split(":"))
+    except ValueError:
+        return None
+    total = hours * 3600 + minutes * 60 + seconds
+    return total if math.isfinite(total) else None

@@ -1,15 +1,25 @@
 """Still pictures, read by Pillow: their size from the header alone, their pixels as shown.
 
 Pillow opens lazily, so that the size is known and checked before a pixel is decoded. Animated GIF
-and PNG files are videos and go to libavformat.
+and PNG files are videos and go to libavformat. Rows that are missing or damaged come with the
+pixels: the libraries show them as black or as what they make of them, and say nothing to Python.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import struct
+import sys
+import tempfile
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +27,12 @@ from PIL import ExifTags, Image
 
 from unmask.errors import DecodeError, LimitExceeded
 from unmask.settings import Limits
+from unmask.video import png
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """Formats looked for (MPO opens as JPEG); Pillow's others (PostScript, ...) are never tried."""
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"msf1")
+"""What the first box of a HEIC picture names."""
 
 PIXEL_FORMATS = {"RGB": "rgb24", "RGBA": "rgba", "L": "gray", "P": "pal8", "1": "monob"}
 """FFmpeg's name for a Pillow mode, where there is one."""
@@ -29,28 +42,39 @@ ROTATIONS = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 """Clockwise turn for an EXIF orientation."""
 MIRRORED = (2, 4, 5, 7)
 """EXIF orientations that are mirrored left to right after the turn."""
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What makes a picture of an EXIF orientation upright."""
-
 HINT_SMALLER = "make a smaller copy of it, and keep the original"
 _DAMAGED = (OSError, ValueError, SyntaxError, TypeError, RuntimeError, LookupError, struct.error)
 """What Pillow's readers raise for damaged data, EXIF tags of a wrong type among it."""
+_BAND_PIXELS = 4_000_000
+"""Pixels that are turned into RGB at once."""
+_MOST_SAID = 4000
+"""Bytes of libtiff's messages that are looked at."""
+_one_listener = threading.Lock()
+"""Standard error is the whole process's."""
+
+
+@dataclass(frozen=True, eq=False)
+class StillPixels:
+    """A decoded still picture."""
+
+    pixels: NDArray[np.uint8]
+    """`(H, W, 3)` RGB, as shown."""
+    damage: tuple[str, ...]
+    """What is missing or damaged of it, a sentence part each."""
 
 
 def check_pixels(path: str | Path, width_px: int, height_px: int, limits: Limits) -> None:
     """Refuse a picture that would be too large.
 
     Raises:
-        LimitExceeded: more pixels than allowed.
+        LimitExceeded: more pixels than allowed, or a longer side.
     """
+    if max(width_px, height_px) > limits.max_side_px:
+        raise LimitExceeded(
+            f"{str(path)!r} has {width_px}x{height_px} pixels; at most {limits.max_side_px} a side "
+            "are allowed",
+            hint="cut it into parts, and keep the original",
+        )
     if width_px * height_px > limits.max_pixels:
         raise LimitExceeded(
             f"{str(path)!r} has {width_px}x{height_px} pixels; at most {limits.max_pixels} allowed",
@@ -71,10 +95,16 @@ def open_still(
     Raises:
         LimitExceeded: its header claims more pixels than allowed.
     """
+    with (
+        suppress(OSError, ValueError),
+        _opened(path, encoded) as file,
+    ):  # the scan says what cannot be read
+        png.check_chunks(file, path, limits)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            picture = Image.open(path if encoded is None else io.BytesIO(encoded), formats=FORMATS)
+            source = path if encoded is None else io.BytesIO(encoded)
+            picture = Image.open(source, formats=_formats(path, encoded))
     except Image.DecompressionBombError as error:
         raise LimitExceeded(
             f"{str(path)!r} is too large a picture: {error}", hint=HINT_SMALLER
@@ -89,6 +119,25 @@ def open_still(
     return picture
 
 
+def _formats(path: str | Path, encoded: bytes | None) -> tuple[str, ...]:
+    """Return the formats to try: HEIC where the file is one and `pillow-heif` is installed.
+
+    It puts tiles together and turns the picture as its boxes say (not EXIF, which says it again).
+    """
+    with suppress(OSError, ValueError), _opened(path, encoded) as file:
+        if is_heif(file.read(12)) and find_spec("pillow_heif") is not None:
+            from pillow_heif import register_heif_opener
+
+            register_heif_opener()  # doing so again changes nothing
+            return (*FORMATS, "HEIF")
+    return FORMATS
+
+
+def is_heif(head: bytes) -> bool:
+    """Tell from the first 12 bytes whether a file is a HEIC picture; AVIF is Pillow's own."""
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
+
+
 def is_animation(picture: Image.Image) -> bool:
     """Tell whether libavformat should read it: GIF always, PNG where it has several frames."""
     if picture.format == "PNG":
@@ -96,17 +145,42 @@ def is_animation(picture: Image.Image) -> bool:
     return picture.format == "GIF"
 
 
-def count_of(picture: Image.Image) -> int | None:
+def count_of(path: str | Path, picture: Image.Image, limits: Limits) -> int | None:
     """Return the number of pictures of an animation or of pages that is read as a still, else 1.
 
-    None where more follow than the first and they cannot be counted.
+    None where more follow than the first and they cannot be counted, or are too many.
     """
-    if picture.format not in ("WEBP", "AVIF", "TIFF"):
+    if picture.format not in ("WEBP", "AVIF", "HEIF", "TIFF"):
         return 1
+    if picture.format == "TIFF" and not _has_few_pages(path, limits.max_pages):
+        return None
     try:
         return int(getattr(picture, "n_frames", 1))
     except _DAMAGED:
         return None
+
+
+def _has_few_pages(path: str | Path, most: int) -> bool:
+    """Follow the chain of a TIFF file's pages, as Pillow reads each with all its tags."""
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(16)
+            order = "<" if head[:2] == b"II" else ">"
+            big = struct.unpack(f"{order}H", head[2:4])[0] == 43
+            number, entry, link = ("Q", 20, "Q") if big else ("H", 12, "I")
+            (place,) = struct.unpack_from(f"{order}{link}", head, 8 if big else 4)
+            count = 0
+            while place:
+                if count == most:
+                    return False
+                file.seek(place)
+                (entries,) = struct.unpack(f"{order}{number}", file.read(struct.calcsize(number)))
+                file.seek(entries * entry, os.SEEK_CUR)
+                (place,) = struct.unpack(f"{order}{link}", file.read(struct.calcsize(link)))
+                count += 1
+    except (OSError, struct.error, OverflowError, ValueError):
+        return True  # Pillow comes no further
+    return True
 
 
 def rotation_of(picture: Image.Image) -> int:
@@ -150,7 +224,7 @@ def metadata_of(picture: Image.Image) -> dict[str, str]:
 def pixels_as_shown(
     path: str | Path, *, limits: Limits, encoded: bytes | None = None
 ) -> NDArray[np.uint8]:
-    """Decode a still picture, turned as its EXIF orientation says.
+    """Decode a still picture, turned as its EXIF orientation says, damaged or not.
 
     Args:
         path: the file, or what the picture is called in messages.
@@ -161,7 +235,21 @@ def pixels_as_shown(
         `(H, W, 3)` RGB.
 
     Raises:
-        DecodeError: it is damaged.
+        DecodeError: nothing can be made of it.
+    """
+    return decode_still(path, limits=limits, encoded=encoded).pixels
+
+
+def decode_still(path: str | Path, *, limits: Limits, encoded: bytes | None = None) -> StillPixels:
+    """Decode a still picture, and find out what is missing of it.
+
+    Args:
+        path: the file, or what the picture is called in messages.
+        limits: what is refused.
+        encoded: the picture's bytes, where it is no file of its own.
+
+    Raises:
+        DecodeError: nothing can be made of it.
     """
     picture = open_still(path, limits=limits, encoded=encoded)
     if picture is None:
@@ -170,17 +258,73 @@ def pixels_as_shown(
         )
     try:
         with picture:
-            picture.load()  # turns a TIFF file, and then says no more that it is to be turned
-            turn = _TURNS.get(_orientation(picture))
-            shown = picture if turn is None else picture.transpose(turn)
-            if shown.mode.startswith("I"):
-                return _from_sixteen_bits(np.asarray(shown))
-            return np.array(shown.convert("RGB"), dtype=np.uint8)
+            damage = _damage(path, picture, encoded)
+            with _messages(picture.format) as said:
+                picture.load()  # turns a TIFF file, and then says no more that it is to be turned
+            turn = _orientation(picture)
+            pixels = _rgb(picture)
+        return StillPixels(_turned(pixels, turn), (*damage, *said))
     except _DAMAGED as error:
         why = " ".join(str(error).split())
         raise DecodeError(
             f"{str(path)!r} cannot be decoded: {why}", hint="get an undamaged copy"
         ) from error
+
+
+def _damage(path: str | Path, picture: Image.Image, encoded: bytes | None) -> tuple[str, ...]:
+    """Return what the file's own checksums say; only PNG has some that Pillow passes over."""
+    if picture.format != "PNG":
+        return ()
+    with _opened(path, encoded) as file:
+        return png.missing(file)
+
+
+def _opened(path: str | Path, encoded: bytes | None) -> IO[bytes]:
+    return Path(path).open("rb") if encoded is None else io.BytesIO(encoded)
+
+
+@contextmanager
+def _messages(picture_format: str | None) -> Iterator[list[str]]:
+    """Collect what libtiff says while the block runs: it prints errors, and Pillow goes on.
+
+    It does so where it makes RGB itself, of YCbCr for one.
+    """
+    said: list[str] = []
+    if picture_format != "TIFF":
+        yield said
+        return
+    with _one_listener, tempfile.TemporaryFile() as heard:
+        sys.stderr.flush()
+        before = os.dup(2)
+        os.dup2(heard.fileno(), 2)
+        try:
+            yield said
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            heard.seek(0)
+            text = heard.read(_MOST_SAID).decode("utf-8", "replace")
+    said += [f"damaged rows: {' '.join(line.split())}" for line in text.splitlines()[:1]]
+
+
+def _rgb(picture: Image.Image) -> NDArray[np.uint8]:
+    """Return the pixels of a picture as RGB, a band at a time: copies would cost twice as much."""
+    width, height = picture.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        band = picture.crop((0, top, width, min(height, top + rows)))
+        if band.mode.startswith("I"):
+            pixels[top : top + rows] = _from_sixteen_bits(np.asarray(band))
+        else:
+            pixels[top : top + rows] = np.asarray(band.convert("RGB"))
+    return pixels
+
+
+def _turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Turn and mirror as an EXIF orientation says."""
+    turned = np.rot90(pixels, -ROTATIONS.get(orientation, 0) // 90)
+    return np.ascontiguousarray(turned[:, ::-1] if orientation in MIRRORED else turned)
 
 
 def _from_sixteen_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:

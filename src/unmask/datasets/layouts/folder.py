@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from unmask.datasets.layouts.layout import (
-    VIDEO_SUFFIXES,
     Found,
     Layout,
     Placed,
@@ -15,6 +14,7 @@ from unmask.datasets.layouts.layout import (
     sort_placed,
 )
 from unmask.datasets.manifest import Kind, Split, VideoRecord
+from unmask.suffixes import VIDEO_SUFFIXES
 
 SPLITS: dict[str, Split] = {
     "train": "train",

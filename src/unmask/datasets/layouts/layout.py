@@ -14,9 +14,7 @@ from typing import Any
 
 from unmask.datasets.manifest import Kind, Label, Manifest, ManifestInfo, Split, VideoRecord
 from unmask.errors import InputNotFound, ManifestError
-
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
+from unmask.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from unmask.datasets.layouts.layout import PICTURE_SUFFIXES, VIDEO_SUFFIXES, Found, Layout
+from unmask.datasets.layouts.layout import Found, Layout
 from unmask.datasets.layouts.lists import cells_of
 from unmask.datasets.manifest import Kind, Label, Split, VideoRecord
 from unmask.datasets.parquet import read_table, reading
 from unmask.errors import InputNotFound, ManifestError
+from unmask.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
 LABELS: dict[str, Label] = {"real": "real", "fake": "fake", "0": "real", "1": "fake"}
 """Labels by how they may be written, in small or capital letters."""

@@ -1,0 +1,44 @@
+"""What no coded H.264 or HEVC picture may contain: a check that FFmpeg's decoders do not make.
+
+Three zero bytes in a row never occur inside a unit of these codecs: encoders put a byte between.
+Where they do, the data was overwritten (a lost sector, an interrupted download), and the decoder
+often shows something for it without a word.
+
+Source: ITU-T H.264, 7.4.1, and H.265, 7.4.2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_LENGTH_AT = {"h264": 4, "hevc": 21}
+"""Byte of the decoder configuration whose lowest two bits say how long the lengths are."""
+_FORBIDDEN = re.compile(rb"\x00\x00[\x00\x02](?!\x00*$)")
+"""Not at the very end, where zeros may fill up."""
+_FORBIDDEN_BETWEEN_MARKS = re.compile(rb"\x00\x00\x00+[^\x00\x01]|\x00\x00\x02")
+"""In a stream of units with start marks, which begin with zeros themselves."""
+
+
+def is_overwritten(codec: str, configuration: bytes | None, data: bytes) -> bool:
+    """Tell whether a packet holds what its codec never writes; False for other codecs.
+
+    Args:
+        codec: FFmpeg's name of it.
+        configuration: the decoder configuration from the container.
+        data: the packet.
+    """
+    if codec not in _LENGTH_AT or b"\0\0" not in data:
+        return False
+    if not configuration or configuration[0] != 1 or len(configuration) <= _LENGTH_AT[codec]:
+        return _FORBIDDEN_BETWEEN_MARKS.search(data) is not None
+    size = (configuration[_LENGTH_AT[codec]] & 3) + 1
+    return any(_FORBIDDEN.search(unit) for unit in _units(data, size))
+
+
+def _units(data: bytes, size: int) -> Iterator[bytes]:
+    place = 0
+    while place + size <= len(data):
+        length = int.from_bytes(data[place : place + size], "big")
+        yield data[place + size : place + size + length]
+        place += size + length
