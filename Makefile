@@ -1,4 +1,6 @@
 # make demo    set up and scan two bundled clips     make test    set up and run the suite
+# make lint    style, types, contracts               make docs    the documentation site, in out/site
+# make bench   measure speed; BENCH="--sizes 720p --minutes 1" for a part of it
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
@@ -8,7 +10,7 @@ export UNMASK_TEST_DATA ?= $(TEST_DATA)
 endif
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint docs fuzz bench clean
 setup: $(VENV)/.core
 
 $(BIN)/uv:
@@ -37,8 +39,21 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.scan_speed
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+# about ten minutes on two cores; broken off, it goes on where it was
+fuzz: $(VENV)/.dev
+	OMP_NUM_THREADS=1 nice $(BIN)/python tests/fuzz.py --files 7000 --workers 2
+
+# facenet-pytorch pins an old torch; the usual way runs it beside the present one
+$(VENV)/.bench: $(VENV)/.dev
+	$(INSTALL) requests
+	$(INSTALL) --no-deps facenet-pytorch
+	@touch $@
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.scan_speed $(BENCH)
 
 clean:
 	rm -rf $(VENV) report.html

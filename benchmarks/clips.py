@@ -3,7 +3,7 @@
 The encoder needs much memory, and on Linux a child's peak memory starts from its parent's; so the
 process that measures never encodes.
 
-    python -m benchmarks.clips make SOURCE OUT WIDTH HEIGHT SECONDS NOISE
+    python -m benchmarks.clips make SOURCE OUT WIDTH HEIGHT SECONDS NOISE CODEC FACES
     python -m benchmarks.clips repeat SOURCE OUT TIMES
 """
 
@@ -16,9 +16,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 from av.filter import Graph
 
 NOISE_SEED = 1
+ENCODERS = {"h264": "libx264", "hevc": "libx265"}
+OPTIONS = {"h264": {"crf": "23"}, "hevc": {"crf": "28", "x265-params": "log-level=none"}}
 
 
 def frames_of(source: Path, count: int) -> Iterator[av.VideoFrame]:
@@ -61,18 +64,50 @@ def fitting(frame: av.VideoFrame, width: int, height: int, noise: int) -> Graph:
     return graph
 
 
-def make(source: Path, out: Path, *, width: int, height: int, seconds: float, noise: int) -> None:
-    """Encode a clip of a set size and length: libx264, crf 23, default preset and GOP."""
+def tiled(frame: av.VideoFrame) -> av.VideoFrame:
+    """Return four of a picture side by side, two of them mirrored, as yuv420p."""
+    picture = frame.to_ndarray(format="rgb24")
+    row = np.concatenate([picture, picture[:, ::-1]], axis=1)
+    both = np.concatenate([row, row[:, ::-1]], axis=0)
+    return av.VideoFrame.from_ndarray(both, "rgb24").reformat(format="yuv420p")
+
+
+def make(
+    source: Path,
+    out: Path,
+    *,
+    width: int,
+    height: int,
+    seconds: float,
+    noise: int,
+    codec: str = "h264",
+    faces: int = 1,
+) -> None:
+    """Encode a clip of a set size and length with the encoder's default preset and GOP.
+
+    Args:
+        source: a clip of one face.
+        out: the file.
+        width: in pixels.
+        height: in pixels.
+        seconds: of the source, looped.
+        noise: strength of added noise.
+        codec: `h264` or `hevc`.
+        faces: 1, or 4: the source four times in a frame.
+    """
+    if faces not in (1, 4):
+        raise ValueError(f"faces must be 1 or 4, got {faces}")
+    parts = 1 if faces == 1 else 2
     rate = rate_of(source)
     graph: Graph | None = None
     with av.open(str(out), "w") as container:
-        stream = container.add_stream("libx264", rate=rate, options={"crf": "23"})
+        stream = container.add_stream(ENCODERS[codec], rate=rate, options=OPTIONS[codec])
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for index, frame in enumerate(frames_of(source, round(seconds * rate))):
-            graph = graph or fitting(frame, width, height, noise)
+            graph = graph or fitting(frame, width // parts, height // parts, noise)
             frame.pts, frame.time_base = index, Fraction(1, 1000)
             graph.push(frame)
-            fitted = graph.pull()
+            fitted = graph.pull() if faces == 1 else tiled(graph.pull())
             fitted.pts, fitted.time_base = index, 1 / rate
             fitted.pict_type = 0
             container.mux(stream.encode(fitted))
@@ -100,7 +135,8 @@ def main(words: list[str]) -> None:
     """Run one of the two commands."""
     command, source, out, *numbers = words
     if command == "make":
-        width, height, seconds, noise = numbers
+        width, height, seconds, noise, *kind = numbers
+        codec, faces = kind or ("h264", "1")
         make(
             Path(source),
             Path(out),
@@ -108,6 +144,8 @@ def main(words: list[str]) -> None:
             height=int(height),
             seconds=float(seconds),
             noise=int(noise),
+            codec=codec,
+            faces=int(faces),
         )
     else:
         repeat(Path(source), Path(out), int(numbers[0]))

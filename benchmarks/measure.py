@@ -25,6 +25,8 @@ class Run:
     """Largest resident memory."""
     output: str
     """Standard output."""
+    errors: str = ""
+    """Standard error."""
 
 
 def run(command: Sequence[str | Path], *, accepted: Collection[int] = (0,)) -> Run:
@@ -37,12 +39,12 @@ def run(command: Sequence[str | Path], *, accepted: Collection[int] = (0,)) -> R
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         errors.seek(0)
+        said = errors.read().decode(errors="replace")
         if process.returncode not in accepted:
             words = " ".join(str(w) for w in command)
-            said = errors.read().decode(errors="replace")[-2000:]
-            raise SystemExit(f"`{words}` ended with {process.returncode}:\n{said}")
+            raise SystemExit(f"`{words}` ended with {process.returncode}:\n{said[-2000:]}")
         text = output.read().decode(errors="replace")
-    return Run(seconds, usage.ru_maxrss * _MAXRSS_UNIT, text)
+    return Run(seconds, usage.ru_maxrss * _MAXRSS_UNIT, text, said)
 
 
 @dataclass(frozen=True)

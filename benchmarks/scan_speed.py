@@ -1,17 +1,22 @@
 """How long a scan takes, and how much memory: `make bench`, or `python -m benchmarks.scan_speed`.
 
-For a 720p and a 1080p clip, each as a whole process, in turn a b c a b c ...:
+For clips of two sizes and codecs, one and four faces, one and ten minutes, each as a whole process,
+in turn a b c d a b c d ...:
 
     a  PyAV decodes every frame, nothing else
     b  unmask scan CLIP --report --json
     c  the usual way (see `benchmarks.usual_way`), where its packages are installed
+    d  unmask scan CLIP --triage --json
 
-Ratios are taken pair by pair. The table goes to benchmarks/results/scan-speed.md.
+Ratios are taken pair by pair. One more scan with `--profile` gives each stage's share. The table
+goes to benchmarks/results/scan-speed.md. Only some cases: `--sizes 720p --codecs h264 --faces 1
+--minutes 1`.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -20,7 +25,7 @@ import sys
 import tempfile
 import time
 import venv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,12 +35,39 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080)}
 SCANNED = (0, 1, 3)
-GOAL_SCAN_PER_DECODE = 2.0
+GOAL_ONE_FACE = {"720p": 1.5, "1080p": 1.3}
+GOAL_FOUR_FACES = 2.0
+GOAL_TRIAGE = 0.4
+GOAL_USUAL = 5.0
 NOISE = 6
 HELP_RUNS = 5
-LONG_TIMES = 10
+CLIP_SECONDS = 60.0
 WARM_UP_SECONDS = 2.0
 MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one clip is."""
+
+    size: str
+    """A key of `SIZES`."""
+    codec: str
+    """`h264` or `hevc`."""
+    faces: int
+    """1 or 4."""
+    minutes: int
+    """Length; clips of more than one minute repeat that of one without encoding it again."""
+
+    def __str__(self) -> str:
+        """Return it as the first column of the table."""
+        count = "1 face" if self.faces == 1 else f"{self.faces} faces"
+        return f"{self.size} {self.codec}, {count}, {self.minutes} min"
+
+    @property
+    def goal(self) -> float:
+        """Most that a scan may take, in decoding times."""
+        return GOAL_ONE_FACE[self.size] if self.faces == 1 else GOAL_FOUR_FACES
 
 
 @dataclass(frozen=True)
@@ -49,11 +81,12 @@ class Setup:
 
 @dataclass(frozen=True)
 class Round:
-    """The three ways, one after the other."""
+    """The four ways, one after the other."""
 
     decode: Run
     scan: Run
     usual: Run | None
+    triage: Run
 
 
 def arguments() -> argparse.Namespace:
@@ -64,13 +97,16 @@ def arguments() -> argparse.Namespace:
     add("--usual-python", default=sys.executable, help="interpreter with torch, for the usual way")
     add("--detector", type=Path, help="folder of a detector bundle (default: the shipped one)")
     add("--repeats", type=int, default=3)
-    add("--seconds", type=float, default=60.0, help="length of the clips")
-    add("--long", action="store_true", help="also scan a clip ten times as long, for its memory")
+    add("--sizes", nargs="+", choices=tuple(SIZES), default=list(SIZES))
+    add("--codecs", nargs="+", choices=("h264", "hevc"), default=["h264", "hevc"])
+    add("--faces", nargs="+", type=int, choices=(1, 4), default=[1, 4])
+    add("--minutes", nargs="+", type=int, default=[1, 10])
+    add("--seconds", type=float, default=CLIP_SECONDS, help="length of what is called a minute")
     add("--install", action="store_true", help="also install into a fresh environment")
     add("--out", type=Path, default=RESULTS / "scan-speed.md")
     options = parser.parse_args()
-    if options.repeats < 1 or options.seconds <= 0:
-        parser.error("--repeats and --seconds must be above zero")
+    if min(options.repeats, *options.minutes) < 1 or options.seconds <= 0:
+        parser.error("--repeats, --minutes and --seconds must be above zero")
     return options
 
 
@@ -81,14 +117,20 @@ def source_of(options: argparse.Namespace) -> tuple[Path, int]:
     return ROOT / "examples" / "original.mp4", NOISE
 
 
-def clip(setup: Setup, size: str, seconds: float) -> Path:
-    """Make a clip of a size."""
+def clip(setup: Setup, case: Case, seconds: float) -> Path:
+    """Make the clip of a case, or return the one that is there."""
     source, noise = source_of(setup.options)
-    out = setup.folder / f"{size}-{seconds:g}s.mp4"
+    out = setup.folder / f"{case.size}-{case.codec}-{case.faces}-{case.minutes}x{seconds:g}s.mp4"
+    if out.exists():
+        return out
     print(f"making {out.name} ...", flush=True)
-    width, height = SIZES[size]
-    module = [sys.executable, "-m", "benchmarks.clips", "make", source, out]
-    run([*module, str(width), str(height), str(seconds), str(noise)])
+    if case.minutes > 1:
+        one = clip(setup, replace(case, minutes=1), seconds)
+        run([sys.executable, "-m", "benchmarks.clips", "repeat", one, out, str(case.minutes)])
+        return out
+    width, height = SIZES[case.size]
+    words = map(str, (width, height, seconds, noise, case.codec, case.faces))
+    run([sys.executable, "-m", "benchmarks.clips", "make", source, out, *words])
     return out
 
 
@@ -102,18 +144,19 @@ def decode(path: Path) -> Run:
     return run([sys.executable, "-m", "benchmarks.decode_only", path])
 
 
-def scan(setup: Setup, path: Path) -> Run:
-    """Scan a clip; the returned output is its JSON."""
+def scan(setup: Setup, path: Path, *more: str) -> Run:
+    """Scan a clip; the returned output is its coverage as JSON."""
     result = setup.folder / "result.json"
     result.unlink(missing_ok=True)
     detector = setup.options.detector
     chosen = ["--detector", detector] if detector else []
-    outputs = ["--report", setup.folder / "report.html", "--json", result]
-    done = run([unmask(), "scan", path, *outputs, *chosen], accepted=SCANNED)
+    report = [] if "--triage" in more else ["--report", setup.folder / "report.html"]
+    words = [path, *report, "--json", result, *chosen, *more]
+    done = run([unmask(), "scan", *words], accepted=SCANNED)
     document = json.loads(result.read_text(encoding="utf-8"))
     if document["failures"] or len(document["results"]) != 1:
         raise SystemExit(f"the scan failed: {document['failures']}")
-    return Run(done.seconds, done.peak_bytes, json.dumps(document["results"][0]["coverage"]))
+    return replace(done, output=json.dumps(document["results"][0]["coverage"]))
 
 
 def usual(setup: Setup, path: Path) -> Run | None:
@@ -136,12 +179,14 @@ def why_no_usual(python: str) -> str | None:
 
 
 def rounds(setup: Setup, path: Path, repeats: int) -> list[Round]:
-    """Run a, b, c in turn."""
+    """Run a, b, c, d in turn."""
     found = []
     for number in range(1, repeats + 1):
-        each = Round(decode(path), scan(setup, path), usual(setup, path))
-        third = f" {each.usual.seconds:.2f}" if each.usual else ""
-        times = f"{each.decode.seconds:.2f} {each.scan.seconds:.2f}{third} s"
+        usual_run = usual(setup, path)
+        each = Round(decode(path), scan(setup, path), usual_run, scan(setup, path, "--triage"))
+        third = f" {each.usual.seconds:.2f}" if each.usual else " -"
+        times = f"{each.decode.seconds:.2f} {each.scan.seconds:.2f}{third}"
+        times += f" {each.triage.seconds:.2f} s"
         print(f"{path.name} {number}/{repeats}: {times}", flush=True)
         found.append(each)
     return found
@@ -163,42 +208,48 @@ def check(done: list[Round]) -> str:
     return said
 
 
-def speed_rows(size: str, done: list[Round]) -> list[str]:
-    """Return the table rows of a size."""
-    pairs = [r.scan.seconds / r.decode.seconds for r in done]
+def ratio_row(name: str, pairs: list[float], goal: float, *, most: bool) -> str:
+    """Return the row of a ratio with its goal, the most or the least that it should be."""
     ratio = Spread.of(pairs)
-    goal = "met" if ratio.median <= GOAL_SCAN_PER_DECODE else "NOT met"
+    met = ratio.median <= goal if most else ratio.median >= goal
+    return (
+        f"| {name} | {ratio} | {'<=' if most else '>='} {goal:g}: {'met' if met else 'NOT met'} |"
+    )
+
+
+def speed_rows(case: Case, done: list[Round]) -> list[str]:
+    """Return the table rows of a case."""
+    per_decode = [r.scan.seconds / r.decode.seconds for r in done]
+    triage = [r.triage.seconds / r.decode.seconds for r in done]
     rows = [
-        f"| {size} | a: PyAV decode alone, s | {Spread.of([r.decode.seconds for r in done])} | |",
-        f"| {size} | b: unmask scan, s | {Spread.of([r.scan.seconds for r in done])} | |",
-        f"| {size} | b / a | {ratio} | <= {GOAL_SCAN_PER_DECODE:g}: {goal} |",
+        f"| {case} | a: PyAV decode alone, s | {Spread.of([r.decode.seconds for r in done])} | |",
+        f"| {case} | b: unmask scan, s | {Spread.of([r.scan.seconds for r in done])} | |",
+        ratio_row(f"{case} | b / a", per_decode, case.goal, most=True),
     ]
     ways = [(r.usual.seconds, r.scan.seconds) for r in done if r.usual]
     if ways:
-        rows.append(f"| {size} | c: usual way, s | {Spread.of([u for u, _ in ways])} | |")
-        rows.append(f"| {size} | c / b | {Spread.of([u / s for u, s in ways])} | |")
+        per_scan = [usual / scan for usual, scan in ways]
+        rows.append(f"| {case} | c: usual way, s | {Spread.of([u for u, _ in ways])} | |")
+        rows.append(ratio_row(f"{case} | c / b", per_scan, GOAL_USUAL, most=False))
+    rows.append(f"| {case} | d: triage, s | {Spread.of([r.triage.seconds for r in done])} | |")
+    rows.append(ratio_row(f"{case} | d / a", triage, GOAL_TRIAGE, most=True))
     memory = Spread.of([r.scan.peak_bytes / MIB for r in done])
-    return [*rows, f"| {size} | peak memory of b, MiB | {memory} | |"]
+    return [*rows, f"| {case} | peak memory of b, MiB | {memory} | |"]
 
 
-def long_rows(setup: Setup, path: Path, size: str) -> list[str]:
-    """Scan a clip and the same ten times over once each; return the rows of their memory."""
-    longer = setup.folder / "long.mp4"
-    run([sys.executable, "-m", "benchmarks.clips", "repeat", path, longer, str(LONG_TIMES)])
-    print(f"scanning {path.name} and {LONG_TIMES} times it ...", flush=True)
-    one, many = scan(setup, path), scan(setup, longer)
-    short_frames, long_frames = (json.loads(r.output)["frames_decoded"] for r in (one, many))
-    if long_frames != LONG_TIMES * short_frames:
-        raise SystemExit(f"{longer.name}: {long_frames} frames, not {LONG_TIMES} x {short_frames}")
-    seconds = setup.options.seconds
-    lengths = ((seconds, one), (LONG_TIMES * seconds, many))
-    rows = [
-        f"| {size} | peak memory, {length:g} s clip, MiB | {done.peak_bytes / MIB:.0f} | |"
-        for length, done in lengths
+def memory_rows(peaks: dict[Case, float]) -> list[str]:
+    """Return how the memory of longer clips compares with that of one minute."""
+    return [
+        f"| {case} | memory over that of 1 min | {peak / peaks[replace(case, minutes=1)]:.2f} | |"
+        for case, peak in peaks.items()
+        if case.minutes > 1 and replace(case, minutes=1) in peaks
     ]
-    rows.append(f"| {size} | {LONG_TIMES} x clip: scan, s | {many.seconds:.2f} | |")
-    rows.append(f"| {size} | memory, long / short | {many.peak_bytes / one.peak_bytes:.2f} | |")
-    return rows
+
+
+def stages(setup: Setup, case: Case, path: Path) -> list[str]:
+    """Scan once more and return its stages as a section."""
+    table = scan(setup, path, "--profile").errors
+    return ["", f"## Stages: {case}", "", "```", *table.strip().splitlines(), "```"]
 
 
 def help_row() -> str:
@@ -273,39 +324,53 @@ def clip_line(options: argparse.Namespace) -> str:
     source, noise = source_of(options)
     added = "mild noise added" if noise else "no noise added"
     return (
-        f"- clips: {source.name} looped to {options.seconds:g} s, fitted into the size with black "
-        f"bars where the shape differs, {added}; libx264 crf 23, default GOP"
+        f"- clips: {source.name} looped to {options.seconds:g} s (called a minute), fitted into "
+        f"the size with black bars where the shape differs, {added}; four faces: four times in a "
+        "frame; libx264 crf 23 and libx265 crf 28, default presets and GOPs"
     )
 
 
-def document(lines: list[str], rows: list[str]) -> str:
+def document(lines: list[str], rows: list[str], sections: list[str]) -> str:
     """Put the results into Markdown."""
     head = ["# Scan speed", "", "Whole processes, wall time: median (min-max).", ""]
     table = ["", "| clip | what | value | goal |", "|---|---|---|---|"]
-    return "\n".join([*head, *lines, *table, *rows]) + "\n"
+    return "\n".join([*head, *lines, *table, *rows, *sections]) + "\n"
+
+
+def cases(options: argparse.Namespace) -> list[Case]:
+    """Return the cases that were asked for, short ones first."""
+    kinds = itertools.product(options.minutes, options.sizes, options.codecs, options.faces)
+    return [Case(size, codec, faces, minutes) for minutes, size, codec, faces in kinds]
 
 
 def measure(setup: Setup, load: float) -> str:
     """Do all runs that were asked for and return the document."""
     options = setup.options
-    lines = [*machine(load), clip_line(options), f"- {options.repeats} rounds of a, b, c in turn"]
+    lines = [
+        *machine(load),
+        clip_line(options),
+        f"- {options.repeats} rounds of a, b, c, d in turn",
+    ]
     if setup.why_no_usual:
         lines.append(f"- c, the usual way, was skipped: {setup.why_no_usual}")
     else:
         lines.append(f"- c: {usual_versions(options.usual_python)}; threads as each way defaults")
-    rounds(setup, clip(setup, "720p", WARM_UP_SECONDS), 1)  # warms the disk's cache, fails early
+    warm_up = Case("720p", "h264", 1, 1)
+    rounds(setup, clip(setup, warm_up, WARM_UP_SECONDS), 1)  # warms the disk's cache, fails early
     rows: list[str] = []
-    for size in SIZES:
-        path = clip(setup, size, options.seconds)
+    sections: list[str] = []
+    peaks: dict[Case, float] = {}
+    for case in cases(options):
+        path = clip(setup, case, options.seconds)
         done = rounds(setup, path, options.repeats)
-        lines.append(f"- {size}: {check(done)}")
-        rows += speed_rows(size, done)
-        if options.long and size == "1080p":
-            rows += long_rows(setup, path, size)
-    rows.append(help_row())
+        lines.append(f"- {case}: {check(done)}")
+        rows += speed_rows(case, done)
+        sections += stages(setup, case, path)
+        peaks[case] = max(each.scan.peak_bytes for each in done)
+    rows += [*memory_rows(peaks), help_row()]
     if options.install:
         rows += install_rows(setup.folder)
-    return document(lines, rows)
+    return document(lines, rows, sections)
 
 
 def main() -> None:

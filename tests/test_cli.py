@@ -23,7 +23,7 @@ from commands import Command
 from unmask.cli import scanning
 from unmask.cli.scanning import Outputs
 from unmask.jobs import Job
-from unmask.scan import Scanner
+from unmask.scanner import Scanner
 from unmask.settings import ScanSettings
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -286,7 +286,6 @@ def test_an_output_folder_that_is_missing_is_refused_at_once(
         ["scan", ORIGINAL, "--budget", "0"],
         ["scan", ORIGINAL, "--detector", "nowhere"],
         ["scan", ORIGINAL, "--no-such-option"],
-        ["models", "get", "nothing"],
         ["no-such-command"],
     ],
 )
@@ -309,7 +308,7 @@ def test_doctor_finds_the_installation_ready() -> None:
     assert (done.returncode, "ok       detector" in done.stdout) == (0, True)
 
 
-@pytest.mark.parametrize("words", [[], ["models"], ["data"], ["detectors"]])
+@pytest.mark.parametrize("words", [[], ["data"], ["detectors"]])
 def test_the_list_of_commands_cuts_no_line(unmask: Command, words: list[str]) -> None:
     listed = unmask(*words, "--help").stdout.partition("Commands:")[2]
     assert len(listed.splitlines()) > 2

@@ -24,7 +24,7 @@ from unmask.cli import explaining
 from unmask.cli.choosing import run_keyframes
 from unmask.cli.explain_crops import forged_samples, samples_in, spread
 from unmask.cli.explain_files import map_names
-from unmask.cli.scanning import progress_bar
+from unmask.cli.scanning import RichBar, progress_bar
 from unmask.datasets.loading import CropDataset
 from unmask.datasets.rows import VideoCoverage, VideoCrops
 from unmask.datasets.store import writing
@@ -119,8 +119,12 @@ def test_maps_that_cannot_be_written_cost_the_other_files_nothing(tmp_path: Path
     assert made == ["good-face1-frame0.npz", f"{'x' * 180}-face1-frame0.npz"]
 
 
-def test_the_bar_counts_files_and_the_share_of_the_one_at_work() -> None:
+def test_the_bar_counts_files_and_the_share_of_the_one_at_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with progress_bar(3) as bar:
+        assert isinstance(bar, RichBar)
         (task,) = bar.rich.tasks
         seen = []
         for share in (0.5, 1.0):

@@ -19,7 +19,7 @@ from unmask.cli import scanning
 from unmask.errors import AnalysisCrashed
 from unmask.files import write_text
 from unmask.jobs import Job
-from unmask.scan import Scanner
+from unmask.scanner import Scanner
 from unmask.settings import ScanSettings
 from unmask.values import Scan, Word
 

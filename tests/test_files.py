@@ -11,9 +11,16 @@ import pytest
 
 from bundles import write_bundle
 from unmask.bundle import load_bundle, write_manifest
-from unmask.errors import InputNotFound
+from unmask.errors import InputNotFound, NoUserFolder
 from unmask.evaluation.card import save
-from unmask.files import check_folder_of, drop_partials, file_sha256, write_text, write_whole
+from unmask.files import (
+    check_folder_of,
+    drop_partials,
+    file_sha256,
+    user_folder,
+    write_text,
+    write_whole,
+)
 
 
 def full_disk(descriptor: int) -> None:
@@ -113,3 +120,21 @@ def test_an_output_without_a_folder_is_refused(tmp_path: Path) -> None:
 def test_a_file_has_the_sha256_of_its_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"content")
     assert file_sha256(tmp_path / "a") == hashlib.sha256(b"content").hexdigest()
+
+
+def test_the_users_folder_follows_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("UNMASK_HOME", str(tmp_path))
+    assert user_folder() == tmp_path
+    monkeypatch.delenv("UNMASK_HOME")
+    assert user_folder() == Path.home() / ".local" / "share" / "unmask"
+
+
+def test_without_a_home_the_error_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UNMASK_HOME", raising=False)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    with pytest.raises(NoUserFolder, match="the user has no home folder") as refused:
+        user_folder()
+    assert "UNMASK_HOME" in refused.value.hint

@@ -207,11 +207,12 @@ def test_what_macos_puts_beside_files_is_skipped_in_folders(folder, capsys):
 
 
 def test_every_suffix_that_a_scan_takes_is_taken_by_a_data_set_too(tmp_path):
-    (tmp_path / "real").mkdir()
+    folder = tmp_path / "real" / "clip"
+    folder.mkdir(parents=True)
     for suffix in MEDIA_SUFFIXES:
-        (tmp_path / "real" / f"a{suffix}").touch()
+        (folder / f"a{suffix}").touch()
     assert files_below(tmp_path, VIDEO_SUFFIXES | PICTURE_SUFFIXES) == [
         Path(name) for name in expand([str(tmp_path)])
     ]
     indexed = {record.id for record in index(tmp_path).records}
-    assert indexed == {f"real/a{suffix}" for suffix in VIDEO_SUFFIXES} | {"real"}
+    assert indexed == {f"real/clip/a{suffix}" for suffix in VIDEO_SUFFIXES} | {"real/clip"}

@@ -7,8 +7,8 @@ import pytest
 
 from bundles import manifest
 from unmask.report.wording import statements
-from unmask.scoring import judge_track
 from unmask.values import ConformalAnswer, KeyFrame, LikelihoodStatement, Verdict
+from unmask.verdict import judge_track
 
 ZERO = ((0.0, 0.0), (0.0, 0.0))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,12 +10,13 @@ from hypothesis import strategies as st
 from bundles import OUTPUTS, SIZE, _field, onnx_model
 from unmask.errors import BundleError
 from unmask.onnx_file import output_names, pruned
+from unmask.quiet import onnxruntime
 
 IMAGE = np.random.default_rng(0).normal(size=(2, 3, SIZE, SIZE)).astype(np.float32)
 
 
 def results(model: bytes, names: list[str]) -> list[np.ndarray]:
-    return ort.InferenceSession(model).run(names, {"image": IMAGE})
+    return onnxruntime().InferenceSession(model).run(names, {"image": IMAGE})
 
 
 @pytest.mark.parametrize("kept", [["logit"], ["features"], ["gradient"], list(OUTPUTS)])

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from clips import write_clip
 from unmask import passes
 from unmask.settings import ScanSettings
 from unmask.values import Face
@@ -63,9 +64,31 @@ def test_nothing_sure_leaves_no_face(first_pass_with):
     assert (len(first.tracks), len(first.doubtful)) == (0, 2)
 
 
-def test_a_single_picture_is_reduced_to_no_less_than_a_third(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("frames", "single"), [(1, True), (2, True), (3, False)])
+def test_a_film_of_one_or_two_frames_is_judged_like_a_picture(
+    tmp_path, monkeypatch, frames, single
+):
+    path = write_clip(tmp_path / "short.mp4", frames=frames)
+    monkeypatch.setattr(passes, "create", lambda *_, **__: Detector(left=0.95, right=(0.95,)))
+    assert passes.first_pass(path, ScanSettings()).is_single_picture is single
+
+
+def test_no_track_spans_a_jump_of_the_clock(tmp_path, monkeypatch):
+    parts = []
+    for hour in (0, 1):
+        stamps = [3_600_000 * hour + 40 * number for number in range(30)]
+        clip = write_clip(tmp_path / f"{hour}.ts", frames=30, stamps=stamps, size=(640, 480))
+        parts.append(clip.read_bytes())
+    (tmp_path / "whole.ts").write_bytes(b"".join(parts))
+    monkeypatch.setattr(passes, "create", lambda *_, **__: Detector(left=0.5, right=(0.95,)))
+    first = passes.first_pass(tmp_path / "whole.ts", ScanSettings())
+    assert len(first.tracks) >= 2
+    assert all(t.pts_seconds[-1] - t.pts_seconds[0] < 2 for t in first.tracks)
+
+
+def test_pictures_are_reduced_to_no_less_than_two_fifths(tmp_path, monkeypatch):
     monkeypatch.setattr(passes, "create", lambda *_, **__: Detector(left=0.5, right=(0.5,)))
     Image.new("RGB", (3000, 30)).save(tmp_path / "wide.png")
     first = passes.first_pass(tmp_path / "wide.png", ScanSettings())
-    assert first.coverage.scale == pytest.approx(1 / 3)
-    assert first.least_face_px == pytest.approx(60)
+    assert first.coverage.scale == pytest.approx(0.4)
+    assert first.least_face_px == pytest.approx(50)

@@ -24,7 +24,7 @@ STAY_SECONDS = 400 if os.environ.get("UNMASK_SLOW_TESTS") else 31
 """How long a process that has scanned stays: ONNX Runtime sends after ten seconds."""
 SCAN_AND_STAY = """
 import sys, time
-from unmask.scan import Scanner
+from unmask.scanner import Scanner
 scanner = Scanner()
 scanner.scan(sys.argv[1])
 time.sleep(float(sys.argv[2]))

@@ -1,8 +1,7 @@
-"""From logits to words, and when nothing is said."""
+"""Crops and their logits: calibration, sharpness, turn of the head, what cannot be used."""
 
 from dataclasses import replace
-from math import exp, sqrt
-from statistics import NormalDist
+from math import exp
 
 import numpy as np
 import pytest
@@ -11,18 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from bundles import manifest
-from unmask.scoring import (
-    calibrate,
-    cannot_judge,
-    interval,
-    judge_track,
-    judge_video,
-    scored,
-    sharpness,
-    turn,
-    word,
-)
-from unmask.values import KeyFrame, Verdict
+from unmask.scoring import calibrate, scored, sharpness, turn
+from unmask.values import KeyFrame
 
 MANIFEST = manifest()
 CALIBRATION = MANIFEST.calibration
@@ -34,10 +23,6 @@ def key_frame(logit=None, unusable=None):
     return KeyFrame(
         0, 0.0, (0, 0, 9, 9), points, 90.0, difference=None, logit=logit, unusable=unusable
     )
-
-
-def track(*logits, still=False):
-    return judge_track([key_frame(x) for x in logits], MANIFEST, still=still)
 
 
 def probability(logit):
@@ -52,122 +37,6 @@ def test_calibration_equals_its_closed_form(logits):
 
 def test_calibration_of_extreme_logits_neither_overflows_nor_warns():
     assert calibrate(np.array([-1e6, 1e6]), CALIBRATION).tolist() == [0.0, 1.0]
-
-
-@given(LOGITS)
-def test_an_interval_holds_its_point_and_lies_in_the_unit_range(logits):
-    low, high = interval(np.array(logits), CALIBRATION)
-    point = calibrate(np.array([np.mean(logits)]), CALIBRATION)[0]
-    assert 0 <= low <= point <= high <= 1
-
-
-@given(LOGITS, st.integers(0, 5))
-def test_an_interval_repeats_with_its_seed(logits, seed):
-    values = np.array(logits)
-    assert interval(values, CALIBRATION, seed=seed) == interval(values, CALIBRATION, seed=seed)
-
-
-@pytest.mark.parametrize("logit", [-1.0, 0.0, 0.7])
-def test_without_scatter_an_interval_is_that_of_the_calibrations_normal_distribution(logit):
-    spread = sqrt(0.04 * logit**2 + 2 * 0.01 * logit + 0.09)
-    reach = NormalDist().inv_cdf(0.975) * spread / 1.5
-    expected = probability(logit - reach), probability(logit + reach)
-    assert interval(np.array([logit] * 3), CALIBRATION) == pytest.approx(expected, abs=0.02)
-
-
-def test_scatter_of_the_key_frames_widens_the_interval():
-    low, high = interval(np.array([0.5] * 8), CALIBRATION)
-    wide_low, wide_high = interval(np.array([-2.5, 3.5] * 4), CALIBRATION)
-    assert wide_low < low
-    assert wide_high > high
-
-
-@pytest.mark.parametrize(
-    ("logit", "expected"),
-    [
-        (-9.0, "little evidence"),
-        (np.nextafter(0.0, -1), "little evidence"),
-        (0.0, "some evidence"),
-        (np.nextafter(2.0, 0), "some evidence"),
-        (2.0, "substantial evidence"),
-        (9.0, "substantial evidence"),
-    ],
-)
-def test_words_begin_at_their_thresholds(logit, expected):
-    assert word(logit, MANIFEST) == expected
-
-
-def test_a_track_is_judged_by_its_mean_logit():
-    verdict = track(1.0, 2.0, 6.0)
-    assert verdict.word == "substantial evidence"
-    assert verdict.logit == pytest.approx(3.0)
-    assert verdict.probability == pytest.approx(probability(3.0))
-    assert verdict.frames_used == 3
-    assert verdict.reason is None
-
-
-def test_unusable_key_frames_do_not_count():
-    frames = [key_frame(-1.0) for _ in range(3)] + [key_frame(50.0, "face too small (9 px)")]
-    assert judge_track(frames, MANIFEST, still=False) == track(-1.0, -1.0, -1.0)
-
-
-def test_too_few_key_frames_cannot_be_judged():
-    verdict = track(5.0, 5.0)
-    assert verdict.word == "cannot judge"
-    assert verdict.probability is verdict.logit is verdict.interval is None
-    assert verdict.frames_used == 2
-    assert verdict.reason == "2 usable key frames of 2, at least 3 needed"
-
-
-@pytest.mark.parametrize("why", ["face too small", "face too blurred"])
-def test_the_commonest_flaw_is_the_reason(why):
-    frames = [key_frame(1.0)] + [key_frame(1.0, f"{why} ({n} px, 40 needed)") for n in range(5)]
-    verdict = judge_track(frames, MANIFEST, still=False)
-    assert verdict.word == "cannot judge"
-    assert verdict.reason == f"1 usable key frame of 6, at least 3 needed; {why} in 5"
-
-
-def test_a_count_of_a_flaw_is_that_of_this_flaw_alone():
-    flaws = ["face too small (9 px)"] * 2 + ["face too blurred (sharpness 1)"]
-    verdict = judge_track([key_frame(1.0, f) for f in flaws], MANIFEST, still=False)
-    assert verdict.reason.endswith("; face too small in 2")
-
-
-def test_no_key_frames_at_all_cannot_be_judged():
-    verdict = track()
-    assert (verdict.word, verdict.frames_used) == ("cannot judge", 0)
-    assert "0 usable key frames of 0" in verdict.reason
-
-
-def test_a_still_needs_one_frame_and_says_so():
-    verdict = track(1.0, still=True)
-    assert (verdict.word, verdict.frames_used) == ("some evidence", 1)
-    assert "one picture only" in verdict.reason
-    assert verdict.interval is None
-    assert track(still=True).word == "cannot judge"
-
-
-def test_a_video_is_as_suspicious_as_its_most_suspicious_face():
-    calm, worst, unknown = track(-3.0, -3.0, -3.0), track(4.0, 4.0, 4.0), track(1.0)
-    assert judge_video([calm, worst, unknown], why_none="no face found") is worst
-    assert judge_video([unknown, calm], why_none="no face found") is calm
-
-
-def test_among_faces_of_one_word_the_highest_logit_counts():
-    low, high = track(2.5, 2.5, 2.5), track(3.5, 3.5, 3.5)
-    assert judge_video([high, low], why_none="") is high
-    assert judge_video([low, high], why_none="") is high
-
-
-def test_a_video_without_a_face_says_why():
-    assert judge_video([], why_none="no face found") == cannot_judge("no face found")
-
-
-def test_a_video_whose_faces_cannot_be_judged_gives_the_best_ones_reason():
-    verdict = judge_video([track(), track(1.0, 1.0)], why_none="no face found")
-    assert verdict.word == "cannot judge"
-    assert verdict.frames_used == 2
-    assert verdict.reason == f"no face could be judged: {track(1.0, 1.0).reason}"
 
 
 FLAT = np.full((32, 32, 3), 128, dtype=np.uint8)
@@ -225,10 +94,3 @@ def test_sharpness_equals_scipys_laplacian():
     grey = np.random.default_rng(2).integers(0, 256, (128, 128), dtype=np.uint8)
     expected = laplace(grey.astype(np.float64))[1:-1, 1:-1].var()
     assert sharpness(np.repeat(grey[..., None], 3, axis=2)) == pytest.approx(expected)
-
-
-def test_a_refusal_without_a_reason_is_no_verdict():
-    with pytest.raises(ValueError, match="needs its reason"):
-        cannot_judge("")
-    with pytest.raises(ValueError, match="does not go with probability"):
-        Verdict("cannot judge", 0.5, None, None, 0, "made up")

@@ -15,7 +15,7 @@ from clips import write_clip
 from unmask.faces.association import overlap
 from unmask.faces.detector import create
 from unmask.passes import FirstPass, choose, decode_chosen, first_pass, measured_key_frame
-from unmask.scan import persons
+from unmask.scanner import persons
 from unmask.settings import ScanSettings
 from unmask.values import KeyFrame
 

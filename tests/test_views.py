@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -24,10 +23,11 @@ from unmask.evaluation.survival import stressed
 from unmask.explain import BundleNetwork
 from unmask.explain.check import Checker, Sample
 from unmask.faces.framing import batch, cut_views, split_views
+from unmask.quiet import onnxruntime
 from unmask.report.document import from_json, to_json
 from unmask.report.html import to_html
 from unmask.runtime import Network, preprocess
-from unmask.scan import Scanner
+from unmask.scanner import Scanner
 from unmask.settings import ScanSettings
 from unmask.values import SCHEMA_VERSION, Scan, ScanDocument
 
@@ -88,7 +88,7 @@ def test_each_views_logit_is_that_of_its_file_in_onnx_runtime(
     output = Network(bundle, threads=1).run(batch([crops]))
     for view, crop, found in zip(bundle.views, crops, output.views, strict=True):
         image = ((crop / 255 - np.array(MEAN)) / np.array(STD)).transpose(2, 0, 1)[None]
-        session = ort.InferenceSession(str(bundle.folder / view.model))
+        session = onnxruntime().InferenceSession(str(bundle.folder / view.model))
         (logit,) = session.run(["logit"], {"image": image.astype(np.float32)})
         assert found.logits[0] == pytest.approx(logit[0], abs=1e-5)
 

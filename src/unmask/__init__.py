@@ -1,10 +1,113 @@
 """Find out which faces in a video are deepfakes, why, and how sure that is.
 
->>> from unmask.scan import Scanner            # doctest: +SKIP
->>> Scanner().scan("talk.mp4").result.verdict  # doctest: +SKIP
+    >>> import unmask
+    >>> result = unmask.scan("examples/forged.mp4")  # doctest: +SKIP
+    >>> result.verdict.word  # doctest: +SKIP
+    'substantial evidence'
+
+Everything public is listed in `__all__` and loaded when it is first used, so that `import unmask`
+takes milliseconds. PyTorch is never imported by anything here.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
 
 from unmask.quiet import stop_telemetry
 
 # the one thing done at import: a library that is loaded before it has sent something already
 stop_telemetry()
+
+TYPE_CHECKING = False  # read by type checkers as true; importing `typing` would take 10 ms
+if TYPE_CHECKING:
+    from unmask.api import ScanResult, scan, write_report
+    from unmask.detector import Detector
+    from unmask.errors import (
+        AnalysisCrashed,
+        BundleError,
+        DecodeError,
+        DownloadError,
+        InputError,
+        InputNotFound,
+        LimitExceeded,
+        ManifestError,
+        NotMedia,
+        RecipeError,
+        TrainingStopped,
+        UnmaskError,
+    )
+    from unmask.scanner import Scanner
+    from unmask.settings import Limits, ScanSettings
+    from unmask.values import Failure
+
+    __version__: str
+
+_HOME = {
+    "ScanResult": "unmask.api",
+    "scan": "unmask.api",
+    "write_report": "unmask.api",
+    "Detector": "unmask.detector",
+    "Failure": "unmask.values",
+    "Limits": "unmask.settings",
+    "ScanSettings": "unmask.settings",
+    "Scanner": "unmask.scanner",
+} | dict.fromkeys(
+    (
+        "AnalysisCrashed",
+        "BundleError",
+        "DecodeError",
+        "DownloadError",
+        "InputError",
+        "InputNotFound",
+        "LimitExceeded",
+        "ManifestError",
+        "NotMedia",
+        "RecipeError",
+        "TrainingStopped",
+        "UnmaskError",
+    ),
+    "unmask.errors",
+)
+"""The module that each public name is loaded from."""
+
+__all__ = [
+    "AnalysisCrashed",
+    "BundleError",
+    "DecodeError",
+    "Detector",
+    "DownloadError",
+    "Failure",
+    "InputError",
+    "InputNotFound",
+    "LimitExceeded",
+    "Limits",
+    "ManifestError",
+    "NotMedia",
+    "RecipeError",
+    "ScanResult",
+    "ScanSettings",
+    "Scanner",
+    "TrainingStopped",
+    "UnmaskError",
+    "__version__",
+    "scan",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first used."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("unmask")
+    if name not in _HOME:
+        raise AttributeError(f"module 'unmask' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value  # later uses find it without coming here
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted(__all__)

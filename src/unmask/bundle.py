@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from unmask.errors import BundleError
 from unmask.files import file_sha256, write_text
 from unmask.onnx_check import read_network
-from unmask.values import UNSEEN
+from unmask.values import UNSEEN, Word
 
 BUNDLE_VERSION = "1"
 MANIFEST = "detector.json"
@@ -210,6 +210,58 @@ class OperatingPoint(Strict):
     """What it was chosen on; None: on what the calibration was fitted on."""
 
 
+class MeasuredWordRate(Strict):
+    """How often a verdict's word was given to videos of sources that the calibration left out."""
+
+    word: Word
+    """The word."""
+    of_genuine: Annotated[float, Field(ge=0, le=1)]
+    """Share of genuine videos that got it."""
+    of_fake: Annotated[float, Field(ge=0, le=1)]
+    """Share of forged videos that got it."""
+
+
+class Words(Strict):
+    """Where a verdict's words begin, and how often each was given on sources left out."""
+
+    little_up_to: float
+    """Calibrated log odds at or below which a face gets `little evidence`."""
+    some_from: float
+    """Log odds from which it gets `some evidence`; `inconclusive` lies between."""
+    substantial_from: float
+    """Log odds from which it gets `substantial evidence`."""
+    substantial_key_frames: Annotated[int, Field(ge=1)]
+    """Fewest usable key frames behind `substantial evidence`."""
+    source_sd: Annotated[float, Field(ge=0)] | None
+    """Standard deviation, over sources, of the shift of the log odds that would have made the
+    calibration right on a source it left out; None: fewer than two sources."""
+    genuine: Annotated[int, Field(ge=0)]
+    """Genuine videos behind the rates."""
+    fakes: Annotated[int, Field(ge=0)]
+    """Forged videos behind the rates."""
+    rates: tuple[MeasuredWordRate, ...]
+    """How often each word was given; sources weigh alike."""
+    data: str
+    """The sources, and how the rates were measured."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Words:
+        if not self.little_up_to < self.some_from <= self.substantial_from:
+            raise ValueError("the words of a verdict must begin in ascending order")
+        return self
+
+
+class MethodRate(Strict):
+    """How often forgeries of one kind were missed."""
+
+    method: str
+    """The way of forging, such as `lip-sync`."""
+    missed: Annotated[float, Field(ge=0, le=1)] | None
+    """Share of its videos that got `little evidence`; None: never tested."""
+    videos: Annotated[int, Field(ge=0)]
+    """Videos behind it."""
+
+
 class Judgeable(Strict):
     """What a face must be for its score to mean anything."""
 
@@ -294,6 +346,11 @@ class BundleManifest(Strict):
     """When not to judge; None: not measured."""
     calibrated_range: CalibratedRange | None = None
     """What the calibration data looked like; None: not measured."""
+    words: Words | None = None
+    """Where the words of a verdict begin; None: derived from the operating points, and how often a
+    word is given is not known."""
+    method_rates: tuple[MethodRate, ...] = ()
+    """What it is likely to miss, by method."""
     judgeable: Judgeable
     """What a face must be."""
     training_data: str

@@ -6,8 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from unmask.bundle import MANIFEST, shipped_folder
-from unmask.errors import InputNotFound, ModelNotFound
-from unmask.faces.downloads import user_folder
+from unmask.errors import InputNotFound, NoUserFolder
+from unmask.files import user_folder
 from unmask.hub import fetch, is_hub_id
 
 SHIPPED = "default"
@@ -22,7 +22,7 @@ def detectors_folder() -> Path:
 def installed() -> dict[str, Path]:
     """Return the folders of all detectors by name, the shipped one first."""
     own: list[Path] = []
-    with suppress(ModelNotFound):  # a user without a home folder has the shipped one
+    with suppress(NoUserFolder):  # a user without a home folder has the shipped one
         own = sorted(path.parent for path in detectors_folder().glob(f"*/{MANIFEST}"))
     return {SHIPPED: shipped_folder()} | {path.name: path for path in own if path.name != SHIPPED}
 

@@ -51,7 +51,9 @@ class Detector:
 
     def __init__(self, bundle: Bundle, *, threads: int = 2) -> None:
         self.bundle = bundle
-        self._network = Network(bundle, threads=threads)
+        """The checked bundle."""
+        self.network = Network(bundle, threads=threads)
+        """Its networks, as one."""
 
     @classmethod
     def from_pretrained(
@@ -92,7 +94,7 @@ class Detector:
                 network's they are resized. What other views see is cut out of them: crops larger
                 than `preprocessing.size_px` keep more of it.
         """
-        logits = self._network.run(self.split(crops)).logits
+        logits = self.network.run(self.split(crops)).logits
         values = np.asarray(logits, dtype=np.float64)
         return Scores(logits, calibrate(values, self.bundle.manifest.calibration))
 
@@ -101,7 +103,7 @@ class Detector:
 
         Args: as of `scores`.
         """
-        return self._network.run(self.split(crops), evidence=True)
+        return self.network.run(self.split(crops), evidence=True)
 
     def input_gradients(self, crops: NDArray[np.uint8]) -> tuple[Float, ...]:
         """Return for each view d logit / d normalised input, `(N, 3, S, S)`.
@@ -111,7 +113,7 @@ class Detector:
         """
         return tuple(
             network.input_gradients(preprocess(own, network.view.preprocessing))
-            for network, own in zip(self._network.views, self.split(crops), strict=True)
+            for network, own in zip(self.network.views, self.split(crops), strict=True)
         )
 
     def split(self, crops: NDArray[np.uint8]) -> Batch:

@@ -9,7 +9,7 @@
     ├── DecodeError         the file opened, but no picture could be decoded
     ├── ManifestError       a manifest, a crop store or a data set's folder cannot be used
     ├── BundleError         a detector bundle is damaged, incomplete or of another version
-    ├── ModelNotFound       a face detector's model file is not installed
+    ├── NoUserFolder        the user has no home folder for detectors of their own
     ├── DownloadError       a download failed or did not have the expected SHA-256
     ├── TrainingStopped     a training run cannot go on: its loss is no longer a number
     └── AnalysisCrashed     the process that analysed a file died
@@ -74,8 +74,8 @@ class BundleError(UnmaskError):
     """A detector bundle is damaged, incomplete or of another version."""
 
 
-class ModelNotFound(UnmaskError):
-    """A face detector's model file is not installed."""
+class NoUserFolder(UnmaskError):
+    """The user has no home folder for detectors of their own."""
 
 
 class DownloadError(UnmaskError):

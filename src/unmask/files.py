@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, into a folder that is there, and told apart by SHA-256."""
+"""Files: written whole or not at all, told apart by SHA-256; the user's folder of detectors."""
 
 from __future__ import annotations
 
@@ -10,12 +10,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from unmask.errors import InputNotFound
+from unmask.errors import InputNotFound, NoUserFolder
 
 _FULL = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 """No room on the disk, or none within a quota or a limit."""
 _NAME_CHARACTERS = 40
 """Of a name in that of the half written file, which may not be longer than 255 bytes."""
+
+
+def user_folder() -> Path:
+    """Return the folder of the user's own detectors: `$UNMASK_HOME` or `~/.local/share/unmask`.
+
+    Raises:
+        NoUserFolder: the user has no home folder.
+    """
+    if named := os.environ.get("UNMASK_HOME"):
+        return Path(named)
+    try:
+        home = Path.home()
+    except RuntimeError as error:
+        raise NoUserFolder(
+            "there is no folder for detectors of your own: the user has no home folder",
+            hint="set UNMASK_HOME to the folder where they are to lie",
+        ) from error
+    return home / ".local" / "share" / "unmask"
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from unmask.bundle import PATTERNS, Bundle
 from unmask.errors import DownloadError, UnmaskError
-from unmask.faces.downloads import user_folder
+from unmask.files import user_folder
 
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 

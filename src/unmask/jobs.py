@@ -60,7 +60,7 @@ class _Analysis:
     def __init__(self, job: Job) -> None:
         from unmask.catalogue import find
         from unmask.runtime import Network
-        from unmask.scan import Scanner
+        from unmask.scanner import Scanner
 
         folder = None if job.detector is None else str(find(job.detector))
         self._scanner = Scanner(folder, settings=job.settings, threads=job.threads)
@@ -140,6 +140,19 @@ def attempt(path: str, analyse: Callable[[], Result]) -> Result | UnmaskError:
         )
 
 
+def scan_here(path: str, job: Job) -> Scan | UnmaskError:
+    """Scan a file in this process, where no limit of time or memory holds.
+
+    Args:
+        path: the file.
+        job: what it is scanned with.
+
+    Raises:
+        BundleError, InputNotFound, ValueError: the job itself cannot be done.
+    """
+    return _scan(_load(job), path)
+
+
 def scan_all(
     paths: Sequence[str], job: Job, *, workers: int = 1, progress: Listen | None = None
 ) -> Iterator[tuple[int, Scan | UnmaskError]]:
@@ -155,7 +168,7 @@ def scan_all(
         The place of each file in `paths` with its scan or its error, once it is finished.
 
     Raises:
-        BundleError, InputNotFound, ModelNotFound, ValueError: the job itself cannot be done.
+        BundleError, InputNotFound, ValueError: the job itself cannot be done.
     """
     results = run_all(
         paths,

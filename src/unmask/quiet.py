@@ -7,17 +7,12 @@ import of it goes through here. docs/privacy.md says of each library what its de
 
 from __future__ import annotations
 
-import atexit
-import logging
 import os
-import secrets
-import shutil
 import sys
-import tempfile
-from pathlib import Path
-from typing import Any
 
-_log = logging.getLogger(__name__)
+TYPE_CHECKING = False  # read by type checkers as true; `import unmask` comes here, and is quick
+if TYPE_CHECKING:
+    from typing import Any
 
 TELEMETRY = {
     "ORT_DISABLE_TELEMETRY": "1",
@@ -38,7 +33,9 @@ def stop_telemetry() -> None:
     `disable_telemetry_events` was measured to send what it has at once.
     """
     if "onnxruntime" in sys.modules and "ORT_DISABLE_TELEMETRY" not in os.environ:
-        _log.warning(
+        import logging
+
+        logging.getLogger(__name__).warning(
             "onnxruntime was imported before unmask, and sends telemetry: import unmask first, or "
             "set ORT_DISABLE_TELEMETRY=1"
         )
@@ -52,6 +49,12 @@ def leave_no_caches() -> None:
     Nothing is made until a library does so, and a folder that the user named stays in use. Not for
     notebooks: matplotlib reads its settings from the same folder.
     """
+    import atexit
+    import secrets
+    import shutil
+    import tempfile
+    from pathlib import Path
+
     for name, value in PLUGINS.items():
         os.environ.setdefault(name, value)
     # not made here, as most commands need none; nobody can guess the name and be there first

@@ -16,6 +16,7 @@ from unmask.errors import BundleError
 from unmask.onnx_check import read_network
 from unmask.onnx_file import pruned
 from unmask.quiet import onnxruntime
+from unmask.stages import stage
 
 Float = NDArray[np.float32]
 INPUT = "image"
@@ -150,6 +151,7 @@ class ViewNetwork:
         starts = range(0, len(images), batch)
         return self._score((images[start : start + batch] for start in starts), evidence=evidence)
 
+    @stage("network")
     def _score(self, batches: Iterable[Float], *, evidence: bool) -> ViewOutput:
         outputs = OUTPUTS if evidence else OUTPUTS[:1]
         parts = [_compute(self._session, outputs, images) for images in batches]

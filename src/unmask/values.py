@@ -22,7 +22,9 @@ Point = tuple[float, float]
 Landmarks = tuple[Point, Point, Point, Point, Point]
 """Left eye, right eye, nose, left mouth corner, right mouth corner (as seen in the picture)."""
 
-Word = Literal["substantial evidence", "some evidence", "little evidence", "cannot judge"]
+Word = Literal[
+    "substantial evidence", "some evidence", "inconclusive", "little evidence", "cannot judge"
+]
 """How much speaks for manipulation."""
 
 Answer = Literal["real", "fake", "cannot judge"]
@@ -259,13 +261,29 @@ class ConformalAnswer:
 
 
 @dataclass(frozen=True)
+class WordRate:
+    """How often a verdict's word is given to genuine and to forged videos of sources left out."""
+
+    of_genuine: float
+    """Share of the genuine ones that get this word."""
+    of_fake: float
+    """Share of the forged ones that get it."""
+    genuine: int
+    """Genuine videos behind it."""
+    fakes: int
+    """Forged videos behind it."""
+    data: str
+    """What was measured, and how."""
+
+
+@dataclass(frozen=True)
 class Verdict:
     """A judgement in words, with the number behind it."""
 
     word: Word
     """How much speaks for manipulation."""
     probability: float | None
-    """Calibrated P(fake) at even prior odds."""
+    """Calibrated P(fake) at even prior odds, no further than the calibration data support."""
     interval: tuple[float, float] | None
     """95 % interval of the probability; None for a single key frame, whose scatter is not known."""
     logit: float | None
@@ -280,6 +298,15 @@ class Verdict:
     """Conformal answer; None likewise."""
     out_of_range: str | None = None
     """In what the face is poorer than what the calibration saw; None: in nothing that is known."""
+    interval_covers_sources: bool = False
+    """Whether the interval also covers how far the calibration is off on films of other sources;
+    if not, it covers the scatter of the key frames and the size of the calibration set alone."""
+    rate: WordRate | None = None
+    """How often this word is given; None: the detector's card does not say."""
+    faces_judged: int | None = None
+    """Faces among which the strongest decides; None: a judgement of one face."""
+    deciding_track: int | None = None
+    """Track of the face that decides; None: a judgement of one face, or nothing was judged."""
 
     def __post_init__(self) -> None:
         """A refusal has a reason and no probability; a judgement has one."""
@@ -367,8 +394,20 @@ class Coverage:
     """Share of the frames that the file should have and that are not in it or give no picture, in
     [0, 1]; an estimate where the file does not say how many it should have."""
     damaged_ratio: float = 0.0
-    """Share of the decoded frames that are damaged or refer to damaged ones, in [0, 1]: no key frame
-    is chosen from them."""
+    """Share of the decoded frames that are damaged or refer to damaged ones, in [0, 1]; no key
+    frame is chosen from them."""
+
+
+@dataclass(frozen=True)
+class MissRate:
+    """How often a detector missed forgeries of one kind."""
+
+    method: str
+    """The way of forging, such as `lip-sync`."""
+    missed: float | None
+    """Share of its videos that got `little evidence`; None: never tested."""
+    videos: int
+    """Videos behind it."""
 
 
 @dataclass(frozen=True)
@@ -383,6 +422,8 @@ class DetectorInfo:
     """What the probabilities were calibrated on."""
     limits: tuple[str, ...]
     """What its makers say it cannot do."""
+    misses: tuple[MissRate, ...] = ()
+    """What it is likely to miss, by method; empty: the detector's card does not say."""
 
 
 @dataclass(frozen=True)
@@ -398,7 +439,7 @@ class StressedVerdict:
 
 
 @dataclass(frozen=True)
-class ScanResult:
+class ScanRecord:
     """Everything known about one file after a scan. Its JSON is versioned."""
 
     schema_version: str
@@ -445,7 +486,7 @@ class ScanDocument:
 
     schema_version: str
     """Version of this structure."""
-    results: tuple[ScanResult, ...]
+    results: tuple[ScanRecord, ...]
     """A result for each file that was scanned, in the order given."""
     failures: tuple[Failure, ...]
     """The files that were not."""
@@ -496,7 +537,7 @@ class KeyFramePicture:
 class Scan:
     """A scan result and the pictures that go with it."""
 
-    result: ScanResult
+    result: ScanRecord
     """The result."""
     pictures: tuple[KeyFramePicture, ...]
     """One for each key frame that was scored."""

@@ -245,7 +245,7 @@ def test_only_validation_rows_are_fitted_on() -> None:
 
 
 def test_a_calibrated_bundle_loads_and_says_what_it_rests_on(tmp_path: Path) -> None:
-    bundle = write_bundle(tmp_path / "d")
+    bundle = write_bundle(tmp_path / "d", metrics=[])
     model = bundle.manifest.files["model.onnx"]
     given = predictions(drawn(300, 2), model_sha256=model)
     made = calibrated(bundle, given, costs=[CostMatrix(miss=10, false_alarm=1)])

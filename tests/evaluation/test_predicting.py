@@ -29,7 +29,7 @@ from unmask.evaluation.predictions import PredictionRow
 from unmask.evaluation.sources import PictureSource, Rows
 from unmask.evaluation.units import units_of
 from unmask.runtime import Network
-from unmask.scan import Scanner
+from unmask.scanner import Scanner
 from unmask.settings import ScanSettings
 from unmask.workers import run_all
 

@@ -17,10 +17,10 @@ from unmask.report.document import from_json, to_json
 from unmask.report.html import to_html
 from unmask.report.wording import survival
 from unmask.runtime import Network
-from unmask.scan import Scanner
-from unmask.scoring import cannot_judge
+from unmask.scanner import Scanner
 from unmask.settings import ScanSettings
 from unmask.values import SCHEMA_VERSION, Scan, ScanDocument
+from unmask.verdict import cannot_judge
 
 FORGED = Path(__file__).parent.parent.parent / "examples" / "forged.mp4"
 

@@ -1,15 +1,10 @@
 """What every face detector does, and how one is made."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
 
-from unmask.errors import ModelNotFound
 from unmask.faces.detector import create
-from unmask.faces.downloads import MODELS
 
 
 def test_the_astronaut_has_one_face(any_detector, astronaut):
@@ -85,31 +80,3 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
 def test_no_threads_are_refused():
     with pytest.raises(ValueError, match="threads must be at least 1, got 0"):
         create("mtcnn", threads=0)
-
-
-def test_mtcnn_takes_no_model_path():
-    with pytest.raises(ValueError, match="takes no model_path"):
-        create("mtcnn", model_path=Path("other.onnx"))
-
-
-def test_a_missing_model_names_the_command_that_gets_it(monkeypatch, tmp_path):
-    pytest.importorskip("cv2")
-    monkeypatch.setenv("UNMASK_HOME", str(tmp_path))
-    with pytest.raises(ModelNotFound, match=r"face_detection_yunet\.onnx") as caught:
-        create("yunet")
-    assert caught.value.hint == "unmask models get yunet"
-
-
-def test_missing_opencv_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(ModelNotFound, match="needs OpenCV") as caught:
-        create("yunet")
-    assert caught.value.hint == "pip install 'unmask[yunet]'"
-
-
-def test_a_file_that_is_no_model_is_refused(tmp_path):
-    pytest.importorskip("cv2")
-    wrong = tmp_path / MODELS["yunet"].file
-    wrong.write_bytes(b"not a model")
-    with pytest.raises(ModelNotFound, match="not a model that OpenCV can read"):
-        create("yunet", model_path=wrong)

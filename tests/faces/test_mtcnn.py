@@ -1,5 +1,6 @@
 """MTCNN against facenet-pytorch, and its search around earlier boxes."""
 
+import json
 import os
 from pathlib import Path
 
@@ -8,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faces import reference
+from faces import pictures, reference
 from unmask.faces.area import AreaTable
-from unmask.faces.mtcnn import MtcnnDetector, pyramid, suppress
+from unmask.faces.boxes import suppress
+from unmask.faces.mtcnn import MtcnnDetector, pyramid
 
 MIN_FACE_PX = 24
+REFERENCE = Path(__file__).with_name("mtcnn_reference.json")
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +28,21 @@ def real_frames():
     if "UNMASK_TEST_DATA" not in os.environ:
         pytest.skip("UNMASK_TEST_DATA is not set")
     return reference.frames(Path(os.environ["UNMASK_TEST_DATA"]) / "videos", 1, 480)
+
+
+def test_public_faces_are_those_that_facenet_pytorch_gave(detector):
+    """The file is what `tools/make_face_references.py` wrote."""
+    expected = json.loads(REFERENCE.read_text(encoding="utf-8"))
+    images = pictures.pictures()
+    assert images.keys() == expected.keys()
+    for name, faces in expected.items():
+        found = detector.detect(images[name])
+        assert len(found) == len(faces), name
+        for face in faces:
+            best = max(found, key=lambda f: reference.iou(face["box"], f.box))
+            assert reference.iou(face["box"], best.box) > 0.95, name
+            gaps = np.linalg.norm(np.array(face["landmarks"]) - best.landmarks, axis=1)
+            assert gaps.max() < 2, name
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -21,7 +21,7 @@ from unmask.values import (
     Landmarks,
     SaliencyMap,
     Scan,
-    ScanResult,
+    ScanRecord,
     StreamInfo,
     TrackResult,
     Verdict,
@@ -116,7 +116,7 @@ def make_scan() -> Scan:
         make_track(2, 12.0, 61.0, [0.12, 0.22, 0.06, 0.31, 0.18]),
         make_track(3, 40.0, 44.0, [None, None]),
     )
-    result = ScanResult(
+    result = ScanRecord(
         schema_version=SCHEMA_VERSION,
         video=make_video(),
         verdict=tracks[0].verdict,

@@ -10,12 +10,12 @@ import pytest
 
 from unmask.errors import InputError
 from unmask.report.document import from_json, schema, to_json
-from unmask.values import SCHEMA_VERSION, Scan, ScanDocument, ScanResult
+from unmask.values import SCHEMA_VERSION, Scan, ScanDocument, ScanRecord
 
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
 
 
-def one(result: ScanResult) -> ScanDocument:
+def one(result: ScanRecord) -> ScanDocument:
     return ScanDocument(SCHEMA_VERSION, (result,), ())
 
 

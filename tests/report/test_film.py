@@ -12,7 +12,7 @@ from PIL import Image
 from unmask.passes import first_pass
 from unmask.report.film import FilmStyle, draw_film
 from unmask.report.overlays import laid_over, write_maps
-from unmask.scan import Scanner
+from unmask.scanner import Scanner
 from unmask.settings import ScanSettings
 from unmask.values import Scan
 

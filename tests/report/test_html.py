@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import pytest
 
 from unmask.report.html import to_html, to_html_batch
-from unmask.values import ConformalAnswer, LikelihoodStatement, Scan
+from unmask.values import ConformalAnswer, LikelihoodStatement, MissRate, Scan, WordRate
 
 
 class Page(HTMLParser):
@@ -81,10 +81,36 @@ def test_verdict_comes_with_its_number_interval_and_limits(page: Page) -> None:
     for part in (
         "Substantial evidence of manipulation",
         "89\u00a0%",
-        "95 % interval: 76\u00a0% to 97\u00a0%",
+        "76\u00a0% \u2013 97\u00a0%",
+        "95 % range: scatter between the key frames alone",
         "not proof",
     ):
         assert part in page.text
+
+
+def test_a_verdict_says_how_often_it_is_given_and_what_it_may_miss(scan: Scan) -> None:
+    rate = WordRate(0.45, 0.1, 120, 90, "three sources")
+    misses = (MissRate("lip-sync", 0.8, 20), MissRate("generated faces", None, 0))
+    verdict = replace(scan.result.tracks[1].verdict, rate=rate)
+    detector = replace(scan.result.detector, misses=misses)
+    said = to_html(Scan(replace(scan.result, verdict=verdict, detector=detector), scan.pictures))
+    assert "of 20 genuine videos" in said
+    assert "about 9 got this verdict, of 20 manipulated ones about 2" in said
+    assert "lip-sync (80\u00a0% of 20 videos); never tested: generated faces" in said
+
+
+def test_a_video_unlike_the_calibration_gets_no_large_percentage(scan: Scan) -> None:
+    verdict = replace(scan.result.verdict, out_of_range="sharpness: 2, calibrated on 9 to 90")
+    said = to_html(Scan(replace(scan.result, verdict=verdict), scan.pictures))
+    assert "not tested on video like this" in said
+    assert "odds-number" not in said.split("</style>")[1]
+
+
+def test_among_several_faces_the_deciding_one_is_named_and_linked(scan: Scan) -> None:
+    verdict = replace(scan.result.verdict, faces_judged=5, deciding_track=1)
+    said = to_html(Scan(replace(scan.result, verdict=verdict), scan.pictures))
+    assert "Face 1 decides, the strongest of 5" in said
+    assert 'href="#r1-face1">Go to face 1' in said
 
 
 def test_little_evidence_is_not_called_genuine(scan: Scan) -> None:

@@ -349,7 +349,7 @@ def test_strange_labels_and_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="labels are 'real' or 'fake'"):
         read_crops([rewritten(path, label=["real", "forged", "fake"])])
     (tmp_path / "words.parquet").write_text("words")
-    with pytest.raises(ManifestError, match="is no Parquet file"):
+    with pytest.raises(ManifestError, match="is not a Parquet file"):
         read_crops([tmp_path / "words.parquet"])
     with pytest.raises(InputNotFound, match="no crops"):
         read_crops([tmp_path / "absent.parquet"])

@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -43,8 +44,6 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: half the time of a styled one
     help="Find out which faces in a video are deepfakes, why, and how sure that is. Offline.",
 )
-models_app = typer.Typer(no_args_is_help=True, help="Model files that are not in the package.")
-app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
 
 
@@ -93,7 +92,7 @@ Detector = Annotated[
     str | None,
     typer.Option(help="A folder, or a name of `detectors list`.", show_default="the shipped one"),
 ]
-FaceDetector = Annotated[str, typer.Option(help="Face detector: mtcnn or yunet.")]
+FaceDetector = Annotated[str, typer.Option(help="Face detector: yunet or mtcnn.")]
 Selector = Annotated[
     str,
     typer.Option(
@@ -111,8 +110,8 @@ DetectClosely = Annotated[
 DetectSide = Annotated[
     int,
     typer.Option(
-        help="Longer side of the frames faces are sought in; a single picture is reduced to no "
-        "less than a third."
+        help="Least longer side of the reduced frames that faces are searched in; no frame is "
+        "reduced more than 2.5 times."
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of whatever is random.")]
@@ -161,12 +160,30 @@ def scan(  # noqa: PLR0917 - the parameters are the options
             help="Give up a file that takes longer, and report it.", show_default="no limit"
         ),
     ] = None,
+    triage: Annotated[
+        bool,
+        typer.Option(
+            "--triage",
+            help="Take a quick look: key frames of the encoder and a few others, without maps.",
+        ),
+    ] = False,
+    then_full: Annotated[
+        float | None,
+        typer.Option(
+            help="After a --triage, scan those in full whose probability is at least this.",
+            show_default="none",
+        ),
+    ] = None,
+    profile: Annotated[
+        bool,
+        typer.Option("--profile", help="Print how long each stage took, of a single file."),
+    ] = False,
 ) -> None:
     """Scan videos and pictures: a verdict per face and file.
 
     Every verdict comes with its limits, and with what could not be analysed.
     """
-    from unmask.cli.scanning import Outputs, run_scan
+    from unmask.cli.scanning import FullScan, Outputs, profiled_scan, run_scan
     from unmask.jobs import Job
 
     settings = ScanSettings(
@@ -183,7 +200,14 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         seed=seed,
     )
     job = Job(detector, settings, threads, stress, timeout_seconds)
-    raise typer.Exit(run_scan(inputs, Outputs(report, json), job, workers=workers))
+    outputs, full = Outputs(report, json), None
+    if then_full is not None:
+        full = FullScan(job, then_full, triage=triage)
+    if triage:
+        job = replace(job, settings=settings.for_triage())
+    if profile:
+        raise typer.Exit(profiled_scan(inputs, outputs, job))
+    raise typer.Exit(run_scan(inputs, outputs, job, workers=workers, full=full))
 
 
 @app.command()
@@ -230,32 +254,6 @@ def doctor() -> None:
     from unmask.cli.doctor import run_doctor
 
     raise typer.Exit(run_doctor())
-
-
-@models_app.command("list")
-def models_list() -> None:
-    """List models that can be downloaded, and which are there."""
-    from unmask.faces.downloads import MODELS, user_folder
-
-    for model in MODELS.values():
-        path = user_folder() / model.file
-        typer.echo(f"{model.name}\t{'present' if path.is_file() else 'absent'}\t{path}")
-
-
-@models_app.command("get")
-def models_get(
-    name: Annotated[str, typer.Argument(help="Name of a model, such as yunet.")],
-    url: Annotated[str | None, typer.Option(help="A mirror of the same file.")] = None,
-) -> None:
-    """Download a model and check its pinned SHA-256.
-
-    Scanning never uses the network.
-    """
-    from unmask.faces.downloads import MODELS, get
-
-    if name not in MODELS:
-        raise ValueError(f"no model {name!r}; there are: {', '.join(MODELS)}")
-    typer.echo(get(MODELS[name], url=url))
 
 
 explaining.register(app)

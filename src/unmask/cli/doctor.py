@@ -25,12 +25,8 @@ def run_doctor() -> int:
         ready = False
         typer.echo(f"broken   detector: {error}; {error.hint}")
     for name in DETECTORS:
-        try:
-            create(name)
-            typer.echo(f"ok       face detector {name}")
-        except UnmaskError as error:
-            typer.echo(f"missing  face detector {name}: {error}; {error.hint}")
-            ready = ready and name != "mtcnn"
+        create(name)
+        typer.echo(f"ok       face detector {name}")
     for name, how in OPTIONAL.items():
         if find_spec(name) is None:
             typer.echo(f"missing  optional package {name}: {how}")

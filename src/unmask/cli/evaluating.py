@@ -215,7 +215,14 @@ def compare(  # noqa: PLR0917 - the parameters are the options
 
 
 def calibrate(  # noqa: PLR0917 - the parameters are the options
-    predictions: Predictions,
+    predictions: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Predictions of this detector; with several files each is a source of its own, "
+            "left out in turn to measure the words of verdicts.",
+            show_default=False,
+        ),
+    ],
     output: Annotated[
         Path,
         typer.Option(

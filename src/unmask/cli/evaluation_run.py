@@ -34,6 +34,7 @@ from unmask.evaluation.predictions import (
     PredictionRow,
     Predictions,
     PredictionsInfo,
+    pool,
     read_predictions,
     table_of,
     write_predictions,
@@ -314,7 +315,7 @@ def _print_tests(found: Comparison) -> None:
 
 
 def run_calibrate(
-    path: Path,
+    paths: Sequence[Path],
     output: Path,
     *,
     detector: str | None,
@@ -329,7 +330,7 @@ def run_calibrate(
     if copied and output.exists():
         raise InputError(f"{str(output)!r} exists", hint="name a new folder for the copy")
     bundle = load_bundle(folder)
-    rows = validation_rows(read_predictions(path), all_rows=all_rows)
+    rows = validation_rows(pool([read_predictions(p) for p in paths]), all_rows=all_rows)
     made = calibrated(bundle, rows, costs=matrices, **how)
     if copied:
         shutil.copytree(folder, output)
@@ -348,6 +349,12 @@ def run_calibrate(
         for p in made.operating_points
     ]
     print_table(columns, points)
+    if made.words is not None:
+        typer.echo(f"words, on {made.words.data}")
+        print_table(
+            ("word", "of genuine", "of fakes"),
+            [(r.word, f"{r.of_genuine:.1%}", f"{r.of_fake:.1%}") for r in made.words.rates],
+        )
     if made.abstention is not None:
         typer.echo(f"cannot judge: {made.abstention.abstained:.1%}. {made.abstention.guarantee}")
     return 0

@@ -32,7 +32,7 @@ from unmask.report.film import FilmStyle, draw_film
 from unmask.report.overlays import write_maps
 from unmask.report.wording import visible
 from unmask.runtime import preprocess
-from unmask.scan import Scanner
+from unmask.scanner import Scanner
 from unmask.settings import Limits, ScanSettings
 from unmask.values import KeyFramePicture, SaliencyMap
 from unmask.video import probe

@@ -13,7 +13,6 @@ _TRAINING = ("torch", "lightning", "timm", "yaml", "safetensors", "sklearn", "py
 _REST = ("matplotlib", "onnx", "onnxscript", "tensorboard", "torchvision")
 """What else the same extra brings, for export and plots."""
 OPTIONAL = dict.fromkeys(_TRAINING + _REST, _FOR_TRAINING) | {
-    "cv2": "pip install 'unmask[yunet]'",
     "huggingface_hub": "pip install 'unmask[hub]'",
     "pillow_heif": "pip install 'unmask[heic]', for HEIC pictures in tiles, as phones make them",
     "lir": _FOR_EVALUATION,

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import typer
 
@@ -21,12 +20,12 @@ from unmask.cli.app import complain
 from unmask.cli.inputs import expand, refuse_overwriting
 from unmask.errors import AnalysisCrashed, InputError, InputNotFound, UnmaskError
 from unmask.files import check_folder_of, write_text
-from unmask.jobs import Job, scan_all
+from unmask.jobs import Job, scan_all, scan_here
+from unmask.stages import measuring, stage
 
 if TYPE_CHECKING:
-    from unmask.passes import Progress
     from unmask.report.html import Page
-    from unmask.values import Scan, ScanResult, Verdict
+    from unmask.values import Scan, ScanRecord, Verdict
 
 FOUND = ("some evidence", "substantial evidence")
 
@@ -85,7 +84,7 @@ class _Done:
     """Whether a report was asked for."""
     page: Page | None = None
     """The report; None before anything is to be shown."""
-    results: dict[int, ScanResult] = field(default_factory=dict)
+    results: dict[int, ScanRecord] = field(default_factory=dict)
     """Of the files that were analysed, by their place."""
     failures: dict[int, UnmaskError] = field(default_factory=dict)
     """Why others were not, by their place."""
@@ -97,6 +96,7 @@ class _Done:
         """Whether no file is finished."""
         return not self.results and not self.failures
 
+    @stage("taking results")
     def add(self, place: int, outcome: Scan | UnmaskError) -> UnmaskError | None:
         """Take a file's outcome; return why there is no result, if there is none."""
         if not isinstance(outcome, UnmaskError) and (error := self._unwritable(place, outcome)):
@@ -134,6 +134,7 @@ class _Done:
                 said = f"{path!r} was not analysed: {why}"
                 self.failures[place] = AnalysisCrashed(said, hint="scan it again")
 
+    @stage("writing")
     def write(self, outputs: Outputs) -> None:
         """Write what was asked for."""
         from unmask.report.document import to_json
@@ -152,7 +153,34 @@ class _Done:
         self.unwritten += [error for error in errors if error is not None]
 
 
-def run_scan(inputs: list[str], outputs: Outputs, job: Job, *, workers: int) -> int:
+@dataclass(frozen=True)
+class FullScan:
+    """Which files are scanned in full after a triage."""
+
+    job: Job
+    """What they are scanned with."""
+    threshold: float
+    """Least probability of a triage, 0 to 1."""
+    triage: bool = True
+    """Whether there is a triage."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense before any file is opened."""
+        if not self.triage:
+            raise ValueError("--then-full goes with --triage")
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"--then-full is a probability from 0 to 1, got {self.threshold:g}")
+
+    def places(self, results: Mapping[int, ScanRecord]) -> list[int]:
+        """Return the places of the files to scan, the most suspicious first."""
+        probability = {n: result.verdict.probability for n, result in results.items()}
+        likely = {n: p for n, p in probability.items() if p is not None and p >= self.threshold}
+        return sorted(likely, key=lambda n: (-likely[n], n))
+
+
+def run_scan(
+    inputs: list[str], outputs: Outputs, job: Job, *, workers: int, full: FullScan | None = None
+) -> int:
     """Scan everything, print, write, and return the exit code.
 
     A run that is stopped or cannot go on writes what it has, the rest as failures.
@@ -162,7 +190,11 @@ def run_scan(inputs: list[str], outputs: Outputs, job: Job, *, workers: int) -> 
     refuse_overwriting(outputs.files, [Path(path) for path in paths])
     done = _Done(paths, outputs.report is not None)
     try:
-        _scan_and_tell(job, done, workers=workers, quiet=outputs.to_stdout)
+        quiet = outputs.to_stdout
+        _scan_and_tell(job, done, range(len(paths)), workers=workers, quiet=quiet)
+        if full is not None:
+            places = full.places(done.results)
+            _scan_and_tell(full.job, done, places, workers=workers, quiet=quiet)
     except KeyboardInterrupt:
         if not done.empty:
             done.stopped("the run was stopped")
@@ -177,23 +209,51 @@ def run_scan(inputs: list[str], outputs: Outputs, job: Job, *, workers: int) -> 
     return exit_code(list(done.results.values()), [*done.failures.values(), *done.unwritten])
 
 
-def _scan_and_tell(job: Job, done: _Done, *, workers: int, quiet: bool) -> None:
-    """Scan files, and say of each as it is finished what came of it."""
-    paths = done.paths
-    bar = _Bar(len(paths))
+def profiled_scan(inputs: list[str], outputs: Outputs, job: Job) -> int:
+    """Scan one file in this process as `run_scan` does, then print its stages to standard error.
 
-    def hear(place: int, stage: str, share: float) -> None:
-        bar.of_files(paths[place], stage, share)
+    Raises:
+        ValueError: there are several files, or a time after which a worker would be ended.
+    """
+    if (count := len(expand(inputs))) != 1 or job.timeout_seconds is not None:
+        raise ValueError(f"--profile measures one file without a --timeout-seconds, got {count}")
+    outputs.check()
+    paths = expand(inputs)
+    refuse_overwriting(outputs.files, [Path(path) for path in paths])
+    done = _Done(paths, outputs.report is not None)
+    with measuring() as profile:
+        _tell(done, 0, scan_here(paths[0], job), quiet=outputs.to_stdout)
+        done.write(outputs)
+    sys.stderr.write(f"{profile.table()}\n")
+    return exit_code(list(done.results.values()), [*done.failures.values(), *done.unwritten])
+
+
+def _scan_and_tell(
+    job: Job, done: _Done, places: Sequence[int], *, workers: int, quiet: bool
+) -> None:
+    """Scan the files at some places, and say of each as it is finished what came of it."""
+    paths = [done.paths[place] for place in places]
+    if not paths:
+        return
+    bar = progress_bar(len(paths))
+
+    def hear(number: int, stage: str, share: float) -> None:
+        bar.of_files(paths[number], stage, share)
         _load_meanwhile(report=done.reported)
 
     outcomes = scan_all(paths, job, workers=workers, progress=hear)
-    with bar.rich:  # after the workers, as it starts a thread
-        for place, outcome in outcomes:
-            bar.file_done(paths[place])
-            if (error := done.add(place, outcome)) is not None:
-                complain(error)
-            elif not quiet and (error := _print(summary(done.results[place]))) is not None:
-                done.unwritten.append(error)
+    with bar:  # after the workers, as it starts a thread
+        for number, outcome in outcomes:
+            bar.file_done(paths[number])
+            _tell(done, places[number], outcome, quiet=quiet)
+
+
+def _tell(done: _Done, place: int, outcome: Scan | UnmaskError, *, quiet: bool) -> None:
+    """Take a file's outcome and say what came of it."""
+    if (error := done.add(place, outcome)) is not None:
+        complain(error)
+    elif not quiet and (error := _print(summary(done.results[place]))) is not None:
+        done.unwritten.append(error)
 
 
 def _load_meanwhile(*, report: bool) -> None:
@@ -240,7 +300,7 @@ def _unwritten(what: str, error: OSError) -> UnmaskError:
     return failed
 
 
-def exit_code(results: Sequence[ScanResult], errors: Sequence[UnmaskError]) -> int:
+def exit_code(results: Sequence[ScanRecord], errors: Sequence[UnmaskError]) -> int:
     """Return 1 if something was found, else 2, 3 or 0, as the command's help says.
 
     A finding stands whatever else went wrong, so 1 comes first; 0 is said only when all of it was
@@ -253,11 +313,24 @@ def exit_code(results: Sequence[ScanResult], errors: Sequence[UnmaskError]) -> i
     return 3 if errors or not all(result.coverage.complete for result in results) else 0
 
 
-def summary(result: ScanResult) -> str:
+def summary(result: ScanRecord) -> str:
     """Put a result into a few lines of text."""
-    from unmask.report.wording import repeated_persons, statements, survival, visible
+    from unmask.report.wording import (
+        decided,
+        misses,
+        rate,
+        repeated_persons,
+        statements,
+        survival,
+        visible,
+    )
 
     lines = [f"{visible(result.video.path)}: {_words(result.verdict)}"]
+    lines += [
+        f"  {_plain(said)}"
+        for said in (decided(result.verdict), rate(result.verdict), misses(result))
+        if said is not None
+    ]
     for track in result.tracks:
         span = f", {track.start_seconds:.1f}-{track.end_seconds:.1f} s"
         when = span if result.video.kind == "video" else ""
@@ -276,7 +349,7 @@ def summary(result: ScanResult) -> str:
 
 
 def _words(verdict: Verdict) -> str:
-    from unmask.report.wording import NOT_MEASURED, percent
+    from unmask.report.wording import NOT_MEASURED, percent, phrase
 
     if verdict.probability is None:
         return f"cannot judge ({verdict.reason})"
@@ -284,8 +357,8 @@ def _words(verdict: Verdict) -> str:
     if verdict.interval is not None:
         between = " to ".join(percent(bound) for bound in verdict.interval)
     frames = f"{verdict.frames_used} key frame{'' if verdict.frames_used == 1 else 's'}"
-    said = f"probability {percent(verdict.probability)}, 95 % interval {between}, {frames}"
-    return f"{verdict.word} of manipulation ({_plain(said)})"
+    said = f"probability {percent(verdict.probability)}, 95 % range {between}, {frames}"
+    return f"{phrase(verdict.word)} ({_plain(said)})"
 
 
 def _plain(text: str) -> str:
@@ -295,7 +368,27 @@ def _plain(text: str) -> str:
     return visible(text).replace("\u00a0", " ")
 
 
-class _Bar:
+class Bar:
+    """How far a run is: this one shows nothing, for a standard error that is no terminal."""
+
+    def __enter__(self) -> Self:
+        """Begin to show it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take it away."""
+
+    def of_file(self, stage: str, share: float) -> None:
+        """Show how far a single file is."""
+
+    def of_files(self, path: str, stage: str, share: float) -> None:
+        """Show how far one of the files is that are read at the same time."""
+
+    def file_done(self, path: str) -> None:
+        """Move on by one file."""
+
+
+class RichBar(Bar):
     """A progress bar on standard error: the stages of one file, or files of many."""
 
     def __init__(self, files: int) -> None:
@@ -303,25 +396,29 @@ class _Bar:
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as RichProgress
 
-        console = Console(stderr=True)
         self.rich = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(),
             TimeElapsedColumn(),
-            console=console,
+            console=Console(stderr=True),
             transient=True,
-            disable=not console.is_terminal,
         )
         self._files = files
         self._done = 0
         self._task = self.rich.add_task("scanning", total=1.0 if files == 1 else files)
 
-    @property
-    def of_file(self) -> Progress:
-        """Return the callback for a single file."""
-        return lambda stage, share: self.rich.update(
-            self._task, description=stage, completed=self._done + share
-        )
+    def __enter__(self) -> Self:
+        """Begin to show it."""
+        self.rich.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take it away."""
+        self.rich.stop()
+
+    def of_file(self, stage: str, share: float) -> None:
+        """Show how far a single file is."""
+        self.rich.update(self._task, description=stage, completed=self._done + share)
 
     def of_files(self, path: str, stage: str, share: float) -> None:
         """Show how far one of the files is that are read at the same time."""
@@ -341,9 +438,6 @@ def _short(path: str) -> str:
     return visible(Path(path).name)[:40]
 
 
-@contextmanager
-def progress_bar(files: int) -> Iterator[_Bar]:
-    """Show a progress bar on standard error while the block runs."""
-    bar = _Bar(files)
-    with bar.rich:
-        yield bar
+def progress_bar(files: int) -> Bar:
+    """Return a progress bar, entered to show it; of nothing if standard error is no terminal."""
+    return RichBar(files) if sys.stderr.isatty() else Bar()

@@ -82,7 +82,6 @@ def crop_videos(
         ManifestError: the store was begun with other settings or another manifest.
         InputNotFound: the data set's folder is absent.
         ValueError: the settings name an unknown selector or face detector, or a number is below 1.
-        ModelNotFound: the face detector's model is not installed.
     """
     place = _checked(manifest, settings, root=root, workers=workers, limit=limit)
     cropper = Cropper(settings, manifest.info, str(place))

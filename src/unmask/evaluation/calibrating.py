@@ -28,6 +28,7 @@ from unmask.evaluation.conformal import fit_abstention
 from unmask.evaluation.metrics import CostMatrix, cllr, min_cllr
 from unmask.evaluation.predictions import Predictions
 from unmask.evaluation.units import ClusterBy, Level, Units, units_of
+from unmask.evaluation.words import fit_words, hold_out_sources, method_rates
 
 REALS_NEEDED = 100
 """Fewest reals: one of them is the 1 % of `few-false-alarms`."""
@@ -103,8 +104,9 @@ def calibrated(
     )
     told = {"level": level, "aggregation": None if level == "crop" else aggregation, "data": data}
     points = operating_points(units.logit, units.is_fake, costs=costs, data=data)
-    return manifest.model_copy(
+    fitted = manifest.model_copy(
         update={
+            "words": None,
             "calibration": chosen.fit.calibration(chosen.method, covariance, **told),
             "likelihood": likelihood_bounds(chosen.held_out, units, data),
             "abstention": fit_abstention(
@@ -121,6 +123,18 @@ def calibrated(
             "metrics": tuple(m for m in manifest.metrics if not m.name.startswith(_OUTDATED)),
         }
     )
+    return _with_words(fitted, units)
+
+
+def _with_words(manifest: BundleManifest, units: Units) -> BundleManifest:
+    """Add where the words begin and what is missed; both stay open with fewer than two sources."""
+    held_out = hold_out_sources(units)
+    if held_out is None:
+        return manifest
+    worded = manifest.model_copy(update={"words": fit_words(held_out, manifest)})
+    untested = [rate.method for rate in manifest.method_rates if rate.missed is None]
+    rates = method_rates(held_out, worded, untested=untested)
+    return worded.model_copy(update={"method_rates": rates})
 
 
 def _other_points(

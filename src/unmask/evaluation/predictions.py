@@ -157,6 +157,44 @@ class Predictions:
         return Predictions(info=self.info, words=words, **columns)
 
 
+def pool(parts: Sequence[Predictions]) -> Predictions:
+    """Join predictions of one detector on different videos, each part a source of its own.
+
+    The data set's name of each row becomes that of its part (`info.data`), so that sources can be
+    told apart; the rest of `info` is the first part's.
+
+    Args:
+        parts: at least one.
+
+    Raises:
+        ManifestError: they are of different networks, or share a video.
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    if len({part.info.model_sha256 for part in parts}) > 1:
+        raise ManifestError(
+            "these predictions are of different networks, whose scores have no common scale",
+            hint="score all data with one detector",
+        )
+    videos = [set(part.video_id) for part in parts]
+    if shared := [v for v in set().union(*videos) if sum(v in each for each in videos) > 1]:
+        raise ManifestError(
+            f"{len(shared)} videos stand in several of the files, such as {min(shared)!r}",
+            hint="give each video once",
+        )
+    names = [np.full(len(part), part.info.data, dtype=object) for part in parts]
+    words = {word: np.concatenate([part.words[word] for part in parts]) for word in WORDS}
+    columns = {
+        f.name: np.concatenate([getattr(part, f.name) for part in parts])
+        for f in fields(first)
+        if f.name not in {"info", "words"}
+    }
+    data = " + ".join(part.info.data for part in parts)
+    info = first.info.model_copy(update={"data": data, "manifest_sha256": None})
+    return Predictions(info=info, words={**words, "dataset": np.concatenate(names)}, **columns)
+
+
 WORDS = ("dataset", "method", "target", "source", "split", "compression", "status", "reason")
 """Columns of text beside the id and the label."""
 _TYPES: dict[str, pa.DataType] = {

@@ -14,9 +14,9 @@ from unmask.evaluation.distortions import DISTORTIONS, Condition, conditions_of
 from unmask.faces.framing import batch
 from unmask.provenance import with_option
 from unmask.runtime import Network
-from unmask.scoring import judge_track, judge_video
 from unmask.scoring import scored as scored_key_frame
 from unmask.values import KeyFrame, Scan, StressedVerdict, Verdict
+from unmask.verdict import judge_track, judge_video
 
 
 def stressed(
@@ -55,16 +55,16 @@ def _judged(
     result, manifest = scan.result, bundle.manifest
     seed = result.settings["seed"]
     keys = _scored(scan, bundle, network, condition)
-    verdicts = [
-        judge_track(
+    verdicts = {
+        track.id: judge_track(
             [keys.get((track.id, key.frame_index), key) for key in track.key_frames],
             manifest,
             still=still,
             seed=int(seed or 0),
         )
         for track in result.tracks
-    ]
-    return judge_video(verdicts, why_none="no face was found")
+    }
+    return judge_video(verdicts, manifest, why_none="no face was found")
 
 
 def _scored(

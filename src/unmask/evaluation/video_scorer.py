@@ -23,9 +23,10 @@ from unmask.evaluation.predictions import PredictionRow
 from unmask.faces.framing import Crops, batch, cut_views, split_views
 from unmask.passes import choose_in, heaviest, measured_key_frame
 from unmask.runtime import Network
-from unmask.scoring import judge_track, scored, sharpness
+from unmask.scoring import scored, sharpness
 from unmask.settings import ScanSettings
 from unmask.values import KeyFrame
+from unmask.verdict import judge_track
 
 Pixels = NDArray[np.uint8]
 Rows = list[PredictionRow]

@@ -7,12 +7,12 @@ so that a detector is added by one factory in one dict. Stands between decoding 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.faces.boxes import BoxMapping
 from unmask.faces.mtcnn import MtcnnDetector
 from unmask.faces.yunet import YunetDetector
 from unmask.values import Box, Face
@@ -26,6 +26,8 @@ class FaceDetector(Protocol):
     sure_confidence: float
     """What is never found with at least this confidence in a video is hardly a face: hands, folds
     and shadows pass the detector's own threshold now and then."""
+    box_mapping: BoxMapping
+    """From the boxes of its networks to the common box: what `detect` gives is mapped already."""
     least_face_px: float
     """Shorter side of a face, in pixels, from which 19 of 20 frontal faces are found, as measured;
     smaller ones may go unseen."""
@@ -47,42 +49,32 @@ class FaceDetector(Protocol):
                 detector's own least size.
 
         Returns:
-            Faces in pixels of `image`. A box may reach over the picture's edge.
+            Faces in pixels of `image`, with common boxes (see `BoxMapping`), so that a crop shows
+            the same part of a face whichever detector found it. A box may reach over the picture's
+            edge.
         """
         ...
 
 
-def _mtcnn(threads: int, model_path: Path | None) -> FaceDetector:
-    if model_path is not None:
-        raise ValueError(f"mtcnn has its model built in and takes no model_path, got {model_path}")
-    return MtcnnDetector(threads=threads)
-
-
-def _yunet(threads: int, model_path: Path | None) -> FaceDetector:
-    return YunetDetector(threads=threads, model_path=model_path)
-
-
-DETECTORS: dict[str, Callable[[int, Path | None], FaceDetector]] = {
-    "mtcnn": _mtcnn,
-    "yunet": _yunet,
+DETECTORS: dict[str, Callable[[int], FaceDetector]] = {
+    "yunet": lambda threads: YunetDetector(threads=threads),
+    "mtcnn": lambda threads: MtcnnDetector(threads=threads),
 }
-"""Factories by name."""
+"""Factories by name, the default first."""
 
 
-def create(name: str, *, threads: int = 2, model_path: Path | None = None) -> FaceDetector:
+def create(name: str, *, threads: int = 2) -> FaceDetector:
     """Return a detector.
 
     Args:
         name: one of `DETECTORS`.
         threads: CPU threads that it may use.
-        model_path: file of its model, where it is not the default one.
 
     Raises:
-        ValueError: unknown name, no threads, or a model path for a built-in model.
-        ModelNotFound: its model or library is not installed.
+        ValueError: unknown name, or no threads.
     """
     if name not in DETECTORS:
         raise ValueError(f"no face detector {name!r}; there are {', '.join(sorted(DETECTORS))}")
     if threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}")
-    return DETECTORS[name](threads, model_path)
+    return DETECTORS[name](threads)

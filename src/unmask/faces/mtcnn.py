@@ -1,4 +1,4 @@
-"""MTCNN: the default face detector, three small networks in a cascade, built in.
+"""MTCNN: a face detector of three small networks in a cascade, built in; slower than YuNet.
 
 P-Net proposes boxes on a pyramid of the picture, R-Net drops most of them, O-Net judges what is
 left and places five landmarks. This is facenet-pytorch's cascade with its conventions (rounding,
@@ -7,20 +7,20 @@ the tests hold it against facenet-pytorch on real frames. Given the boxes of an 
 skips P-Net, the costly part, and lets R-Net and O-Net look around those boxes.
 
 Source: Zhang et al., "Joint Face Detection and Alignment using Multi-task Cascaded Convolutional
-Networks", 2016. Weights: see `weights/LICENSE`.
+Networks", 2016. Weights: see `weights/LICENSE-mtcnn`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.faces.area import AreaTable, Windows
-from unmask.quiet import onnxruntime
+from unmask.faces.boxes import Array, BoxMapping, built_in_session, suppress
+from unmask.stages import stage
 from unmask.values import Box, Face, Landmarks
 
 THRESHOLDS = (0.6, 0.7, 0.7)
@@ -40,8 +40,6 @@ NEAR_SCALES = (0.8, 1.0, 1.25)
 NEAR_SHIFTS = (-0.25, 0.0, 0.25)
 """Shifts of those windows in x and y, relative to their size."""
 
-Array = NDArray[np.float32]
-
 
 class MtcnnDetector:
     """MTCNN on the CPU.
@@ -53,16 +51,18 @@ class MtcnnDetector:
 
     name = "mtcnn"
     sure_confidence = 0.96
+    box_mapping = BoxMapping()
 
     def __init__(self, *, threads: int = 2, min_face_px: int = 24) -> None:
         if min_face_px < CELL_PX:
             raise ValueError(f"min_face_px must be at least {CELL_PX}, got {min_face_px}")
         self.min_face_px = min_face_px
         self.least_face_px = min_face_px * FACE_IN_WINDOW
-        self._pnet = _session("pnet", threads)
-        self._rnet = _session("rnet", threads)
-        self._onet = _session("onet", threads)
+        self._pnet = built_in_session("pnet.onnx", threads=threads)
+        self._rnet = built_in_session("rnet.onnx", threads=threads)
+        self._onet = built_in_session("onet.onnx", threads=threads)
 
+    @stage("face search")
     def detect(
         self,
         image: NDArray[np.uint8],
@@ -166,48 +166,6 @@ def around(boxes: Array) -> Array:
     half = side[:, :, None] / 2
     windows = np.concatenate([centres - half, centres + half], axis=2)
     return windows.reshape(-1, 4).astype(np.float32)
-
-
-def suppress(
-    boxes: Array, scores: Array, threshold: float, *, inclusive: bool = False
-) -> NDArray[np.int64]:
-    """Return the indices that greedy non-maximum suppression keeps, best score first.
-
-    Args:
-        boxes: `(N, 4)`.
-        scores: `(N,)`.
-        threshold: a box goes when it overlaps a better one by more than this.
-        inclusive: measure the overlap against the smaller box, with sides that count both end
-            pixels (the cascade's last step), and not as intersection over union.
-    """
-    end = 1.0 if inclusive else 0.0
-    order = np.argsort(-scores, kind="stable")
-    x0, y0, x1, y1 = boxes.T
-    area = (x1 - x0 + end) * (y1 - y0 + end)
-    keep = []
-    while order.size:
-        best, rest = order[0], order[1:]
-        keep.append(best)
-        wide = np.minimum(x1[best], x1[rest]) - np.maximum(x0[best], x0[rest]) + end
-        high = np.minimum(y1[best], y1[rest]) - np.maximum(y0[best], y0[rest]) + end
-        shared = np.maximum(wide, 0) * np.maximum(high, 0)
-        if inclusive:
-            whole = np.minimum(area[best], area[rest])
-        else:
-            whole = area[best] + area[rest] - shared
-        order = rest[shared <= threshold * whole]
-    return np.array(keep, dtype=np.int64)
-
-
-def _session(name: str, threads: int) -> Any:
-    ort = onnxruntime()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Waiting threads would otherwise burn the cores that decode the next frame.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    model = resources.files("unmask.faces").joinpath("weights", f"{name}.onnx").read_bytes()
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _normalise(pixels: Array) -> Array:

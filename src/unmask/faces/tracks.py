@@ -23,6 +23,7 @@ from unmask.faces.association import Sighting, gap_ratio, link, side
 from unmask.faces.crops import cut_square, square_around
 from unmask.faces.detector import FaceDetector
 from unmask.faces.open_track import OpenTrack, Seen, is_crowded, is_part, may_be_hidden
+from unmask.stages import stage
 from unmask.values import Box, Face, FaceTrack
 
 _MAX_MISSES = 1
@@ -107,6 +108,7 @@ class Tracker:
         self.detections = 0
         """Pictures in which faces were searched."""
 
+    @stage("tracking")
     def add(self, frame: SampledFrame) -> None:
         """Take the next sampled frame."""
         self._scale = frame.scale

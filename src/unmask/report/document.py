@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from unmask import values
 from unmask.errors import InputError
-from unmask.values import SCHEMA_VERSION, ScanDocument, ScanResult
+from unmask.values import SCHEMA_VERSION, ScanDocument, ScanRecord
 
 _ADAPTER: TypeAdapter[ScanDocument] = TypeAdapter(ScanDocument)
 
@@ -42,7 +42,7 @@ def to_json(document: ScanDocument) -> str:
     return json.dumps(plain, indent=2, allow_nan=False) + "\n"
 
 
-def require_writable(result: ScanResult) -> None:
+def require_writable(result: ScanRecord) -> None:
     """Make sure that a result can be written, so that it cannot take others with it.
 
     Raises:

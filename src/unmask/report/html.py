@@ -32,7 +32,7 @@ from unmask.report.charts import (
     timeline,
 )
 from unmask.report.pictures import jpeg_uri, overlay_uri
-from unmask.values import KeyFrame, KeyFramePicture, SaliencyMap, Scan, ScanResult, TrackResult
+from unmask.values import KeyFrame, KeyFramePicture, SaliencyMap, Scan, ScanRecord, TrackResult
 
 _THUMB_PX = 160
 
@@ -115,7 +115,7 @@ class ReportView:
     """Id of its section."""
     name: str
     """File name without folders."""
-    result: ScanResult
+    result: ScanRecord
     """Everything known."""
     faces: tuple[FaceView, ...]
     """Its faces."""
@@ -198,6 +198,10 @@ def environment() -> jinja2.Environment:
         statements=wording.statements,
         survival=wording.survival,
         persons=wording.repeated_persons,
+        rate=wording.rate,
+        range_note=wording.range_note,
+        decided=wording.decided,
+        misses=wording.misses,
     )
     made.globals.update(
         verdicts=wording.VERDICTS,

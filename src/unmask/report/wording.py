@@ -11,7 +11,7 @@ import math
 import unicodedata
 from dataclasses import dataclass
 
-from unmask.values import UNSEEN, ConformalAnswer, ScanResult, Verdict, Word
+from unmask.values import UNSEEN, ConformalAnswer, ScanRecord, Verdict, Word
 
 NOT_MEASURED = "not measured"
 """What stands for None on the page."""
@@ -50,6 +50,14 @@ VERDICTS: dict[Word, VerdictText] = {
         "more often in manipulated ones.",
         limit="This is not proof, and too weak to rest a claim on by itself. Treat it as a reason "
         "to look closer.",
+    ),
+    "inconclusive": VerdictText(
+        title="Inconclusive",
+        strength=0,
+        style="inconclusive",
+        meaning="The detector's score is one that genuine and manipulated faces both get.",
+        limit="This speaks neither for nor against manipulation. Judge by other evidence: the "
+        "original file, its source, other recordings.",
     ),
     "little evidence": VerdictText(
         title="Little evidence of manipulation",
@@ -102,7 +110,7 @@ def visible_lines(text: str) -> str:
     return "\n".join(map(visible, text.split("\n")))
 
 
-def repeated_persons(result: ScanResult) -> tuple[str, ...]:
+def repeated_persons(result: ScanRecord) -> tuple[str, ...]:
     """Name the persons of whom there is more than one face."""
     return tuple(
         f"person {each.id}: faces {', '.join(map(str, each.tracks))}, which look the same"
@@ -202,6 +210,67 @@ def statements(verdict: Verdict) -> tuple[str, ...]:
     return tuple(made)
 
 
+def phrase(word: Word) -> str:
+    """Write a verdict's word as part of a sentence.
+
+    >>> phrase("some evidence"), phrase("inconclusive")
+    ('some evidence of manipulation', 'inconclusive')
+    """
+    return f"{word} of manipulation" if word.endswith("evidence") else word
+
+
+_OF = 20
+"""Videos that rates are told by: a share of few is easier to picture than a percentage."""
+
+
+def rate(verdict: Verdict) -> str | None:
+    """Say how often such a verdict is given to genuine and to forged videos; None: not known."""
+    if verdict.rate is None:
+        return None
+    genuine, fakes = _about(verdict.rate.of_genuine), _about(verdict.rate.of_fake)
+    return (
+        f"of {_OF} genuine videos from sources that the detector was not calibrated on, about "
+        f"{genuine} got this verdict, of {_OF} manipulated ones about {fakes} "
+        f"({verdict.rate.genuine} and {verdict.rate.fakes} videos)"
+    )
+
+
+def _about(share: float) -> str:
+    count = round(share * _OF)
+    return "none" if share == 0 else "fewer than 1" if count == 0 else str(count)
+
+
+def range_note(verdict: Verdict) -> str:
+    """Say what the range beside a probability covers."""
+    if verdict.interval is None:
+        return "range not measured: one picture has no scatter"
+    if verdict.interval_covers_sources:
+        return "95 % range: scatter between the key frames, and error on videos of other sources"
+    return "95 % range: scatter between the key frames alone, not the error on other videos"
+
+
+def decided(verdict: Verdict) -> str | None:
+    """Say which face decides for a video of several; None for one face or none."""
+    if verdict.faces_judged is None or verdict.faces_judged < 2:
+        return None
+    return (
+        f"face {verdict.deciding_track} decides, the strongest of {verdict.faces_judged}; among "
+        "more faces the same score is weaker evidence, and this is taken into account"
+    )
+
+
+def misses(result: ScanRecord) -> str | None:
+    """Say beside `little evidence` what the detector is likely to miss; None elsewhere."""
+    rates = result.detector.misses
+    if result.verdict.word not in ("little evidence", "inconclusive") or not rates:
+        return None
+    tested = sorted((r for r in rates if r.missed is not None), key=lambda r: -(r.missed or 0.0))
+    said = [f"{r.method} ({percent(r.missed)} of {r.videos} videos)" for r in tested]
+    untested = [r.method for r in rates if r.missed is None]
+    never = f"; never tested: {', '.join(untested)}" if untested else ""
+    return f"little evidence is what it gave to these manipulations: {', '.join(said)}{never}"
+
+
 def _ruled_out(answer: ConformalAnswer) -> str:
     """Say what a score rules out, and how often that is wrong."""
     rate = percent(answer.error_rate)
@@ -219,7 +288,7 @@ def leak_mark(*, leaks: bool) -> str:
     return " LEAKS" if leaks else ""
 
 
-def survival(result: ScanResult) -> tuple[str, ...]:
+def survival(result: ScanRecord) -> tuple[str, ...]:
     """Say whether a verdict survives distortions, and under which it becomes another one."""
     if not result.stress:
         return ()

@@ -11,5 +11,14 @@ from unmask.video.decode import FrameStamp
 from unmask.video.luma import LumaFrame, LumaPass
 from unmask.video.probe import probe
 from unmask.video.rgb import read_frames
+from unmask.video.triage import TriagePass, read_looks
 
-__all__ = ["FrameStamp", "LumaFrame", "LumaPass", "probe", "read_frames"]
+__all__ = [
+    "FrameStamp",
+    "LumaFrame",
+    "LumaPass",
+    "TriagePass",
+    "probe",
+    "read_frames",
+    "read_looks",
+]

@@ -43,7 +43,7 @@ def why_cut_off(path: str | Path, container: str) -> str | None:
 
 
 def _last_box(path: Path) -> str | None:
-    """Walk the boxes of an MP4 file, a few bytes each: fragments are numbered, the last box fits."""
+    """Walk the boxes of an MP4 file: fragments have numbers, and the last box fits."""
     size, number = path.stat().st_size, None
     with path.open("rb") as file:
         place = 0
@@ -57,8 +57,8 @@ def _last_box(path: Path) -> str | None:
             length = int.from_bytes(head[:4], "big")
             if length == 1:
                 length = int.from_bytes(head[8:16], "big")
-            if length < 8:  # 0: up to the end of the file
-                return None
+            if length < 8:  # 0: up to the end of the file, which no fragment is
+                return None if number is None else f"a box of the fragments has {length} bytes"
             place += length
     return f"{place - size} bytes of {place} are missing" if place > size else None
 

@@ -75,37 +75,51 @@ def _reasons(
     lost: int,
     unread: int,
 ) -> Iterator[str]:
-    packets, clock = decoding.packets, decoding.clock
-    why = f" ({'; '.join(decoding.damage)})" if decoding.damage else ""
-    if packets.early:
-        yield (
-            f"the beginning: the first {packets.early} frames refer to what lies before the first key "
-            "frame"
-        )
-    if packets.headless:
-        yield (
-            f"the first {beginning:.1f} s: the stream begins without a key frame, and nothing can "
-            "be shown before the next"
-        )
+    yield from _beginning_words(decoding, beginning)
     if decoding.stopped is not None:
         yield f"decoding stopped at {decoding.seconds:.1f} s: {decoding.stopped}"
     if unread:
-        yield f"{unread} of {unread + decoding.packets_read} frames that the file lists are not in it"
-    if decoding.damaged_packets:
-        yield f"{decoding.damaged_packets} damaged packets skipped{why}"
-    if packets.damaged:
-        yield (
-            f"{packets.damaged} of {clock.count} frames are damaged, or refer to damaged ones"
-            f"{'' if decoding.damaged_packets else why}"
-        )
-    elif decoding.damage and not decoding.damaged_packets:
-        yield f"FFmpeg speaks of damage{why}"
+        listed = unread + decoding.packets_read
+        yield f"{unread} of {listed} frames that the file lists are not in it"
+    yield from _damage_words(decoding)
     if lost and not decoding.damaged_packets:
         yield f"{lost} packets that no frame came of"
     if holes:
         yield _gap_words(holes, decoding)
-    for before, length in clock.jumps:
+    if decoding.clock.stated and (same := len(decoding.stamps) - len(set(decoding.stamps))):
+        yield f"{same} frames have the time stamp of another: the table of times is damaged"
+    for before, length in decoding.clock.jumps:
         yield f"the clock jumps by {length:.1f} s after {before:.1f} s: that is no recorded time"
+    yield from _end_words(decoding, end=end, unread=unread)
+
+
+def _beginning_words(decoding: Decoding, seconds: float) -> Iterator[str]:
+    packets = decoding.packets
+    if packets.early:
+        yield (
+            f"the beginning: the first {packets.early} frames refer to what lies before the first "
+            "key frame"
+        )
+    if packets.headless:
+        yield (
+            f"the first {seconds:.1f} s: the stream begins without a key frame, and nothing can be "
+            "shown before the next"
+        )
+
+
+def _damage_words(decoding: Decoding) -> Iterator[str]:
+    skipped, damaged = decoding.damaged_packets, decoding.packets.damaged
+    why = f" ({'; '.join(decoding.damage)})" if decoding.damage else ""
+    if skipped:
+        yield f"{skipped} damaged packets skipped{why}"
+    if damaged:
+        count = f"{damaged} of {decoding.clock.count} frames"
+        yield f"{count} are damaged, or refer to damaged ones{'' if skipped else why}"
+    if why and not skipped and not damaged:
+        yield f"FFmpeg speaks of damage{why}"
+
+
+def _end_words(decoding: Decoding, *, end: float, unread: int) -> Iterator[str]:
     if decoding.behind_limit:
         yield f"what lies behind the limit of {decoding.limits.max_seconds:g} s"
     elif end:
@@ -113,7 +127,7 @@ def _reasons(
             f"the last {end:.1f} s of the {decoding.seconds + end:.1f} s that the header promises: "
             "not in the file or not decodable"
         )
-    elif (cut := why_cut_off(decoding.info.path, decoding.info.container)) and not unread:
+    elif not unread and (cut := why_cut_off(decoding.info.path, decoding.info.container)):
         yield f"a part of the file is missing or damaged: {cut}"
 
 

@@ -18,6 +18,7 @@ from PIL import Image
 
 from unmask.errors import DecodeError
 from unmask.settings import Limits
+from unmask.stages import stage_of_each
 from unmask.values import VideoInfo
 from unmask.video import png
 from unmask.video.ahead import ahead
@@ -43,8 +44,8 @@ class LumaFrame:
         stamp: what `read_frames` finds this frame by.
         luma: `(h, w)` uint8.
         codec_key: whether the encoder made this a key frame.
-        starts_part: whether a jump of the clock, or a stretch that is damaged or missing, lies before
-            it: nothing is followed on from the frames before.
+        starts_part: whether a jump of the clock, or a stretch that is damaged or missing, lies
+            before it: nothing is followed on from the frames before.
         scale: a length in pixels of the original as shown, times this, is one in `luma`.
     """
 
@@ -119,8 +120,8 @@ class LumaPass:
     Attributes:
         frames_decoded: frames decoded so far, those that wait included.
         frames_sampled: frames yielded so far.
-        seconds_analysed: from the first frame to the end of the last one, without jumps of the clock
-            and gaps; 0 until the iteration is over.
+        seconds_analysed: from the first frame to the end of the last one, without jumps of the
+            clock and gaps; 0 until the iteration is over.
         not_analysed: what was left out, a reason each; complete after the iteration.
         is_whole: whether nothing is missing of the stream that was read; known after the iteration.
         missing_ratio: share of the stream that is not in the file or could not be decoded.
@@ -161,13 +162,15 @@ class LumaPass:
 
     def _still(self) -> Iterator[LumaFrame]:
         decoded = decode_still(self.info.path, limits=self.limits)
-        damage = decoded.damage
+        damage, spoilt = decoded.damage, decoded.is_spoilt
         small = Image.fromarray(decoded.pixels).resize(self._size, Image.Resampling.BOX)
         del decoded  # the search for faces takes memory of its own
         self.frames_decoded = 1
         luma = np.array(small.convert("L"), dtype=np.uint8)
         colour = np.array(small, dtype=np.uint8)
-        yield LumaFrame(FrameStamp(0, 0, 0.0), luma, self.scale, colour.copy)
+        self.damaged_ratio = float(spoilt)
+        if not spoilt:
+            yield LumaFrame(FrameStamp(0, 0, 0.0), luma, self.scale, colour.copy)
         count = self.info.frames_from_header
         if count is None:
             self.not_analysed = (
@@ -180,7 +183,8 @@ class LumaPass:
     def _moving(self) -> Iterator[LumaFrame]:
         decoding = Decoding(self.info, self.limits)
         depth = frames_ahead(self.info, FRAMES_AHEAD, self.limits)
-        yield from ahead(self._sampled(decoding), depth=depth)
+        frames = stage_of_each("decoding", self._sampled(decoding))
+        yield from ahead(frames, depth=depth)
         lack = lacking(decoding)
         self.seconds_analysed = max(0.0, decoding.seconds - lack.gap_seconds)
         self.not_analysed = (*lack.reasons, *self._missing_of_apng())

@@ -18,6 +18,8 @@ from unmask.errors import LimitExceeded
 from unmask.settings import Limits
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+DAMAGED = "rows that are damaged or do not fit their checksum"
+"""How the reason begins where data is damaged and not only missing."""
 _PIECE_BYTES = 2**16
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Samples of a pixel for a colour type."""
@@ -89,10 +91,10 @@ def missing(file: IO[bytes]) -> tuple[str, ...]:
 def _told(pictures: list[_Picture], promised: int | None) -> Iterator[str]:
     for number, picture in enumerate(pictures, start=1):
         where = "" if promised is None else f" in frame {number} of the animation"
-        if picture.rows_missing:
+        if picture.damaged:  # how many rows came before is not known
+            yield f"{DAMAGED}{where}"
+        elif picture.rows_missing:
             yield f"{picture.rows_missing} of {picture.rows} rows missing{where}"
-        elif picture.damaged:
-            yield f"rows that do not fit their checksum{where}"
     begun = sum(picture.got > 0 for picture in pictures)
     if promised is not None and begun < promised:
         yield f"{promised - begun} of {promised} frames of the animation are missing"

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import av
 from av.container import InputContainer
@@ -236,17 +236,22 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame |
     of packets; without its mark a hidden packet gives its frame like any other.
     """
     for packet in _until_broken(container.demux(stream)):
-        plain: Packet[VideoStream] = packet
-        if packet.is_discard:
-            plain = Packet(bytes(packet))
-            plain.pts, plain.dts, plain.is_keyframe = packet.pts, packet.dts, packet.is_keyframe
         try:
-            frames = stream.codec_context.decode(plain if packet.size else None)
+            frames = stream.codec_context.decode(_unhidden(packet) if packet.size else None)
         except av.FFmpegError:
             frames = []
         if frames:
             return frames[0]
     return None
+
+
+def _unhidden(packet: Packet[VideoStream]) -> Packet[Any]:
+    """Return the packet without the mark that an edit list hides its frame."""
+    if not packet.is_discard:
+        return packet
+    plain = Packet(bytes(packet))
+    plain.pts, plain.dts, plain.is_keyframe = packet.pts, packet.dts, packet.is_keyframe
+    return plain
 
 
 def _until_broken(packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:

@@ -89,7 +89,7 @@ def _display_matrix(frame: VideoFrame) -> bytes | None:
 
 def _without_unnamed(frame: VideoFrame) -> VideoFrame:
     """Return the frame without the kinds of side data that PyAV has no name for."""
-    named = {kind.value for kind in Type}
+    named: set[Any] = {kind.value for kind in Type}
     graph = Graph()
     last = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
@@ -104,4 +104,4 @@ def _without_unnamed(frame: VideoFrame) -> VideoFrame:
     graph.configure()
     graph.push(frame)
     stripped: Any = graph.pull()  # a frame of the graph's only kind
-    return cast(VideoFrame, stripped)
+    return cast("VideoFrame", stripped)

@@ -61,6 +61,8 @@ class StillPixels:
     """`(H, W, 3)` RGB, as shown."""
     damage: tuple[str, ...]
     """What is missing or damaged of it, a sentence part each."""
+    is_spoilt: bool = False
+    """Whether what is there is damaged, nobody knows where: traces of damage look like others."""
 
 
 def check_pixels(path: str | Path, width_px: int, height_px: int, limits: Limits) -> None:
@@ -263,7 +265,8 @@ def decode_still(path: str | Path, *, limits: Limits, encoded: bytes | None = No
                 picture.load()  # turns a TIFF file, and then says no more that it is to be turned
             turn = _orientation(picture)
             pixels = _rgb(picture)
-        return StillPixels(_turned(pixels, turn), (*damage, *said))
+        spoilt = bool(said) or any(each.startswith(png.DAMAGED) for each in damage)
+        return StillPixels(_turned(pixels, turn), (*damage, *said), spoilt)
     except _DAMAGED as error:
         why = " ".join(str(error).split())
         raise DecodeError(

@@ -56,7 +56,7 @@ def crops(  # noqa: PLR0917 - the parameters are the options
     ] = DEFAULT_MARGIN_RATIO,
     image_format: Annotated[str, typer.Option(help="jpeg (quality 95, 4:4:4) or png.")] = "jpeg",
     face_detector: Annotated[
-        str, typer.Option(help="Face detector: mtcnn or yunet.")
+        str, typer.Option(help="Face detector: yunet or mtcnn.")
     ] = _DEFAULT.face_detector,
     sample_fps: Annotated[
         float, typer.Option(help="Most frames per second that are looked at.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -24,10 +25,10 @@ from unmask.jobs import Job, scan_all
 from unmask.passes import first_pass
 from unmask.provenance import repeat_command
 from unmask.report.document import from_json, to_json
-from unmask.scan import Scanner, coverage, passing
-from unmask.scoring import cannot_judge
+from unmask.scanner import Scanner, coverage, passing
 from unmask.settings import Limits, ScanSettings
 from unmask.values import SCHEMA_VERSION, Scan, ScanDocument, TrackResult
+from unmask.verdict import cannot_judge
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -58,7 +59,7 @@ def test_a_face_gets_a_track_key_frames_scores_and_a_verdict(scan: Scan) -> None
     assert track.end_seconds - track.start_seconds > 5
     assert 3 <= len(track.key_frames) <= 32
     assert all(k.logit is not None and k.sharpness is not None for k in track.key_frames)
-    assert scan.result.verdict == track.verdict
+    assert scan.result.verdict == replace(track.verdict, faces_judged=1, deciding_track=track.id)
     low, high = track.verdict.interval
     assert low <= track.verdict.probability <= high
 
@@ -138,8 +139,9 @@ def test_a_video_without_a_face_cannot_be_judged(scanner: Scanner, tmp_path: Pat
 
 
 def test_faces_that_are_judged_but_may_be_unseen_are_warned_of(
-    scanner: Scanner, tmp_path: Path
+    scanner: Scanner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("unmask.passes.MOST_REDUCTION", 100)
     blank = write_blank(tmp_path / "blank.mp4", 1)
     reduced = Scanner(settings=ScanSettings(detect_long_side_px=40, explain=()))
     (warning,) = reduced.scan(blank).result.warnings
@@ -174,7 +176,7 @@ def test_a_still_picture_is_judged_with_a_caution(scanner: Scanner, tmp_path: Pa
     result = scanner.scan(path).result
     assert result.verdict.word != "cannot judge"
     assert "one picture only" in result.verdict.reason
-    assert "95 % interval not measured, 1 key frame)" in summary(result)
+    assert "95 % range not measured, 1 key frame)" in summary(result)
     assert [k.difference for track in result.tracks for k in track.key_frames] == [None]
 
 

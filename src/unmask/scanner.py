@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask import keyframes
-from unmask.bundle import Bundle, BundleManifest, load_bundle
+from unmask.bundle import BundleManifest, load_bundle, shipped_folder
 from unmask.catalogue import SHIPPED, find
+from unmask.detector import Detector
 from unmask.explain import BundleNetwork, check_methods, explain
 from unmask.explain.agreement import mean_agreement
 from unmask.explain.methods import OF_FEATURES
@@ -44,9 +45,10 @@ from unmask.passes import (
 )
 from unmask.provenance import repeat_command, settings_table, versions
 from unmask.runtime import DEFAULT_BATCH, Network, Output, ViewOutput, preprocess
-from unmask.scoring import calibrate, judge_track, judge_video
+from unmask.scoring import calibrate
 from unmask.scoring import scored as scored_key_frame
 from unmask.settings import ScanSettings
+from unmask.stages import stage
 from unmask.values import (
     SCHEMA_VERSION,
     Box,
@@ -55,14 +57,17 @@ from unmask.values import (
     DetectorInfo,
     KeyFrame,
     KeyFramePicture,
+    MissRate,
     Person,
     SaliencyMap,
     Scan,
-    ScanResult,
+    ScanRecord,
     TrackResult,
     VideoInfo,
     ViewScore,
 )
+from unmask.verdict import judge_track, judge_video
+from unmask.video import TriagePass
 
 _SMALL_SAMPLE_FRAMES = 8
 _CURVE_DIGITS = 3
@@ -94,21 +99,21 @@ class Scanner:
     """A loaded detector that scans files.
 
     Args:
-        detector: a folder, a name that `unmask detectors list` shows, or `owner/name` on the Hub;
-            None for the one that comes with the package.
+        detector: a folder, a name that `unmask detectors list` shows, `owner/name` on the Hub, or
+            a loaded `Detector`; None for the one that comes with the package.
         settings: how videos are looked at.
-        threads: threads of the detector's network.
+        threads: threads of the detector's network; a loaded `Detector` has its own.
 
     Raises:
         InputNotFound: there is no such detector.
         BundleError: the bundle cannot be used, or lacks what a method of explaining needs.
         ValueError: the settings name an unknown selector, face detector or method of explaining.
-        ModelNotFound: the face detector's model is not installed.
     """
 
+    @stage("loading networks")
     def __init__(
         self,
-        detector: str | Path | None = None,
+        detector: str | Path | Detector | None = None,
         *,
         settings: ScanSettings | None = None,
         threads: int = 2,
@@ -117,10 +122,13 @@ class Scanner:
         keyframes.selector(self.settings.selector)
         check_methods(self.settings.explain)
         self._face_detector = create(self.settings.face_detector, threads=DETECTOR_THREADS)
-        self.bundle: Bundle = load_bundle(find(detector or SHIPPED))
-        self._given_detector = detector
+        if isinstance(detector, Detector):
+            self.bundle, self._network = detector.bundle, detector.network
+        else:
+            self.bundle = load_bundle(find(detector or SHIPPED))
+            self._network = Network(self.bundle, threads=threads)
+        self._given_detector = _name_for_command(detector)
         methods_of(self.bundle, self.settings.explain)
-        self._network = Network(self.bundle, threads=threads)
         self._explained = BundleNetwork(self.bundle, network=self._network, threads=threads)
 
     def scan(self, path: str | Path, *, progress: Progress | None = None) -> Scan:
@@ -177,6 +185,7 @@ class Scanner:
         stated = stated_faithfulness(self.bundle.manifest, self.settings.explain)
         return Scan(self._result(first, tracks), tuple(pictures), stated)
 
+    @stage("cutting crops")
     def _cut(
         self, first: FirstPass, chosen: Sequence[ChosenFrames], progress: Progress | None
     ) -> list[_Crop]:
@@ -236,6 +245,7 @@ class Scanner:
             )
         )
 
+    @stage("maps")
     def _picture(self, crop: _Crop, output: Output) -> KeyFramePicture:
         """Explain one crop from its scoring pass; maps do not depend on the others."""
         methods, seed = self.settings.explain, self.settings.seed
@@ -288,13 +298,14 @@ class Scanner:
             ),
         )
 
-    def _result(self, first: FirstPass, tracks: tuple[TrackResult, ...]) -> ScanResult:
+    def _result(self, first: FirstPass, tracks: tuple[TrackResult, ...]) -> ScanRecord:
         manifest = self.bundle.manifest
         verdict = judge_video(
-            [t.verdict for t in tracks],
+            {t.id: t.verdict for t in tracks},
+            manifest,
             why_none=_why_none(first),
         )
-        return ScanResult(
+        return ScanRecord(
             schema_version=SCHEMA_VERSION,
             video=first.info,
             verdict=verdict,
@@ -306,6 +317,10 @@ class Scanner:
                 sha256=self.bundle.sha256,
                 calibration=manifest.calibration.data,
                 limits=manifest.limits,
+                misses=tuple(
+                    MissRate(rate.method, rate.missed, rate.videos)
+                    for rate in manifest.method_rates
+                ),
             ),
             settings=settings_table(self.settings),
             versions=versions(),
@@ -319,6 +334,14 @@ def persons(first: FirstPass, tracks: Sequence[TrackResult]) -> tuple[Person, ..
     looked_at = {track.id for track in tracks}
     groups = group([track for track in first.tracks if track.id in looked_at])
     return tuple(Person(number, each) for number, each in enumerate(groups, start=1))
+
+
+def _name_for_command(detector: str | Path | Detector | None) -> str | Path | None:
+    """Return what names a detector on a command line; None for the shipped one."""
+    if not isinstance(detector, Detector):
+        return detector
+    folder = detector.bundle.folder
+    return None if folder == shipped_folder() else folder
 
 
 def passing(tracks: Sequence[TrackResult], settings: ScanSettings) -> tuple[TrackResult, ...]:
@@ -389,6 +412,12 @@ def warnings(
         for t in tracks
         if t.verdict.probability is not None and t.verdict.out_of_range is not None
     ]
+    if isinstance(first.coverage, TriagePass) and not first.is_single_picture:
+        said.insert(
+            0,
+            f"triage: {first.coverage.frames_sampled} frames were looked at; a scan without "
+            "--triage may find what the others show",
+        )
     unstated = why_unstated(manifest, still=first.is_single_picture)
     if unstated is not None:
         said.append(unstated)
@@ -411,12 +440,6 @@ def warnings(
         if not first.is_single_picture  # its verdict says so itself
     ):
         said.append(f"a verdict rests on fewer than {_SMALL_SAMPLE_FRAMES} key frames")
-    judged = sum(t.verdict.word != "cannot judge" for t in tracks)
-    if judged > 1:
-        said.append(
-            f"{judged} faces were judged and the most suspicious one decides: the more faces, "
-            "the likelier a false alarm"
-        )
     return said
 
 

@@ -1,0 +1,310 @@
+"""A quick look through a video: frames that decode alone, and a few in between.
+
+Reading the packets of a file without decoding them is quick, and says where the encoder's key
+frames lie. Those are decoded; a shot that has too few gets some more. An hour is looked through in
+seconds, for what the other frames would have shown.
+
+The file is read from front to end, so that a missing or broken index does not matter.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, zip_longest
+
+import av
+import numpy as np
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from unmask.errors import DecodeError
+from unmask.settings import Limits
+from unmask.values import Frame, VideoInfo
+from unmask.video.ahead import ahead
+from unmask.video.decode import FrameStamp
+from unmask.video.luma import FRAMES_AHEAD, LumaFrame, LumaPass
+from unmask.video.picture import rgb_as_shown
+from unmask.video.rgb import PROGRESSIVE
+from unmask.video.shape import Shape, turn_of_frame
+from unmask.video.source import (
+    close_decoder,
+    frame_step,
+    open_container,
+    picture_stream,
+    prepare_decoder,
+)
+
+LOOKS_PER_SHOT = 8
+"""Fewest frames of a shot that are looked at, where it has that many."""
+LOOKS_PER_SECOND = 2.0
+"""Most key frames that are looked at: some codecs have no others."""
+MOST_EXTRA = 64
+"""Most frames that are no key frames: each costs the decoding of some before it."""
+UNSTAMPED_FPS = 1.0
+"""Frames looked at per second where packets have no time stamps; all are decoded then."""
+WHOLE_GOP = 0.95
+"""A group of pictures shorter than this part of the longest was ended by the encoder at a cut."""
+
+Stamps = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class PacketIndex:
+    """Where the frames of a stream lie, read without decoding."""
+
+    pts: Stamps
+    """`(N,)` time stamps in order of decoding, units of the stream."""
+    keys: NDArray[np.bool_]
+    """`(N,)` whether a frame decodes alone; the first does."""
+    seconds_per_unit: float
+    """Time base."""
+    step: int
+    """Usual distance of two frames, units of the stream."""
+    progressive: bool
+    """Whether a packet is a whole frame."""
+
+    def seconds(self, pts: int) -> float:
+        """Return a stamp's time, seconds from the first key frame."""
+        return float(pts - self.pts[0]) * self.seconds_per_unit
+
+
+class TriagePass(LumaPass):
+    """A pass that looks at few frames; used like `LumaPass`, whose attributes it has.
+
+    `seconds_analysed` is the time for which the frames looked at are shown.
+    """
+
+    index: PacketIndex | None = None
+    """Where the frames lie; None where packets have no stamps, and before the iteration."""
+
+    def _moving(self) -> Iterator[LumaFrame]:
+        self.index = read_index(self.info, self.limits)
+        if self.index is None:
+            self.sample_fps = min(self.sample_fps, UNSTAMPED_FPS)
+            yield from super()._moving()
+            step = 1 / (self.info.fps_from_header or 25)
+        else:
+            yield from ahead(self._looks(self.index), depth=FRAMES_AHEAD)
+            step = self.index.step * self.index.seconds_per_unit
+        self.seconds_analysed = min(self.frames_decoded, self.frames_sampled) * step
+        self.is_whole = self.index is not None and self.frames_sampled == len(self.index.pts)
+        if not self.is_whole:
+            self.not_analysed += (
+                f"all but the {self.frames_sampled} frames that a triage looked at",
+            )
+
+    def _looks(self, index: PacketIndex) -> Iterator[LumaFrame]:
+        wanted = plan_looks(index)
+        for stamp, frame in decode_looks(self.info, index, wanted, self.limits):
+            self.frames_decoded += 1
+            yield self._reduced(stamp, frame, starts_part=False)
+        if not self.frames_decoded:
+            raise DecodeError(
+                f"none of {len(wanted)} frames of {self.info.path!r} could be decoded",
+                hint="get an undamaged copy",
+            )
+        if missing := len(wanted) - self.frames_decoded:
+            self.not_analysed = (f"{missing} frames that could not be decoded",)
+
+
+def read_looks(
+    info: VideoInfo, index: PacketIndex, chosen: Sequence[FrameStamp], *, limits: Limits
+) -> Iterator[Frame]:
+    """Yield chosen frames of a triage at full size, RGB, as shown.
+
+    Args:
+        info: from `probe`.
+        index: of the pass in which they were chosen.
+        chosen: `LumaFrame.stamp` of the frames, ascending.
+        limits: the limits of that pass.
+
+    Raises:
+        DecodeError: a frame cannot be decoded any more (the file was changed).
+    """
+    swscale, size = VideoReformatter(), (info.width_px, info.height_px)
+    left = {stamp.pts: stamp for stamp in chosen}
+    wanted = np.array([stamp.pts for stamp in chosen], dtype=np.int64)
+    for found, frame in decode_looks(info, index, wanted, limits):
+        stamp = left.pop(found.pts)
+        shape = stamp.shape or Shape.from_header(info)
+        pixels = rgb_as_shown(frame, shape, size, swscale, transfer=info.transfer)
+        yield Frame(stamp.index, stamp.pts_seconds, pixels)
+    if left:
+        raise DecodeError(
+            f"{len(left)} frames of {info.path!r} were not found again",
+            hint="do not change the file while it is read",
+        )
+
+
+def read_index(info: VideoInfo, limits: Limits) -> PacketIndex | None:
+    """Read where the frames of a video lie; None if its packets have no time stamps."""
+    with open_container(info.path, limits=limits) as container:
+        stream = picture_stream(container)
+        if stream is None or stream.time_base is None:
+            return None
+        stamps, key_marks = array("q"), bytearray()  # six hours have a million packets
+        for packet in _packets(container.demux(stream)):
+            if packet.size and (key_marks or packet.is_keyframe):
+                if packet.pts is None:
+                    return None
+                stamps.append(packet.pts)
+                key_marks.append(packet.is_keyframe)
+        if not stamps:
+            return None
+        pts = np.array(stamps, dtype=np.int64)
+        unit = float(stream.time_base)
+        inside = (pts - pts[0]) * unit <= limits.max_seconds
+        return PacketIndex(
+            pts=pts[inside],
+            keys=np.frombuffer(key_marks, dtype=np.bool_)[inside],
+            seconds_per_unit=unit,
+            step=frame_step(stream),
+            progressive=stream.codec_context.field_order in PROGRESSIVE,
+        )
+
+
+def plan_looks(index: PacketIndex) -> Stamps:
+    """Return the stamps of the frames to look at, ascending.
+
+    >>> pts = np.arange(100)
+    >>> plan_looks(PacketIndex(pts, pts % 50 == 0, 0.04, 1, True)).tolist()
+    [0, 12, 25, 37, 50, 62, 74, 99]
+    """
+    keys = _thinned(index.pts[index.keys], index)
+    if not index.progressive:
+        return keys
+    per_shot = [_extra(shot, keys) for shot in _shots(index)]
+    # In turn, so that every shot has a few before any has all.
+    in_turn = (pts for row in zip_longest(*per_shot) for pts in row if pts is not None)
+    extra = np.fromiter(in_turn, dtype=np.int64)[:MOST_EXTRA]
+    return np.unique(np.concatenate([keys, extra]))
+
+
+def decode_looks(
+    info: VideoInfo, index: PacketIndex, wanted: Stamps, limits: Limits
+) -> Iterator[tuple[FrameStamp, VideoFrame]]:
+    """Decode frames by their stamps, in order, and as few others as they need.
+
+    Frames that cannot be decoded are left out.
+    """
+    awaited = set(wanted.tolist())
+    number = 0
+    with open_container(info.path, limits=limits) as container:
+        stream = picture_stream(container)
+        if stream is None:
+            return
+        prepare_decoder(stream, limits=limits, threads=True)
+        packets = _groups(_packets(container.demux(stream)), index, awaited)
+        try:
+            for frame in chain.from_iterable(_decoded(stream, p) for p in chain(packets, [None])):
+                pts = frame.pts
+                if pts is not None and pts in awaited and not frame.is_corrupt:
+                    awaited.discard(pts)
+                    shape = _own_shape(info, frame)
+                    yield FrameStamp(number, pts, index.seconds(pts), shape=shape), frame
+                    number += 1
+        finally:
+            close_decoder(stream)
+
+
+def _own_shape(info: VideoInfo, frame: VideoFrame) -> Shape | None:
+    """Return how a frame asks to be turned, where the header says otherwise."""
+    turn, header = turn_of_frame(frame), Shape.from_header(info)
+    if turn is None:
+        return None
+    shape = replace(header, rotation_degrees=turn[0], mirrored=turn[1])
+    return None if shape == header else shape
+
+
+def _groups(
+    packets: Iterator[Packet[VideoStream]], index: PacketIndex, wanted: set[int]
+) -> Iterator[Packet[VideoStream]]:
+    """Yield the packets from each key frame to the last wanted frame behind it, none of others.
+
+    Frames that no other needs are left out by the decoder.
+    """
+    last = _last_wanted(index, wanted)
+    until: int | None = None
+    for packet in packets:
+        if not packet.size or packet.pts is None:
+            continue
+        if packet.is_keyframe:
+            until = last.get(packet.pts)
+        if until is None:
+            continue
+        needed = packet.is_keyframe or packet.pts in wanted or not index.progressive
+        packet.stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
+        yield packet
+        if packet.pts == until:
+            until = None
+
+
+def _last_wanted(index: PacketIndex, wanted: set[int]) -> dict[int, int]:
+    """Return, by a key frame's stamp, that of the last packet of its group that is wanted."""
+    last: dict[int, int] = {}
+    key = int(index.pts[0])
+    for pts, is_key in zip(index.pts.tolist(), index.keys.tolist(), strict=True):
+        if is_key:
+            key = pts
+        if pts in wanted:
+            last[key] = pts
+    return last
+
+
+def _shots(index: PacketIndex) -> list[Stamps]:
+    """Part the stamps into shots, as far as the encoder's groups of pictures show them.
+
+    Frames that are decoded after a key frame and shown before it may need frames of the group
+    before: they are left out.
+    """
+    starts = np.flatnonzero(index.keys)
+    lengths = np.diff(np.append(starts, len(index.pts)))
+    cut_short = lengths[:-1] < WHOLE_GOP * lengths.max()
+    alone = index.pts >= np.repeat(index.pts[starts], lengths)
+    ends = starts[1:][cut_short]
+    parts = zip(np.split(index.pts, ends), np.split(alone, ends), strict=True)
+    return [np.sort(pts[usable]) for pts, usable in parts]
+
+
+def _thinned(keys: Stamps, index: PacketIndex) -> Stamps:
+    """Return key frames, evenly thinned to so many per second, but no fewer than a shot needs."""
+    keys = np.sort(keys)
+    seconds = index.seconds(int(keys[-1])) - index.seconds(int(keys[0]))
+    most = max(LOOKS_PER_SHOT, round(seconds * LOOKS_PER_SECOND))
+    if len(keys) <= most:
+        return keys
+    return keys[np.linspace(0, len(keys) - 1, most).round().astype(np.int64)]
+
+
+def _extra(shot: Stamps, keys: Stamps) -> list[int]:
+    """Return further frames of a shot, each the farthest from those before and from both ends."""
+    looks = keys[(keys >= shot[0]) & (keys <= shot[-1])]
+    missing = min(LOOKS_PER_SHOT, len(shot)) - len(looks)
+    extra: list[int] = []
+    for _ in range(missing):
+        taken = np.concatenate([looks, np.array(extra, dtype=np.int64)])
+        if not len(taken):
+            taken = shot[-1:] if len(shot) == 1 else shot[[0, -1]]
+        farthest = int(shot[np.abs(shot[:, None] - taken).min(axis=1).argmax()])
+        extra.append(farthest)
+    return extra
+
+
+def _decoded(stream: VideoStream, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+    try:
+        return stream.codec_context.decode(packet)
+    except av.FFmpegError:
+        return []
+
+
+def _packets(packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
+    """Yield packets until reading breaks off."""
+    try:
+        yield from packets
+    except av.FFmpegError:
+        return
