@@ -58,7 +58,9 @@ def points_over_time(detector: cv2.FaceDetectorYN, film: list[Pixels]) -> list[N
     detector.setInputSize(size)
     tracked: list[NDArray | None] = []
     for pixels in film:
-        _, rows = detector.detect(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)[:, :, ::-1])
+        _, rows = detector.detect(
+            cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)[:, :, ::-1]
+        )
         if rows is None:
             tracked.append(None)
             continue
@@ -68,7 +70,13 @@ def points_over_time(detector: cv2.FaceDetectorYN, film: list[Pixels]) -> list[N
 
 
 def forged(
-    pixels: Pixels, points: NDArray, kind: Forgery, seed: int, number: int, other: FacePicture | None
+    pixels: Pixels,
+    points: NDArray,
+    kind: Forgery,
+    *,
+    seed: int,
+    number: int,
+    other: FacePicture | None,
 ) -> Pixels:
     """Return a frame with its face forged; the draws follow from the seed, all but a trembling."""
     low, high = points.min(axis=0), points.max(axis=0)
@@ -103,7 +111,9 @@ def donor(film: list[Pixels], tracked: list[NDArray | None], number: int) -> Fac
     low, high = points.min(axis=0), points.max(axis=0)
     side = int((high - low).max() * _MARGIN)
     x0, y0 = np.maximum(0, ((low + high) / 2 - side / 2)).astype(int)
-    return FacePicture(Image.fromarray(film[place][y0 : y0 + side, x0 : x0 + side]), points - (x0, y0))
+    return FacePicture(
+        Image.fromarray(film[place][y0 : y0 + side, x0 : x0 + side]), points - (x0, y0)
+    )
 
 
 def write(path: Path, film: Iterator[Pixels], *, crf: int) -> None:
@@ -144,7 +154,9 @@ def main() -> None:
                 made = (
                     pixels
                     if kind is None or points is None
-                    else forged(pixels, points, kind, seed, n, donor(film, tracked, n))
+                    else forged(
+                        pixels, points, kind, seed=seed, number=n, other=donor(film, tracked, n)
+                    )
                     for n, (pixels, points) in enumerate(zip(film, tracked, strict=True))
                 )
                 write(given.target / name, made, crf=crf)

@@ -3,8 +3,8 @@
     python tools/made_forgeries.py wide-validation.parquet held-out.parquet stills.parquet
 
 Of each real crop that is taken there are the real itself and one forgery of each kind, at the
-network's size and framing, all four changed alike by what cameras and uploads do. The inputs are tables of
-tools/wide_material.py, of films that no training sees.
+network's size and framing, all four changed alike by what cameras and uploads do. The inputs are
+tables of tools/wide_material.py, of films that no training sees.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def rows(maker: ForgeryMaker, crops: Crops, index: int, size_px: int) -> list[di
         for label, image in (("real", pair.real), ("fake", pair.fake)):
             if label == "real" and kind != "mouth":  # a blend's real may be restyled
                 continue
-            worn = degrade(resized(image, size_px), np.random.default_rng((8, index)), worn_ratio=0.1)
+            worn = degrade(
+                resized(image, size_px), np.random.default_rng((8, index)), worn_ratio=0.1
+            )
             made.append({
                 "name": f"{key.video}/{index}/{kind if label == 'fake' else 'real'}",
                 "label": label, "video": f"{key.video}#{kind if label == 'fake' else 'real'}",

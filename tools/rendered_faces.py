@@ -5,9 +5,9 @@
 
 The autoencoder is convolutional, halves a picture three times and doubles it again in one of three
 ways (bilinear, transposed convolution, pixels shuffled), each with a decoder of its own. The output
-table has the column `rendered` beside `image`: the crop at a random resolution (the face 80 to 200 px
-large), through a random decoder, with a little noise on the code. `unmask train` makes forgeries of
-them (`augmentation.forgeries.rendered`).
+table has the column `rendered` beside `image`: the crop at a random resolution (the face 80 to
+200 px large), through a random decoder, with a little noise on the code. `unmask train` makes
+forgeries of them (`augmentation.forgeries.rendered`).
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ def _patches(path: Path, count: int, rng: np.random.Generator) -> np.ndarray:
         x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         window = (x - side / 2, y - side / 2, x + side / 2, y + side / 2)
         window = tuple(np.clip(window, 0, image.width).tolist())
-        patches.append(np.asarray(image.resize((_PATCH, _PATCH), Image.Resampling.BILINEAR, window)))
+        patches.append(
+            np.asarray(image.resize((_PATCH, _PATCH), Image.Resampling.BILINEAR, window))
+        )
     return np.stack(patches)
 
 
@@ -114,7 +116,9 @@ def trained(paths: list[Path], steps: int, batch: int = 16) -> Autoencoder:
 
 
 @torch.inference_mode()
-def rendered(network: Autoencoder, encoded: bytes, box: list[float], rng: np.random.Generator) -> bytes:
+def rendered(
+    network: Autoencoder, encoded: bytes, box: list[float], rng: np.random.Generator
+) -> bytes:
     """Return a crop as the autoencoder renders it, in its size, as JPEG."""
     image = Image.open(io.BytesIO(encoded)).convert("RGB")
     longer = max(box[2] - box[0], box[3] - box[1])

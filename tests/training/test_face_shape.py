@@ -1,10 +1,10 @@
 """The mean face, fitted to five points."""
 
 import numpy as np
-from drawn_faces import CENTRE, EYES_PX, drawn_face, five_points
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drawn_faces import CENTRE, EYES_PX, drawn_face, five_points
 from unmask.training.face_shape import FIVE, SHAPE, fitted_shape, similarity
 
 
@@ -12,15 +12,17 @@ def test_the_mean_five_points_give_the_mean_shape() -> None:
     assert np.allclose(fitted_shape(five_points()), drawn_face().points)
 
 
-@given(
-    st.floats(-3, 3), st.floats(0.1, 50), st.floats(-500, 500), st.floats(-500, 500)
-)
-def test_a_fit_turns_scales_and_moves_with_the_face(a: float, size: float, x: float, y: float) -> None:
+@given(st.floats(-3, 3), st.floats(0.1, 50), st.floats(-500, 500), st.floats(-500, 500))
+def test_a_fit_turns_scales_and_moves_with_the_face(
+    a: float, size: float, x: float, y: float
+) -> None:
     turn = size * np.array(((np.cos(a), -np.sin(a)), (np.sin(a), np.cos(a))))
     there, shift = similarity(FIVE, FIVE @ turn.T + (x, y))
 
     assert np.allclose(there, turn, atol=1e-6 * size)
-    assert np.allclose(fitted_shape(FIVE @ turn.T + (x, y)), SHAPE @ turn.T + (x, y), atol=1e-5 * size)
+    assert np.allclose(
+        fitted_shape(FIVE @ turn.T + (x, y)), SHAPE @ turn.T + (x, y), atol=1e-5 * size
+    )
     assert np.allclose(shift, (x, y), atol=1e-6 * max(1, abs(x), abs(y)))
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from drawn_faces import drawn_face
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drawn_faces import drawn_face
 from unmask.training.face_windows import _MIRRORED, face_window, plain_window
 from unmask.training.forgeries import FacePicture, aligned, blend, misfit, mouth, render
 

@@ -4,11 +4,11 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from drawn_faces import drawn_face
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import Delaunay
 
+from drawn_faces import drawn_face
 from unmask.training.hulls import JAW, Hull, deformed, hull_mask, outlines, softened
 
 KINDS = get_args(Hull)

@@ -57,7 +57,10 @@ def test_batches_of_wide_crops_follow_from_seed_and_number(tmp_path: Path) -> No
 def test_each_kind_can_be_made_of_a_crop(tmp_path: Path, kind: str) -> None:
     crops = read_crops([write_wide_crops(tmp_path / "w.parquet")])
     pair = forgery_maker(crops, recipe()).forged(
-        1, np.random.default_rng(0), 64, kind=kind  # type: ignore[arg-type]
+        1,
+        np.random.default_rng(0),
+        64,
+        kind=kind,  # type: ignore[arg-type]
     )
 
     assert pair.real.size == pair.fake.size == (80, 80)  # 1.25 of the network's input
@@ -112,9 +115,7 @@ def test_a_preview_needs_landmarks(tmp_path: Path) -> None:
 def test_the_command_writes_a_preview_and_trains_nothing(tmp_path: Path) -> None:
     table = write_wide_crops(tmp_path / "w.parquet")
     sheet = tmp_path / "sheet.png"
-    done = CliRunner().invoke(
-        app, ["train", "wide", "--data", str(table), "--preview", str(sheet)]
-    )
+    done = CliRunner().invoke(app, ["train", "wide", "--data", str(table), "--preview", str(sheet)])
 
     assert done.exit_code == 0, done.output
     assert sheet.is_file()

@@ -3,8 +3,8 @@
 `blend`: the face blended into a changed copy of itself (self-blended images). `mouth`: the lower
 face of the same or of another frame of the film, made small and pasted back, as lip-sync tools
 leave it. `rendered`: the face as a small network rendered it, or softened where there is no such
-picture, as neural rendering, expression transfer and generators leave it. Each fake differs from its
-real by the forgery alone; what cameras and uploads do comes afterwards and to both.
+picture, as neural rendering, expression transfer and generators leave it. Each fake differs from
+its real by the forgery alone; what cameras and uploads do comes afterwards and to both.
 
 Source of the blends: Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR
 2022. docs/training.md has the paper's settings beside ours.
@@ -262,9 +262,7 @@ def _lower_mask(
     return soft_hull(grown, side, rng)
 
 
-def _faithful(
-    rendered: Image.Image, image: Image.Image, rng: np.random.Generator
-) -> Image.Image:
+def _faithful(rendered: Image.Image, image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Return a rendered picture in the colours of the original, with some of its detail.
 
     A small autoencoder is far worse than what forgers use: taken as it is, it would be no exercise.

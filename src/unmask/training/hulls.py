@@ -1,8 +1,8 @@
 """Masks of a face from its landmarks: four kinds of hull, deformed and softened.
 
-Landmarks are 79 points: the usual 68 (jaw, brows, nose, eyes, mouth, each from the picture's left to
-its right) and eleven along the forehead, from the left temple to the right one. `face_shape` makes
-them of five where no more are known.
+Landmarks are 79 points: the usual 68 (jaw, brows, nose, eyes, mouth, each from the picture's left
+to its right) and eleven along the forehead, from the left temple to the right one. `face_shape`
+makes them of five where no more are known.
 
 Source: Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022 (kinds of
 hull, deformation, the two blurs with the shrink between, the blend ratios).

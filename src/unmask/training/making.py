@@ -1,4 +1,4 @@
-"""Forgeries from the crops of a table: which frame's mouth, which window, which rendered picture."""
+"""Forgeries from the crops of a table: which frame's mouth, which window, which picture."""
 
 from __future__ import annotations
 
@@ -30,9 +30,7 @@ class ForgeryMaker:
         margin_ratio: side of a window over the face box.
     """
 
-    def __init__(
-        self, crops: Crops, *, shares: tuple[float, ...], margin_ratio: float
-    ) -> None:
+    def __init__(self, crops: Crops, *, shares: tuple[float, ...], margin_ratio: float) -> None:
         self._crops, self._shares, self._margin = crops, shares, margin_ratio
         self._films = frames_by_video(crops)
 
