@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 from toy_crops import write_toy_crops
 from unmask.cli.app import app
+from unmask.datasets.layouts.crop_table import read_crop_table
+from unmask.datasets.layouts.crops import record_of
 from unmask.errors import ManifestError, RecipeError
 from unmask.training.batches import TrainingBatches, even_shares, forgery_maker
 from unmask.training.crops import read_crops
@@ -136,3 +138,11 @@ def test_boxes_and_landmarks_of_another_form_are_refused(
 
     with pytest.raises(ManifestError, match=column):
         read_crops([path])
+
+
+def test_a_crop_keeps_the_name_of_its_data_set(tmp_path: Path) -> None:
+    path = write_wide_crops(tmp_path / "w.parquet")
+    rows = [row | {"dataset": "GRID"} for row in pq.read_table(path).to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows), path)
+
+    assert {record_of("w.parquet", row).dataset for row in read_crop_table(path).rows} == {"GRID"}

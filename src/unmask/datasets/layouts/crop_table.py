@@ -54,6 +54,8 @@ class TableCrop:
     """Split."""
     dfdc_part: str | None
     """Part of DFDC, as it is told."""
+    dataset: str | None = None
+    """Name of the data set that it comes from; None where it is not told."""
     face_box: tuple[float, ...] | None = None
     """XYXY box of the face, pixels of the crop; None where it is not told."""
     landmarks: tuple[float, ...] | None = None
@@ -135,6 +137,7 @@ def _row(row: Row) -> TableCrop:
         identities=identities_of(row),
         split=split_of(row),
         dfdc_part=row.text("dfdc_part"),
+        dataset=row.text("dataset"),
         face_box=_numbers(row, "face_box", (4,)),
         landmarks=_numbers(row, "landmarks", LANDMARK_NUMBERS),
     )
