@@ -92,6 +92,13 @@ def train(  # noqa: PLR0917 - the parameters are the options
     resume: Annotated[
         Path | None, typer.Option(help="Go on with the run in this folder.", show_default=False)
     ] = None,
+    preview: Annotated[
+        Path | None,
+        typer.Option(
+            help="Train nothing: write a picture of made forgeries (real, mask, fake).",
+            show_default=False,
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Devices that share each step.")] = 1,
 ) -> None:
@@ -104,7 +111,12 @@ def train(  # noqa: PLR0917 - the parameters are the options
         )
     if resume is None and not data:
         raise ValueError("no crops to learn from: give --data PATH")
+    if resume is not None and preview is not None:
+        raise ValueError("--preview shows what a new run would make: give a recipe, not --resume")
     check_installed()
+    if preview is not None:
+        typer.echo(_previewed(str(recipe), changes or [], data or [], preview))
+        return
     with _Shown() as shown:
         shown.devices = devices
         if resume is not None:
@@ -113,6 +125,17 @@ def train(  # noqa: PLR0917 - the parameters are the options
             asked = Asked(str(recipe), data or [], validation or [], changes or [], output, fold)
             run = _begin(asked, Devices(device, devices), shown)
     typer.echo(summary(run))
+
+
+def _previewed(recipe: str, changes: list[str], data: list[Path], target: Path) -> str:
+    from unmask.training.crops import read_crops
+    from unmask.training.preview import write_preview
+    from unmask.training.recipe import load_recipe
+
+    settings = load_recipe(recipe, changes)
+    crops = read_crops(data, uncertain_fakes=settings.uncertain_fakes)
+    count = write_preview(crops, settings, target)
+    return f"{target}: {count} forgeries, each as real, mask and fake"
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.errors import RecipeError
+from unmask.settings import DEFAULT_MARGIN_RATIO
 from unmask.training.augment import degrade, random_window, smooth_skin
 from unmask.training.crops import Crops
+from unmask.training.making import BLEND_SCALE, ForgeryMaker
 from unmask.training.recipe import Recipe
 from unmask.training.sampling import Classes, Order, Positions
 from unmask.training.selfblend import part_of_fake, same_frame, self_blend
@@ -27,9 +29,6 @@ Batch = tuple[Pixels, NDArray[np.float32]]
 Degrade = Callable[[Image.Image, np.random.Generator], Image.Image]
 _PASSES, _STEPS = 0, 1
 """Second word of a seed, so that the streams of passes and of steps are apart."""
-
-_BLEND_SCALE = 1.25
-"""Blends are made larger than the network sees them, as a forger's are."""
 
 
 def resized(image: Image.Image, size_px: int) -> Image.Image:
@@ -79,12 +78,38 @@ def drawn_crops(crops: Crops, recipe: Recipe) -> NDArray[np.bool_]:
     return np.array([key.origin in of_fakes for key in crops.keys], dtype=np.bool_)
 
 
+def even_shares(crops: Crops, reals: Positions) -> NDArray[np.float64]:
+    """Return how often each real crop is drawn to make a forgery.
+
+    Files of faces with landmarks are drawn equally often, so that few films weigh as much as many
+    pictures; where some crops have none, all crops are.
+
+    Args:
+        crops: all of them.
+        reals: positions of the real ones.
+    """
+    if not all(crops.keys[index].landmarks for index in reals):
+        return np.full(len(reals), 1 / max(1, len(reals)))
+    origins = np.array([crops.keys[index].origin for index in reals], dtype=np.int64)
+    counts = np.bincount(origins)
+    return 1 / (counts[origins] * np.count_nonzero(counts))
+
+
 def blended_pairs(recipe: Recipe) -> int:
     """Return how many pairs of a real crop and its self-blended fake a batch holds."""
     if recipe.augmentation.blends_only:
         return recipe.batch_size // 2
     wanted = round(recipe.batch_size * recipe.augmentation.self_blended_ratio / 2)
     return min(wanted, (recipe.batch_size - 1) // 2)
+
+
+def forgery_maker(crops: Crops, recipe: Recipe) -> ForgeryMaker:
+    """Return what makes a recipe's forgeries from crops."""
+    return ForgeryMaker(
+        crops,
+        shares=recipe.augmentation.forgeries.shares,
+        margin_ratio=recipe.network.margin_ratio or DEFAULT_MARGIN_RATIO,
+    )
 
 
 class TrainingBatches:
@@ -103,6 +128,8 @@ class TrainingBatches:
     def __init__(self, crops: Crops, order: Order, recipe: Recipe, *, devices: int = 1) -> None:
         self._crops, self._order, self._recipe = crops, order, recipe
         self._reals = np.flatnonzero(~crops.is_fake)
+        self._real_shares = even_shares(crops, self._reals)
+        self._maker = forgery_maker(crops, recipe)
         self._degrade: Degrade = partial(
             degrade,
             compression_ratio=recipe.augmentation.compression_ratio,
@@ -149,8 +176,8 @@ class TrainingBatches:
         else:
             images = [self._augmented(picture, rng, size) for picture in pictures]
         labels = [float(self._crops.keys[index].is_fake) for index in chosen]
-        for real in rng.choice(self._reals, self._blends):
-            images += self._blend(self._crops.picture(int(real)), rng, size)
+        for real in self._drawn_reals(rng):
+            images += self._made(int(real), rng, size)
             labels += [0.0, 1.0]
         return np.stack([np.asarray(image) for image in images]), np.array(labels, np.float32)
 
@@ -194,11 +221,25 @@ class TrainingBatches:
             self._pass = (number, self._order(self._classes, rng))
         return self._pass[1]
 
+    def _drawn_reals(self, rng: np.random.Generator) -> Positions:
+        """Draw the real crops that forgeries are made from, as many of each file or store."""
+        return rng.choice(self._reals, self._blends, p=self._real_shares)
+
+    def _made(self, index: int, rng: np.random.Generator, size: int) -> list[Image.Image]:
+        """Return a real crop and the fake made from it, both augmented in the same way."""
+        key = self._crops.keys[index]
+        if key.landmarks is None or key.face_box is None:
+            return self._blend(self._crops.picture(index), rng, size)
+        pair = self._maker.forged(index, rng, size)
+        return _alike(
+            (pair.real, pair.fake), rng, lambda image: self._degrade(resized(image, size), rng)
+        )
+
     def _blend(self, face: Image.Image, rng: np.random.Generator, size: int) -> list[Image.Image]:
         """Return a real crop and its self-blended fake, both augmented in the same way."""
         if self._recipe.augmentation.name == "none":
             return list(self_blend(resized(face, size), rng))
-        pair = self_blend(self._framed(face, rng, round(_BLEND_SCALE * size)), rng)
+        pair = self_blend(self._framed(face, rng, round(BLEND_SCALE * size)), rng)
         return _alike(pair, rng, lambda image: self._degrade(resized(image, size), rng))
 
 

@@ -42,6 +42,13 @@ class Pictures(Protocol):
         """Return a picture as it is stored."""
 
 
+class RenderedPictures(Protocol):
+    """Encoded pictures by position, where there are some; can be pickled."""
+
+    def encoded(self, position: int) -> bytes | None:
+        """Return a picture as it is stored, or None."""
+
+
 @dataclass(frozen=True, slots=True)
 class CropKey:
     """What training must know of a crop besides its picture."""
@@ -66,6 +73,10 @@ class CropKey:
     """Fold that the store gives it."""
     compression: str | None = None
     """Compression version that the store gives it."""
+    face_box: tuple[float, ...] | None = None
+    """XYXY box of the face, pixels of the crop."""
+    landmarks: tuple[float, ...] | None = None
+    """x and y in turn of 5 or 79 points of the face, pixels of the crop."""
 
     @property
     def footage(self) -> tuple[str, ...]:
@@ -87,6 +98,8 @@ class Origin:
     """Side of its crops over the face box; None where it does not tell."""
     left_out: int = 0
     """Crops that were not read, see `uncertain_fakes` of `read_crops`."""
+    rendered: RenderedPictures | None = None
+    """The same faces as a network rendered them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,8 +144,24 @@ class Crops:
         """
         key = self.keys[index]
         origin = self.origins[key.origin]
+        return self._decoded(index, origin.pictures.encoded(key.position))
+
+    def rendered(self, index: int) -> Image.Image | None:
+        """Return a crop as a network rendered it, RGB; None where there is no such picture.
+
+        Raises:
+            ManifestError: it is no picture, or not square.
+        """
+        key = self.keys[index]
+        rendered = self.origins[key.origin].rendered
+        encoded = rendered.encoded(key.position) if rendered else None
+        return None if encoded is None else self._decoded(index, encoded)
+
+    def _decoded(self, index: int, encoded: bytes) -> Image.Image:
+        key = self.keys[index]
+        origin = self.origins[key.origin]
         try:
-            image = decoded(origin.pictures.encoded(key.position))
+            image = decoded(encoded)
         except ManifestError as error:
             raise ManifestError(
                 f"the crop of {key.video!r} in {origin.described.path} is no picture",
@@ -238,11 +267,17 @@ def _read_file(path: Path, number: int) -> tuple[Origin, list[CropKey]]:
             frame=row.frame or 0,
             origin=number,
             position=position,
+            face_box=row.face_box,
+            landmarks=row.landmarks,
         )
         for position, row in enumerate(found.rows)
     ]
-    with reading(path, hint=CROPS_HINT):
-        images = pq.read_table(path, columns=["image"])["image"]
-        pictures = images.cast(pa.large_binary()).combine_chunks()
     described = DataSource(path=str(path.absolute()), sha256=file_sha256(path), licence=None)
-    return Origin(described, _Column(pictures)), keys
+    rendered = _column(path, "rendered") if "rendered" in pq.read_schema(path).names else None
+    return Origin(described, _column(path, "image"), rendered=rendered), keys
+
+
+def _column(path: Path, name: str) -> _Column:
+    with reading(path, hint=CROPS_HINT):
+        pictures = pq.read_table(path, columns=[name])[name]
+        return _Column(pictures.cast(pa.large_binary()).combine_chunks())

@@ -131,6 +131,33 @@ class SchedulePart(Strict):
     """Share of the run in which the rate rises linearly to its value."""
 
 
+FORGERIES: tuple[Literal["blend", "mouth", "rendered"], ...] = ("blend", "mouth", "rendered")
+"""Kinds of forgery that are made from real crops, in the order of `ForgeriesPart.shares`."""
+
+
+class ForgeriesPart(Strict):
+    """How often each kind of forgery is made from a real crop that has landmarks; shares of 1."""
+
+    blend: NotNegative = 1.0
+    """Self-blended faces."""
+    mouth: NotNegative = 0.0
+    """Lower faces made small and pasted back, as lip-sync tools leave them."""
+    rendered: NotNegative = 0.0
+    """Faces as a small network renders them."""
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """The shares in the order of `FORGERIES`, with a sum of 1."""
+        total = self.blend + self.mouth + self.rendered
+        return self.blend / total, self.mouth / total, self.rendered / total
+
+    @model_validator(mode="after")
+    def _some(self) -> ForgeriesPart:
+        if not self.blend + self.mouth + self.rendered:
+            raise ValueError("one of blend, mouth and rendered must be above 0")
+        return self
+
+
 class AugmentationPart(Strict):
     """What training crops go through."""
 
@@ -157,6 +184,9 @@ class AugmentationPart(Strict):
     """Share of a batch that is pairs of a real crop and a fake blended from it. Above 0, real crops
     of a file or store without fakes come in such pairs only: drawn as they are, they would teach
     the network to know that source, not real faces. At 1 it learns from real crops alone."""
+    forgeries: ForgeriesPart = ForgeriesPart()
+    """Of `self_blended_ratio`: which forgeries are made of real crops with landmarks; crops without
+    them are blended by outlines of an upright face."""
 
     @property
     def blends_only(self) -> bool:

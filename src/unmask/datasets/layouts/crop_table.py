@@ -6,6 +6,7 @@ means the same to each of them. The pictures are left where they are.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +21,11 @@ REQUIRED = ("name", "label", "image")
 """Columns that are needed."""
 OPTIONAL = (
     "original", "source", "video", "frame", "method", "identities", "identity", "person", "split",
-    "dfdc_part", "face_px",
+    "dfdc_part", "face_px", "face_box", "landmarks", "rendered", "dataset", "licence",
 )  # fmt: skip
 """Columns that may be there."""
+LANDMARK_NUMBERS = (10, 158)
+"""Numbers in `landmarks`: two for each of 5 or 79 points."""
 HINT = f"a table of crops has the columns {', '.join(REQUIRED)}, may have {', '.join(OPTIONAL)}"
 
 
@@ -51,6 +54,13 @@ class TableCrop:
     """Split."""
     dfdc_part: str | None
     """Part of DFDC, as it is told."""
+    dataset: str | None = None
+    """Name of the data set that it comes from; None where it is not told."""
+    face_box: tuple[float, ...] | None = None
+    """XYXY box of the face, pixels of the crop; None where it is not told."""
+    landmarks: tuple[float, ...] | None = None
+    """x and y in turn of five points (eyes, nose, corners of the mouth) or of 79 (the usual 68 and
+    eleven along the forehead), pixels of the crop; None where they are not told."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,9 @@ def read_crop_table(path: Path) -> CropTable:
     if missing := [name for name in REQUIRED if name not in names]:
         raise ManifestError(f"{str(path)!r} has no column {missing[0]!r}", hint=HINT)
     known = {*REQUIRED, *OPTIONAL}
-    table = read_table(path, columns=[n for n in names if n in known and n != "image"], hint=HINT)
+    pictures = {"image", "rendered"}
+    columns = [n for n in names if n in known - pictures]
+    table = read_table(path, columns=columns, hint=HINT)
     _check_frames(path, table)
     with reading(path, hint=HINT):
         rows = tuple(
@@ -125,4 +137,22 @@ def _row(row: Row) -> TableCrop:
         identities=identities_of(row),
         split=split_of(row),
         dfdc_part=row.text("dfdc_part"),
+        dataset=row.text("dataset"),
+        face_box=_numbers(row, "face_box", (4,)),
+        landmarks=_numbers(row, "landmarks", LANDMARK_NUMBERS),
     )
+
+
+def _numbers(row: Row, column: str, allowed: tuple[int, ...]) -> tuple[float, ...] | None:
+    """Return a list of finite numbers of an allowed length, or None where there is none."""
+    values = row.values.get(column)
+    if values is None:
+        return None
+    try:
+        numbers = tuple(map(float, values))
+    except (TypeError, ValueError):
+        numbers = ()
+    if len(numbers) not in allowed or not all(map(math.isfinite, numbers)):
+        lengths = " or ".join(map(str, allowed))
+        raise row.wrong(f"{column} {str(values)[:40]}", f"it holds {lengths} finite numbers")
+    return numbers

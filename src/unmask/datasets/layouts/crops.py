@@ -66,7 +66,7 @@ def record_of(inner: str, row: TableCrop) -> VideoRecord:
     family = f"crops/{inner.removesuffix('.parquet')}" if part is None else "dfdc/clip"
     return VideoRecord(
         id=f"{inner}/{row.name}",
-        dataset="crops",
+        dataset=row.dataset or "crops",
         label=row.label,
         method=row.method,
         target=f"{family}/{row.footage}" if row.footage else None,
