@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from clips import write_clip
 from unmask.errors import LimitExceeded, NotMedia
 from unmask.settings import Limits
 from unmask.video import LumaPass, probe
 from unmask.video.account import gaps
+from unmask.video.ebml import check_tags
 from unmask.video.structure import why_broken
 
 LIMITS = Limits()
@@ -35,6 +37,13 @@ def test_a_cluster_whose_mark_is_damaged_is_told(tmp_path: Path) -> None:
     assert lines(path) == ()
     overwrite(path, path.read_bytes().index(b"\x1f\x43\xb6\x75") + 2, b"\x96")
     assert any("structure is damaged" in line for line in lines(path))
+
+
+def test_an_element_of_an_impossible_size_ends_in_no_error_of_the_system(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mkv", codec="ffv1", frames=4, size=(96, 64))
+    place = path.read_bytes().index(b"\x1f\x43\xb6\x75")
+    overwrite(path, place + 4, b"\x01" + b"\xff" * 6 + b"\x7f")
+    check_tags(path, LIMITS)
 
 
 def test_a_picture_of_a_gif_that_was_overwritten_is_told(tmp_path: Path) -> None:
@@ -74,8 +83,6 @@ def test_a_gap_before_frames_that_went_on_was_not_cut_off() -> None:
 
 
 def test_a_png_with_an_impossible_chunk_is_refused(tmp_path: Path) -> None:
-    from PIL import Image  # noqa: PLC0415
-
     path = tmp_path / "a.png"
     Image.new("RGB", (64, 64)).save(path)
     overwrite(path, path.read_bytes().index(b"IDAT") - 4, b"\xff" * 4)

@@ -39,6 +39,7 @@ def _elements(file: IO[bytes]) -> Iterator[tuple[int, int]]:
     first = _number(file, marked=True)
     if first != _HEAD:
         return
+    end = file.seek(0, 2)
     file.seek(0)
     while (kind := _number(file, marked=True)) is not None:
         size = _number(file, marked=False)
@@ -47,6 +48,8 @@ def _elements(file: IO[bytes]) -> Iterator[tuple[int, int]]:
         if size is None:
             return
         yield kind, size
+        if file.tell() + size > end:  # no system goes to any place that a file names
+            return
         file.seek(size, 1)
 
 
