@@ -1,4 +1,4 @@
-"""Damaged files of every kind end no worker, and hardly any loses frames without a word."""
+"""Damaged files of every kind end no worker, and none loses frames without a word."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import fuzz
 def test_damaged_files_end_no_worker_and_do_not_lose_frames_silently() -> None:
     lines = list(fuzz.run(list(range(300))))
     assert len(lines) == 300
-    assert [line for line in lines if line["verdict"] in ("crash", "over limit")] == []
-    # tables that were damaged into other valid tables; `docs/robustness.md` lists the kinds
-    assert sum(line["verdict"] == "fewer" for line in lines) <= 3
+    assert [line for line in lines if line["verdict"] in ("crash", "over limit", "fewer")] == []
     counts = Counter(line["verdict"] for line in lines)
     assert counts["told"] + counts["refused"] > 150

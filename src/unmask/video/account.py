@@ -224,10 +224,14 @@ def gaps(
     if not damaged and wide.sum() > 1:
         wide &= counts > _SEVERAL
     ends = np.append(np.asarray(group_starts, dtype=np.int64), len(stamps))
-    left = ends[np.searchsorted(ends, places[1:], side="right")] - places[1:]
+    group_ends = ends[np.searchsorted(ends, places[1:], side="right")]
     # a copy that ends in the order of decoding lacks the frames that come last in it
     reordered = np.max(np.searchsorted(times, stamps) - np.arange(len(stamps)))
-    cut = (counts - 1 <= reordered) & (left <= reordered)
+    cut = (counts - 1 <= reordered) & (group_ends - places[1:] <= reordered)
+    for each in np.flatnonzero(cut):
+        place, end = int(places[each + 1]), int(group_ends[each])
+        highest = max(stamps[max(0, place - reordered) : place + 1])
+        cut[each] = max(stamps[place:end]) <= highest  # what went on after the gap was not cut off
     holes = np.flatnonzero(wide & (steps <= longest) & ~cut)
     return [Gap(int(times[p]), int(counts[p]) - 1) for p in holes]
 

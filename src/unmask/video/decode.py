@@ -185,6 +185,8 @@ class Decoding:
     """Places of the key packets among the stamps."""
     hidden_after: array[int] = field(default_factory=lambda: array("q"))
     """For each packet that an edit list hides: how many came before that it does not hide."""
+    hidden_keys: array[int] = field(default_factory=lambda: array("q"))
+    """The same for the key packets among them."""
     ends: dict[int, float] = field(default_factory=dict)
     """End of each stream, seconds on the container's clock."""
     clock: Clock = field(default_factory=lambda: Clock(1, 1.0))
@@ -278,6 +280,8 @@ class Decoding:
             heappush(self._decoding_times, packet.dts)
         if packet.is_discard:
             self.hidden_after.append(len(self.stamps))
+            if packet.is_keyframe:
+                self.hidden_keys.append(len(self.stamps))
         elif packet.pts is not None:
             if packet.is_keyframe:
                 self.key_places.add(len(self.stamps))

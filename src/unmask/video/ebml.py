@@ -14,6 +14,9 @@ from unmask.errors import LimitExceeded
 from unmask.settings import Limits
 
 _HEAD, _SEGMENT, _TAGS = 0x1A45DFA3, 0x18538067, 0x1254C367
+_CLUSTER = 0x1F43B675
+_MOST_ELEMENTS = 1_000_000
+"""More than this are not looked at."""
 
 
 def check_tags(path: str | Path, limits: Limits) -> None:
@@ -36,6 +39,7 @@ def _elements(file: IO[bytes]) -> Iterator[tuple[int, int]]:
     first = _number(file, marked=True)
     if first != _HEAD:
         return
+    end = file.seek(0, 2)
     file.seek(0)
     while (kind := _number(file, marked=True)) is not None:
         size = _number(file, marked=False)
@@ -44,7 +48,38 @@ def _elements(file: IO[bytes]) -> Iterator[tuple[int, int]]:
         if size is None:
             return
         yield kind, size
+        if file.tell() + size > end:  # no system goes to any place that a file names
+            return
         file.seek(size, 1)
+
+
+def elements_in_clusters(file: IO[bytes]) -> Iterator[tuple[int, int, int | None]]:
+    """Yield place, kind and size of what a file's first segment and its clusters hold, in order.
+
+    Segments and clusters come as elements of no size, since what they hold follows; None is a size
+    that is not stated. While an element is handled, the file stands at its content.
+    """
+    end = None
+    for _ in range(_MOST_ELEMENTS):
+        place = file.tell()
+        if end is not None and place >= end:
+            return
+        kind = _number(file, marked=True)
+        size = _number(file, marked=False)
+        if kind is None:
+            if place < file.seek(0, 2):  # a zero byte begins no element
+                yield place, 0, None
+            return
+        if kind == _SEGMENT:
+            end = None if size is None else file.tell() + size
+        if kind in (_SEGMENT, _CLUSTER):
+            yield place, kind, 0
+            continue
+        content = file.tell()
+        yield place, kind, size
+        if size is None:
+            return
+        file.seek(content + size)
 
 
 def _number(file: IO[bytes], *, marked: bool) -> int | None:

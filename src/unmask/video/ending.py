@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from unmask.video.structure import why_broken
+
 _TS_PACKET = 188
 _TS_MARK = ord("G")
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
@@ -26,9 +28,9 @@ _SEGMENT = b"\x18\x53\x80\x67"
 
 
 def why_cut_off(path: str | Path, container: str) -> str | None:
-    """Return what shows that the end of a file is missing; None where nothing does."""
-    if "mp4" in container.split(","):
-        return _last_box(Path(path))
+    """Return what shows that the end, or a part, of a file is missing; None where nothing does."""
+    if broken := why_broken(path, container):
+        return broken
     if container == "mpegts" and (count := _packets_without_mark(Path(path))):
         return f"{count} transport packets are damaged"
     for name, look in _LOOKS.items():
@@ -40,27 +42,6 @@ def why_cut_off(path: str | Path, container: str) -> str | None:
                 file.seek(max(0, size - _OGG_TAIL))
                 return look(size, head, file.read(_OGG_TAIL))
     return None
-
-
-def _last_box(path: Path) -> str | None:
-    """Walk the boxes of an MP4 file: fragments have numbers, and the last box fits."""
-    size, number = path.stat().st_size, None
-    with path.open("rb") as file:
-        place = 0
-        while place + 8 <= size:
-            file.seek(place)
-            head = file.read(24)
-            if head[4:8] == b"moof" and head[12:16] == b"mfhd":
-                before, number = number, int.from_bytes(head[20:24], "big")
-                if before is not None and number > before + 1:
-                    return f"fragment {before + 1} is missing"
-            length = int.from_bytes(head[:4], "big")
-            if length == 1:
-                length = int.from_bytes(head[8:16], "big")
-            if length < 8:  # 0: up to the end of the file, which no fragment is
-                return None if number is None else f"a box of the fragments has {length} bytes"
-            place += length
-    return f"{place - size} bytes of {place} are missing" if place > size else None
 
 
 def _packets_without_mark(path: Path) -> int:

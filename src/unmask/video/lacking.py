@@ -88,6 +88,11 @@ def _reasons(
         yield _gap_words(holes, decoding)
     if decoding.clock.stated and (same := len(decoding.stamps) - len(set(decoding.stamps))):
         yield f"{same} frames have the time stamp of another: the table of times is damaged"
+    if not decoding.behind_limit and decoding.hidden_keys.count(len(decoding.stamps)):
+        yield (
+            f"at least {_hidden_at_end(decoding)} frames that follow the last one shown: an edit "
+            "list hides more than a trimmed end"
+        )
     for before, length in decoding.clock.jumps:
         yield f"the clock jumps by {length:.1f} s after {before:.1f} s: that is no recorded time"
     yield from _end_words(decoding, end=end, unread=unread)
@@ -148,8 +153,16 @@ def _usual_seconds(decoding: Decoding) -> float:
 
 
 def _holes(decoding: Decoding) -> list[Gap]:
-    if decoding.clock.stated and not decoding.is_fragmented and not _hides_middle(decoding):
+    if not decoding.clock.stated or decoding.is_fragmented or _hides_middle(decoding):
+        return _gaps(decoding)
+    # a table of times that states gaps is believed, unless as many frames are hidden elsewhere
+    if not (hidden := _hidden_at_end(decoding)):
         return []
+    holes = _gaps(decoding)
+    return holes if sum(gap.frames for gap in holes) == hidden else []
+
+
+def _gaps(decoding: Decoding) -> list[Gap]:
     even_pace = decoding.info.container in _EVEN_PACE
     damaged = bool(decoding.damage or decoding.packets.damaged or even_pace)
     longest = JUMP_SECONDS / decoding.clock.seconds_per_unit
@@ -167,6 +180,11 @@ def _holes(decoding: Decoding) -> list[Gap]:
 def _hides_middle(decoding: Decoding) -> bool:
     """Tell whether packets are hidden that lie between others, which no trimming does."""
     return any(0 < before < len(decoding.stamps) for before in decoding.hidden_after)
+
+
+def _hidden_at_end(decoding: Decoding) -> int:
+    """Count the packets that an edit list hides after the last one that it does not."""
+    return decoding.hidden_after.count(len(decoding.stamps))
 
 
 def _unread(decoding: Decoding) -> int:

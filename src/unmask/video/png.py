@@ -21,6 +21,8 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 DAMAGED = "rows that are damaged or do not fit their checksum"
 """How the reason begins where data is damaged and not only missing."""
 _PIECE_BYTES = 2**16
+_LARGEST_CHUNK_BYTES = 2**31 - 1
+"""What the format allows."""
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Samples of a pixel for a colour type."""
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2))
@@ -29,7 +31,7 @@ _ADAM7 = (*_PASSES, (0, 1, 1, 2))
 
 
 def check_chunks(file: IO[bytes], path: str | Path, limits: Limits) -> None:
-    """Refuse a PNG file of far too many chunks: each costs time, however small it is.
+    """Refuse a PNG file of far too many chunks, each of which costs time, or of an impossible one.
 
     Args:
         file: the file, read from where it stands; any other is passed over.
@@ -37,11 +39,19 @@ def check_chunks(file: IO[bytes], path: str | Path, limits: Limits) -> None:
         limits: what is refused.
 
     Raises:
-        LimitExceeded: more chunks beside those of the pictures than allowed.
+        LimitExceeded: more chunks beside those of the pictures than allowed, or a longer one.
     """
     if file.read(len(SIGNATURE)) != SIGNATURE:
         return
-    others = sum(kind not in (b"IDAT", b"fdAT", b"fcTL") for kind, _, _ in _chunks(file))
+    others = 0
+    for kind, size, _ in _chunks(file):
+        others += kind not in (b"IDAT", b"fdAT", b"fcTL")
+        if size > _LARGEST_CHUNK_BYTES:  # Pillow would ask for so much memory at once
+            raise LimitExceeded(
+                f"{str(path)!r} has a chunk of {size} bytes; at most {_LARGEST_CHUNK_BYTES} are "
+                "allowed in PNG",
+                hint="it is damaged: get a complete copy",
+            )
     if others > limits.max_tags:
         raise LimitExceeded(
             f"{str(path)!r} has {others} texts and tags; at most {limits.max_tags} allowed",

@@ -198,12 +198,22 @@ def _checked_stream(path: str | Path, container: InputContainer, limits: Limits)
         )
     context = stream.codec_context
     if context.width <= 0 or context.height <= 0:
+        if context.name in _HEADERS_IN_STREAM and not context.extradata:
+            raise NotMedia(
+                f"{str(path)!r} holds no headers of its {context.name} pictures, without which "
+                "none can be shown: it was cut from a longer recording",
+                hint="cut it again from an earlier start, or encode the part again",
+            )
         # libavcodec sets the size to zero when it is above `max_pixels`.
         raise LimitExceeded(
             f"{str(path)!r} claims no picture size, or more than {limits.max_pixels} pixels",
             hint=still.HINT_SMALLER,
         )
     return stream
+
+
+_HEADERS_IN_STREAM = ("h264", "hevc", "mpeg1video", "mpeg2video", "vc1")
+"""Codecs whose size is in headers of their own, which the demuxer keeps wherever it finds them."""
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> float | None:

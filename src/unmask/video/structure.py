@@ -1,0 +1,134 @@
+"""Whether the parts of a file follow each other as its format demands.
+
+A demuxer that meets bytes that begin no part looks for the next one that it knows, and says nothing
+of what it passed over. Here the heads of the parts alone are read; the pictures are jumped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from unmask.video.ebml import elements_in_clusters
+
+_BOX_HEAD = 8
+_MOST_BOXES = 1_000_000
+"""More parts of a file than this are not looked at."""
+_PARENTS = (b"moof", b"traf")
+"""Boxes of fragments that hold others."""
+
+_MATROSKA_PARTS = frozenset(
+    (
+        *(0x1A45DFA3, 0x18538067, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1941A469),
+        *(0x1043A770, 0x1254C367, 0x1F43B675),  # the heads of sections
+        *(0xA3, 0xA0, 0xE7, 0xA7, 0xAB, 0x5854, 0xAF, 0xEC, 0xBF),  # what a cluster holds
+    )
+)
+"""Elements of a segment and its clusters (RFC 9559)."""
+
+_GIF_EXTENSION, _GIF_PICTURE, _GIF_END = 0x21, 0x2C, 0x3B
+
+
+def why_broken(path: str | Path, container: str) -> str | None:
+    """Return what shows that parts of a file are damaged or gone; None where nothing does."""
+    names = container.split(",")
+    with Path(path).open("rb") as file:
+        if "mp4" in names:
+            size = file.seek(0, 2)
+            return next(_box_faults(file, size), None)
+        if "matroska" in names:
+            return _matroska_fault(file)
+        return _gif_fault(file) if "gif" in names else None
+
+
+def _box_faults(file: IO[bytes], size: int) -> Iterator[str]:
+    """Walk the boxes of an MP4 file: fragments have numbers, and the last box fits."""
+    number, is_mdat_due, place = None, True, 0
+    for _ in range(_MOST_BOXES):
+        if place + _BOX_HEAD > size:
+            break
+        kind, length, head = _box(file, place)
+        if kind == b"moof" and head[12:16] == b"mfhd":
+            before, number = number, int.from_bytes(head[20:24], "big")
+            if before is not None and number > before + 1:
+                yield f"fragment {before + 1} is missing"
+            yield from _inner_faults(file, place + _BOX_HEAD, place + length)
+        if number is not None and not is_mdat_due and kind == b"mdat":
+            yield "a fragment without its table"
+        is_mdat_due = is_mdat_due if kind not in (b"moof", b"mdat") else kind == b"moof"
+        if length < _BOX_HEAD:  # 0: up to the end of the file, which no fragment is
+            if number is not None:
+                yield f"a box of the fragments has {length} bytes"
+            return
+        place += length
+    if place > size:
+        yield f"{place - size} bytes of {place} are missing"
+
+
+def _inner_faults(file: IO[bytes], place: int, end: int) -> Iterator[str]:
+    """Walk the boxes within the table of a fragment."""
+    while place + _BOX_HEAD <= end:
+        kind, length, _ = _box(file, place)
+        if length < _BOX_HEAD or place + length > end or not _is_name(kind):
+            yield f"the table of a fragment is damaged at byte {place}"
+            return
+        if kind in _PARENTS:
+            yield from _inner_faults(file, place + _BOX_HEAD, place + length)
+        place += length
+
+
+def _box(file: IO[bytes], place: int) -> tuple[bytes, int, bytes]:
+    """Return kind, length and first bytes of a box."""
+    file.seek(place)
+    head = file.read(24)
+    length = int.from_bytes(head[:4], "big")
+    if length == 1:
+        length = int.from_bytes(head[8:16], "big")
+    return head[4:8], length, head
+
+
+def _is_name(kind: bytes) -> bool:
+    return all(32 <= each < 127 or each == 0xA9 for each in kind)
+
+
+def _matroska_fault(file: IO[bytes]) -> str | None:
+    size = file.seek(0, 2)
+    file.seek(0)
+    place = 0
+    for place, kind, length in elements_in_clusters(file):
+        if kind not in _MATROSKA_PARTS:
+            return f"its structure is damaged at byte {place}"
+        if length is not None and file.tell() + length > size:
+            return f"it ends within an element of {length} bytes"
+    return None
+
+
+def _gif_fault(file: IO[bytes]) -> str | None:
+    head = file.read(13)
+    file.seek(_color_bytes(head[10:11]), 1)
+    was_zero = False
+    for _ in range(_MOST_BOXES):
+        mark = file.read(1)
+        if not mark or mark[0] == _GIF_END:
+            return None
+        if mark[0] == _GIF_EXTENSION:
+            file.seek(1, 1)
+            _jump_blocks(file)
+        elif mark[0] == _GIF_PICTURE:
+            file.seek(_color_bytes(file.read(9)[8:]) + 1, 1)
+            _jump_blocks(file)
+        elif mark[0] or was_zero:  # some encoders write one zero too many
+            return f"its structure is damaged at byte {file.tell() - 1}"
+        was_zero = not mark[0]
+    return None
+
+
+def _color_bytes(flags: bytes) -> int:
+    """Return the bytes of the table of colours that the flags before it announce."""
+    return 3 << ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0
+
+
+def _jump_blocks(file: IO[bytes]) -> None:
+    while (size := file.read(1)) and size[0]:
+        file.seek(size[0], 1)

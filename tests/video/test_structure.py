@@ -1,0 +1,100 @@
+"""Parts of a file that are gone are told, though the demuxer passes over them without a word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from clips import write_clip
+from unmask.errors import LimitExceeded, NotMedia
+from unmask.settings import Limits
+from unmask.video import LumaPass, probe
+from unmask.video.account import gaps
+from unmask.video.ebml import check_tags
+from unmask.video.structure import why_broken
+
+LIMITS = Limits()
+FRAGMENTS = {"movflags": "frag_keyframe+empty_moov"}
+
+
+def lines(path: Path) -> tuple[str, ...]:
+    """Return what is said of a file that was read whole."""
+    run = LumaPass(probe(path, limits=LIMITS), sample_fps=100, long_side_px=64, limits=LIMITS)
+    list(run)
+    return run.not_analysed
+
+
+def overwrite(path: Path, place: int, data: bytes) -> None:
+    content = bytearray(path.read_bytes())
+    content[place : place + len(data)] = data
+    path.write_bytes(content)
+
+
+def test_a_cluster_whose_mark_is_damaged_is_told(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mkv", codec="ffv1", frames=12, gop=4, size=(96, 64))
+    assert lines(path) == ()
+    overwrite(path, path.read_bytes().index(b"\x1f\x43\xb6\x75") + 2, b"\x96")
+    assert any("structure is damaged" in line for line in lines(path))
+
+
+def test_an_element_of_an_impossible_size_ends_in_no_error_of_the_system(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mkv", codec="ffv1", frames=4, size=(96, 64))
+    place = path.read_bytes().index(b"\x1f\x43\xb6\x75")
+    overwrite(path, place + 4, b"\x01" + b"\xff" * 6 + b"\x7f")
+    check_tags(path, LIMITS)
+
+
+def test_a_picture_of_a_gif_that_was_overwritten_is_told(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.gif", codec="gif", pix_fmt="rgb8", frames=12, size=(96, 64))
+    assert lines(path) == ()
+    overwrite(path, path.stat().st_size // 2, bytes(300))
+    assert why_broken(path, "gif") is not None
+    assert lines(path) != ()
+
+
+@pytest.mark.parametrize("which", ["first", "last"])
+def test_a_fragment_whose_table_is_gone_is_told(tmp_path: Path, which: str) -> None:
+    path = write_clip(
+        tmp_path / "a.mp4", frames=24, gop=8, size=(96, 64), container_options=FRAGMENTS
+    )
+    assert lines(path) == ()
+    data = path.read_bytes()
+    place = data.index(b"traf") if which == "first" else data.rindex(b"traf")
+    overwrite(path, place + 8, bytes(60))
+    assert lines(path) != ()
+
+
+def test_a_header_that_hides_most_frames_is_told(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", frames=24, gop=8, size=(96, 64))
+    assert lines(path) == ()
+    # another unit of time in the header shortens the edit list to a few frames
+    overwrite(path, path.read_bytes().index(b"mvhd") + 16, (12_800).to_bytes(4, "big"))
+    assert any("edit list hides" in line for line in lines(path))
+
+
+def test_a_gap_before_frames_that_went_on_was_not_cut_off() -> None:
+    order = [0, 4, 2, 1, 3, 8, 6, 7, 9]  # 5 is missing, 9 follows
+    stamps = [40 * each for each in (*order, *range(10, 40))]
+    assert [gap.after for gap in gaps(stamps, [0, 9], damaged=False, longest=3000)] == [160]
+    cut = [40 * each for each in (*order[:-1], *range(9, 40))]  # 5 may come after 7
+    assert gaps(cut, [0, 8], damaged=False, longest=3000) == []
+
+
+def test_a_png_with_an_impossible_chunk_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (64, 64)).save(path)
+    overwrite(path, path.read_bytes().index(b"IDAT") - 4, b"\xff" * 4)
+    with pytest.raises(LimitExceeded, match="4294967295 bytes"):
+        probe(path, limits=LIMITS)
+
+
+def test_a_stream_without_headers_is_said_to_be_cut_from_another(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.ts", frames=24, gop=24, size=(96, 64))
+    data = path.read_bytes()
+    rows = [data[at : at + 188] for at in range(0, len(data), 188)]
+    first = next(n for n, row in enumerate(rows) if b"\x00\x00\x01\x67" in row)
+    path.write_bytes(b"".join(rows[:first] + rows[first + 1 :]))
+    with pytest.raises(NotMedia, match="holds no headers"):
+        probe(path, limits=LIMITS)
