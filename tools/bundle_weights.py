@@ -1,6 +1,6 @@
 """Take the weights out of a bundle's model.onnx, to go on training from them.
 
-    python tools/bundle_weights.py src/unmask/detectors/default/model.onnx lite2.safetensors
+    python tools/bundle_weights.py src/unmask/detectors/default/model-tight.onnx lite2.safetensors
 
 The tensors of `model.onnx` bear the names of the network that was exported, so they fit
 `network.weights` of a recipe with the same backbone.
@@ -23,7 +23,7 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
     """Return the network's tensors by name, in float32.
 
     Args:
-        path: a `model.onnx` that `unmask export` wrote of one network.
+        path: a `model.onnx` that `unmask export` wrote, or a view of a bundle.
     """
     tensors = {
         entry.name.removeprefix(_PREFIX): torch.from_numpy(numpy_helper.to_array(entry).copy())

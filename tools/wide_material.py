@@ -114,7 +114,7 @@ def crop(pixels: Pixels, face: NDArray[np.float64]) -> dict[str, object]:
         "image": buffer.getvalue(),
         "face_box": box.ravel().round(2).tolist(),
         "landmarks": points.ravel().round(2).tolist(),
-        "face_px": float(max(width, height)),
+        "face_px": float(min(width, height)),
     }
 
 

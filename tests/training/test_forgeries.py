@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from drawn_faces import drawn_face
 from unmask.training.face_windows import _MIRRORED, face_window, plain_window
@@ -50,13 +51,16 @@ def test_a_mouth_stays_in_the_lower_face_or_the_box_of_the_face() -> None:
         assert rows.min() >= top - 2
 
 
-def test_a_rendered_picture_is_what_is_put_in() -> None:
-    face, other = drawn_face(), drawn_face(seed=1)
-    pairs = [render(face, np.random.default_rng(s), rendered=other.image) for s in range(30)]
+def test_a_rendered_picture_is_put_in_with_some_of_the_detail_of_the_original() -> None:
+    face = drawn_face()
+    flat = Image.new("RGB", face.image.size, (120, 120, 120))
+    pairs = [render(face, np.random.default_rng(s), rendered=flat) for s in range(40)]
     whole = [pair for pair in pairs if pair.mask.min() == 1]
+    contrast = np.asarray(face.image, dtype=float).std()
 
     assert whole
-    assert any(np.array_equal(pair.fake, other.image) for pair in whole)
+    for pair in whole:
+        assert 0 < np.asarray(pair.fake, dtype=float).std() < contrast
 
 
 def test_an_aligned_face_has_its_landmarks_where_the_other_has_them() -> None:
@@ -65,8 +69,6 @@ def test_an_aligned_face_has_its_landmarks_where_the_other_has_them() -> None:
     moved = face.points * 0.9 + (12, 5)
     x, y = moved[30].round().astype(int)  # the tip of the nose
     dotted[y - 3 : y + 4, x - 3 : x + 4] = 255
-    from PIL import Image
-
     laid = np.asarray(aligned(FacePicture(Image.fromarray(dotted), moved), face))[..., 0]
     spot = np.argwhere(laid > 128).mean(axis=0)[::-1]
 
@@ -95,8 +97,6 @@ def test_a_plain_window_holds_the_margin_around_the_box() -> None:
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=25, deadline=None)
 def test_landmarks_follow_the_picture_through_a_jittered_window(seed: int) -> None:
-    from PIL import Image
-
     pixels = np.zeros((300, 300, 3), dtype=np.uint8)
     face = drawn_face()
     points = face.points + 50
