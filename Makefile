@@ -1,4 +1,5 @@
 # make demo    set up and scan two bundled clips     make test    set up and run the suite
+# make test-system   what is slow: the browser     make fuzz    damaged files, by hand
 # make lint    style, types, contracts               make docs    the documentation site, in out/site
 # make bench   measure speed; BENCH="--sizes 720p --minutes 1" for a part of it
 VENV ?= .venv
@@ -10,7 +11,7 @@ export UNMASK_TEST_DATA ?= $(TEST_DATA)
 endif
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: setup demo test lint docs fuzz bench clean
+.PHONY: setup demo test test-system lint docs fuzz bench clean
 setup: $(VENV)/.core
 
 $(BIN)/uv:
@@ -32,6 +33,12 @@ demo: setup
 
 test: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+# the report in a browser; installs Debian's Chromium where there is none
+test-system: $(VENV)/.dev
+	@command -v chromedriver >/dev/null || \
+	{ apt-get update -qq && apt-get install -y -qq chromium chromium-driver; }
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m system --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

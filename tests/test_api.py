@@ -28,6 +28,7 @@ PUBLIC = [
     "LimitExceeded",
     "Limits",
     "ManifestError",
+    "NoUserFolder",
     "NotMedia",
     "RecipeError",
     "ScanResult",

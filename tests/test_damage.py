@@ -140,14 +140,15 @@ def test_a_bundles_manifest(tmp_path: Path) -> None:
 
 def test_a_bundles_network(tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "tiny")
-    crops = np.zeros((2, SIZE, SIZE, 3), np.uint8)
+    crops = (np.zeros((2, SIZE, SIZE, 3), np.uint8),)
+    path = bundle.folder / "model.onnx"
 
     def run() -> None:
-        files = {"model.onnx": file_sha256(bundle.model_path)}
+        files = {"model.onnx": file_sha256(path)}
         changed = bundle.manifest.model_copy(update={"files": files})
         Network(bundle.model_copy(update={"manifest": changed})).run(crops, evidence=True)
 
-    assert flip_and_read(bundle.model_path, run) > FLIPS / 10
+    assert flip_and_read(path, run) > FLIPS / 10
 
 
 @pytest.mark.parametrize("name", ["man_141_ArrowNotImplementedError", "pred_17_ArrowException"])

@@ -129,13 +129,13 @@ def test_logits_that_are_no_numbers_are_refused(tmp_path, crops, value, evidence
     broken = onnx_model().replace(weight, np.array([value], "<f4").tobytes())
     network = Network(write_bundle(tmp_path / "tiny", model=broken), threads=1)
     with pytest.raises(BundleError, match="a logit of values that are no numbers"):
-        network.run(crops, evidence=evidence)
+        network.run((crops,), evidence=evidence)
 
 
 def test_what_is_run_is_what_was_hashed(tmp_path):
     bundle = write_bundle(tmp_path / "tiny")
     other = np.array([9.0], "<f4").tobytes()
     weight = np.array([WEIGHTS[0] / (SIZE / POOL) ** 2], "<f4").tobytes()
-    bundle.model_path.write_bytes(onnx_model().replace(weight, other))
+    (bundle.folder / "model.onnx").write_bytes(onnx_model().replace(weight, other))
     with pytest.raises(BundleError, match="was changed"):
         Network(bundle)

@@ -54,6 +54,8 @@ class _Drawn:
         if not keys:
             return None
         nearest = min(keys, key=lambda key: abs(key.frame_index - index))
+        if nearest.frame_index == index:  # measured there, and not followed from other frames
+            return nearest.box, nearest
         box: Box = tuple(float(v) for v in self.track.boxes[place])  # type: ignore[assignment]
         return box, nearest
 
