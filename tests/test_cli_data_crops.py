@@ -107,7 +107,7 @@ def test_wrong_use_is_code_2_with_a_hint(
 ) -> None:
     store = run[1]
     for words, message in (
-        (("crops", manifest, "-o", store), "was cut with budget=3, asked for now: budget=32"),
+        (("crops", manifest, "-o", store), "was cut with budget=3, asked for now: budget=12"),
         (("crops", manifest, "-o", tmp_path / "x", "--root", "/none"), "no folder '/none'"),
         (("crops", manifest, "-o", tmp_path / "x", "--image-format", "gif"), "got 'gif'"),
         (("stats", tmp_path), "is not a crop store"),

@@ -61,7 +61,7 @@ def test_files_without_a_verdict_are_not_above_a_threshold() -> None:
 
 def test_the_command_repeats_a_triage() -> None:
     words = repeat_command("a.mp4", ScanSettings().for_triage(), None)
-    expected = "unmask scan --selector uniform --budget 8 --no-explain --triage -- a.mp4"
+    expected = "unmask scan --budget 8 --no-explain --triage -- a.mp4"
     assert words == expected
 
 

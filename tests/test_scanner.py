@@ -144,10 +144,10 @@ def test_faces_that_are_judged_but_may_be_unseen_are_warned_of(
     monkeypatch.setattr("unmask.passes.MOST_REDUCTION", 100)
     blank = write_blank(tmp_path / "blank.mp4", 1)
     reduced = Scanner(settings=ScanSettings(detect_long_side_px=40, explain=()))
-    (warning,) = reduced.scan(blank).result.warnings
+    (warning,) = [w for w in reduced.scan(blank).result.warnings if w.startswith("faces under")]
     assert warning.startswith("faces under 64 px may be unseen, and from 48 px")
     assert warning.endswith("--detect-long-side-px 54")
-    assert scanner.scan(blank).result.warnings == ()
+    assert not any(w.startswith("faces under") for w in scanner.scan(blank).result.warnings)
 
 
 def still_film(path: Path, frames: int) -> Path:
@@ -183,7 +183,7 @@ def test_a_still_picture_is_judged_with_a_caution(scanner: Scanner, tmp_path: Pa
 def test_a_face_that_does_not_move_is_judged(scanner: Scanner, tmp_path: Path) -> None:
     result = scanner.scan(still_film(tmp_path / "still.mkv", 6)).result
     assert result.verdict.word != "cannot judge"
-    assert [len(track.key_frames) for track in result.tracks] == [3]
+    assert [len(track.key_frames) for track in result.tracks] == [6]
 
 
 def test_the_face_detector_is_loaded_once(
@@ -212,9 +212,9 @@ def test_unknown_names_are_refused_before_any_file_is_opened(
 
 def test_the_command_repeats_the_settings() -> None:
     limits = Limits(max_seconds=90)
-    settings = ScanSettings(selector="uniform", explain=(), limits=limits)
+    settings = ScanSettings(selector="local-maxima", explain=(), limits=limits)
     words = repeat_command("a b.mp4", settings, None)
-    options = "--selector uniform --no-explain --max-seconds 90"
+    options = "--selector local-maxima --no-explain --max-seconds 90"
     assert words == f"unmask scan {options} -- 'a b.mp4'"
 
 

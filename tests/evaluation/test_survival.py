@@ -45,8 +45,9 @@ def test_a_stressed_logit_is_the_mean_over_distorted_crops(scan: Scan, network: 
     assert scan.result.stress is not None
     told = {(each.distortion, each.level): each.verdict for each in scan.result.stress}
     assert len(told) == 4 + 3 + 3
-    crops = np.stack([distorted(picture.crop, "JPEG", 70) for picture in scan.pictures])
-    wanted = network.run((crops,)).logits.astype(float).mean()
+    faces = [[distorted(crop, "JPEG", 70) for crop in p.crops] for p in scan.pictures]
+    crops = tuple(np.stack(view) for view in zip(*faces, strict=True))
+    wanted = network.run(crops).logits.astype(float).mean()
     assert told["JPEG", "70 quality"].logit == pytest.approx(wanted, rel=1e-5)
 
 

@@ -17,7 +17,7 @@ def bundle():
 
 @pytest.fixture(scope="module")
 def data(bundle):
-    return (bundle.folder / "model.onnx").read_bytes()
+    return (bundle.folder / bundle.views[-1].model).read_bytes()
 
 
 @pytest.fixture(scope="module")
