@@ -31,6 +31,7 @@ from unmask.video.shape import Shape, turn_of_frame
 from unmask.video.source import (
     HINT_FORMAT,
     HINT_STREAMS,
+    HINT_TILES,
     has_own_aspect,
     open_container,
     picture_stream,
@@ -180,8 +181,7 @@ def _checked_stream(path: str | Path, container: InputContainer, limits: Limits)
     if parts := tiles(container):
         raise NotMedia(
             f"{str(path)!r} is a picture in {parts} tiles, which cannot be put together",
-            hint="pip install 'unmask[heic]' (or save it as JPEG or PNG); where that is installed, "
-            "the picture is damaged",
+            hint=HINT_TILES,
         )
     count = len(container.streams)
     if count > limits.max_streams:

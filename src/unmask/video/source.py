@@ -22,6 +22,7 @@ from av.video.stream import VideoStream
 from unmask.errors import LimitExceeded, NotMedia
 from unmask.settings import Limits
 from unmask.video.ebml import check_tags
+from unmask.video.still import is_heif
 
 SELF_CONTAINED = ",".join(
     (
@@ -40,6 +41,10 @@ a message is about."""
 
 HINT_FORMAT = "give a video or picture file, such as MP4, MOV, MKV, WebM, AVI, GIF, JPEG or PNG"
 HINT_STREAMS = "copy the picture stream into a file of its own"
+HINT_TILES = (
+    "pip install 'unmask[heic]' (or save it as JPEG or PNG); where that is installed, the picture "
+    "is damaged"
+)
 HINT_CUT_OFF = "it begins as an MP4 whose index is missing or damaged: get a complete copy"
 
 
@@ -47,6 +52,11 @@ def _starts_as_mp4(path: str | Path) -> bool:
     """Tell whether the first box is that of an MP4 or QuickTime file."""
     with Path(path).open("rb") as file:
         return file.read(8)[4:] == b"ftyp"
+
+
+def _starts_as_heif(path: str | Path) -> bool:
+    with Path(path).open("rb") as file:
+        return is_heif(file.read(12))
 
 
 def reason_of(error: av.FFmpegError) -> str:
@@ -82,6 +92,12 @@ def open_container(
         container = av.open(name, "r", options=options, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         if getattr(error, "errno", None) == errno.ENOMEM:  # so demuxers say that it has too many
+            if _starts_as_heif(path):
+                raise NotMedia(
+                    f"{str(path)!r} is a picture in more than {limits.max_streams} tiles, which "
+                    "cannot be put together",
+                    hint=HINT_TILES,
+                ) from error
             raise LimitExceeded(
                 f"{str(path)!r} has more than {limits.max_streams} streams, or asks for more "
                 "memory than there is",

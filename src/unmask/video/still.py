@@ -33,6 +33,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """Formats looked for (MPO opens as JPEG); Pillow's others (PostScript, ...) are never tried."""
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"msf1")
 """What the first box of a HEIC picture names."""
+_MOST_HEIF_META_BYTES = 2**20
+"""More than the metadata of a picture in thousands of tiles."""
 
 PIXEL_FORMATS = {"RGB": "rgb24", "RGBA": "rgba", "L": "gray", "P": "pal8", "1": "monob"}
 """FFmpeg's name for a Pillow mode, where there is one."""
@@ -118,13 +120,42 @@ def open_still(
     except LimitExceeded:
         picture.close()
         raise
+    if picture.format == "HEIF":
+        _restore_orientation(picture, path, encoded)
     return picture
+
+
+def _restore_orientation(picture: Image.Image, path: str | Path, encoded: bytes | None) -> None:
+    """Put back the EXIF orientation of a HEIC picture whose boxes do not turn it.
+
+    Phones write both, and `pillow-heif` turns by the boxes and takes the orientation out. Some
+    programs write EXIF alone: their pictures would lie on the side.
+    """
+    orientation = picture.info.get("original_orientation")
+    if not isinstance(orientation, int):
+        return
+    with suppress(OSError, ValueError), _opened(path, encoded) as file:
+        if not _turned_by_boxes(file):
+            picture.getexif()[ORIENTATION] = orientation
+
+
+def _turned_by_boxes(file: IO[bytes]) -> bool:
+    """Tell whether the metadata of a HEIC file names a turn (`irot`) or a mirroring (`imir`)."""
+    while len(head := file.read(8)) == 8:
+        size, kind = struct.unpack(">I4s", head)
+        if kind == b"meta":
+            properties = file.read(min(size - 8, _MOST_HEIF_META_BYTES))
+            return b"irot" in properties or b"imir" in properties
+        if size < 8:  # a size of its own, or to the end of the file: not before the metadata
+            return False
+        file.seek(size - 8, io.SEEK_CUR)
+    return False
 
 
 def _formats(path: str | Path, encoded: bytes | None) -> tuple[str, ...]:
     """Return the formats to try: HEIC where the file is one and `pillow-heif` is installed.
 
-    It puts tiles together and turns the picture as its boxes say (not EXIF, which says it again).
+    It puts tiles together and turns the picture as its boxes say.
     """
     with suppress(OSError, ValueError), _opened(path, encoded) as file:
         if is_heif(file.read(12)) and find_spec("pillow_heif") is not None:
