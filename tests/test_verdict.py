@@ -353,3 +353,18 @@ def test_a_refusal_without_a_reason_is_no_verdict():
 def test_words_out_of_order_are_refused():
     with pytest.raises(ValueError, match="ascending order"):
         manifest(words={**WORDS, "some_from": -2.0})
+
+
+def test_a_face_unlike_the_calibration_data_is_never_substantial() -> None:
+    seen = {"face_px": (200.0, 300.0), "sharpness": None, "compressions": []}
+    detector = manifest(calibration=EXACT, calibrated_range=seen, words=WORDS)
+    verdict = face(9.0, detector)
+    assert verdict.out_of_range is not None
+    assert verdict.word == "some evidence"
+    assert verdict.rate is None
+
+
+def test_few_key_frames_get_no_rate_as_they_cannot_get_every_word() -> None:
+    detector = manifest(calibration=EXACT, words=WORDS)
+    assert track(2.0, 2.0, 2.0, detector=detector).rate is None
+    assert face(2.0, detector).rate is not None

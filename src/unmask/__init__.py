@@ -3,7 +3,7 @@
     >>> import unmask
     >>> result = unmask.scan("examples/forged.mp4")  # doctest: +SKIP
     >>> result.verdict.word  # doctest: +SKIP
-    'substantial evidence'
+    'some evidence'
 
 Everything public is listed in `__all__` and loaded when it is first used, so that `import unmask`
 takes milliseconds. PyTorch is never imported by anything here.

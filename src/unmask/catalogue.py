@@ -30,6 +30,8 @@ def installed() -> dict[str, Path]:
 def find(name: str | Path, *, revision: str | None = None) -> Path:
     """Return the folder of a detector: a folder, a name or a Hub id, looked up in this order.
 
+    `default` is always the one in the package; `./default` names a folder.
+
     Args:
         name: a folder; a name of `installed`; or `owner/name` on the Hub, which is fetched: only
             this uses the network.
@@ -41,7 +43,11 @@ def find(name: str | Path, *, revision: str | None = None) -> Path:
         DownloadError: the Hub did not give it.
     """
     known = installed()
-    here = Path(name) if Path(name).is_dir() else known.get(str(name))
+    here: Path | None
+    if str(name) == SHIPPED:  # a folder of that name beside the evidence must not become the judge
+        here = known[SHIPPED]
+    else:
+        here = Path(name) if Path(name).is_dir() else known.get(str(name))
     if here is None and is_hub_id(str(name)):
         return fetch(str(name), revision=revision)
     if revision is not None:

@@ -64,6 +64,7 @@ class _Analysis:
 
         folder = None if job.detector is None else str(find(job.detector))
         self._scanner = Scanner(folder, settings=job.settings, threads=job.threads)
+        self._timeout_seconds = job.timeout_seconds
         self._network = Network(self._scanner.bundle, threads=job.threads) if job.stress else None
 
     def scan(self, path: str, tell: Tell | None = None) -> Scan:
@@ -77,12 +78,14 @@ class _Analysis:
                 film = min(info.duration_seconds or 0.0, limits.max_seconds)
                 silent = limits.silent_seconds + _SILENT_TIMES_FILM * film
                 tell.allow(
-                    "reading", silent_seconds=silent, total_seconds=limits.total_seconds(film)
+                    "reading",
+                    silent_seconds=silent,
+                    total_seconds=self._timeout_seconds or limits.total_seconds(film),
                 )
 
         if tell is not None:
             opening = limits.open_seconds + _size(path) / _READ_BYTES_PER_SECOND
-            total = limits.total_seconds(None) + opening
+            total = self._timeout_seconds or limits.total_seconds(None) + opening
             tell.allow("opening", silent_seconds=opening, total_seconds=total)
         first = self._scanner.first_pass(path, tell, opened=allow)
         scan = self._scanner.scan_first(first, tell)

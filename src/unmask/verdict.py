@@ -23,7 +23,14 @@ from unmask.bundle import BundleManifest
 from unmask.likelihood import in_words, out_of_range, stated
 from unmask.scoring import sigmoid
 from unmask.settings import REPLICATES, SUBSTANTIAL_KEY_FRAMES
-from unmask.values import KeyFrame, LikelihoodStatement, Verdict, Word, WordRate
+from unmask.values import (
+    ConformalAnswer,
+    KeyFrame,
+    LikelihoodStatement,
+    Verdict,
+    Word,
+    WordRate,
+)
 
 Values = NDArray[np.float64]
 
@@ -206,7 +213,9 @@ def judge_track(
     mean = float(logits.mean())
     log_odds = supported(float(manifest.calibration.log_odds(mean)), manifest)
     ratio, answer = (None, None) if beyond else stated(mean, manifest, still=still)
-    given = word(log_odds, manifest, key_frames=len(used))
+    # of a face unlike the calibration data too little is known to accuse anybody
+    given = word(log_odds, manifest, key_frames=0 if beyond else len(used))
+    given = _consistent(given, answer)
     return Verdict(
         word=given,
         probability=float(sigmoid(np.array(log_odds))),
@@ -218,8 +227,30 @@ def judge_track(
         answer=answer,
         out_of_range=beyond,
         interval_covers_sources=_source_sd(manifest) is not None,
-        rate=None if beyond else word_rate(given, manifest),
+        rate=_rate(given, manifest, key_frames=0 if beyond else len(used)),
     )
+
+
+def _consistent(given: Word, answer: ConformalAnswer | None) -> Word:
+    """Return a weaker word where the conformal answer does not bear it.
+
+    On a level stretch of the calibration, logits on both sides of a conformal limit have the same
+    log odds.
+    """
+    if answer is None:
+        return given
+    if given == "little evidence" and answer.label != "real":
+        return "inconclusive"
+    if given == "substantial evidence" and answer.label != "fake":
+        return "some evidence"
+    return given
+
+
+def _rate(given: Word, manifest: BundleManifest, *, key_frames: int) -> WordRate | None:
+    """Return how often a word is given; None where too few key frames bar the strongest word."""
+    if key_frames < thresholds(manifest).substantial_key_frames:
+        return None
+    return word_rate(given, manifest)
 
 
 def _too_few(used: Sequence[KeyFrame], key_frames: Sequence[KeyFrame], needed: int) -> str:
@@ -274,7 +305,8 @@ def _among_faces(strongest: Verdict, others: Sequence[float], manifest: BundleMa
         return math.log((_ratio(probability) + sum(others)) / (len(others) + 1))
 
     log_odds = among(strongest.probability or 0.0)
-    given = word(log_odds, manifest, key_frames=strongest.frames_used)
+    key_frames = 0 if strongest.out_of_range else strongest.frames_used
+    given = word(log_odds, manifest, key_frames=key_frames)
     low, high = (among(end) for end in strongest.interval) if strongest.interval else (None, None)
     ratio = strongest.likelihood
     return replace(
@@ -284,7 +316,7 @@ def _among_faces(strongest: Verdict, others: Sequence[float], manifest: BundleMa
         interval=None if low is None or high is None else _probabilities((low, high)),
         likelihood=None if ratio is None else _ratio_among(ratio, log_odds / math.log(10)),
         answer=None,  # its error rate is promised for one face, not for the strongest of several
-        rate=None if strongest.out_of_range else word_rate(given, manifest),
+        rate=_rate(given, manifest, key_frames=key_frames),
     )
 
 

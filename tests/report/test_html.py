@@ -94,9 +94,9 @@ def test_a_verdict_says_how_often_it_is_given_and_what_it_may_miss(scan: Scan) -
     verdict = replace(scan.result.tracks[1].verdict, rate=rate)
     detector = replace(scan.result.detector, misses=misses)
     said = to_html(Scan(replace(scan.result, verdict=verdict, detector=detector), scan.pictures))
-    assert "of 20 genuine videos" in said
+    assert "of 20 genuine videos and pictures" in said
     assert "about 9 got this verdict, of 20 manipulated ones about 2" in said
-    assert "lip-sync (80\u00a0% of 20 videos); never tested: generated faces" in said
+    assert "lip-sync (80\u00a0% of 20); no figure for: generated faces" in said
 
 
 def test_a_video_unlike_the_calibration_gets_no_large_percentage(scan: Scan) -> None:

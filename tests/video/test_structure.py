@@ -98,3 +98,17 @@ def test_a_stream_without_headers_is_said_to_be_cut_from_another(tmp_path: Path)
     path.write_bytes(b"".join(rows[:first] + rows[first + 1 :]))
     with pytest.raises(NotMedia, match="holds no headers"):
         probe(path, limits=LIMITS)
+
+
+def test_what_follows_a_whole_file_is_no_damage(tmp_path: Path) -> None:
+    pages = [Image.new("P", (64, 48), number * 20) for number in range(10)]
+    gif = tmp_path / "a.gif"
+    pages[0].save(gif, save_all=True, append_images=pages[1:], duration=100)
+    mp4 = write_clip(tmp_path / "a.mp4", frames=10)
+    for path, trailer in ((gif, b"\r\nmade with care"), (mp4, b"trailer of a camera" * 4)):
+        path.write_bytes(path.read_bytes() + trailer)
+        run = LumaPass(
+            probe(path, limits=Limits()), sample_fps=30, long_side_px=64, limits=Limits()
+        )
+        assert len(list(run)) == 10
+        assert run.not_analysed == (), path.name

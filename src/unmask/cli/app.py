@@ -75,9 +75,10 @@ def methods_named(text: str) -> tuple[str, ...]:
 
 EXIT_CODES = (
     "Exit codes: 0 all analysed, nothing found; 1 some or substantial evidence of manipulation "
-    "found; 2 wrong use, or no input could be opened; 3 nothing found, but something could not be "
-    "analysed (a face that only passes by is listed, and does not count) or written; 130 stopped "
-    "with Ctrl-C, SIGTERM or SIGHUP, what was finished is written; 70 a fault of the program."
+    "found, or substantial evidence in one face; 2 wrong use, or no input could be opened; 3 "
+    "nothing found, but something could not be analysed (a face that only passes by is listed, and "
+    "does not count) or written; 130 stopped with Ctrl-C, SIGTERM or SIGHUP, what was finished is "
+    "written; 70 a fault of the program."
 )
 
 Inputs = Annotated[
@@ -90,7 +91,10 @@ Inputs = Annotated[
 ]
 Detector = Annotated[
     str | None,
-    typer.Option(help="A folder, or a name of `detectors list`.", show_default="the shipped one"),
+    typer.Option(
+        help="A folder, a name of `detectors list`, or owner/name on the Hub.",
+        show_default="the shipped one",
+    ),
 ]
 FaceDetector = Annotated[str, typer.Option(help="Face detector: yunet or mtcnn.")]
 Selector = Annotated[
@@ -205,6 +209,8 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         full = FullScan(job, then_full, triage=triage)
     if triage:
         job = replace(job, settings=settings.for_triage())
+    if profile and full is not None:
+        raise ValueError("--profile goes without --then-full")
     if profile:
         raise typer.Exit(profiled_scan(inputs, outputs, job))
     raise typer.Exit(run_scan(inputs, outputs, job, workers=workers, full=full))

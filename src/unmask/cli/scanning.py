@@ -88,6 +88,8 @@ class _Done:
     """Of the files that were analysed, by their place."""
     failures: dict[int, UnmaskError] = field(default_factory=dict)
     """Why others were not, by their place."""
+    pending: set[int] = field(default_factory=set)
+    """Places of the files whose scan is still to come."""
     unwritten: list[UnmaskError] = field(default_factory=list)
     """What was finished and could not be told."""
 
@@ -99,6 +101,7 @@ class _Done:
     @stage("taking results")
     def add(self, place: int, outcome: Scan | UnmaskError) -> UnmaskError | None:
         """Take a file's outcome; return why there is no result, if there is none."""
+        self.pending.discard(place)
         if not isinstance(outcome, UnmaskError) and (error := self._unwritable(place, outcome)):
             outcome = error
         if isinstance(outcome, UnmaskError):
@@ -129,10 +132,10 @@ class _Done:
 
     def stopped(self, why: str) -> None:
         """Count what was not finished among the failures."""
-        for place, path in enumerate(self.paths):
-            if place not in self.results and place not in self.failures:
-                said = f"{path!r} was not analysed: {why}"
-                self.failures[place] = AnalysisCrashed(said, hint="scan it again")
+        for place in sorted(self.pending):
+            kind = "scanned in full" if place in self.results else "analysed"
+            said = f"{self.paths[place]!r} was not {kind}: {why}"
+            self.failures[place] = AnalysisCrashed(said, hint="scan it again")
 
     @stage("writing")
     def write(self, outputs: Outputs) -> None:
@@ -215,10 +218,10 @@ def profiled_scan(inputs: list[str], outputs: Outputs, job: Job) -> int:
     Raises:
         ValueError: there are several files, or a time after which a worker would be ended.
     """
-    if (count := len(expand(inputs))) != 1 or job.timeout_seconds is not None:
-        raise ValueError(f"--profile measures one file without a --timeout-seconds, got {count}")
     outputs.check()
     paths = expand(inputs)
+    if (count := len(paths)) != 1 or job.timeout_seconds is not None:
+        raise ValueError(f"--profile measures one file without a --timeout-seconds, got {count}")
     refuse_overwriting(outputs.files, [Path(path) for path in paths])
     done = _Done(paths, outputs.report is not None)
     with measuring() as profile:
@@ -235,6 +238,7 @@ def _scan_and_tell(
     paths = [done.paths[place] for place in places]
     if not paths:
         return
+    done.pending |= set(places)
     bar = progress_bar(len(paths))
 
     def hear(number: int, stage: str, share: float) -> None:
@@ -306,11 +310,20 @@ def exit_code(results: Sequence[ScanRecord], errors: Sequence[UnmaskError]) -> i
     A finding stands whatever else went wrong, so 1 comes first; 0 is said only when all of it was
     analysed and written.
     """
-    if any(result.verdict.word in FOUND for result in results):
+    if any(_has_finding(result) for result in results):
         return 1
     if not results and errors and all(isinstance(error, InputError) for error in errors):
         return 2
     return 3 if errors or not all(result.coverage.complete for result in results) else 0
+
+
+def _has_finding(result: ScanRecord) -> bool:
+    """Tell whether a video or one of its faces was found to speak for manipulation.
+
+    Among many faces a strong one may be too little for the video's own word; it is still told.
+    """
+    strong = any(track.verdict.word == "substantial evidence" for track in result.tracks)
+    return strong or result.verdict.word in FOUND
 
 
 def summary(result: ScanRecord) -> str:

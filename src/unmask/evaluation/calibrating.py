@@ -35,7 +35,7 @@ REALS_NEEDED = 100
 FAKES_NEEDED = 20
 FEW_FALSE_ALARMS = 0.01
 _SEEN = (0.01, 0.99)
-_OUTDATED = ("balanced accuracy", "Cllr")
+_OUTDATED = ("balanced accuracy", "Cllr", "false alarms at")
 """What the names of figures start with that another calibration or `balanced` changes."""
 
 
@@ -107,6 +107,7 @@ def calibrated(
     fitted = manifest.model_copy(
         update={
             "words": None,
+            "method_rates": tuple(r for r in manifest.method_rates if r.missed is None),
             "calibration": chosen.fit.calibration(chosen.method, covariance, **told),
             "likelihood": likelihood_bounds(chosen.held_out, units, data),
             "abstention": fit_abstention(

@@ -183,6 +183,11 @@ def pool(parts: Sequence[Predictions]) -> Predictions:
             f"{len(shared)} videos stand in several of the files, such as {min(shared)!r}",
             hint="give each video once",
         )
+    if len({part.info.data for part in parts}) < len(parts):
+        raise ManifestError(
+            "two of the files are of data of one name, so they are no two sources",
+            hint="rename the files of crops or the data sets' folders, and predict again",
+        )
     names = [np.full(len(part), part.info.data, dtype=object) for part in parts]
     words = {word: np.concatenate([part.words[word] for part in parts]) for word in WORDS}
     columns = {
@@ -191,7 +196,17 @@ def pool(parts: Sequence[Predictions]) -> Predictions:
         if f.name not in {"info", "words"}
     }
     data = " + ".join(part.info.data for part in parts)
-    info = first.info.model_copy(update={"data": data, "manifest_sha256": None})
+    infos = [part.info for part in parts]
+    info = first.info.model_copy(
+        update={
+            "data": data,
+            "manifest_sha256": None,
+            "videos_expected": None,
+            "licence": "; ".join(dict.fromkeys(each.licence for each in infos)),
+            "leaks": any(each.leaks for each in infos),
+            "leak_reason": "; ".join(e.leak_reason for e in infos if e.leak_reason) or None,
+        }
+    )
     return Predictions(info=info, words={**words, "dataset": np.concatenate(names)}, **columns)
 
 

@@ -229,24 +229,34 @@ def rate(verdict: Verdict) -> str | None:
         return None
     genuine, fakes = _about(verdict.rate.of_genuine), _about(verdict.rate.of_fake)
     return (
-        f"of {_OF} genuine videos from sources that the detector was not calibrated on, about "
-        f"{genuine} got this verdict, of {_OF} manipulated ones about {fakes} "
-        f"({verdict.rate.genuine} and {verdict.rate.fakes} videos)"
+        f"of {_OF} genuine videos and pictures {genuine} got this verdict, of {_OF} manipulated "
+        f"ones {fakes} (of {verdict.rate.genuine} and {verdict.rate.fakes}; each source was left "
+        "out of the calibration in turn, the limits of the words were chosen on all)"
     )
 
 
 def _about(share: float) -> str:
     count = round(share * _OF)
-    return "none" if share == 0 else "fewer than 1" if count == 0 else str(count)
+    return "none" if share == 0 else "fewer than 1" if count == 0 else f"about {count}"
 
 
 def range_note(verdict: Verdict) -> str:
     """Say what the range beside a probability covers."""
     if verdict.interval is None:
         return "range not measured: one picture has no scatter"
+    note = "95 % range: scatter between the key frames alone, not the error on other videos"
     if verdict.interval_covers_sources:
-        return "95 % range: scatter between the key frames, and error on videos of other sources"
-    return "95 % range: scatter between the key frames alone, not the error on other videos"
+        note = "95 % range: scatter between the key frames, and error on videos of other sources"
+    return f"{note}; cut off where the calibration data end" if _is_cut_off(verdict) else note
+
+
+def _is_cut_off(verdict: Verdict) -> bool:
+    """Tell whether an end of the range is where the data support nothing further (ELUB)."""
+    ratio = verdict.likelihood
+    if ratio is None or verdict.interval is None:
+        return False
+    ends = [1 / (1 + 10.0**-end) for end in (ratio.log10_lower, ratio.log10_upper)]
+    return any(math.isclose(a, b, abs_tol=1e-6) for a in verdict.interval for b in ends)
 
 
 def decided(verdict: Verdict) -> str | None:
@@ -260,15 +270,18 @@ def decided(verdict: Verdict) -> str | None:
 
 
 def misses(result: ScanRecord) -> str | None:
-    """Say beside `little evidence` what the detector is likely to miss; None elsewhere."""
+    """Say beside `little evidence` and `inconclusive` what the detector is likely to miss."""
     rates = result.detector.misses
     if result.verdict.word not in ("little evidence", "inconclusive") or not rates:
         return None
     tested = sorted((r for r in rates if r.missed is not None), key=lambda r: -(r.missed or 0.0))
-    said = [f"{r.method} ({percent(r.missed)} of {r.videos} videos)" for r in tested]
-    untested = [r.method for r in rates if r.missed is None]
-    never = f"; never tested: {', '.join(untested)}" if untested else ""
-    return f"little evidence is what it gave to these manipulations: {', '.join(said)}{never}"
+    said = []
+    if tested:
+        listed = [f"{r.method} ({percent(r.missed)} of {r.videos})" for r in tested]
+        said.append(f"little evidence is what it gave to these: {', '.join(listed)}")
+    if untested := [r.method for r in rates if r.missed is None]:
+        said.append(f"no figure for: {', '.join(untested)}")
+    return "; ".join(said)
 
 
 def _ruled_out(answer: ConformalAnswer) -> str:

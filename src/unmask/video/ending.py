@@ -61,10 +61,6 @@ def _transport_stream(size: int, head: bytes, tail: bytes) -> str | None:  # noq
     return None
 
 
-def _gif(size: int, head: bytes, tail: bytes) -> str | None:  # noqa: ARG001
-    return None if b";" in tail.rstrip(bytes(1))[-2:] else "its end mark is missing"
-
-
 def _png(size: int, head: bytes, tail: bytes) -> str | None:  # noqa: ARG001
     return None if b"IEND" in tail else "its end mark is missing"
 
@@ -111,7 +107,6 @@ def _asf(size: int, head: bytes, tail: bytes) -> str | None:  # noqa: ARG001
 _LOOKS = {
     "asf": _asf,
     "mpegts": _transport_stream,
-    "gif": _gif,
     "apng": _png,
     "ogg": _ogg,
     "avi": _riff,

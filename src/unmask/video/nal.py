@@ -14,9 +14,9 @@ from collections.abc import Iterator
 
 _LENGTH_AT = {"h264": 4, "hevc": 21}
 """Byte of the decoder configuration whose lowest two bits say how long the lengths are."""
-_FORBIDDEN = re.compile(rb"\x00\x00[\x00\x02](?!\x00*$)")
-"""Not at the very end, where zeros may fill up."""
-_FORBIDDEN_BETWEEN_MARKS = re.compile(rb"\x00\x00\x00+[^\x00\x01]|\x00\x00\x02")
+_FORBIDDEN = re.compile(rb"\x00\x00[\x00\x02](?s:.)")
+"""With a byte behind it: not at the very end, where zeros may fill up and are taken off."""
+_FORBIDDEN_BETWEEN_MARKS = re.compile(rb"\x00\x00\x00[^\x00\x01]|\x00\x00\x02")
 """In a stream of units with start marks, which begin with zeros themselves."""
 
 
@@ -33,7 +33,8 @@ def is_overwritten(codec: str, configuration: bytes | None, data: bytes) -> bool
     if not configuration or configuration[0] != 1 or len(configuration) <= _LENGTH_AT[codec]:
         return _FORBIDDEN_BETWEEN_MARKS.search(data) is not None
     size = (configuration[_LENGTH_AT[codec]] & 3) + 1
-    return any(_FORBIDDEN.search(unit) for unit in _units(data, size))
+    # zeros are taken off and not looked behind for: that would cost their number squared
+    return any(_FORBIDDEN.search(unit.rstrip(b"\0")) for unit in _units(data, size))
 
 
 def _units(data: bytes, size: int) -> Iterator[bytes]:

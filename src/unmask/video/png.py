@@ -59,19 +59,6 @@ def check_chunks(file: IO[bytes], path: str | Path, limits: Limits) -> None:
         )
 
 
-def promised_frames(path: str | Path) -> int | None:
-    """Return the number of frames that an animated PNG file promises; None for any other file."""
-    with Path(path).open("rb") as file:
-        if file.read(len(SIGNATURE)) != SIGNATURE:
-            return None
-        for kind, size, content in _chunks(file):
-            if kind == b"acTL" and size >= 4:
-                return int.from_bytes(content.read(4), "big")
-            if kind == b"IDAT":
-                break
-    return None
-
-
 def missing(file: IO[bytes]) -> tuple[str, ...]:
     """Return what is missing or damaged of a PNG file's pictures, a sentence part each.
 
@@ -87,7 +74,7 @@ def missing(file: IO[bytes]) -> tuple[str, ...]:
             head = content.read(min(size, 13))
         elif kind == b"acTL":
             promised = int.from_bytes(content.read(4), "big")
-        elif kind == b"fcTL":
+        elif kind == b"fcTL" and promised is not None:
             width, height = struct.unpack(">4xII", content.read(12).ljust(12, b"\0"))
             pictures.append(_Picture(_passes(head, width, height)))
         elif kind in (b"IDAT", b"fdAT"):

@@ -42,6 +42,14 @@ def why_broken(path: str | Path, container: str) -> str | None:
         return _gif_fault(file) if "gif" in names else None
 
 
+_MOST_DEPTH = 10
+"""Deepest box of a fragment's table; real ones have three."""
+_TOP_BOXES = frozenset(
+    b"ftyp styp moov moof mdat free skip wide uuid meta sidx ssix prft emsg mfra udta pdin".split()
+)
+"""Boxes that stand at the top of an MP4 file; something else is no part of it."""
+
+
 def _box_faults(file: IO[bytes], size: int) -> Iterator[str]:
     """Walk the boxes of an MP4 file: fragments have numbers, and the last box fits."""
     number, is_mdat_due, place = None, True, 0
@@ -57,6 +65,8 @@ def _box_faults(file: IO[bytes], size: int) -> Iterator[str]:
         if number is not None and not is_mdat_due and kind == b"mdat":
             yield "a fragment without its table"
         is_mdat_due = is_mdat_due if kind not in (b"moof", b"mdat") else kind == b"moof"
+        if number is None and kind not in _TOP_BOXES:
+            return  # a camera's trailer or the like; the sample table counts the frames
         if length < _BOX_HEAD:  # 0: up to the end of the file, which no fragment is
             if number is not None:
                 yield f"a box of the fragments has {length} bytes"
@@ -66,15 +76,18 @@ def _box_faults(file: IO[bytes], size: int) -> Iterator[str]:
         yield f"{place - size} bytes of {place} are missing"
 
 
-def _inner_faults(file: IO[bytes], place: int, end: int) -> Iterator[str]:
+def _inner_faults(file: IO[bytes], place: int, end: int, *, depth: int = 0) -> Iterator[str]:
     """Walk the boxes within the table of a fragment."""
+    if depth > _MOST_DEPTH:
+        yield "the table of a fragment is damaged: boxes in boxes without end"
+        return
     while place + _BOX_HEAD <= end:
         kind, length, _ = _box(file, place)
         if length < _BOX_HEAD or place + length > end or not _is_name(kind):
             yield f"the table of a fragment is damaged at byte {place}"
             return
         if kind in _PARENTS:
-            yield from _inner_faults(file, place + _BOX_HEAD, place + length)
+            yield from _inner_faults(file, place + _BOX_HEAD, place + length, depth=depth + 1)
         place += length
 
 
@@ -110,7 +123,9 @@ def _gif_fault(file: IO[bytes]) -> str | None:
     was_zero = False
     for _ in range(_MOST_BOXES):
         mark = file.read(1)
-        if not mark or mark[0] == _GIF_END:
+        if not mark:
+            return "its end mark is missing"
+        if mark[0] == _GIF_END:  # what follows is none of the picture's
             return None
         if mark[0] == _GIF_EXTENSION:
             file.seek(1, 1)
