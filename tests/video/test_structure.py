@@ -101,7 +101,7 @@ def test_a_stream_without_headers_is_said_to_be_cut_from_another(tmp_path: Path)
 
 
 def test_what_follows_a_whole_file_is_no_damage(tmp_path: Path) -> None:
-    pages = [Image.new("P", (64, 48), number * 20) for number in range(10)]
+    pages = [Image.new("L", (64, 48), number * 20) for number in range(10)]
     gif = tmp_path / "a.gif"
     pages[0].save(gif, save_all=True, append_images=pages[1:], duration=100)
     mp4 = write_clip(tmp_path / "a.mp4", frames=10)
