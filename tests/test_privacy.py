@@ -48,6 +48,7 @@ class Place:
     def environment(self, **more: str) -> dict[str, str]:
         """Return a plain user's variables: nothing is switched off from outside."""
         switches = {*quiet.TELEMETRY, *quiet.PLUGINS, *quiet.CACHES}
+        switches = {*switches, "CI"}  # ONNX Runtime sends nothing where CI is set
         kept = {k: v for k, v in os.environ.items() if k not in switches and "XDG_" not in k}
         # Python's own .pyc files beside its modules are not what is looked for
         ours = {

@@ -111,7 +111,7 @@ def test_a_task_that_goes_on_for_ever_is_ended_however_much_it_says() -> None:
 
 
 def test_a_task_without_anyone_who_waits_for_it_ends_at_its_cpu_time() -> None:
-    used = resource.getrusage(resource.RUSAGE_SELF)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     _limit_cpu(math.inf)  # none
     assert resource.getrlimit(resource.RLIMIT_CPU)[0] == resource.RLIM_INFINITY
     program = "from unmask.workers import _limit_cpu\n_limit_cpu(1)\nwhile True: pass"
