@@ -12,7 +12,7 @@ from unmask.cli import export_options as options
 from unmask.settings import DEFAULT_MARGIN_RATIO
 
 if TYPE_CHECKING:
-    from unmask.bundle import Bundle, Parity
+    from unmask.bundle import Bundle, Metric, Parity
     from unmask.training.bundling import Precision
 
 EXPORT_CODES = (
@@ -229,9 +229,10 @@ def join(  # noqa: PLR0917 - the parameters are the options
     for view in made.bundle.views:
         typer.echo(f"view {view.name}: weight {view.weight:.4f}")
     typer.echo(f"offset {made.bundle.manifest.logit_offset:.4f}, on {made.rows} shared crops")
-    for who, area in made.areas:
-        how = "" if who != "all" else " (weights fitted without the unit's source video)"
-        typer.echo(f"AUC per {level}, {who}: {area:.4f}{how if weight is None else ''}")
+    if not made.figures:
+        typer.echo("no AUC: too few source videos for an interval")
+    for metric in made.figures:
+        _print_figure(metric)
     typer.echo(f"difference from the members' own logits: {made.parity:.1e}")
     typer.echo(f"bundle written to {made.bundle.folder}")
 
@@ -246,10 +247,7 @@ def _print_written(bundle: Bundle) -> None:
     if not bundle.manifest.metrics:
         typer.echo("no AUC: too few source videos for an interval; the card says so")
     for metric in bundle.manifest.metrics:
-        low, high = metric.interval
-        typer.echo(
-            f"{metric.name}: {metric.value:.4f} ({low:.4f} to {high:.4f}), {metric.protocol}"
-        )
+        _print_figure(metric)
     if (quantised := bundle.manifest.quantised) is not None:
         typer.echo(
             f"int8: AUC {quantised.auc_int8:.4f}, float32 {quantised.auc_float32:.4f}, "
@@ -262,6 +260,11 @@ def _print_written(bundle: Bundle) -> None:
             "crops are called fake"
         )
     typer.echo(f"bundle written to {bundle.folder}")
+
+
+def _print_figure(metric: Metric) -> None:
+    low, high = metric.interval
+    typer.echo(f"{metric.name}: {metric.value:.4f} ({low:.4f} to {high:.4f}), {metric.protocol}")
 
 
 def _parity(parity: Parity) -> str:

@@ -37,11 +37,9 @@ from unmask.bundle import (
 )
 from unmask.card import card
 from unmask.errors import InputError
-from unmask.evaluation.batch import Batch, Sorted
-from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, Interval, interval_of, replicate
+from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, area_under_roc
 from unmask.evaluation.calibrating import operating_point, operating_points
 from unmask.evaluation.calibrators import covariance_of, fit_platt
-from unmask.evaluation.metrics import auc
 from unmask.files import file_sha256, write_text
 from unmask.models.halving import halved, rounded
 from unmask.models.head import HeadedNetwork
@@ -277,7 +275,7 @@ def _fitted(subject: Subject, logits: Logits) -> tuple[Calibration, Metric]:
             hint="train longer, with another learning rate, or from other weights",
         )
     videos, cluster = np.unique([key.target for key in crops.keys], return_inverse=True)
-    area, interval = _auc(logits, crops.is_fake, cluster)
+    area, interval = area_under_roc(logits, crops.is_fake, cluster)
     if interval is None:
         raise InputError(
             f"no calibration can be fitted on {crops!r} of {len(videos)} source videos: most "
@@ -295,15 +293,6 @@ def _fitted(subject: Subject, logits: Logits) -> tuple[Calibration, Metric]:
     )
     told = f"{described}, {len(logits)} crops"
     return fit.calibration("platt", covariance, data=told), figure
-
-
-def _auc(
-    logits: Logits, is_fake: NDArray[np.bool_], cluster: NDArray[np.int64]
-) -> tuple[float, Interval | None]:
-    """Return the area under the ROC curve and its interval over source videos."""
-    ordered = Sorted.of(logits, is_fake, log_odds=logits, threshold=0.0)
-    drawn = replicate(cluster[ordered.order], lambda w: {"AUC": auc(Batch(ordered, w).roc)})
-    return float(auc(ordered.plain().roc)[0]), interval_of(drawn["AUC"])
 
 
 def _save_weights(network: FaceNetwork, path: Path) -> None:

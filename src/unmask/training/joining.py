@@ -23,16 +23,15 @@ from numpy.typing import NDArray
 
 from unmask.bundle import Bundle, Judgeable, Metric, Parity, View, load_bundle, write_manifest
 from unmask.errors import BundleError, InputError, ManifestError
-from unmask.evaluation.batch import Sorted
 from unmask.evaluation.calibrating import calibrated, check_same_model, validation_rows
 from unmask.evaluation.calibrators import balanced, folds_of
 from unmask.evaluation.card import save
-from unmask.evaluation.metrics import auc
 from unmask.evaluation.predictions import Predictions, read_predictions
-from unmask.evaluation.units import Level, units_of
+from unmask.evaluation.units import Level, Units, units_of
 from unmask.files import file_sha256
 from unmask.models.one_file import share_weights
 from unmask.runtime import Network
+from unmask.training.view_figures import view_figures
 
 Values = NDArray[np.float64]
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -64,8 +63,8 @@ class Joined:
     """Predictions that all members share."""
     parity: float
     """Largest difference from the members' own logits, over the largest logit."""
-    areas: tuple[tuple[str, float], ...]
-    """AUC of each view alone, then of all by weights fitted without the unit's cluster."""
+    figures: tuple[Metric, ...]
+    """AUC of all views, by weights fitted without the unit's cluster, and of each view alone."""
 
 
 def join(
@@ -110,13 +109,13 @@ def join(
         draft = _draft(members, partial, name=name, weights=factors, offset=offset)
         parity = _require_parity(draft, members)
         manifest = calibrated(draft, _predictions(draft, aligned), level=level, seed=seed)
-        save(partial, manifest)
+        figures = _figures(members, aligned, level, seed=seed, weights=given)
+        save(partial, manifest.model_copy(update={"metrics": (*figures, *manifest.metrics)}))
         load_bundle(partial)
         if folder.exists():
             folder.rmdir()
         shutil.move(partial, folder)
-    areas = _areas(members, aligned, level, seed=seed, weights=given)
-    return Joined(load_bundle(folder), len(aligned[0]), parity, areas)
+    return Joined(load_bundle(folder), len(aligned[0]), parity, figures)
 
 
 def fit_weights(logits: Values, is_fake: NDArray[np.bool_]) -> tuple[Values, float]:
@@ -214,48 +213,49 @@ def _scored(member: Member, *, all_rows: bool) -> tuple[Predictions, list[tuple[
     return predictions.where(wanted), scored
 
 
-def _units(
-    aligned: Sequence[Predictions], level: Level
-) -> tuple[Values, NDArray[np.bool_], NDArray[np.int64]]:
-    """Return logits `(N, V)`, labels and clusters of the units."""
-    units = [units_of(each, level=level) for each in aligned]
-    return np.stack([each.logit for each in units], axis=1), units[0].is_fake, units[0].cluster
+def _logits(units: Sequence[Units]) -> Values:
+    """Return the logits of each unit by each view, `(N, V)`."""
+    return np.stack([each.logit for each in units], axis=1)
 
 
 def _fitted(aligned: Sequence[Predictions], level: Level) -> tuple[Values, float]:
-    logits, is_fake, _ = _units(aligned, level)
+    units = [units_of(each, level=level) for each in aligned]
+    is_fake = units[0].is_fake
     if is_fake.all() or not is_fake.any():
         raise ManifestError(
             "the shared predictions are of one class alone",
             hint="weights are fitted on real and fake faces",
         )
-    return fit_weights(logits, is_fake)
+    return fit_weights(_logits(units), is_fake)
 
 
-def _areas(
+def _figures(
     members: Sequence[Member],
     aligned: Sequence[Predictions],
     level: Level,
     *,
     seed: int,
     weights: Values | None,
-) -> tuple[tuple[str, float], ...]:
-    """Return AUC of each view alone, and of all together on units that were not fitted on."""
-    logits, is_fake, cluster = _units(aligned, level)
+) -> tuple[Metric, ...]:
+    """Return AUC of all views together, on units that were not fitted on, and of each alone."""
+    units = [units_of(each, level=level) for each in aligned]
+    logits, is_fake = _logits(units), units[0].is_fake
     together = np.empty(len(logits))
-    folds = folds_of(cluster, seed=seed)
+    folds = folds_of(units[0].cluster, seed=seed)
     for fold in np.unique(folds):
         inside = folds == fold
         own, offset = (weights, 0.0)
         if weights is None:
             own, offset = fit_weights(logits[~inside], is_fake[~inside])
         together[inside] = logits[inside] @ own + offset
-    named = [(member.name, logits[:, place]) for place, member in enumerate(members)]
-    return tuple((name, _auc(values, is_fake)) for name, values in (*named, ("all", together)))
-
-
-def _auc(logits: Values, is_fake: NDArray[np.bool_]) -> float:
-    return float(auc(Sorted.of(logits, is_fake, log_odds=logits, threshold=0.0).plain().roc)[0])
+    how = "fitted without the unit's source video" if weights is None else "given"
+    return view_figures(
+        replace(units[0], logit=together),
+        [(member.name, each) for member, each in zip(members, units, strict=True)],
+        level=level,
+        protocol=f"{aligned[0].info.data}; weights of the views {how}",
+        seed=seed,
+    )
 
 
 def _draft(
