@@ -103,7 +103,7 @@ def _chosen_on(manifest: BundleManifest) -> str:
 
 
 def _missed(manifest: BundleManifest) -> list[str]:
-    """Say how often each kind of forgery got `little evidence`, and which kinds were never tested."""
+    """Say how often each kind of forgery got `little evidence`; None is a kind never tested."""
     if not manifest.method_rates:
         return []
     rows = [
