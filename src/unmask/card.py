@@ -112,7 +112,7 @@ def _missed(manifest: BundleManifest) -> list[str]:
         else f"| {r.method} | {r.videos} | {r.missed:.3f} | {_span(r.missed, r.videos)} |"
         for r in manifest.method_rates
     ]
-    head = "| kind of forgery | videos | got 'little evidence' | 95 % interval |"
+    head = "| kind of forgery | videos or pictures | got 'little evidence' | 95 % interval |"
     return ["## Missed, by kind of forgery", "\n".join([head, "|---|---|---|---|", *rows])]
 
 
