@@ -21,7 +21,7 @@ import pytest
 
 from commands import Command
 from unmask.cli import scanning
-from unmask.cli.scanning import Outputs
+from unmask.cli.scan_outputs import Outputs
 from unmask.jobs import Job
 from unmask.scanner import Scanner
 from unmask.settings import ScanSettings

@@ -50,7 +50,7 @@ _NEWS_SECONDS = 0.1
 """Least time between two words on the same stage: a bar needs no more, and each costs a write."""
 _OPEN_FILES = 1024
 """Files that a worker may hold open; a scan needs some ten, and a demuxer that leaks is stopped."""
-_THREADED = frozenset({"numpy", "onnxruntime", "av", "torch"})
+_THREADED = frozenset({"numpy", "onnxruntime", "av", "pyarrow", "torch"})
 """Modules that start threads of their own when they are loaded: no process is copied after that."""
 
 Limit = Literal["total", "silent"]

@@ -182,12 +182,53 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         bool,
         typer.Option("--profile", help="Print how long each stage took, of a single file."),
     ] = False,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder of a result store: it goes on where it was, see `unmask results`.",
+        ),
+    ] = None,
+    retry_failures: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failures",
+            help="With -o: try those again that failed; else another version of unmask does.",
+        ),
+    ] = False,
+    no_pages: Annotated[
+        bool, typer.Option("--no-pages", help="With -o: keep no pictures for reports.")
+    ] = False,
+    ndjson: Annotated[
+        Path | None,
+        typer.Option(help="Write a line of JSON for each file when it is finished; - prints it."),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="Write a line of a table for each file when it is finished."),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with --ndjson or --csv: skip files with a line."),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print errors only; see the exit code.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Tell each stage of each file.")
+    ] = False,
+    log_file: Annotated[
+        Path | None, typer.Option(help="Add a line with the time for each file to this file.")
+    ] = None,
 ) -> None:
     """Scan videos and pictures: a verdict per face and file.
 
     Every verdict comes with its limits, and with what could not be analysed.
     """
-    from unmask.cli.scanning import FullScan, Outputs, profiled_scan, run_scan
+    from unmask.cli.progress import Verbosity
+    from unmask.cli.scan_outputs import Outputs
+    from unmask.cli.scanning import FullScan, profiled_scan, run_scan
     from unmask.jobs import Job
 
     settings = ScanSettings(
@@ -204,7 +245,20 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         seed=seed,
     )
     job = Job(detector, settings, threads, stress, timeout_seconds)
-    outputs, full = Outputs(report, json), None
+    outputs, full = (
+        Outputs(
+            report,
+            json,
+            ndjson,
+            csv,
+            store,
+            resume=resume,
+            retry_failures=retry_failures,
+            pages=not no_pages,
+        ),
+        None,
+    )
+    verbosity = Verbosity(quiet, verbose, log_file)
     if then_full is not None:
         full = FullScan(job, then_full, triage=triage)
     if triage:
@@ -213,7 +267,9 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         raise ValueError("--profile goes without --then-full")
     if profile:
         raise typer.Exit(profiled_scan(inputs, outputs, job))
-    raise typer.Exit(run_scan(inputs, outputs, job, workers=workers, full=full))
+    raise typer.Exit(
+        run_scan(inputs, outputs, job, workers=workers, full=full, verbosity=verbosity)
+    )
 
 
 @app.command()
