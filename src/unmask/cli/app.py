@@ -17,7 +17,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from unmask.cli import building, evaluating, explaining, stressing, studying, training
+from unmask.cli import building, evaluating, explaining, results, stressing, studying, training
 from unmask.cli.data import data_app
 from unmask.cli.extras import missing_package
 from unmask.errors import UnmaskError
@@ -318,6 +318,7 @@ def doctor() -> None:
     raise typer.Exit(run_doctor())
 
 
+results.register(app)
 explaining.register(app)
 training.register(app)
 building.register(app)

@@ -150,7 +150,9 @@ class Ranking:
             "INSERT INTO paths VALUES (?, ?, ?)",
             ((each["sha256"], each["absolute_path"], each["path"]) for each in paths),
         )
-        self._db.executescript("CREATE INDEX by_content ON paths (sha256)")
+        self._db.executescript(
+            "CREATE INDEX by_content ON paths (sha256); CREATE INDEX by_id ON files (result_id)"
+        )
 
     def close(self) -> None:
         """Drop the tables."""
@@ -197,13 +199,13 @@ class Ranking:
         )
         return dict(self._db.execute(query))
 
-    def chosen(self, result_id: str, content: str, choice: Choice) -> bool:
+    def is_chosen(self, result_id: str, choice: Choice) -> bool:
         """Tell whether a result is the one of its content that counts, and is chosen."""
         query = (
-            "SELECT 1 FROM files WHERE content = ? AND result_id = ? AND NOT failed "
+            "SELECT 1 FROM files WHERE result_id = ? AND NOT failed "
             "AND (? IS NULL OR probability >= ?) AND (? IS NULL OR word = ?)"
         )
-        given = (content, result_id, choice.above, choice.above, choice.word, choice.word)
+        given = (result_id, choice.above, choice.above, choice.word, choice.word)
         return self._db.execute(query, given).fetchone() is not None
 
     def other_paths(self, row: FileRow) -> tuple[str, ...]:

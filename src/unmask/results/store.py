@@ -288,8 +288,8 @@ class StoreWriter(ResultStore):
         """Seal what is pending, and write the copies for reading."""
         try:
             self.seal()
-            _write_rows(self.folder / "failures.parquet", _TABLES["files"], self.failures())
-            _write_rows(self.folder / "paths.parquet", _PATHS, self.known.paths())
+            write_rows(self.folder / "failures.parquet", _TABLES["files"], self.failures())
+            write_rows(self.folder / "paths.parquet", _PATHS, self.known.paths())
         finally:
             self.known.close()
 
@@ -395,8 +395,17 @@ def _tables_of(stored: Sequence[Stored]) -> dict[str, list[dict[str, Any]]]:
     return tables
 
 
-def _write_rows(path: Path, schema: pa.Schema, rows: Iterator[Row | dict[str, Any]]) -> None:
-    """Write a Parquet file of rows, a part of them at a time."""
+def write_rows(path: Path, schema: pa.Schema, rows: Iterator[Row | dict[str, Any]]) -> None:
+    """Write a Parquet file of rows, a part of them at a time, whole or not at all.
+
+    Args:
+        path: the file.
+        schema: its columns.
+        rows: what stands in them.
+
+    Raises:
+        OSError: it cannot be written.
+    """
 
     def write(partial: Path) -> None:
         with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
