@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -167,6 +168,16 @@ class RunLog:
         self._file: IO[str] | None = None
         if path is not None:
             self._file = path.open("a", encoding="utf-8", errors="backslashreplace")
+
+    def __enter__(self) -> Self:
+        """Begin to use it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        if self._file is not None:
+            with suppress(OSError):  # each line was flushed
+                self._file.close()
 
     def write(self, text: str) -> None:
         """Add a line."""

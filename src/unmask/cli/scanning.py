@@ -189,8 +189,20 @@ def run_scan(
     outputs.check()
     paths = expand(inputs)
     refuse_overwriting(outputs.files, [Path(path) for path in paths])
-    done, log = _Done(paths, outputs, said), RunLog(said.log_file)
-    log.write(f"unmask {version('unmask')} begins, files: {len(paths)}")
+    with RunLog(said.log_file) as log:
+        log.write(f"unmask {version('unmask')} begins, files: {len(paths)}")
+        done = _Done(paths, outputs, said)
+        _scan_as_far_as_it_goes(job, full, done, workers=workers, log=log)
+        done.write()
+        analysed = len(done.outcomes) - done.known
+        log.write(f"ends, analysed: {analysed}, failed: {len(done.failures)}")
+    return done.exit_code()
+
+
+def _scan_as_far_as_it_goes(
+    job: Job, full: FullScan | None, done: _Done, *, workers: int, log: RunLog
+) -> None:
+    """Scan; note what was not scanned where the run is stopped or cannot go on."""
     try:
         _scan_phases(job, full, done, workers=workers, log=log)
     except KeyboardInterrupt:
@@ -204,9 +216,6 @@ def run_scan(
         if done.empty and not isinstance(error, AnalysisCrashed):
             raise
         done.stopped(_cannot_go_on(done, error))
-    done.write()
-    log.write(f"ends, analysed: {len(done.outcomes) - done.known}, failed: {len(done.failures)}")
-    return done.exit_code()
 
 
 def _cannot_go_on(done: _Done, error: Exception) -> str:

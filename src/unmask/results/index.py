@@ -128,7 +128,8 @@ class Ranking:
     """The files of a store, the most suspicious first, each content once.
 
     Of several results of one content, with other detectors or settings, the newest counts; a
-    failure only where there is no result.
+    failure only where there is no result. What was at a path before its file was changed is left
+    out.
 
     Args:
         rows: of the store.
@@ -139,8 +140,8 @@ class Ranking:
         self._db = sqlite3.connect(_TEMPORARY)
         self._db.executescript(
             """
-            CREATE TABLE files (content TEXT PRIMARY KEY, failed, analysed_at, result_id, word,
-                probability, row) WITHOUT ROWID;
+            CREATE TABLE files (content TEXT PRIMARY KEY, failed, analysed_at, result_id,
+                absolute_path, word, probability, row) WITHOUT ROWID;
             CREATE TABLE paths (sha256, absolute_path, path);
             """
         )
@@ -151,8 +152,13 @@ class Ranking:
             ((each["sha256"], each["absolute_path"], each["path"]) for each in paths),
         )
         self._db.executescript(
-            "CREATE INDEX by_content ON paths (sha256); CREATE INDEX by_id ON files (result_id)"
+            """
+            CREATE INDEX by_content ON paths (sha256);
+            CREATE INDEX by_id ON files (result_id);
+            CREATE INDEX by_path ON files (absolute_path);
+            """
         )
+        self._drop_replaced()
 
     def close(self) -> None:
         """Drop the tables."""
@@ -161,10 +167,10 @@ class Ranking:
     def _add(self, row: FileRow) -> None:
         self._db.execute(
             """
-            INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (content) DO UPDATE SET
+            INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (content) DO UPDATE SET
                 failed = excluded.failed, analysed_at = excluded.analysed_at,
-                result_id = excluded.result_id, word = excluded.word,
-                probability = excluded.probability, row = excluded.row
+                result_id = excluded.result_id, absolute_path = excluded.absolute_path,
+                word = excluded.word, probability = excluded.probability, row = excluded.row
             WHERE (excluded.failed, files.analysed_at) <= (files.failed, excluded.analysed_at)
             """,
             (
@@ -172,10 +178,21 @@ class Ranking:
                 row.status == "failed",
                 row.analysed_at,
                 row.result_id,
+                row.absolute_path,
                 row.word,
                 row.probability,
                 json.dumps(asdict(row)),
             ),
+        )
+
+    def _drop_replaced(self) -> None:
+        """Drop contents that no path has any more: another one is at theirs since then."""
+        self._db.execute(
+            """
+            DELETE FROM files WHERE content NOT IN (SELECT sha256 FROM paths) AND EXISTS (
+                SELECT 1 FROM files AS newer WHERE newer.absolute_path = files.absolute_path
+                AND newer.content != files.content AND newer.analysed_at > files.analysed_at)
+            """
         )
 
     def analysed(self, choice: Choice) -> Iterator[FileRow]:
