@@ -192,8 +192,9 @@ def test_a_line_that_finds_no_room_is_not_left_half_written(
     unmask: Command, scanned: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write({"a.mp4": "0.2", "b.mp4": "0.9"})
+    unmask("scan", "a.mp4", "--ndjson", "out")
     written = os.write
-    room = [5000]
+    room = [Path("out").stat().st_size * 3 // 2]
 
     def write_some(descriptor: int, data: Any) -> int:
         if not room[0]:
@@ -202,9 +203,9 @@ def test_a_line_that_finds_no_room_is_not_left_half_written(
         room[0] -= count
         return written(descriptor, data[:count])
 
-    monkeypatch.setattr(lines.os, "write", write_some)
-    done = unmask("scan", "a.mp4", "b.mp4", "--ndjson", "out")
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(lines.os, "write", write_some)
+        done = unmask("scan", "a.mp4", "b.mp4", "--ndjson", "out")
     assert done.returncode == 1
     assert "'out' could not be written: No space left" in done.stderr
     (line,) = Path("out").read_text().splitlines()
