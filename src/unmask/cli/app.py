@@ -20,6 +20,7 @@ import typer
 from unmask.cli import building, evaluating, explaining, results, stressing, studying, training
 from unmask.cli.data import data_app
 from unmask.cli.extras import missing_package
+from unmask.cli.groups import GroupedCommands
 from unmask.errors import UnmaskError
 from unmask.files import no_room
 from unmask.quiet import leave_no_caches
@@ -38,8 +39,9 @@ _FAULT = 70
 
 app = typer.Typer(
     name="unmask",
+    cls=GroupedCommands,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: half the time of a styled one
     help="Find out which faces in a video are deepfakes, why, and how sure that is. Offline.",
@@ -331,8 +333,21 @@ def complain(error: Exception) -> None:
     """Print an error and its hint to standard error."""
     from unmask.report.wording import one_line
 
-    hint = error.hint if isinstance(error, UnmaskError) else "see `unmask COMMAND --help`"
+    hint = error.hint if isinstance(error, UnmaskError) else f"see `{command_at_hand()} --help`"
     sys.stderr.write(f"error: {one_line(str(error))}\nhint: {one_line(hint)}\n")
+
+
+def command_at_hand() -> str:
+    """Return the command that was called, without its options: `unmask data crops`."""
+    command = typer.main.get_command(app)
+    words = ["unmask"]
+    for word in sys.argv[1:]:
+        if word in (below := getattr(command, "commands", {})):
+            command = below[word]
+            words.append(word)
+        elif not word.startswith("-"):
+            break
+    return " ".join(words)
 
 
 def _refuse(error: Exception) -> int:
@@ -360,7 +375,7 @@ def _explain_use(error: typer.TyperException) -> None:
     if type(error).__name__ == "NoArgsIsHelpError":  # typer has no public name for it
         sys.stderr.write(f"{message}\n")
     else:
-        sys.stderr.write(f"error: {message}\nhint: see `unmask --help`\n")
+        sys.stderr.write(f"error: {message}\nhint: see `{command_at_hand()} --help`\n")
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def results(  # noqa: PLR0917 - the parameters are the options
         typer.Option(help="Write a page for each file and index.html, with search, to a folder."),
     ] = None,
 ) -> None:
-    """Show what a result store holds, the most suspicious files first.
+    """Show a store of results, the most suspicious first.
 
     A scan may be writing to it meanwhile. Without --above and --verdict, files that were not
     analysed are in the CSV, Parquet, JSON and index too.
