@@ -21,11 +21,8 @@ def test_what_is_missing_is_told_with_its_use_and_how_to_get_it(
     works, _, added = capsys.readouterr().out.partition("\nThis could be added:\n")
     assert "ok       hub: detectors from the Hugging Face Hub" in works
     lines = added.splitlines()
-    assert [line.split(":")[0].split()[-1] for line in lines[::2]] == [
-        "data",
-        "evaluation",
-        "train",
-    ]
+    extras = [line.split(":")[0].split()[-1] for line in lines[::2]]
+    assert extras == ["data", "evaluation", "train"]
     assert lines[2].endswith("(lir, pyarrow)")
     assert [line.strip() for line in lines[1::2]] == [install_command(extra) for extra in extras]
 

@@ -204,8 +204,9 @@ def run_all(
         raise ValueError(f"workers must be at least 1, got {workers}")
     duty = _Duty(start, work, timeout_seconds, memory_bytes, listen, renew_after)
     crew = [_Worker(duty) for _ in range(min(workers, len(tasks)))]
-    results = _results(deque(enumerate(tasks)), duty, crew)
-    return _retried(results, tasks, duty) if retry_alone else results
+    if retry_alone:
+        return _retried(tasks, duty, crew)
+    return _results(deque(enumerate(tasks)), duty, crew)
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,12 +222,13 @@ class _Duty(Generic[State, Task, Result]):
 
 
 def _retried(
-    results: Generator[tuple[int, Result | Crashed]],
     tasks: Sequence[Task],
     duty: _Duty[State, Task, Result],
+    crew: list[_Worker[State, Task, Result]],
 ) -> Iterator[tuple[int, Result | Crashed]]:
     """Yield results, then those of a second try of each task whose process died."""
     died: list[int] = []
+    results = _results(deque(enumerate(tasks)), duty, crew)
     with closing(results):
         for place, result in results:
             if isinstance(result, Crashed) and not result.out_of_time:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from typer.core import TyperGroup
-
-if TYPE_CHECKING:
-    Context = Formatter = Any
 
 GROUPS = {
     "Examine": ("scan", "results", "explain", "keyframes", "schema", "doctor"),
@@ -31,15 +28,15 @@ GROUPS = {
 
 
 class GroupedCommands(TyperGroup):
-    """Commands under headings."""
+    """Commands under headings; typer has no public names for what its methods take."""
 
-    def list_commands(self, ctx: Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the order of the groups; a command in none of them comes last."""
         named = [name for names in GROUPS.values() for name in names]
         known = super().list_commands(ctx)
         return [name for name in named if name in known] + [n for n in known if n not in named]
 
-    def format_commands(self, ctx: Context, formatter: Formatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands, a part for each group."""
         names = self.list_commands(ctx)
         width = formatter.width - 6 - max(len(name) for name in names)

@@ -86,7 +86,8 @@ class KnownFiles:
         ).fetchone()
         if found is None:
             return None
-        return Outcome(*map(bool, found[:3]), *found[3:])
+        failed, finding, complete, *rest = found
+        return Outcome(bool(failed), bool(finding), bool(complete), *rest)
 
     def content_at(self, source: Source) -> str | None:
         """Return the SHA-256 of a file that has not changed since it was seen; else None."""
