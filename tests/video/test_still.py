@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import resource
 import struct
 import subprocess
 import sys
+import threading
 import zlib
 from itertools import product
 from pathlib import Path
@@ -122,6 +124,46 @@ def test_frames_and_rows_that_an_animated_png_lacks_are_told(tmp_path: Path) -> 
     assert reasons(path) == ()
     path.write_bytes(data[: data.rindex(b"fcTL") - 4] + chunk(b"IEND", b""))
     assert "1 of 4 frames of the animation are missing" in reasons(path)
+
+
+def test_a_picture_beside_an_animation_is_none_of_its_frames(tmp_path: Path) -> None:
+    path = tmp_path / "moving.png"
+    pages = [Image.fromarray(picture(number, SIZE)) for number in range(4)]
+    pages[0].save(path, save_all=True, append_images=pages[1:], default_image=True)
+    assert reasons(path) == ()
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b"fcTL") - 4] + chunk(b"IEND", b""))
+    assert "1 of 3 frames of the animation are missing" in reasons(path)
+
+
+def test_of_many_damaged_frames_a_few_are_named() -> None:
+    head = struct.pack(">IIBBBBB", *SIZE, 8, 2, 0, 0, 0)
+    frame = chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, *SIZE, 0, 0, 1, 10, 0, 0))
+    data = zlib.compress(b"\0" * 10)
+    frames = (frame + chunk(b"fdAT", bytes(4) + data)) * 50
+    file = png.SIGNATURE + chunk(b"IHDR", head) + chunk(b"acTL", bytes((0, 0, 0, 50, 0, 0, 0, 0)))
+    said = png.missing(io.BytesIO(file + frames + chunk(b"IEND", b"")))
+    assert len(said) == 6
+    assert said[-1] == "rows of 45 more frames"
+
+
+def test_what_other_threads_print_is_no_damage_of_a_tiff(tmp_path: Path) -> None:
+    path = tmp_path / "scan.tif"
+    Image.fromarray(picture(5, SIZE)).save(path)
+    stop = threading.Event()
+
+    def talk() -> None:
+        while not stop.is_set():
+            os.write(2, b"epoch 3: 12 of 100\n")
+
+    talking = threading.Thread(target=talk)
+    talking.start()
+    try:
+        for _ in range(50):
+            assert decode_still(path, limits=LIMITS).damage == ()
+    finally:
+        stop.set()
+        talking.join()
 
 
 def test_a_tiff_that_fails_its_checksum_is_told(tmp_path: Path) -> None:
