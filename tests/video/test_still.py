@@ -322,7 +322,20 @@ def test_more_streams_than_allowed_are_refused_before_they_are_opened(tmp_path: 
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
-def test_more_tags_than_anyone_writes_are_refused_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("count", "hidden", "said"),
+    [
+        (2 * 10**5, False, r"bytes of tags; at most 4194304 allowed"),
+        (LIMITS.max_tags, False, r"has 1000\d tags; at most 10000 allowed"),
+        # in an element that is passed over, but for the index that points into it
+        (LIMITS.max_tags, True, r"has 1000\d tags; at most 10000 allowed"),
+        (LIMITS.max_tags - 10, False, None),  # the clip has some of its own
+        (LIMITS.max_tags - 10, True, None),
+    ],
+)
+def test_more_tags_than_anyone_writes_are_refused_at_once(
+    tmp_path: Path, count: int, hidden: bool, said: str | None
+) -> None:
     path = tmp_path / "a.mkv"
     with av.open(str(path), "w") as container:
         container.metadata["title"] = "a"
@@ -336,14 +349,24 @@ def test_more_tags_than_anyone_writes_are_refused_at_once(tmp_path: Path) -> Non
         return bytes.fromhex(kind) + (1 << 56 | len(data)).to_bytes(8, "big") + data
 
     tag = element("67C8", element("45A3", b"name") + element("4487", b"value"))
-    tags = element("1254C367", element("7373", tag * (LIMITS.max_tag_bytes // len(tag) + 1)))
+    tags = element("1254C367", element("7373", tag * count))
     data = bytearray(path.read_bytes())
     place, segment = data.index(bytes.fromhex("1F43B675")), data.index(bytes.fromhex("18538067"))
+    if hidden:
+        pointer = bytes.fromhex("53AB84 1254C367 53AC88")
+        void = element("EC", tags)
+        index = len(element("114D9B74", element("4DBB", pointer + bytes(8))))
+        position = place - segment - 12 + index + len(void) - len(tags)
+        at = position.to_bytes(8, "big")
+        tags = element("114D9B74", element("4DBB", pointer + at)) + void
     size = int.from_bytes(data[segment + 5 : segment + 12], "big") + len(tags)
     data[place:place] = tags
     data[segment + 5 : segment + 12] = size.to_bytes(7, "big")
     path.write_bytes(data)
-    with pytest.raises(LimitExceeded, match="bytes of tags; at most 4194304 allowed"):
+    if said is None:
+        assert probe(path, limits=LIMITS).metadata["name"] == "value"
+        return
+    with pytest.raises(LimitExceeded, match=said):
         probe(path, limits=LIMITS)
 
 
