@@ -172,3 +172,37 @@ def test_a_program_stream_that_ends_within_a_packet_is_told(tmp_path: Path, code
     path.write_bytes(data)
     overwrite(path, second, bytes(4))
     assert why_broken(path, "mpeg") == f"its structure is damaged at byte {second}"
+
+
+@pytest.mark.parametrize(
+    ("box", "place", "data", "said"),
+    [
+        # the unit of a track's clock: damaged in one bit, and gone
+        (b"mdhd", 17, b"\x08", "an edit list shows 0.960 s of a track of 0.023 s"),
+        (b"mvhd", 17, b"\x08", "an edit list shows 0.002 s of a track of 0.960 s"),
+        (b"mdhd", 16, bytes(4), "it has no unit"),
+    ],
+)
+def test_a_damaged_clock_that_hides_most_of_a_track_is_told(
+    tmp_path: Path, box: bytes, place: int, data: bytes, said: str
+) -> None:
+    path = write_clip(tmp_path / "a.mp4", frames=24, gop=8, size=(96, 64))
+    assert lines(path) == ()
+    overwrite(path, path.read_bytes().index(box) + place, data)
+    assert any(said in line for line in lines(path))
+
+
+def test_a_frame_that_the_index_of_avi_lacks_is_told(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.avi", frames=24, gop=8, size=(96, 64), options={"bf": "0"})
+    assert lines(path) == ()
+    data = path.read_bytes()
+    overwrite(path, data.index(b"00dc", data.index(b"idx1") + 160), b"80dc")
+    assert any("1 of 24 frames that the file lists" in line for line in lines(path))
+
+
+def test_an_object_of_a_wmv_file_that_is_not_complete_is_told(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.wmv", codec="wmv2", frames=24, gop=8, size=(96, 64))
+    size_before = last_packet(path) - 10
+    assert path.read_bytes()[size_before - 1] == 8  # the length of what follows
+    overwrite(path, size_before + 1, b"\1")
+    assert lines(path) != ()

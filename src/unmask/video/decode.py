@@ -384,6 +384,8 @@ class Decoding:
         if container.format.name == "avi":
             if self._listed_at_first < 2:  # the index at its end is missing: the header counts
                 return stream.frames or None
+            if len(entries) < stream.frames:  # entries of the index are damaged
+                return stream.frames
             if len(entries) <= self.packets_read:
                 return len(entries)
             return sum(entry.size > 0 for entry in entries)  # empty ones repeat a frame

@@ -12,6 +12,7 @@ from typing import IO
 
 from unmask.video.asf import asf_fault
 from unmask.video.ebml import elements_in_clusters
+from unmask.video.edits import edit_fault
 
 _BOX_HEAD = 8
 _MOST_BOXES = 1_000_000
@@ -45,7 +46,7 @@ def why_broken(path: str | Path, container: str) -> str | None:
     with Path(path).open("rb") as file:
         if "mp4" in names:
             size = file.seek(0, 2)
-            return next(_box_faults(file, size), None)
+            return next(_box_faults(file, size), None) or edit_fault(file, size)
         if "matroska" in names:
             return _matroska_fault(file)
         if "flv" in names:
