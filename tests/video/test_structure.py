@@ -196,7 +196,11 @@ def test_a_frame_that_the_index_of_avi_lacks_is_told(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.avi", frames=24, gop=8, size=(96, 64), options={"bf": "0"})
     assert lines(path) == ()
     data = path.read_bytes()
-    overwrite(path, data.index(b"00dc", data.index(b"idx1") + 160), b"80dc")
+    index = data.index(b"idx1") + 8 + 16 * 9
+    overwrite(path, index, b"80dc")
+    overwrite(
+        path, data.index(b"movi") + int.from_bytes(data[index + 8 : index + 12], "little"), b"80dc"
+    )
     assert any("1 of 24 frames that the file lists" in line for line in lines(path))
 
 
