@@ -3,7 +3,8 @@
     python -m benchmarks.growth [--counts 1,10,100] [--workers 1,2] [--options="--triage"]
     python -m benchmarks.growth --memory [--files 300]
 
-Clips are copies of one, each with another harmless box at its end, so that none is taken for a copy.
+Clips are copies of one, each with another harmless box at its end, so that none is taken for
+another's copy.
 `--memory` samples the memory of a run and of all its processes after 20 files and after the last;
 `--keep` is the negative control, in which the run keeps all that it was given.
 """
@@ -49,10 +50,8 @@ def timed(folder: Path, store: Path, options: list[str]) -> tuple[float, float]:
     began, before = time.perf_counter(), os.times()
     subprocess.run(command(_PROGRAM, folder, store, options), check=False, capture_output=True)
     after = os.times()
-    cpu = (
-        after.children_user - before.children_user + after.children_system - before.children_system
-    )
-    return time.perf_counter() - began, cpu
+    user = after.children_user - before.children_user
+    return time.perf_counter() - began, user + after.children_system - before.children_system
 
 
 def memory(folder: Path, store: Path, options: list[str], *, keep: bool) -> tuple[float, float]:

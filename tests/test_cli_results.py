@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import gc
 import json
 import os
 import random
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +31,7 @@ from unmask.errors import NotMedia, UnmaskError
 from unmask.files import file_sha256
 from unmask.results import lines
 from unmask.results.store import ResultStore
-from unmask.values import Scan
+from unmask.values import Scan, VideoInfo
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -224,6 +226,32 @@ def test_one_line_a_file_tells_how_far_a_run_is(unmask: Command, scanned: list[s
     assert any("b.mp4: substantial evidence, 0.9" in line for line in log)
     done = unmask("scan", "a.mp4", "b.mp4", "-q")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "held"),
+    [(("-o", "r"), 2), (("--ndjson", "out"), 2), (("--csv", "out"), 2), (("--json", "out"), 20)],
+)
+def test_a_run_holds_no_result_that_it_has_written(
+    unmask: Command, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], held: int
+) -> None:
+    """`--json` is the control: it is made at the end, from all of them."""
+    alive: list[weakref.ref[VideoInfo]] = []
+    most: list[int] = []
+
+    def scan_all(paths: Sequence[str], *_: object, **__: object) -> Iterator[tuple[int, Scan]]:
+        for place, path in enumerate(paths):
+            record = scan_record(path)
+            alive.append(weakref.ref(record.video))
+            yield place, Scan(record, ())
+            gc.collect()
+            most.append(sum(each() is not None for each in alive))
+
+    names = [f"{number}.mp4" for number in range(20)]
+    write({name: name for name in names})
+    monkeypatch.setattr(scanning, "scan_all", scan_all)
+    unmask("scan", *names, *words)
+    assert held - 2 <= most[-1] <= held
 
 
 @pytest.mark.system
