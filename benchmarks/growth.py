@@ -37,7 +37,7 @@ def clips(folder: Path, count: int, source: Path) -> None:
     content = source.read_bytes()
     folder.mkdir(exist_ok=True)
     for number in range(count):
-        (folder / f"{number:05d}.mp4").write_bytes(content + _BOX * number)
+        (folder / f"{number:05d}{source.suffix}").write_bytes(content + _BOX * number)
 
 
 def command(program: str, folder: Path, store: Path, options: list[str]) -> list[str]:
