@@ -25,12 +25,14 @@ from numpy.typing import NDArray
 from unmask.detector import Detector
 from unmask.errors import UnmaskError
 from unmask.files import write_text
+from unmask.language import in_language, language_of_environment
 from unmask.scanner import Scanner
 from unmask.settings import ScanSettings
 from unmask.values import (
     SCHEMA_VERSION,
     BoxPath,
     Coverage,
+    Examination,
     Failure,
     KeyFramePicture,
     Scan,
@@ -44,6 +46,8 @@ from unmask.values import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from unmask.report.html import Place
 
 _CARD_HEIGHT_PX = 620
 """Height of the report's frame in a notebook."""
@@ -207,34 +211,53 @@ def scan(
     return [_scan_or_failure(scanner, path) for path in source]
 
 
-def write_report(results: Sequence[ScanResult | Failure] | ScanResult, path: str | Path) -> Path:
-    """Write one self-contained HTML page over results, and return its path.
+def write_report(
+    results: Sequence[ScanResult | Failure] | ScanResult,
+    path: str | Path,
+    *,
+    language: str | None = None,
+    embed_bytes: int | None = None,
+    examination: Examination | None = None,
+) -> Path:
+    """Write an HTML report over results, and return its path.
+
+    Of more than ten results each has a page of its own, in a folder beside the report.
 
     Args:
         results: as `scan` returns them.
         path: the file; it is written whole or not at all.
+        language: `en`, `de`, `fr` or `es`; None: what the environment asks for.
+        embed_bytes: size up to which films are written into the page; None to link to them.
+        examination: case, analyst and note.
 
     Raises:
         OSError: it could not be written.
+        ValueError: there is no such language.
     """
+    from unmask.report.html import Place
+
     listed = [results] if isinstance(results, ScanResult) else list(results)
     target = Path(path)
-    write_text(target, _report_page(listed))
+    place = Place(target, len(listed), embed_bytes)
+    with in_language(language or language_of_environment()):
+        write_text(target, _report_page(listed, place, examination))
     return target
 
 
-def _report_page(results: Sequence[ScanResult | Failure]) -> str:
+def _report_page(
+    results: Sequence[ScanResult | Failure],
+    place: Place | None = None,
+    examination: Examination | None = None,
+) -> str:
     from unmask.report.html import to_html_batch
 
     scans = [each._as_scan() for each in results if isinstance(each, ScanResult)]  # noqa: SLF001
     failures = [(each.path, each.error) for each in results if isinstance(each, Failure)]
-    return to_html_batch(scans, failures)
+    return to_html_batch(scans, failures, place=place, examination=examination)
 
 
 def _result(scan: Scan) -> ScanResult:
-    return ScanResult(
-        scan.result, scan.pictures, scan.faithfulness, scan.stills, scan.paths
-    )
+    return ScanResult(scan.result, scan.pictures, scan.faithfulness, scan.stills, scan.paths)
 
 
 def _scan_or_failure(scanner: Scanner, path: str | Path) -> ScanResult | Failure:

@@ -1,4 +1,4 @@
-"""What ties a result to a file: when it was scanned, the file's dates, its hash before and after."""
+"""What ties a result to a file: time of the scan, dates of the file, its hash before and after."""
 
 from __future__ import annotations
 

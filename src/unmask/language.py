@@ -12,7 +12,7 @@ from __future__ import annotations
 import gettext as catalogues
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -28,8 +28,6 @@ LANGUAGES: Mapping[str, str] = {
 """Codes of the languages, each with its own name for itself."""
 
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
-_DEPTH = 3
-"""How deep sentences within sentences are looked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +68,15 @@ _current: ContextVar[Language | None] = ContextVar("language", default=None)
 def language() -> Language:
     """Return the language in force, English where none was chosen."""
     return _current.get() or language_named("en")
+
+
+def choose_language(code: str) -> None:
+    """Put what follows in this context into a language.
+
+    Raises:
+        ValueError: there is no such language.
+    """
+    _current.set(language_named(code))
 
 
 @contextmanager
@@ -121,49 +128,6 @@ def _filled(text: str, values: Mapping[str, object]) -> str:
 def N_(text: str) -> str:  # noqa: N802 - gettext's usual name: marks a text for the catalogue
     """Return a text as it is; it is translated where it is shown."""
     return text
-
-
-def sentence(english: str) -> str:
-    """Put an English sentence of a result into the language in force.
-
-    Sentences within it, and several joined by semicolons, are translated too. One that the
-    catalogue does not know stays English: better so than lost.
-    """
-    if language().code == "en":
-        return english
-    return _sentence(english, _DEPTH)
-
-
-def _sentence(english: str, depth: int) -> str:
-    from unmask.sentences import SENTENCES
-
-    translated = language().catalogue.gettext(english) if english else ""
-    if translated != english or not english or depth == 0:
-        return translated
-    for pattern, template in _patterns(SENTENCES):
-        if match := pattern.fullmatch(english):
-            inner = {name: _sentence(v, depth - 1) for name, v in match.groupdict().items()}
-            return language().catalogue.gettext(template).format(**inner)
-    parts = english.split("; ")
-    return english if len(parts) == 1 else "; ".join(_sentence(each, depth - 1) for each in parts)
-
-
-@cache
-def _patterns(sentences: Sequence[str]) -> tuple[tuple[re.Pattern[str], str], ...]:
-    """Return a pattern for each sentence with places to fill, the most particular first."""
-    made = [(_pattern(text), text) for text in sentences if "{" in text]
-    return tuple(sorted(made, key=lambda each: -len(re.sub(r"\{\w+\}", "", each[1]))))
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    pieces = re.split(r"\{(\w+)\}", text)
-    return re.compile(
-        "".join(
-            re.escape(piece) if place % 2 == 0 else f"(?P<{piece}>.+?)"
-            for place, piece in enumerate(pieces)
-        ),
-        re.DOTALL,
-    )
 
 
 def local_number(english: str) -> str:

@@ -22,7 +22,9 @@ from unmask.cli.data import data_app
 from unmask.cli.extras import missing_package
 from unmask.errors import UnmaskError
 from unmask.files import no_room
+from unmask.language import LANGUAGES, choose_language, language_of_environment
 from unmask.quiet import leave_no_caches
+from unmask.sentences import sentence
 from unmask.settings import Limits, ScanSettings
 
 _DEFAULT = ScanSettings()
@@ -119,6 +121,13 @@ DetectSide = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of whatever is random.")]
+Language = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Language of verdicts and report: {', '.join(LANGUAGES)}; JSON stays English.",
+        show_default="LC_ALL, LC_MESSAGES or LANG, else en",
+    ),
+]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of the networks.")]
 
 
@@ -182,14 +191,27 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         bool,
         typer.Option("--profile", help="Print how long each stage took, of a single file."),
     ] = False,
+    language: Language = None,
+    embed_video: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Write films of up to this many megabytes into the report.",
+            show_default="link to them",
+        ),
+    ] = None,
+    case: Annotated[str | None, typer.Option(help="Name of the case, for the report.")] = None,
+    analyst: Annotated[str | None, typer.Option(help="Who examines, for the report.")] = None,
+    note: Annotated[str | None, typer.Option(help="Anything else, for the report.")] = None,
 ) -> None:
     """Scan videos and pictures: a verdict per face and file.
 
     Every verdict comes with its limits, and with what could not be analysed.
     """
-    from unmask.cli.scanning import FullScan, Outputs, profiled_scan, run_scan
+    from unmask.cli.scanning import FullScan, Outputs, examination, profiled_scan, run_scan
     from unmask.jobs import Job
 
+    choose_language(language or language_of_environment())
     settings = ScanSettings(
         face_detector=face_detector,
         selector=selector,
@@ -204,7 +226,9 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         seed=seed,
     )
     job = Job(detector, settings, threads, stress, timeout_seconds)
-    outputs, full = Outputs(report, json), None
+    embed_bytes = None if embed_video is None else round(embed_video * 1e6)
+    outputs = Outputs(report, json, embed_bytes, examination(case, analyst, note))
+    full = None
     if then_full is not None:
         full = FullScan(job, then_full, triage=triage)
     if triage:
@@ -275,7 +299,8 @@ def complain(error: Exception) -> None:
     from unmask.report.wording import one_line
 
     hint = error.hint if isinstance(error, UnmaskError) else "see `unmask COMMAND --help`"
-    sys.stderr.write(f"error: {one_line(str(error))}\nhint: {one_line(hint)}\n")
+    said, next_step = one_line(sentence(str(error))), one_line(sentence(hint))
+    sys.stderr.write(f"error: {said}\nhint: {next_step}\n")
 
 
 def _refuse(error: Exception) -> int:

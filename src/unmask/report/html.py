@@ -28,6 +28,7 @@ from unmask.report.charts import LINE_WIDTH, PLOT_HEIGHT, PLOT_TOP
 from unmask.report.film_link import NO_FILM, film_link
 from unmask.report.summary import Row, Summary, failure_row, row, summary
 from unmask.report.views import ReportView, report_view
+from unmask.sentences import sentence
 from unmask.values import Examination, Scan
 
 FILES_ON_ONE_PAGE = 10
@@ -127,7 +128,9 @@ class Page:
 
 def _safe(name: str) -> str:
     """Return a file's name as part of another one: plain characters only, so that links hold."""
-    kept = "".join(char if char.isascii() and (char.isalnum() or char in "-_.") else "_" for char in name)
+    kept = "".join(
+        char if char.isascii() and (char.isalnum() or char in "-_.") else "_" for char in name
+    )
     return kept[:_MAX_NAME]
 
 
@@ -167,7 +170,9 @@ def to_html_batch(
     return made.html(failures)
 
 
-def article(report: ReportView, *, level: int = 2, examination: Examination | None = None) -> Markup:
+def article(
+    report: ReportView, *, level: int = 2, examination: Examination | None = None
+) -> Markup:
     """Render one file's part of a page, for a page of another make with our style and script.
 
     Args:
@@ -192,7 +197,7 @@ def asset(name: str) -> str:
 
 def _text(english: str, /, **values: object) -> Markup:
     """Return a text of the catalogue for a template; its values are escaped and made visible."""
-    return _escaped(language._(english), values)  # noqa: SLF001 - gettext's usual name
+    return _escaped(language._(english), values)
 
 
 def _plural(one: str, many: str, count: int, /, **values: object) -> Markup:
@@ -225,7 +230,7 @@ def environment() -> jinja2.Environment:
         misses=wording.misses,
         moment=wording.moment,
         word=wording.local_word,
-        sentence=language.sentence,
+        sentence=sentence,
         compact_json=lambda value: json.dumps(value, separators=(",", ":")),
     )
     made.globals.update(

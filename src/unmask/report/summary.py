@@ -1,4 +1,4 @@
-"""The summary of a run: a row for each file, the most suspicious first, and how many need a look."""
+"""The summary of a run: a row for each file, the most suspicious first; how many need a look."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unmask.language import _, ngettext, sentence
+from unmask.language import _, ngettext
 from unmask.report.views import suspicion
 from unmask.report.wording import local_word
+from unmask.sentences import sentence
 from unmask.values import ScanRecord, Word
 
 ORDER: tuple[Word, ...] = (

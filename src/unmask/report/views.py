@@ -14,12 +14,19 @@ from pathlib import PurePath
 
 from unmask.explain.methods import OF_FEATURES, TITLES
 from unmask.explain.regions import in_words
-from unmask.language import _, sentence
+from unmask.language import _
 from unmask.report.charts import CurveChart, Dot, Timeline, curve_chart, timeline
 from unmask.report.film_link import NO_FILM, FilmLink
 from unmask.report.pictures import jpeg_uri, overlay_uri
-from unmask.values import BoxPath, KeyFrame, KeyFramePicture, SaliencyMap, Scan, ScanRecord
-from unmask.values import TrackResult
+from unmask.sentences import sentence
+from unmask.values import (
+    BoxPath,
+    KeyFrame,
+    SaliencyMap,
+    Scan,
+    ScanRecord,
+    TrackResult,
+)
 
 _THUMB_PX = 160
 _MAX_STILLS = 60
@@ -186,9 +193,7 @@ class _Builder:
             self._frame(track, key, dot, f"{anchor}-frame{n}")
             for n, (key, dot) in enumerate(zip(track.key_frames, drawn.dots, strict=True), 1)
         )
-        best = _representative(
-            track.key_frames, {i for t, i in self._pictures if t == track.id}
-        )
+        best = _representative(track.key_frames, {i for t, i in self._pictures if t == track.id})
         picture = (
             None
             if best is None

@@ -13,7 +13,8 @@ import unicodedata
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
-from unmask.language import N_, _, local_number, ngettext, sentence
+from unmask.language import N_, _, local_number, ngettext
+from unmask.sentences import sentence
 from unmask.values import UNSEEN, ConformalAnswer, ScanRecord, Verdict, Word
 
 NOT_MEASURED = N_("not measured")
