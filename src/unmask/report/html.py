@@ -13,6 +13,7 @@ A service shows the same parts: `article` and `summary_table` render them by the
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -128,10 +129,7 @@ class Page:
 
 def _safe(name: str) -> str:
     """Return a file's name as part of another one: plain characters only, so that links hold."""
-    kept = "".join(
-        char if char.isascii() and (char.isalnum() or char in "-_.") else "_" for char in name
-    )
-    return kept[:_MAX_NAME]
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:_MAX_NAME]
 
 
 def to_html(scan: Scan) -> str:
