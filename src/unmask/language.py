@@ -133,4 +133,4 @@ def N_(text: str) -> str:  # noqa: N802 - gettext's usual name: marks a text for
 def local_number(english: str) -> str:
     """Write a number that is written the English way (`1,234.5`) as the language does."""
     now = language()
-    return english.translate(str.maketrans({".": now.decimal_mark, ",": now.group_mark}))
+    return english.translate(str.maketrans(".,", now.decimal_mark + now.group_mark))

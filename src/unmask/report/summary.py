@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,7 +96,9 @@ def _reason(result: ScanRecord, strong: Sequence[int]) -> str | None:
         return sentence(verdict.reason)
     if verdict.out_of_range is not None:
         return _("not tested on video like this")
-    return sentence(result.coverage.not_analysed[0]) if result.coverage.not_analysed else None
+    if not result.coverage.not_analysed:
+        return None
+    return _("not analysed: {what}", what=sentence(result.coverage.not_analysed[0]))
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,8 @@ class Summary:
 
     rows: tuple[Row, ...]
     """The most suspicious first."""
+    folder: str = ""
+    """Folder that holds all files, with a separator at its end; empty where there is none."""
 
     @property
     def headline(self) -> str:
@@ -134,4 +139,15 @@ class Summary:
 
 def summary(rows: Sequence[Row]) -> Summary:
     """Return the summary of rows in any order."""
-    return Summary(tuple(sorted(rows, key=lambda each: each.rank)))
+    return Summary(
+        tuple(sorted(rows, key=lambda each: each.rank)), _common_folder([row.path for row in rows])
+    )
+
+
+def _common_folder(paths: Sequence[str]) -> str:
+    """Return the folder that all of several paths lie in, as far as their text says."""
+    try:
+        folder = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120 - text
+    except ValueError:  # none, absolute and relative ones, or several drives
+        return ""
+    return folder + os.sep if len(paths) > 1 and folder.strip(os.sep) else ""
