@@ -282,7 +282,9 @@ def _scan_frames(scanner: Scanner, frames: NDArray[np.uint8], fps: float | None)
         scan.result.video, path=_IN_MEMORY, sha256=hashlib.sha256(stack.tobytes()).hexdigest()
     )
     call = "unmask.scan(frames)" if fps is None else f"unmask.scan(frames, fps={fps:g})"
-    record = dataclasses.replace(scan.result, video=video, command=call, custody=None)
+    record = dataclasses.replace(
+        scan.result, video=video, command=call, custody=None, credentials=None
+    )
     return dataclasses.replace(_result(scan), record=record)
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from unmask import keyframes
 from unmask.bundle import BundleManifest, load_bundle, shipped_folder
 from unmask.catalogue import SHIPPED, find
+from unmask.credentials import content_credentials
 from unmask.custody import custody, now
 from unmask.detector import Detector
 from unmask.explain import BundleNetwork, check_methods, explain
@@ -345,6 +346,7 @@ class Scanner:
             versions=versions(),
             command=repeat_command(first.info.path, self.settings, self._given_detector),
             persons=persons(first, tracks),
+            credentials=content_credentials(first.info.path),
             custody=custody(first.info.path, first.started or now()),
         )
 

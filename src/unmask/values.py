@@ -456,6 +456,33 @@ class Custody:
     """When it was created there; None: the file system does not say."""
 
 
+CredentialState = Literal["absent", "unsupported", "unreadable", "well-formed", "valid", "trusted"]
+"""What became of checking Content Credentials."""
+
+
+@dataclass(frozen=True)
+class ContentCredentials:
+    """What a file says of its own origin; claims, which no score depends on."""
+
+    state: CredentialState
+    """`absent`: it has none, which says nothing. `unsupported`: its format carries none.
+    `unreadable`: they are damaged. `well-formed`: they can be read, and do not fit the file or its
+    signature. `valid`: they fit, by a signer who is on no list of trusted ones. `trusted`: by one
+    who is."""
+    generator: str | None = None
+    """The program or device that wrote them."""
+    issuer: str | None = None
+    """Who signed, as the certificate says."""
+    signed: str | None = None
+    """When, as a time stamp says; None: there is none."""
+    source_types: tuple[str, ...] = ()
+    """IPTC's digital source types that they name, such as `trainedAlgorithmicMedia`."""
+    problems: tuple[str, ...] = ()
+    """Codes of what did not fit."""
+    xmp_source_type: str | None = None
+    """IPTC's digital source type in the file's XMP metadata, which nobody signs."""
+
+
 @dataclass(frozen=True)
 class Examination:
     """What whoever runs the program says of the run."""
@@ -498,6 +525,8 @@ class ScanRecord:
     """The faces that were looked at, by person."""
     custody: Custody | None = field(default=None, compare=False)
     """When the scan ran, and the file before and after; None: frames in memory."""
+    credentials: ContentCredentials | None = None
+    """What the file says of its origin; None: not looked for (`unmask[provenance]`)."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 
 from unmask.language import Language, in_language
 from unmask.report.html import to_html, to_html_batch
-from unmask.values import Custody, Examination, Scan
+from unmask.values import ContentCredentials, Custody, Examination, Scan
 
 _DATA = {"bdi", "code", "style", "script", "pre"}
 """Elements that hold what is not ours to translate."""
@@ -72,6 +72,9 @@ def whole(scan: Scan) -> Scan:
     result = replace(
         scan.result,
         custody=custody,
+        credentials=ContentCredentials(
+            "valid", "a camera", "A press", "2026", ("digitalCapture",), ("code",), "print"
+        ),
         verdict=replace(scan.result.verdict, faces_judged=2, deciding_track=1),
         tracks=(tracks[0], *(replace(t, key_frames=t.key_frames[:1]) for t in tracks[1:])),
     )

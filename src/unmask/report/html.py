@@ -227,6 +227,8 @@ def environment() -> jinja2.Environment:
         decided=wording.decided,
         misses=wording.misses,
         moment=wording.moment,
+        credential_text=wording.credential_text,
+        source_type=wording.source_type,
         word=wording.local_word,
         sentence=sentence,
         compact_json=lambda value: json.dumps(value, separators=(",", ":")),
