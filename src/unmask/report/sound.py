@@ -19,7 +19,7 @@ class Sound:
     def __init__(self, source: InputContainer, stream: AudioStream, copy: AudioStream) -> None:
         self._packets = _timed(source, stream)
         self._copy = copy
-        self._waiting: av.Packet | None = None
+        self._waiting: av.Packet[AudioStream] | None = None
 
     @classmethod
     def of(cls, source: InputContainer, target: OutputContainer) -> Self | None:
@@ -45,7 +45,7 @@ class Sound:
             self._waiting = None
 
 
-def _timed(source: InputContainer, stream: AudioStream) -> Iterator[av.Packet]:
+def _timed(source: InputContainer, stream: AudioStream) -> Iterator[av.Packet[AudioStream]]:
     """Yield packets with times from the first picture on."""
     pictures = picture_stream(source)
     start = Fraction(0)
