@@ -23,7 +23,9 @@ from unmask.cli.extras import missing_package
 from unmask.cli.groups import GroupedCommands
 from unmask.errors import UnmaskError
 from unmask.files import no_room
+from unmask.language import LANGUAGES, choose_language, language_of_environment
 from unmask.quiet import leave_no_caches
+from unmask.sentences import sentence
 from unmask.settings import Limits, ScanSettings
 
 _DEFAULT = ScanSettings()
@@ -121,6 +123,13 @@ DetectSide = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of whatever is random.")]
+Language = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Language of verdicts and report: {', '.join(LANGUAGES)}; JSON stays English.",
+        show_default="LC_ALL, LC_MESSAGES or LANG, else en",
+    ),
+]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of the networks.")]
 
 
@@ -223,6 +232,18 @@ def scan(  # noqa: PLR0917 - the parameters are the options
     log_file: Annotated[
         Path | None, typer.Option(help="Add a line with the time for each file to this file.")
     ] = None,
+    language: Language = None,
+    embed_video: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Write films of up to this many megabytes into the report.",
+            show_default="link to them",
+        ),
+    ] = None,
+    case: Annotated[str | None, typer.Option(help="Name of the case, for the report.")] = None,
+    analyst: Annotated[str | None, typer.Option(help="Who examines, for the report.")] = None,
+    note: Annotated[str | None, typer.Option(help="Anything else, for the report.")] = None,
 ) -> None:
     """Scan videos and pictures: a verdict per face and file.
 
@@ -230,9 +251,10 @@ def scan(  # noqa: PLR0917 - the parameters are the options
     """
     from unmask.cli.progress import Verbosity
     from unmask.cli.scan_outputs import Outputs
-    from unmask.cli.scanning import FullScan, profiled_scan, run_scan
+    from unmask.cli.scanning import FullScan, examination, profiled_scan, run_scan
     from unmask.jobs import Job
 
+    choose_language(language or language_of_environment())
     settings = ScanSettings(
         face_detector=face_detector,
         selector=selector,
@@ -247,6 +269,7 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         seed=seed,
     )
     job = Job(detector, settings, threads, stress, timeout_seconds)
+    embed_bytes = None if embed_video is None else round(embed_video * 1e6)
     outputs, full = (
         Outputs(
             report,
@@ -257,6 +280,8 @@ def scan(  # noqa: PLR0917 - the parameters are the options
             resume=resume,
             retry_failures=retry_failures,
             pages=not no_pages,
+            embed_bytes=embed_bytes,
+            examination=examination(case, analyst, note),
         ),
         None,
     )
@@ -334,7 +359,8 @@ def complain(error: Exception) -> None:
     from unmask.report.wording import one_line
 
     hint = error.hint if isinstance(error, UnmaskError) else f"see `{command_at_hand()} --help`"
-    sys.stderr.write(f"error: {one_line(str(error))}\nhint: {one_line(hint)}\n")
+    said, next_step = one_line(sentence(str(error))), one_line(sentence(hint))
+    sys.stderr.write(f"error: {said}\nhint: {next_step}\n")
 
 
 def command_at_hand() -> str:

@@ -224,7 +224,7 @@ class _Scans:
             style = FilmStyle(settings.explain[0], spec)
             limits = settings.limits
             try:
-                draw_film(first, scan, target, style=style, limits=limits, progress=progress)
+                film = draw_film(first, scan, target, style=style, limits=limits, progress=progress)
             except OSError as error:
                 if no_room(error) is None:
                     raise
@@ -232,6 +232,8 @@ class _Scans:
                     f"{str(target)!r} could not be written: {error.strerror}",
                     hint="make room or name another place",
                 ) from error
+            if film.silent is not None:
+                sys.stderr.write(f"note: the sound is left out: {visible(film.silent)}\n")
         return scan.pictures
 
 

@@ -33,7 +33,7 @@ from unmask.results.rows import (
 if TYPE_CHECKING:
     from unmask.results.lines import LineFile
     from unmask.results.store import StoreWriter
-    from unmask.values import Scan
+    from unmask.values import Examination, Scan
 
 _STDOUT = "-"
 
@@ -58,6 +58,10 @@ class Outputs:
     """Whether to try again what the store has as failed."""
     pages: bool = True
     """Whether the store keeps reports."""
+    embed_bytes: int | None = None
+    """Size up to which a film is written into the report; None: the report links to it."""
+    examination: Examination | None = None
+    """Case, analyst and note."""
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself before any file is opened."""

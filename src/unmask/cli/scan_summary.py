@@ -16,7 +16,8 @@ def headline(result: ScanRecord) -> str:
 
 
 def summary(result: ScanRecord) -> str:
-    """Put a result into a few lines of text."""
+    """Put a result into a few lines of text, in the language in force."""
+    from unmask.language import _
     from unmask.report.wording import (
         decided,
         misses,
@@ -26,7 +27,12 @@ def summary(result: ScanRecord) -> str:
         survival,
         visible,
     )
+    from unmask.sentences import sentence
 
+    def local(english: str) -> str:
+        return visible(sentence(english))
+
+    coverage = result.coverage
     lines = [headline(result)]
     lines += [
         f"  {_plain(said)}"
@@ -36,30 +42,41 @@ def summary(result: ScanRecord) -> str:
     for track in result.tracks:
         span = f", {track.start_seconds:.1f}-{track.end_seconds:.1f} s"
         when = span if result.video.kind == "video" else ""
-        lines.append(f"  face {track.id}{when}: {_words(track.verdict)}")
+        lines.append(f"  {_('face {face}', face=track.id)}{when}: {_words(track.verdict)}")
         if track.verdict.probability is not None and track.verdict.reason is not None:
-            lines.append(f"    {visible(track.verdict.reason)}")
+            lines.append(f"    {local(track.verdict.reason)}")
         lines += [f"    {_plain(said)}" for said in statements(track.verdict)]
     lines += [f"  {said}" for said in repeated_persons(result)]
     for place, said in enumerate(survival(result)):
         lines.append(f"  {'' if place == 0 else '  '}{_plain(said)}")
-    lines += [f"  not analysed: {visible(reason)}" for reason in result.coverage.not_analysed]
-    lines += [f"  passing face, not judged: {visible(each)}" for each in result.coverage.passing]
-    lines += [f"  hardly a face, not judged: {visible(each)}" for each in result.coverage.doubtful]
-    lines += [f"  note: {visible(warning)}" for warning in result.warnings]
+    for title, told in (
+        (_("not analysed"), coverage.not_analysed),
+        (_("passing face, not judged"), coverage.passing),
+        (_("hardly a face, not judged"), coverage.doubtful),
+        (_("note"), result.warnings),
+    ):
+        lines += [f"  {title}: {local(each)}" for each in told]
     return "\n".join(lines)
 
 
 def _words(verdict: Verdict) -> str:
-    from unmask.report.wording import NOT_MEASURED, percent, phrase
+    from unmask.language import _, ngettext
+    from unmask.report.wording import NOT_MEASURED, local_word, percent, phrase
+    from unmask.sentences import sentence
 
     if verdict.probability is None:
-        return f"cannot judge ({verdict.reason})"
-    between = NOT_MEASURED
+        return f"{local_word(verdict.word)} ({sentence(verdict.reason or '')})"
+    between = _(NOT_MEASURED)
     if verdict.interval is not None:
-        between = " to ".join(percent(bound) for bound in verdict.interval)
-    frames = f"{verdict.frames_used} key frame{'' if verdict.frames_used == 1 else 's'}"
-    said = f"probability {percent(verdict.probability)}, 95 % range {between}, {frames}"
+        low, high = map(percent, verdict.interval)
+        between = _("{low} to {high}", low=low, high=high)
+    frames = ngettext("{count} key frame", "{count} key frames", verdict.frames_used)
+    said = _(
+        "probability {probability}, 95 % range {range}, {frames}",
+        probability=percent(verdict.probability),
+        range=between,
+        frames=frames,
+    )
     return f"{phrase(verdict.word)} ({_plain(said)})"
 
 

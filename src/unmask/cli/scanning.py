@@ -30,7 +30,16 @@ from unmask.stages import measuring, stage
 
 if TYPE_CHECKING:
     from unmask.report.html import Page
-    from unmask.values import Scan, ScanRecord
+    from unmask.values import Examination, Scan, ScanRecord
+
+
+def examination(case: str | None, analyst: str | None, note: str | None) -> Examination | None:
+    """Return what was said of a run; None where nothing was."""
+    from unmask.values import Examination
+
+    if case is analyst is note is None:
+        return None
+    return Examination(case, analyst, note)
 
 
 @dataclass(eq=False)
@@ -83,8 +92,15 @@ class _Done:
         if self.outputs.json is not None:
             self.results[place] = outcome.result
         if self.outputs.report is not None:
-            self._report().add(outcome, place)
+            self._show(outcome, place)
         return None
+
+    def _show(self, scan: Scan, place: int) -> None:
+        """Add a file to the report; say if its own page could not be written."""
+        try:
+            self._report().add(scan, place)
+        except OSError as error:
+            self.unwritten.append(_unwritten(repr(str(self.outputs.report)), error))
 
     def hand_on(self, place: int, outcome: Scan | UnmaskError, job: Job) -> None:
         """Give a file's outcome to what grows.
@@ -116,9 +132,14 @@ class _Done:
         return None
 
     def _report(self) -> Page:
-        from unmask.report.html import Page
+        from unmask.report.html import Page, Place
 
-        self.page = self.page or Page()
+        if self.page is None:
+            asked = self.outputs
+            place = None
+            if asked.report is not None:
+                place = Place(asked.report, len(self.paths), asked.embed_bytes)
+            self.page = Page(place, examination=asked.examination)
         return self.page
 
     def stopped(self, why: str) -> None:
@@ -139,7 +160,7 @@ class _Done:
         if outputs.json is not None:
             results = tuple(result for _, result in sorted(self.results.items()))
             failed = tuple(Failure(path, e.message, e.hint) for path, e in failures)
-            text = to_json(ScanDocument(SCHEMA_VERSION, results, failed))
+            text = to_json(ScanDocument(SCHEMA_VERSION, results, failed, outputs.examination))
             errors.append(_write(outputs.json, text))
         if outputs.report is not None:
             text = self._report().html([(path, error.message) for path, error in failures])
