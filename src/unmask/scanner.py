@@ -37,7 +37,7 @@ from unmask.passes import (
     FirstPass,
     Progress,
     choose,
-    decode_chosen,
+    chosen_pictures,
     face_px,
     first_pass,
     heaviest,
@@ -159,7 +159,9 @@ class Scanner:
             opened: told what the file says of itself, before its pictures are read.
         """
         detector = self._face_detector
-        return first_pass(path, self.settings, detector=detector, progress=progress, opened=opened)
+        return first_pass(
+            path, self.settings, detector=detector, progress=progress, opened=opened, keep=True
+        )
 
     def scan_first(self, first: FirstPass, progress: Progress | None = None) -> Scan:
         """Scan a file whose first pass is done, as `scan` does."""
@@ -189,12 +191,12 @@ class Scanner:
     def _cut(
         self, first: FirstPass, chosen: Sequence[ChosenFrames], progress: Progress | None
     ) -> list[_Crop]:
-        """Decode the key frames in full and cut the faces out."""
+        """Cut the faces out of the key frames in full."""
         total = sum(len(each.positions) for each in chosen)
         crops: list[_Crop] = []
-        for frame, each, position in decode_chosen(first, chosen, self.settings.limits):
-            asked = measured_key_frame(self._face_detector, frame, each, position)
-            views = cut_views(frame.image, asked.box, self.bundle.views)
+        for picture, each, position in chosen_pictures(first, chosen, self.settings.limits):
+            asked = measured_key_frame(self._face_detector, picture, each, position)
+            views = cut_views(picture, asked.box, self.bundle.views)
             square = face_square(asked.box, self.bundle.manifest.preprocessing)
             crops.append(_Crop(each.track.id, asked, views, square))
             if progress:
