@@ -496,7 +496,8 @@ def load_bundle(folder: str | Path) -> Bundle:
 def _check_texts(value: object, name: str) -> None:
     """Refuse texts that a terminal or a page would not show as they are, or that have no end."""
     if isinstance(value, str):
-        if len(value) > _MAX_TEXT or any(_unseen(char) for char in value):
+        plain = value.replace("\n", " ").isprintable()  # quick, and true of nearly all
+        if len(value) > _MAX_TEXT or (not plain and any(_unseen(char) for char in value)):
             raise BundleError(
                 f"{name} has a text with characters that cannot be shown, or of more than "
                 f"{_MAX_TEXT}: {value[:60]!r}",

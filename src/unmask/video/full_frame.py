@@ -20,16 +20,9 @@ from unmask.values import Box, PicturePart, VideoInfo
 from unmask.video.picture import coded_size, colours_of, lines_of, rgb_of_part, turned
 from unmask.video.shape import Shape, size_within
 
-SAMPLE_BYTES = {
-    "yuv420p": 1,
-    "yuvj420p": 1,
-    "yuv422p": 1,
-    "yuvj422p": 1,
-    "yuv444p": 1,
-    "yuvj444p": 1,
-    "yuv420p10le": 2,
-}
-"""Pixel formats of which parts are kept, with the bytes of a sample."""
+FORMATS = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p")
+"""Pixel formats of which parts are kept, of one byte a sample. In those of more bits the place of the
+chroma samples counts, which a frame of our own does not have."""
 _BLOCK_PX = 16
 """Parts begin and end at whole blocks: at whole chroma samples, and where the converter's vector
 code begins anew."""
@@ -123,7 +116,7 @@ class FullFrame:
         inner = size_within(self._shape.size_as_shown(frame.width, frame.height), canvas)
         return (
             self._info.transfer == "sdr"
-            and frame.format.name in SAMPLE_BYTES
+            and frame.format.name in FORMATS
             and not frame.interlaced_frame
             and inner == canvas
             and coded_size(canvas, self._shape) == (frame.width, frame.height)
@@ -199,14 +192,13 @@ def _grown(inner: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int
 
 
 def _copied(frame: VideoFrame, outer: tuple[int, int, int, int]) -> list[NDArray[np.uint8]]:
-    """Copy a part of every plane, as bytes."""
+    """Copy a part of every plane."""
     x0, y0, x1, y1 = outer
-    sample = SAMPLE_BYTES[frame.format.name]
     copies = []
     for plane in frame.planes:
         across, down = -(-frame.width // plane.width), -(-frame.height // plane.height)
         lines = lines_of(plane, np.uint8)
         rows = slice(y0 // down, -(-y1 // down))
-        columns = slice(x0 // across * sample, -(-x1 // across) * sample)
+        columns = slice(x0 // across, -(-x1 // across))
         copies.append(lines[rows, columns].copy())
     return copies
