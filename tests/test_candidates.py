@@ -63,7 +63,8 @@ def scanned_both_ways(path: Path, again: list[int], **settings: Any) -> tuple[in
     twice = scanner.scan_first(replace(first, kept=None))
     assert once.result == twice.result
     for one, other in zip(once.pictures, twice.pictures, strict=True):
-        for crop, same in zip((one.crop, *one.other_crops), (other.crop, *other.other_crops)):
+        crops, same_crops = (one.crop, *one.other_crops), (other.crop, *other.other_crops)
+        for crop, same in zip(crops, same_crops, strict=True):
             np.testing.assert_array_equal(crop, same)
     return sum(len(track.key_frames) for track in once.result.tracks), decoded
 

@@ -528,7 +528,7 @@ def _check_files(folder: Path, manifest: BundleManifest) -> None:
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise BundleError(f"{path} is larger than 2 GiB", hint="do not use this bundle")
         if path.suffix == ".onnx":
-            read_network(path, expected)
+            read_network(path, expected, ours=folder == shipped_folder())
         elif file_sha256(path) != expected:
             raise BundleError(
                 f"{path} was changed: its SHA-256 is not the one in {MANIFEST}",
