@@ -21,8 +21,8 @@ from unmask.video.picture import coded_size, colours_of, lines_of, rgb_of_part, 
 from unmask.video.shape import Shape, size_within
 
 FORMATS = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p")
-"""Pixel formats of which parts are kept, of one byte a sample. In those of more bits the place of the
-chroma samples counts, which a frame of our own does not have."""
+"""Pixel formats of which parts are kept, of one byte a sample. In those of more bits the place of
+the chroma samples counts, which a frame of our own does not have."""
 _BLOCK_PX = 16
 """Parts begin and end at whole blocks: at whole chroma samples, and where the converter's vector
 code begins anew."""
