@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -79,11 +78,7 @@ class Network:
 
     def __init__(self, bundle: Bundle, *, threads: int = 2) -> None:
         self.bundle = bundle
-        with ThreadPoolExecutor(len(bundle.views)) as pool:  # ONNX Runtime opens each on one core
-            opening = [
-                pool.submit(ViewNetwork, bundle, view, threads=threads) for view in bundle.views
-            ]
-            self.views = tuple(each.result() for each in opening)
+        self.views = tuple(ViewNetwork(bundle, view, threads=threads) for view in bundle.views)
 
     def run(self, crops: Sequence[NDArray[np.uint8]], *, evidence: bool = False) -> Output:
         """Score faces.
