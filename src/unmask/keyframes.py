@@ -22,6 +22,8 @@ _PEAKS_AT_LEAST = 8
 """The smoothing window shrinks on short tracks so that about this many peaks can stand in one."""
 _THRESHOLD_DEVIATIONS = 1.0
 _SHOT_SPREAD_DEVIATIONS = 3.0
+GRID_RATIO = 3
+"""Frames on the grid over frames chosen, which lie at most a third of a gap off an even spread."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +116,28 @@ def _spread(positions: Positions, budget: int) -> Positions:
     return positions[((np.arange(budget) + 0.5) * len(positions) / budget).astype(np.int64)]
 
 
+def grid_step(count: int, budget: int) -> int:
+    """Return the step of the grid that spread frames are taken from, a power of two.
+
+    The grid has at most `GRID_RATIO` times as many frames as are chosen. As a track grows, its grid
+    only ever loses frames, so that whoever reads a film once knows which frames may be chosen.
+
+    >>> [grid_step(count, 12) for count in (36, 37, 72, 1800)]
+    [1, 2, 2, 64]
+    """
+    step = 1
+    while -(-count // step) > GRID_RATIO * budget:
+        step *= 2
+    return step
+
+
+def spread_on_grid(positions: Positions, budget: int) -> Positions:
+    """At most `budget` of the positions, those on the grid that are nearest to an even spread."""
+    count, step = len(positions), grid_step(len(positions), budget)
+    middles = _spread(np.arange(count), budget)
+    return positions[(middles + step // 2) // step * step]
+
+
 def local_maxima(signal: Signal, budget: int, _: np.random.Generator) -> Positions:
     """Local maxima of the smoothed difference, the most prominent first (the paper)."""
     positions, prominences = peaks(signal.smoothed)
@@ -121,8 +145,8 @@ def local_maxima(signal: Signal, budget: int, _: np.random.Generator) -> Positio
 
 
 def uniform(signal: Signal, budget: int, _: np.random.Generator) -> Positions:
-    """Evenly spread over the track."""
-    return _spread(np.arange(len(signal.smoothed)), budget)
+    """Evenly spread over the track, on a grid that is known while the track grows."""
+    return spread_on_grid(np.arange(len(signal.smoothed)), budget)
 
 
 def every(signal: Signal, _budget: int, _: np.random.Generator) -> Positions:
@@ -155,8 +179,8 @@ def shot_aware(signal: Signal, budget: int, _: np.random.Generator) -> Positions
 
 
 def codec_keyframes(signal: Signal, budget: int, _: np.random.Generator) -> Positions:
-    """The frames that the video's encoder made key frames, evenly thinned."""
-    return _spread(np.flatnonzero(signal.codec_keys), budget)
+    """The frames that the video's encoder made key frames, evenly thinned as by `uniform`."""
+    return spread_on_grid(np.flatnonzero(signal.codec_keys), budget)
 
 
 def at_random(signal: Signal, budget: int, rng: np.random.Generator) -> Positions:
@@ -178,6 +202,14 @@ SELECTORS: dict[str, Selector] = {
     "codec-keyframes": codec_keyframes,
     "random": at_random,
 }
+
+
+FORESEEABLE: dict[str, Callable[[bool], bool]] = {
+    "uniform": lambda _codec_key: True,
+    "codec-keyframes": lambda codec_key: codec_key,
+}
+"""Selectors that take their frames from the grid, and whether a frame counts, given whether the
+encoder made it a key frame; all others choose at the end."""
 
 
 def selector(name: str) -> Selector:

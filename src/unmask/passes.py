@@ -1,6 +1,9 @@
-"""The two passes over a video: what to look at, then the chosen frames in full.
+"""The passes over a video: what to look at, then the chosen frames in full.
 
     probe -> luma pass -> faces, tracks, differences -> key frames -> RGB of the chosen frames
+
+Where the selector allows it, parts of the frames that may be chosen are kept on the way, and
+nothing is decoded twice (`candidates`).
 
 Whoever reads faces out of videos goes through here: the scan, the contact sheet, the crop store.
 """
@@ -17,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask import keyframes
+from unmask.candidates import Candidates
 from unmask.faces.detector import FaceDetector, create
 from unmask.faces.measuring import measure
 from unmask.faces.tracks import Tracker
 from unmask.settings import Limits, ScanSettings
 from unmask.stages import stage, stage_of_each
-from unmask.values import Box, Face, FaceTrack, Frame, KeyFrame, VideoInfo
+from unmask.values import Box, Face, FaceTrack, Frame, KeyFrame, PicturePart, VideoInfo
 from unmask.video import LumaPass, TriagePass, probe, read_frames, read_looks
 from unmask.video.decode import FrameStamp
 
@@ -60,6 +64,12 @@ class FirstPass:
     """Shorter side of a face, pixels of the original, below which it may have gone unseen."""
     started: datetime | None = None
     """When the pass began, UTC; None: not known."""
+    kept: Candidates | None = None
+    """Parts of the frames that may be chosen; None where none were to be kept."""
+
+    def reduced(self, frame_index: int) -> NDArray[np.uint8] | None:
+        """Return a whole frame of which a part was kept, reduced, `(h, w, 3)` RGB."""
+        return None if self.kept is None else self.kept.reduced(frame_index)
 
     @property
     def is_single_picture(self) -> bool:
@@ -91,6 +101,7 @@ def first_pass(
     detector: FaceDetector | None = None,
     progress: Progress | None = None,
     opened: Callable[[VideoInfo], object] | None = None,
+    keep: bool = False,
 ) -> FirstPass:
     """Read a file once: probe it, follow its faces, measure their differences.
 
@@ -100,6 +111,7 @@ def first_pass(
         detector: the settings' face detector, where it is loaded already.
         progress: told how far the reading is, after each frame.
         opened: told what the file says of itself, before its pictures are read.
+        keep: whether parts of frames that may be chosen are kept, for `chosen_pictures`.
 
     Raises:
         InputError: the file cannot be used.
@@ -116,7 +128,8 @@ def first_pass(
         limits=settings.limits,
     )
     detector = detector or create(settings.face_detector, threads=DETECTOR_THREADS)
-    tracker, found = _new_tracker(detector, settings), []
+    kept = _candidates(settings) if keep else None
+    tracker, found = _new_tracker(detector, settings, kept), []
     stamps: dict[int, FrameStamp] = {}
     codec_keys: set[int] = set()
     for frame in stage_of_each("waiting for the decoder", passing):
@@ -125,8 +138,12 @@ def first_pass(
             codec_keys.add(frame.index)
         if frame.starts_part:
             found += tracker.finish()
-            tracker = _new_tracker(detector, settings)
+            tracker = _new_tracker(detector, settings, kept)
+        if kept is not None:
+            kept.offer(frame)
         tracker.add(frame)
+        if kept is not None:
+            kept.let_go(frame.index, tracker.oldest_held)
         if progress:
             length = info.duration_seconds
             progress("reading", min(1.0, frame.pts_seconds / length) if length else 0.0)
@@ -140,15 +157,25 @@ def first_pass(
         codec_keys=frozenset(codec_keys),
         coverage=passing,
         least_face_px=detector.least_face_px / passing.scale,
+        kept=kept,
     )
 
 
-def _new_tracker(detector: FaceDetector, settings: ScanSettings) -> Tracker:
+def _candidates(settings: ScanSettings) -> Candidates | None:
+    if settings.selector not in keyframes.FORESEEABLE:
+        return None
+    return Candidates(settings.selector, budget=settings.budget)
+
+
+def _new_tracker(
+    detector: FaceDetector, settings: ScanSettings, kept: Candidates | None
+) -> Tracker:
     return Tracker(
         detector,
         # A triage has few frames: faces are searched for in each.
         every_seconds=0.0 if settings.triage else settings.detect_every_seconds,
         closely_seconds=settings.detect_closely_seconds,
+        watcher=kept,
     )
 
 
@@ -217,33 +244,40 @@ def key_frame(chosen: ChosenFrames, position: int) -> KeyFrame:
     """Return what is known of a chosen frame before its face is cut out."""
     track = chosen.track
     measured = bool(np.isfinite(track.differences).any())
-    box: Box = tuple(float(v) for v in track.boxes[position])  # type: ignore[assignment]
     points = tuple((float(x), float(y)) for x, y in track.landmarks[position])
     return KeyFrame(
         frame_index=int(track.frame_indices[position]),
         pts_seconds=float(track.pts_seconds[position]),
-        box=box,
+        box=_box(track, position),
         landmarks=points,  # type: ignore[arg-type]  # five, by the shape of the track's array
         face_px=float(face_px(track.boxes[position : position + 1])[0]),
         difference=float(chosen.smoothed[position]) if measured else None,
     )
 
 
+def _box(track: FaceTrack, position: int) -> Box:
+    x0, y0, x1, y1 = (float(v) for v in track.boxes[position])
+    return x0, y0, x1, y1
+
+
 def measured_key_frame(
-    detector: FaceDetector, frame: Frame, chosen: ChosenFrames, position: int
+    detector: FaceDetector,
+    picture: NDArray[np.uint8] | PicturePart,
+    chosen: ChosenFrames,
+    position: int,
 ) -> KeyFrame:
     """Return a chosen frame with the face as it is detected there, and why it is unfit, if so.
 
     Args:
         detector: the one of the first pass.
-        frame: the frame in full.
+        picture: the frame in full, or the part of it around the face.
         chosen: the choice that asked for it.
         position: in the track.
     """
     asked, track = key_frame(chosen, position), chosen.track
     known = track.detected is not None and bool(track.detected[position])
     expected = Face(asked.box, asked.landmarks, track.confidence)
-    found = measure(detector, frame.image, expected, looks=track.looks, detected_before=known)
+    found = measure(detector, picture, expected, looks=track.looks, detected_before=known)
     x0, y0, x1, y1 = found.face.box
     return replace(
         asked,
@@ -263,6 +297,40 @@ def wanted_at(chosen: Sequence[ChosenFrames]) -> dict[int, list[tuple[ChosenFram
             index = int(each.track.frame_indices[position])
             wanted.setdefault(index, []).append((each, int(position)))
     return dict(sorted(wanted.items()))
+
+
+def chosen_pictures(
+    first: FirstPass, chosen: Sequence[ChosenFrames], limits: Limits
+) -> Iterator[tuple[NDArray[np.uint8] | PicturePart, ChosenFrames, int]]:
+    """Yield the chosen frames at full size: those that were kept, then all others, decoded again.
+
+    Yields:
+        The picture or its part around the face, the choice that asked for it, and its position in
+        that track.
+    """
+    left = []
+    for each in chosen:
+        lacking = []
+        for position in each.positions.tolist():
+            part = _kept_part(first, each.track, position, limits)
+            if part is None:
+                lacking.append(position)
+            else:
+                yield part, each, position
+        if lacking:
+            left.append(replace(each, positions=np.array(lacking)))
+    for frame, each, position in decode_chosen(first, left, limits):
+        yield frame.image, each, position
+
+
+def _kept_part(
+    first: FirstPass, track: FaceTrack, position: int, limits: Limits
+) -> PicturePart | None:
+    index, box = int(track.frame_indices[position]), _box(track, position)
+    part = None if first.kept is None else first.kept.find(index, box)
+    if part is None:
+        return None
+    return part.picture(lambda: next(_frames_at(first, [first.stamps[index]], limits)).image)
 
 
 def decode_chosen(

@@ -39,7 +39,7 @@ from unmask.passes import (
     FirstPass,
     Progress,
     choose,
-    decode_chosen,
+    chosen_pictures,
     face_px,
     first_pass,
     heaviest,
@@ -165,7 +165,9 @@ class Scanner:
             opened: told what the file says of itself, before its pictures are read.
         """
         detector, started = self._face_detector, now()
-        first = first_pass(path, self.settings, detector=detector, progress=progress, opened=opened)
+        first = first_pass(
+            path, self.settings, detector=detector, progress=progress, opened=opened, keep=True
+        )
         return replace(first, started=started)
 
     def scan_first(self, first: FirstPass, progress: Progress | None = None) -> Scan:
@@ -207,14 +209,18 @@ class Scanner:
         progress: Progress | None,
         stills: dict[int, Still],
     ) -> list[_Crop]:
-        """Decode the key frames in full and cut the faces out; put the frames among the stills."""
+        """Cut the faces out of the key frames; put the frames, reduced, among the stills."""
         total = sum(len(each.positions) for each in chosen)
         crops: list[_Crop] = []
-        for frame, each, position in decode_chosen(first, chosen, self.settings.limits):
-            if frame.index not in stills and len(stills) < _MAX_STILLS:
-                stills[frame.index] = still(frame)
-            asked = measured_key_frame(self._face_detector, frame, each, position)
-            views = cut_views(frame.image, asked.box, self.bundle.views)
+        for picture, each, position in chosen_pictures(first, chosen, self.settings.limits):
+            asked = measured_key_frame(self._face_detector, picture, each, position)
+            if asked.frame_index not in stills and len(stills) < _MAX_STILLS:
+                whole = (
+                    picture if isinstance(picture, np.ndarray) else first.reduced(asked.frame_index)
+                )
+                if whole is not None:
+                    stills[asked.frame_index] = still(asked.frame_index, whole)
+            views = cut_views(picture, asked.box, self.bundle.views)
             square = face_square(asked.box, self.bundle.manifest.preprocessing)
             crops.append(_Crop(each.track.id, asked, views, square))
             if progress:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.values import BoxPath, FaceTrack, Frame, Still
+from unmask.values import BoxPath, FaceTrack, Still
 
 STILL_SIDE_PX = 640
 """Longest side that a still is reduced to."""
@@ -16,14 +17,14 @@ _PATH_POINTS = 600
 """Most boxes of a path; between two of them a face moves in a straight line."""
 
 
-def still(frame: Frame) -> Still:
-    """Reduce a whole frame to a JPEG."""
-    picture = Image.fromarray(frame.image)
+def still(frame_index: int, pixels: NDArray[np.uint8]) -> Still:
+    """Reduce a whole frame, `(H, W, 3)` RGB, to a JPEG."""
+    picture = Image.fromarray(pixels)
     picture = picture.reduce(max(1, max(picture.size) // STILL_SIDE_PX))  # fast, by whole pixels
     picture.thumbnail((STILL_SIDE_PX, STILL_SIDE_PX), Image.Resampling.BILINEAR)
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=_QUALITY)
-    return Still(frame.index, buffer.getvalue())
+    return Still(frame_index, buffer.getvalue())
 
 
 def box_path(track: FaceTrack) -> BoxPath:

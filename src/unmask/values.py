@@ -7,6 +7,7 @@ stamp; scores are P(fake) in [0, 1]; `None` means not measured and is never the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -56,6 +57,49 @@ class Frame:
         """Show the shape, not the pixels."""
         height, width = self.image.shape[:2]
         return f"Frame(index={self.index}, pts_seconds={self.pts_seconds:.3f}, {width}x{height})"
+
+
+@dataclass(frozen=True, eq=False)
+class PicturePart:
+    """A part of a picture that is cut by the coordinates of the whole: `part[rows, columns]`."""
+
+    pixels: NDArray[np.uint8]
+    """`(h, w, 3)` RGB of the part."""
+    left: int
+    """Column of the whole where it begins."""
+    top: int
+    """Row of the whole where it begins."""
+    shape: tuple[int, int, int]
+    """Height, width and channels of the whole."""
+    whole: Callable[[], NDArray[np.uint8]]
+    """Returns the whole picture, should more than the part be asked for; that may take long."""
+
+    def __getitem__(
+        self, place: tuple[slice | NDArray[np.int64], slice | NDArray[np.int64]]
+    ) -> NDArray[np.uint8]:
+        """Return pixels as `whole()[place]` does; slices have both ends and no step."""
+        height, width = self.pixels.shape[:2]
+        rows = _within(place[0], self.top, height)
+        columns = _within(place[1], self.left, width)
+        if rows is None or columns is None:
+            return self.whole()[place]
+        return self.pixels[rows, columns]
+
+    def __repr__(self) -> str:
+        """Show the place, not the pixels."""
+        height, width = self.pixels.shape[:2]
+        return f"PicturePart({width}x{height} at {self.left}, {self.top} of {self.shape})"
+
+
+def _within(
+    place: slice | NDArray[np.int64], start: int, length: int
+) -> slice | NDArray[np.int64] | None:
+    """Return places of a whole as those of a part; None where they reach beyond it."""
+    if isinstance(place, slice):
+        low, high = place.start - start, place.stop - start
+        return slice(low, high) if 0 <= low <= high <= length else None
+    moved = place - start
+    return moved if moved.min() >= 0 and moved.max() < length else None
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,7 @@ class Cropper:
     def _cuts(self, footage: Footage, chosen: Sequence[ChosenFrames]) -> Iterator[_Cut]:
         """Cut the faces that a scan would score: not the half hidden ones."""
         for frame, each, position in footage.frames(chosen):
-            asked = measured_key_frame(footage.detector, frame, each, position)
+            asked = measured_key_frame(footage.detector, frame.image, each, position)
             if asked.unusable is None:
                 yield self._cut(frame, each.track, asked)
 

@@ -90,7 +90,7 @@ class VideoScorer:
         cuts: list[Crops] = []
         looked_at: dict[int, list[KeyFrame]] = {track.id: [] for track in tracks}
         for frame, each, position in footage.frames(chosen):
-            asked = measured_key_frame(footage.detector, frame, each, position)
+            asked = measured_key_frame(footage.detector, frame.image, each, position)
             if asked.unusable is not None:
                 looked_at[each.track.id].append(asked)
                 continue

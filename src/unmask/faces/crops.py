@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.values import Box
+from unmask.values import Box, PicturePart
 
 Pixels = NDArray[np.uint8]
 
@@ -31,11 +31,11 @@ def square_around(box: Box, *, margin_ratio: float, shift_y_ratio: float = 0.0) 
     return left, top, left + side, top + side
 
 
-def cut_square(image: Pixels, square: Box, *, size_px: int) -> Pixels:
+def cut_square(image: Pixels | PicturePart, square: Box, *, size_px: int) -> Pixels:
     """Cut a square and resize it (bilinear, antialiased).
 
     Args:
-        image: `(H, W, 3)` RGB, or `(H, W)` luma.
+        image: `(H, W, 3)` RGB, or `(H, W)` luma; or a part of one.
         square: XYXY pixels; what lies outside the picture is mirrored in.
         size_px: side of the result.
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from unmask.bundle import Preprocessing, View, square_within
 from unmask.faces.crops import cut_square, square_around
-from unmask.values import Box
+from unmask.values import Box, PicturePart
 
 Pixels = NDArray[np.uint8]
 Float = NDArray[np.float32]
@@ -31,11 +31,11 @@ def face_square(box: Box, spec: Preprocessing) -> Box:
     return square_around(box, margin_ratio=spec.margin_ratio, shift_y_ratio=spec.shift_y_ratio)
 
 
-def cut_views(image: Pixels, box: Box, views: Sequence[View]) -> Crops:
+def cut_views(image: Pixels | PicturePart, box: Box, views: Sequence[View]) -> Crops:
     """Cut a face out of a frame for every view; views of one framing share a crop.
 
     Args:
-        image: `(H, W, 3)` RGB.
+        image: `(H, W, 3)` RGB, or the part of it around the face.
         box: the face, XYXY pixels.
         views: of the detector.
     """

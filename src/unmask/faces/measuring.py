@@ -26,7 +26,7 @@ from unmask.faces.association import (
     side,
 )
 from unmask.faces.detector import FaceDetector
-from unmask.values import Box, Face, Landmarks, Look
+from unmask.values import Box, Face, Landmarks, Look, PicturePart
 
 NO_FACE = "no face at its place"
 OTHER_FACE = "another face at its place"
@@ -68,7 +68,7 @@ class Measurement:
 
 def measure(
     detector: FaceDetector,
-    picture: NDArray[np.uint8],
+    picture: NDArray[np.uint8] | PicturePart,
     expected: Face,
     *,
     looks: Sequence[Look] = (),
@@ -78,7 +78,7 @@ def measure(
 
     Args:
         detector: finds faces.
-        picture: `(H, W, 3)` RGB, the whole frame.
+        picture: `(H, W, 3)` RGB, the whole frame, or the part of it that `search_square` names.
         expected: where the face should be.
         looks: what the track looks like; empty: not known.
         detected_before: whether `expected` was detected in this very frame, if in a smaller
@@ -105,6 +105,13 @@ def measure(
     return Measurement(whole, detected=True, fault=fault)
 
 
+def search_square(box: Box) -> Box:
+    """Return the square that `measure` looks at for a face that is expected in a box, pixels."""
+    x0, y0, x1, y1 = box
+    x, y, reach = (x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0, 1.0) * _REGION_RATIO / 2
+    return x - reach, y - reach, x + reach, y + reach
+
+
 @dataclass(frozen=True)
 class _Region:
     """A square of a picture that is searched at one size."""
@@ -122,7 +129,7 @@ class _Region:
         x, y = min(max((x0 + x1) / 2, 0), shape[1]), min(max((y0 + y1) / 2, 0), shape[0])
         return cls(x - reach, y - reach, _REGION_PX / (2 * reach))
 
-    def cut(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def cut(self, picture: NDArray[np.uint8] | PicturePart) -> NDArray[np.uint8]:
         """Return the region; beyond the picture's edge it is black, for nothing is there."""
         height, width = picture.shape[:2]
         reach = _REGION_PX / self.scale
