@@ -17,7 +17,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from unmask.cli import building, evaluating, explaining, stressing, studying, training
+from unmask.cli import building, evaluating, explaining, serve, stressing, studying, training
 from unmask.cli.data import data_app
 from unmask.cli.extras import missing_package
 from unmask.errors import UnmaskError
@@ -268,6 +268,7 @@ building.register(app)
 evaluating.register(app)
 stressing.register(app)
 studying.register(app)
+serve.register(app)
 
 
 def complain(error: Exception) -> None:

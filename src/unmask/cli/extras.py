@@ -12,7 +12,19 @@ _TRAINING = ("torch", "lightning", "timm", "yaml", "safetensors", "sklearn", "py
 """Packages without which no run gets to its end."""
 _REST = ("matplotlib", "onnx", "onnxscript", "tensorboard", "torchvision")
 """What else the same extra brings, for export and plots."""
+_SERVICE = (
+    "alembic",
+    "fastapi",
+    "prometheus_client",
+    "psycopg",
+    "python_multipart",
+    "sqlalchemy",
+    "starlette",
+    "uvicorn",
+)
+"""Packages of the web page and the HTTP service."""
 OPTIONAL = dict.fromkeys(_TRAINING + _REST, _FOR_TRAINING) | {
+    **dict.fromkeys(_SERVICE, "pip install 'unmask[serve]'"),
     "huggingface_hub": "pip install 'unmask[hub]'",
     "pillow_heif": "pip install 'unmask[heic]', for HEIC pictures in tiles, as phones make them",
     "lir": _FOR_EVALUATION,
