@@ -29,12 +29,14 @@ from unmask.scanner import Scanner
 from unmask.settings import ScanSettings
 from unmask.values import (
     SCHEMA_VERSION,
+    BoxPath,
     Coverage,
     Failure,
     KeyFramePicture,
     Scan,
     ScanDocument,
     ScanRecord,
+    Still,
     TrackResult,
     Verdict,
     VideoInfo,
@@ -62,6 +64,10 @@ class ScanResult:
     """The crop and the saliency maps of each key frame that was scored."""
     faithfulness: tuple[tuple[str, str], ...] = ()
     """Methods of explaining, with what was measured of their maps for this detector."""
+    stills: tuple[Still, ...] = ()
+    """The whole key frames, reduced."""
+    paths: tuple[BoxPath, ...] = ()
+    """Where each face is over time."""
 
     @property
     def verdict(self) -> Verdict:
@@ -138,7 +144,7 @@ class ScanResult:
         )
 
     def _as_scan(self) -> Scan:
-        return Scan(self.record, self.pictures, self.faithfulness)
+        return Scan(self.record, self.pictures, self.faithfulness, self.stills, self.paths)
 
 
 @overload
@@ -226,7 +232,9 @@ def _report_page(results: Sequence[ScanResult | Failure]) -> str:
 
 
 def _result(scan: Scan) -> ScanResult:
-    return ScanResult(scan.result, scan.pictures, scan.faithfulness)
+    return ScanResult(
+        scan.result, scan.pictures, scan.faithfulness, scan.stills, scan.paths
+    )
 
 
 def _scan_or_failure(scanner: Scanner, path: str | Path) -> ScanResult | Failure:
@@ -251,8 +259,8 @@ def _scan_frames(scanner: Scanner, frames: NDArray[np.uint8], fps: float | None)
         scan.result.video, path=_IN_MEMORY, sha256=hashlib.sha256(stack.tobytes()).hexdigest()
     )
     call = "unmask.scan(frames)" if fps is None else f"unmask.scan(frames, fps={fps:g})"
-    record = dataclasses.replace(scan.result, video=video, command=call)
-    return ScanResult(record, scan.pictures, scan.faithfulness)
+    record = dataclasses.replace(scan.result, video=video, command=call, custody=None)
+    return dataclasses.replace(_result(scan), record=record)
 
 
 def _write_lossless(path: Path, frames: NDArray[np.uint8], fps: float) -> None:

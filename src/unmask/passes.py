@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,8 @@ class FirstPass:
     """The finished pass, for its counts."""
     least_face_px: float
     """Shorter side of a face, pixels of the original, below which it may have gone unseen."""
+    started: datetime | None = None
+    """When the pass began, UTC; None: not known."""
 
     @property
     def is_single_picture(self) -> bool:

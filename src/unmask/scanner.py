@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from unmask import keyframes
 from unmask.bundle import BundleManifest, load_bundle, shipped_folder
 from unmask.catalogue import SHIPPED, find
+from unmask.custody import custody, now
 from unmask.detector import Detector
 from unmask.explain import BundleNetwork, check_methods, explain
 from unmask.explain.agreement import mean_agreement
@@ -49,6 +50,7 @@ from unmask.scoring import calibrate
 from unmask.scoring import scored as scored_key_frame
 from unmask.settings import ScanSettings
 from unmask.stages import stage
+from unmask.stills import box_path, still
 from unmask.values import (
     SCHEMA_VERSION,
     Box,
@@ -62,6 +64,7 @@ from unmask.values import (
     SaliencyMap,
     Scan,
     ScanRecord,
+    Still,
     TrackResult,
     VideoInfo,
     ViewScore,
@@ -71,6 +74,8 @@ from unmask.video import TriagePass
 
 _SMALL_SAMPLE_FRAMES = 8
 _CURVE_DIGITS = 3
+_MAX_STILLS = 240
+"""Most whole frames that are kept of a file, some 10 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,14 +163,16 @@ class Scanner:
             progress: as for `scan`.
             opened: told what the file says of itself, before its pictures are read.
         """
-        detector = self._face_detector
-        return first_pass(path, self.settings, detector=detector, progress=progress, opened=opened)
+        detector, started = self._face_detector, now()
+        first = first_pass(path, self.settings, detector=detector, progress=progress, opened=opened)
+        return replace(first, started=started)
 
     def scan_first(self, first: FirstPass, progress: Progress | None = None) -> Scan:
         """Scan a file whose first pass is done, as `scan` does."""
         judged = heaviest(first.tracks, self.settings.limits.max_tracks)
         chosen = [choose(first, track, self.settings) for track in judged]
-        crops = self._cut(first, chosen, progress)
+        stills: dict[int, Still] = {}
+        crops = self._cut(first, chosen, progress, stills)
         fit = [crop for crop in crops if crop.key_frame.unusable is None]
         unfit = [crop for crop in crops if crop.key_frame.unusable is not None]
         scored, pictures = self._score(fit, progress)
@@ -183,16 +190,28 @@ class Scanner:
         still = first.is_single_picture
         tracks = tuple(self._track(c, tuple(by_track[c.track.id]), still) for c in chosen)
         stated = stated_faithfulness(self.bundle.manifest, self.settings.explain)
-        return Scan(self._result(first, tracks), tuple(pictures), stated)
+        return Scan(
+            self._result(first, tracks),
+            tuple(pictures),
+            stated,
+            stills=tuple(each for _, each in sorted(stills.items())),
+            paths=tuple(box_path(track) for track in judged),
+        )
 
     @stage("cutting crops")
     def _cut(
-        self, first: FirstPass, chosen: Sequence[ChosenFrames], progress: Progress | None
+        self,
+        first: FirstPass,
+        chosen: Sequence[ChosenFrames],
+        progress: Progress | None,
+        stills: dict[int, Still],
     ) -> list[_Crop]:
-        """Decode the key frames in full and cut the faces out."""
+        """Decode the key frames in full and cut the faces out; put the frames among the stills."""
         total = sum(len(each.positions) for each in chosen)
         crops: list[_Crop] = []
         for frame, each, position in decode_chosen(first, chosen, self.settings.limits):
+            if frame.index not in stills and len(stills) < _MAX_STILLS:
+                stills[frame.index] = still(frame)
             asked = measured_key_frame(self._face_detector, frame, each, position)
             views = cut_views(frame.image, asked.box, self.bundle.views)
             square = face_square(asked.box, self.bundle.manifest.preprocessing)
@@ -326,6 +345,7 @@ class Scanner:
             versions=versions(),
             command=repeat_command(first.info.path, self.settings, self._given_detector),
             persons=persons(first, tracks),
+            custody=custody(first.info.path, first.started or now()),
         )
 
 

@@ -7,7 +7,7 @@ stamp; scores are P(fake) in [0, 1]; `None` means not measured and is never the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -439,6 +439,36 @@ class StressedVerdict:
 
 
 @dataclass(frozen=True)
+class Custody:
+    """When a file was scanned, and that it was the same file before and after."""
+
+    started_utc: str
+    """When the scan began, ISO 8601 in UTC."""
+    finished_utc: str
+    """When it ended."""
+    utc_offset_minutes: int
+    """What local time was ahead of UTC then, minutes."""
+    sha256_after: str | None
+    """SHA-256 of the file's bytes after the scan; None: it could no longer be read."""
+    modified_utc: str | None
+    """When the file was last modified, as the file system says; copying may change it."""
+    created_utc: str | None = None
+    """When it was created there; None: the file system does not say."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What whoever runs the program says of the run."""
+
+    case: str | None = None
+    """Name or number of the case."""
+    analyst: str | None = None
+    """Who examines."""
+    note: str | None = None
+    """Anything else."""
+
+
+@dataclass(frozen=True)
 class ScanRecord:
     """Everything known about one file after a scan. Its JSON is versioned."""
 
@@ -466,6 +496,8 @@ class ScanRecord:
     """The verdict under distortions; None: not asked for."""
     persons: tuple[Person, ...] = ()
     """The faces that were looked at, by person."""
+    custody: Custody | None = field(default=None, compare=False)
+    """When the scan ran, and the file before and after; None: frames in memory."""
 
 
 @dataclass(frozen=True)
@@ -490,6 +522,8 @@ class ScanDocument:
     """A result for each file that was scanned, in the order given."""
     failures: tuple[Failure, ...]
     """The files that were not."""
+    examination: Examination | None = None
+    """Case, analyst and note, where they were given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -534,6 +568,36 @@ class KeyFramePicture:
 
 
 @dataclass(frozen=True, eq=False)
+class Still:
+    """A whole frame, reduced."""
+
+    frame_index: int
+    """Position among all decoded frames."""
+    jpeg: bytes
+    """The picture as JPEG."""
+
+    def __repr__(self) -> str:
+        """Show the size, not the bytes."""
+        return f"Still(frame_index={self.frame_index}, {len(self.jpeg)} bytes)"
+
+
+@dataclass(frozen=True, eq=False)
+class BoxPath:
+    """Where a face is over time."""
+
+    track_id: int
+    """The track."""
+    pts_seconds: tuple[float, ...]
+    """Time stamps, ascending."""
+    boxes: tuple[tuple[int, int, int, int], ...]
+    """XYXY pixels at each."""
+
+    def __repr__(self) -> str:
+        """Show the extent, not the boxes."""
+        return f"BoxPath(track_id={self.track_id}, {len(self.boxes)} boxes)"
+
+
+@dataclass(frozen=True, eq=False)
 class Scan:
     """A scan result and the pictures that go with it."""
 
@@ -543,3 +607,7 @@ class Scan:
     """One for each key frame that was scored."""
     faithfulness: tuple[tuple[str, str], ...] = ()
     """Methods with what was measured of their maps for this detector, in words."""
+    stills: tuple[Still, ...] = ()
+    """Whole key frames."""
+    paths: tuple[BoxPath, ...] = ()
+    """Where each face is over time."""

@@ -109,7 +109,7 @@ def test_a_video_unlike_the_calibration_gets_no_large_percentage(scan: Scan) -> 
 def test_among_several_faces_the_deciding_one_is_named_and_linked(scan: Scan) -> None:
     verdict = replace(scan.result.verdict, faces_judged=5, deciding_track=1)
     said = to_html(Scan(replace(scan.result, verdict=verdict), scan.pictures))
-    assert "Face 1 decides, the strongest of 5" in said
+    assert "face 1 decides: of the 5 faces that were judged, its 10 key frames score highest" in said
     assert 'href="#r1-face1">Go to face 1' in said
 
 

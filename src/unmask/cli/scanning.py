@@ -25,7 +25,7 @@ from unmask.stages import measuring, stage
 
 if TYPE_CHECKING:
     from unmask.report.html import Page
-    from unmask.values import Scan, ScanRecord, Verdict
+    from unmask.values import Examination, Scan, ScanRecord, Verdict
 
 FOUND = ("some evidence", "substantial evidence")
 
@@ -38,6 +38,10 @@ class Outputs:
     """HTML file."""
     json: Path | None
     """JSON file; `-` is standard output, and then nothing else is printed there."""
+    embed_bytes: int | None = None
+    """Size up to which a film is written into the report; None: the report links to it."""
+    examination: Examination | None = None
+    """Case, analyst and note."""
 
     @property
     def to_stdout(self) -> bool:
@@ -80,8 +84,8 @@ class _Done:
 
     paths: Sequence[str]
     """All files of the run; a file's place is that among these."""
-    reported: bool
-    """Whether a report was asked for."""
+    outputs: Outputs
+    """What was asked for."""
     page: Page | None = None
     """The report; None before anything is to be shown."""
     results: dict[int, ScanRecord] = field(default_factory=dict)
@@ -108,9 +112,16 @@ class _Done:
             self.failures[place] = outcome
             return outcome
         self.results[place] = outcome.result
-        if self.reported:
-            self._report().add(outcome, place)
+        if self.outputs.report is not None:
+            self._show(outcome, place)
         return None
+
+    def _show(self, scan: Scan, place: int) -> None:
+        """Add a file to the report; say if its own page could not be written."""
+        try:
+            self._report().add(scan, place)
+        except OSError as error:
+            self.unwritten.append(_unwritten(repr(str(self.outputs.report)), error))
 
     def _unwritable(self, place: int, scan: Scan) -> UnmaskError | None:
         from unmask.report.document import require_writable
@@ -125,9 +136,14 @@ class _Done:
         return None
 
     def _report(self) -> Page:
-        from unmask.report.html import Page
+        from unmask.report.html import Page, Place
 
-        self.page = self.page or Page()
+        if self.page is None:
+            asked = self.outputs
+            place = None
+            if asked.report is not None:
+                place = Place(asked.report, len(self.paths), asked.embed_bytes)
+            self.page = Page(place, examination=asked.examination)
         return self.page
 
     def stopped(self, why: str) -> None:
@@ -148,7 +164,7 @@ class _Done:
         if outputs.json is not None:
             results = tuple(result for _, result in sorted(self.results.items()))
             failed = tuple(Failure(path, e.message, e.hint) for path, e in failures)
-            text = to_json(ScanDocument(SCHEMA_VERSION, results, failed))
+            text = to_json(ScanDocument(SCHEMA_VERSION, results, failed, outputs.examination))
             errors.append(_write(outputs.json, text))
         if outputs.report is not None:
             text = self._report().html([(path, error.message) for path, error in failures])
@@ -191,7 +207,7 @@ def run_scan(
     outputs.check()
     paths = expand(inputs)
     refuse_overwriting(outputs.files, [Path(path) for path in paths])
-    done = _Done(paths, outputs.report is not None)
+    done = _Done(paths, outputs)
     try:
         quiet = outputs.to_stdout
         _scan_and_tell(job, done, range(len(paths)), workers=workers, quiet=quiet)
@@ -223,7 +239,7 @@ def profiled_scan(inputs: list[str], outputs: Outputs, job: Job) -> int:
     if (count := len(paths)) != 1 or job.timeout_seconds is not None:
         raise ValueError(f"--profile measures one file without a --timeout-seconds, got {count}")
     refuse_overwriting(outputs.files, [Path(path) for path in paths])
-    done = _Done(paths, outputs.report is not None)
+    done = _Done(paths, outputs)
     with measuring() as profile:
         _tell(done, 0, scan_here(paths[0], job), quiet=outputs.to_stdout)
         done.write(outputs)
@@ -243,7 +259,7 @@ def _scan_and_tell(
 
     def hear(number: int, stage: str, share: float) -> None:
         bar.of_files(paths[number], stage, share)
-        _load_meanwhile(report=done.reported)
+        _load_meanwhile(report=done.outputs.report is not None)
 
     outcomes = scan_all(paths, job, workers=workers, progress=hear)
     with bar:  # after the workers, as it starts a thread
