@@ -69,7 +69,10 @@ def _moment(seconds: float) -> str:
 
 
 def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
+    for least, unit in ((2**30, "GB"), (2**20, "MB")):
+        if count >= least:
+            return f"{count / least:.3g} {unit}"
+    return f"{count / 2**10:.3g} kB"
 
 
 def _page(
@@ -157,49 +160,15 @@ def show(request: Request, scan_id: ScanId, service: ServiceHere) -> Response:
         "result.html.j2",
         row=row,
         article=_article(service, row),
-        film=_film(service, row),
         others=[each for each in others if each.state == "finished" and each.id != row.id],
     )
 
 
 def _article(service: Service, row: ScanRow) -> Markup:
-    path = service.storage.result(row.id, "report.html")
+    path = service.storage.result(row.id, "article.html")
     if not path.is_file():
         raise not_found()
-    page = path.read_text(encoding="utf-8")
-    return Markup(scans.report_article(page))  # noqa: S704 - our own report, which escapes
-
-
-def _film(service: Service, row: ScanRow) -> str | None:
-    """Return what the player draws over the film, as JSON; None where the file is gone."""
-    if not service.storage.media(row.id).is_file():
-        return None
-    path = service.storage.result(row.id, "result.json")
-    result = json.loads(path.read_bytes())["results"][0]
-    faces = [
-        {
-            "id": track["id"],
-            "start": track["start_seconds"],
-            "end": track["end_seconds"],
-            "word": track["verdict"]["word"],
-            "frames": [
-                {"time": key["pts_seconds"], "box": key["box"], "score": key["probability"]}
-                for key in track["key_frames"]
-            ],
-        }
-        for track in result["tracks"]
-    ]
-    video = result["video"]
-    length = result["coverage"]["seconds_analysed"]
-    return json.dumps(
-        {
-            "kind": video["kind"],
-            "width": video["width_px"],
-            "height": video["height_px"],
-            "seconds": length,
-            "faces": faces,
-        }
-    )
+    return Markup(path.read_text(encoding="utf-8"))  # noqa: S704 - our own report, which escapes
 
 
 @router.post("/scans/{scan_id}/delete")

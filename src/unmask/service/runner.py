@@ -133,9 +133,10 @@ class Runner:
             outcome = scan_file(
                 self._storage.media(row.id),
                 row.name,
-                self._storage.result(row.id, "").parent / "result",
+                self._storage.result_folder(row.id),
                 detector=self._settings.detector,
                 listen=partial(self._hear, row.id),
+                film_address=self._film_address(row),
             )
         except _Cancelled:
             self._give_up(row)
@@ -148,6 +149,11 @@ class Runner:
                 self._progress.pop(row.id, None)
                 self._cancelled.discard(row.id)
         self._store(row, outcome, time.monotonic() - began)
+
+    def _film_address(self, row: ScanRow) -> str | None:
+        if self._settings.zero_retention or row.media_type.startswith("image/"):
+            return None
+        return f"/v1/scans/{row.id}/media"
 
     def _hear(self, scan_id: str, stage: str, share: float) -> None:
         with self._lock:

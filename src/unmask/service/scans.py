@@ -58,16 +58,23 @@ def overall_share(stage: str | None, share: float | None) -> float:
 
 
 def scan_file(
-    media: Path, name: str, folder: Path, *, detector: str | None, listen: Listen
+    media: Path,
+    name: str,
+    folder: Path,
+    *,
+    detector: str | None,
+    listen: Listen,
+    film_address: str | None = None,
 ) -> Outcome:
     """Scan a file in a process of its own and write its result.
 
     Args:
         media: the file.
         name: what its owner calls it; stands in the result for the path.
-        folder: where `result.json` and `report.html` are written.
+        folder: where `result.json`, `report.html` and `article.html` are written.
         detector: name or folder of a detector; None for the shipped one.
         listen: told how far it is.
+        film_address: where the result page plays the file from; None where it is not kept.
     """
     from unmask.jobs import Job, scan_all
 
@@ -85,7 +92,7 @@ def scan_file(
         said = scan.message.replace(repr(path), repr(name)).replace(path, name)
         killed = isinstance(scan, AnalysisCrashed) and "was killed" in scan.message
         return Outcome(None, None, error=said, hint=scan.hint, died=killed)
-    _write(_renamed(scan, path, name), folder)
+    _write(_renamed(scan, path, name), folder, film_address)
     verdict = scan.result.verdict
     return Outcome(verdict.word, verdict.probability)
 
@@ -108,16 +115,20 @@ def _renamed(scan: Scan, path: str, name: str) -> Scan:
     return dataclasses.replace(scan, result=record)
 
 
-def _write(scan: Scan, folder: Path) -> None:
-    """Write a result, whole or not at all."""
+def _write(scan: Scan, folder: Path, film_address: str | None) -> None:
+    """Write a result; the JSON comes last, so that where it is, the rest is too."""
     from unmask.files import write_text
     from unmask.report.document import to_json
-    from unmask.report.html import to_html
+    from unmask.report.film_link import NO_FILM, FilmLink
+    from unmask.report.html import article, to_html
+    from unmask.report.views import report_view
     from unmask.values import SCHEMA_VERSION, ScanDocument
 
     folder.mkdir(mode=0o700, exist_ok=True)
     _write_pictures(scan, folder / "pictures")
     write_text(folder / "report.html", to_html(scan))
+    film = NO_FILM if film_address is None else FilmLink(film_address)
+    write_text(folder / "article.html", article(report_view(scan, film=film), level=1))
     write_text(folder / "result.json", to_json(ScanDocument(SCHEMA_VERSION, (scan.result,), ())))
 
 
@@ -143,19 +154,6 @@ def result_schema() -> dict[str, object]:
     from unmask.report.document import schema
 
     return schema()
-
-
-def report_article(page: str) -> str:
-    """Return the part of a report's page that a result page shows.
-
-    Args:
-        page: the report as `report.html` has it, in which everything from outside is escaped.
-    """
-    _, _, rest = page.partition("<main>")
-    article, end, _ = rest.rpartition("</main>")
-    if not end:
-        raise ValueError("this is no report")
-    return article
 
 
 def report_asset(name: str) -> str:

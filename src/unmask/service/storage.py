@@ -52,8 +52,12 @@ class Storage:
         return self.scan_folder(scan_id) / "media"
 
     def result(self, scan_id: str, name: str) -> Path:
-        """Return a file of a scan's result: `result.json`, `report.html` or `still-N.jpg`."""
-        return self.scan_folder(scan_id) / "result" / name
+        """Return a file of a scan's result, such as `result.json`."""
+        return self.result_folder(scan_id) / name
+
+    def result_folder(self, scan_id: str) -> Path:
+        """Return the folder of a scan's result."""
+        return self.scan_folder(scan_id) / "result"
 
     def upload(self, upload_id: str) -> Path:
         """Return the file of a resumable upload."""

@@ -1,5 +1,5 @@
-// What the pages can do with a script: send dropped files in parts, show how far a scan is, and let
-// the player and the timeline follow each other. Without it files are sent by the form.
+// What the pages can do with a script: send dropped files in parts, show how far a scan is. Without
+// it files are sent by the form. The player and its timelines belong to the report's script.
 "use strict";
 (() => {
   document.documentElement.classList.add("js");
@@ -137,85 +137,5 @@
   }
   for (const form of document.querySelectorAll("form[data-ask]")) {
     form.addEventListener("submit", (event) => { if (!confirm(form.dataset.ask)) event.preventDefault(); });
-  }
-
-  // The player: boxes over the film, a timeline for each face under it.
-  const film = $("film");
-  if (film) player(film, JSON.parse(film.dataset.film));
-
-  function player(root, film) {
-    const moving = $("moving"), screen = $("screen"), still = film.kind === "image" && moving.tagName === "IMG";
-    const faces = film.faces.map((face) => ({ ...face, box: make("div", "", "face-box") }));
-    for (const face of faces) {
-      face.box.append(make("span", `Face ${face.id}`));
-      face.box.hidden = true;
-      screen.append(face.box);
-      if (!still && face.frames.length) lane(face, film.seconds, (time) => { moving.currentTime = time; draw(); });
-    }
-    moving.addEventListener("error", () => { screen.hidden = true; $("unplayable").hidden = false; });
-
-    function boxAt(face, time) {
-      const after = face.frames.findIndex((frame) => frame.time >= time);
-      const next = face.frames[after < 0 ? face.frames.length - 1 : after];
-      const last = face.frames[Math.max(0, (after < 0 ? face.frames.length : after) - 1)];
-      const span = next.time - last.time, part = span > 0 ? Math.min(1, Math.max(0, (time - last.time) / span)) : 0;
-      return last.box.map((from, i) => from + (next.box[i] - from) * part);
-    }
-    function draw() {
-      const time = still ? 0 : moving.currentTime;
-      for (const face of faces) {
-        const seen = face.frames.length && (still || (time >= face.start - 0.05 && time <= face.end + 0.05));
-        face.box.hidden = !seen;
-        if (seen) {
-          const [x0, y0, x1, y1] = boxAt(face, time);
-          Object.assign(face.box.style, {
-            left: `${100 * x0 / film.width}%`, top: `${100 * y0 / film.height}%`,
-            width: `${100 * (x1 - x0) / film.width}%`, height: `${100 * (y1 - y0) / film.height}%`,
-          });
-        }
-        if (face.at) face.at(time);
-      }
-    }
-    const tick = () => { draw(); if (!still && !moving.paused) requestAnimationFrame(tick); };
-    for (const kind of ["play", "seeked", "timeupdate", "loadedmetadata", "load"]) moving.addEventListener(kind, tick);
-    draw();
-  }
-
-  function lane(face, seconds, go) {
-    const NS = "http://www.w3.org/2000/svg", HEIGHT = 74, TOP = 8, SPAN = 58;
-    const put = (parent, tag, attributes) => {
-      const made = document.createElementNS(NS, tag);
-      for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-      parent.append(made);
-      return made;
-    };
-    const x = (time) => seconds > 0 ? 100 * Math.min(1, time / seconds) : 0, y = (score) => TOP + SPAN * (1 - score);
-    const box = make("div", "", "lane"), svg = document.createElementNS(NS, "svg"), marks = make("div", "", "marks");
-    svg.setAttribute("viewBox", `0 0 100 ${HEIGHT}`);
-    svg.setAttribute("preserveAspectRatio", "none");
-    svg.setAttribute("aria-hidden", "true");
-    put(svg, "rect", { class: "seen", x: x(face.start), y: TOP, width: Math.max(0.3, x(face.end) - x(face.start)), height: SPAN });
-    for (const score of [0, 0.5, 1]) put(svg, "line", { class: "half", x1: 0, x2: 100, y1: y(score), y2: y(score), "vector-effect": "non-scaling-stroke" });
-    const scored = face.frames.filter((frame) => frame.score !== null);
-    put(svg, "polyline", { class: "join", points: scored.map((frame) => `${x(frame.time)},${y(frame.score)}`).join(" ") });
-    const now = put(svg, "line", { class: "now", y1: 0, y2: HEIGHT, "vector-effect": "non-scaling-stroke" });
-    const buttons = face.frames.map((frame) => {
-      const button = make("button", "", frame.score === null ? "none" : "");
-      const said = frame.score === null ? "no score" : `score ${Math.round(100 * frame.score)} %`;
-      button.type = "button";
-      button.setAttribute("aria-label", `Face ${face.id} at ${frame.time.toFixed(2)} s, ${said}`);
-      button.title = `${frame.time.toFixed(2)} s, ${said}`;
-      Object.assign(button.style, { left: `${x(frame.time)}%`, top: `${frame.score === null ? TOP + SPAN : y(frame.score)}px` });
-      button.addEventListener("click", () => go(frame.time));
-      marks.append(button);
-      return button;
-    });
-    face.at = (time) => {
-      now.setAttribute("x1", x(time));
-      now.setAttribute("x2", x(time));
-      buttons.forEach((button, i) => button.classList.toggle("on", Math.abs(face.frames[i].time - time) < 0.02));
-    };
-    box.append(make("h3", `Face ${face.id}: ${face.word}`), svg, marks);
-    $("lanes").append(box);
   }
 })();
