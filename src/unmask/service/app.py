@@ -24,6 +24,15 @@ from unmask.service.warm_up import scan_a_picture
 
 _log = logging.getLogger(__name__)
 
+_NO_TELEMETRY = {
+    "auto_configure": False,
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+}
+"""FastAPI would hand traces to exporters that environment variables name."""
+
 health = APIRouter(tags=["operation"])
 
 
@@ -84,6 +93,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        telemetry=_NO_TELEMETRY,
     )
     app.state.service = service
     problems.install(app)

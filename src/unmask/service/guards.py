@@ -63,8 +63,12 @@ class Guard:
             return
         began = time.monotonic()
 
+        started = False
+
         async def told(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
@@ -74,8 +78,15 @@ class Guard:
         refused = self._refusal(scope["method"], Headers(scope=scope))
         if refused is not None:
             await refused.answer()(scope, receive, told)
-        else:
+            return
+        try:
             await self._app(scope, receive, told)
+        except Exception:
+            _log.exception("a fault while %s was answered", scope["method"])
+            if started:
+                raise
+            fault = Problem(500, "fault", "The service failed. Its log says why.")
+            await fault.answer()(scope, receive, told)
 
     def _refusal(self, method: str, headers: Headers) -> Problem | None:
         host = headers.get("host", "")

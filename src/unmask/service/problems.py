@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http
-import logging
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -11,8 +10,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-
-_log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -109,11 +106,6 @@ def install(app: FastAPI) -> None:
         headers = dict(error.headers or {})
         return Problem(error.status_code, kind, f"{phrase}.", headers=headers).answer()
 
-    def fault(request: Request, error: Exception) -> JSONResponse:
-        _log.error("a fault while %s was answered", request.method, exc_info=error)
-        return Problem(500, "fault", "The service failed. Its log says why.").answer()
-
     app.add_exception_handler(Problem, problem)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, plain)
-    app.add_exception_handler(Exception, fault)
