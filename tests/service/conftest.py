@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
-from starlette.testclient import TestClient  # noqa: E402 - after the check that it is there
+from starlette.testclient import TestClient
 
-from unmask.service.app import create_app  # noqa: E402
-from unmask.service.scans import Outcome, scan_file  # noqa: E402
-from unmask.service.settings import ServiceSettings  # noqa: E402
+from unmask.service.app import create_app
+from unmask.service.scans import Outcome, scan_file
+from unmask.service.settings import ServiceSettings
 
 CLIP = Path(__file__).parents[2] / "examples" / "forged.mp4"
 BASE = "http://127.0.0.1:8000"

@@ -39,7 +39,9 @@ class TestResult:
         jsonschema.validate(result, client.get("/v1/schema").json())
         assert len(result["results"]) == 1
 
-    def test_the_table_has_a_row_for_each_key_frame(self, client: Any, scan: dict[str, Any]) -> None:
+    def test_the_table_has_a_row_for_each_key_frame(
+        self, client: Any, scan: dict[str, Any]
+    ) -> None:
         rows = list(csv.DictReader(io.StringIO(client.get(scan["links"]["result.csv"]).text)))
         tracks = client.get(scan["links"]["result"]).json()["results"][0]["tracks"]
         assert len(rows) == sum(len(track["key_frames"]) for track in tracks)

@@ -230,7 +230,15 @@ class TestFileHandling:
 
     @pytest.mark.parametrize(
         "content",
-        [b"<html><script>", b"%PDF-1.7", b"PK\x03\x04", b"\x7fELF", b"#EXTM3U\nhttp://x", b"", b"a"],
+        [
+            b"<html><script>",
+            b"%PDF-1.7",
+            b"PK\x03\x04",
+            b"\x7fELF",
+            b"#EXTM3U\nhttp://x",
+            b"",
+            b"a",
+        ],
     )
     def test_v5_2_2_the_type_is_told_by_content_and_not_by_name(
         self, client: Any, content: bytes

@@ -325,6 +325,12 @@ class Queue:
         """Return the scans whose result was read."""
         return self._all(sa.select(*_COLUMNS).where(scans.c.answered.is_not(None)))
 
+    def old_uploads(self, *, before: float) -> Sequence[str]:
+        """Forget resumable uploads that were begun before a time, and return their ids."""
+        with self._database.writing() as connection:
+            old = sa.delete(uploads).where(uploads.c.created < before)
+            return list(connection.execute(old.returning(uploads.c.id)).scalars())
+
     def unknown(self, scan_ids: Collection[str]) -> set[str]:
         """Return those ids that no scan has."""
         with self._database.reading() as connection:

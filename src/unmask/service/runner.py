@@ -35,6 +35,10 @@ _ORPHAN_SECONDS = 3600.0
 """Age at which a folder that no scan has is removed: no upload takes so long between two parts."""
 
 
+UPLOAD_SECONDS = 24 * 3600.0
+"""How long an unfinished upload is kept."""
+
+
 class _Cancelled(Exception):
     """The scan is no longer wanted here."""
 
@@ -218,6 +222,8 @@ class Runner:
         for row in old:
             self._queue.delete(row.owner, row.id)
             self._storage.remove(row.id)
+        for upload_id in self._queue.old_uploads(before=now - UPLOAD_SECONDS):
+            self._storage.remove_upload(upload_id)
         stale = {scan_id for scan_id, at in self._storage.listed() if at < now - _ORPHAN_SECONDS}
         for scan_id in self._queue.unknown(stale):
             self._storage.remove(scan_id)

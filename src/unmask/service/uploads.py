@@ -37,8 +37,6 @@ _VERSION = "1.0.0"
 _EXTENSIONS = "creation,termination"
 _CONTENT = "application/offset+octet-stream"
 _BLOCK_BYTES = 2**20
-UPLOAD_SECONDS = 24 * 3600.0
-"""How long an unfinished upload is kept."""
 
 UploadId = Annotated[
     str, PathParameter(pattern="^[0-9a-f]{32}$", description="Id of an upload.", min_length=32)
