@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,9 @@ class TestResult:
         assert scan["sha256"].encode() not in stored
 
 
+PART = b"--x\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\n"
+
+
 @pytest.mark.usefixtures("no_scans")
 class TestSubmission:
     def test_an_idempotency_key_starts_one_scan(self, client: Any) -> None:
@@ -139,7 +143,7 @@ class TestSubmission:
         ("body", "kind"),
         [
             (b"--x\r\n\r\n", "multipart/form-data; boundary=x"),
-            (b"--x\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\nab", "multipart/form-data; boundary=x"),
+            (PART + b"ab", "multipart/form-data; boundary=x"),
             (b"junk", "multipart/form-data; boundary=x"),
         ],
     )  # fmt: skip
@@ -185,15 +189,11 @@ def test_ready_comes_after_a_first_scan(start: Any) -> None:
     for _ in range(600):
         if client.get("/health/ready").status_code == 200:
             return
-        import time
-
         time.sleep(0.1)
     pytest.fail("never ready")
 
 
 def test_a_detector_that_cannot_be_loaded_keeps_the_service_from_being_ready(start: Any) -> None:
-    import time
-
     client = start(warm_up=True, detector="no-such-detector")
     for _ in range(100):
         said = client.get("/health/ready").json()["detail"]

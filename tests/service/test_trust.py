@@ -62,8 +62,8 @@ def test_names_of_this_machine_are_accepted(client: Any, name: str) -> None:
 )
 def test_another_site_changes_nothing(client: Any, headers: dict[str, str]) -> None:
     scan_id = submit(client).json()["id"]
-    for method, path in (("POST", "/v1/scans"), ("DELETE", f"/v1/scans/{scan_id}"),
-                         ("POST", f"/scans/{scan_id}/delete"), ("POST", "/v1/uploads")):  # fmt: skip
+    posts = [("POST", path) for path in ("/v1/scans", f"/scans/{scan_id}/delete", "/v1/uploads")]
+    for method, path in (*posts, ("DELETE", f"/v1/scans/{scan_id}")):
         assert client.request(method, path, headers=headers).status_code == 403
     assert client.get(f"/v1/scans/{scan_id}").status_code == 200
 
@@ -313,3 +313,10 @@ def test_zero_retention_keeps_nothing_after_the_answer(
         time.sleep(0.1)
     assert client.get(f"/v1/scans/{scan['id']}").status_code == 404
     assert not list((tmp_path / "data" / "scans").iterdir())
+
+
+def test_every_page_of_a_scan_is_drawn(client: Any) -> None:
+    scan_id = submit(client).json()["id"]
+    assert "Waiting for its turn" in client.get(f"/scans/{scan_id}").text
+    assert client.get(f"/scans/{'0' * 32}").status_code == 404
+    assert "Check it" in client.get("/").text

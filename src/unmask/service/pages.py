@@ -150,9 +150,10 @@ def show(request: Request, scan_id: ScanId, service: ServiceHere) -> Response:
     row = service.queue.get(owner.name, scan_id)
     if row is None:
         return _page(request, service, "gone.html.j2", status=404)
-    status = status_of(row)
     if row.state != "finished":
-        return _page(request, service, "progress.html.j2", row=row, status=status)
+        return _page(
+            request, service, "progress.html.j2", row=row, progress=status_of(row).progress
+        )
     others = service.queue.page(owner.name, limit=_PAGE_ITEMS, cursor=None, words=None).items
     return _page(
         request,
