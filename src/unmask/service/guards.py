@@ -33,7 +33,7 @@ _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -118,8 +118,8 @@ def _is_from_elsewhere(headers: Headers, host: str) -> bool:
     years, and `Sec-Fetch-Site` where the connection is trusted, as the loopback one is.
     """
     fetched = headers.get("sec-fetch-site")
-    if fetched is not None and fetched not in {"same-origin", "none"}:
-        return True
+    if fetched is not None:
+        return fetched not in {"same-origin", "none"}
     origin = headers.get("origin")
     return origin is not None and origin.partition("://")[2].lower() != host.lower()
 
