@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from unmask.bundle import (
     CARD,
@@ -42,7 +42,7 @@ from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, Interval, interval_of, 
 from unmask.evaluation.calibrating import operating_point, operating_points
 from unmask.evaluation.calibrators import covariance_of, fit_platt
 from unmask.evaluation.metrics import auc
-from unmask.files import file_sha256, write_text
+from unmask.files import file_sha256, write_text, write_whole
 from unmask.models.halving import halved, rounded
 from unmask.models.head import HeadedNetwork
 from unmask.models.network import FaceNetwork
@@ -308,4 +308,5 @@ def _auc(
 
 def _save_weights(network: FaceNetwork, path: Path) -> None:
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    save_file(state, path, metadata={"backbone": network.backbone_name})
+    data = save(state, metadata={"backbone": network.backbone_name})
+    write_whole(path, lambda half: half.write_bytes(data))  # of a full disk save_file says little

@@ -6,14 +6,19 @@ For containers that say nothing of their length in frames or seconds.
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unmask.video.structure import why_broken
 
 _TS_PACKET = 188
 _TS_MARK = ord("G")
+_UNIT = b"\x00\x00\x01"
+"""What a unit of a stream (a picture, as a rule) begins with in a transport stream."""
+_PACKETS_AT_ONCE = 100_000
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 """Identifier of the properties of an ASF file, which hold its size."""
 _OGG_TAIL = 70_000
@@ -31,8 +36,11 @@ def why_cut_off(path: str | Path, container: str) -> str | None:
     """Return what shows that the end, or a part, of a file is missing; None where nothing does."""
     if broken := why_broken(path, container):
         return broken
-    if container == "mpegts" and (count := _packets_without_mark(Path(path))):
-        return f"{count} transport packets are damaged"
+    if container == "mpegts":
+        if count := _packets_without_mark(Path(path)):
+            return f"{count} transport packets are damaged"
+        if count := _units_without_mark(Path(path)):
+            return f"the beginning of {count} pictures is damaged"
     for name, look in _LOOKS.items():
         if name in container.split(","):
             with Path(path).open("rb") as file:
@@ -46,13 +54,37 @@ def why_cut_off(path: str | Path, container: str) -> str | None:
 
 def _packets_without_mark(path: Path) -> int:
     """Count the transport packets that do not begin with their mark."""
-    count = path.stat().st_size // _TS_PACKET
-    if count == 0:
+    if (rows := _transport_packets(path)) is None:
         return 0
-    rows = np.memmap(path, np.uint8, "r", shape=(count, _TS_PACKET))
-    marked = int(np.count_nonzero(rows[:, 0] == _TS_MARK))
+    count, marked = len(rows), int(np.count_nonzero(rows[:, 0] == _TS_MARK))
     # where marks are rare the packets have another length (of a disc, or with checksums)
     return count - marked if marked > count // 2 else 0
+
+
+def _units_without_mark(path: Path) -> int:
+    """Count the packets that should begin a unit of a stream, and do not.
+
+    A demuxer passes over them, and with them over a picture. Source: ISO/IEC 13818-1, 2.4.3.
+    """
+    if (rows := _transport_packets(path)) is None:
+        return 0
+    marked: dict[int, int] = defaultdict(int)
+    unmarked: dict[int, int] = defaultdict(int)
+    for start in range(0, len(rows), _PACKETS_AT_ONCE):
+        block = rows[start : start + _PACKETS_AT_ONCE]
+        begins = (block[:, 0] == _TS_MARK) & (block[:, 1] & 0x40 > 0) & (block[:, 3] & 0xD0 == 0x10)
+        for packet in block[begins]:
+            content = 5 + int(packet[4]) if packet[3] & 0x20 else 4
+            counts = marked if bytes(packet[content : content + 3]) == _UNIT else unmarked
+            counts[(int(packet[1]) & 0x1F) << 8 | int(packet[2])] += 1
+    # tables begin otherwise, on identifiers of their own
+    return sum(count for stream, count in unmarked.items() if count < marked[stream])
+
+
+def _transport_packets(path: Path) -> NDArray[np.uint8] | None:
+    """Return the rows of a file of transport packets, `(N, 188)`; None where there is none."""
+    count = path.stat().st_size // _TS_PACKET
+    return np.memmap(path, np.uint8, "r", shape=(count, _TS_PACKET)) if count else None
 
 
 def _transport_stream(size: int, head: bytes, tail: bytes) -> str | None:  # noqa: ARG001

@@ -88,6 +88,11 @@ def _reasons(
         yield _gap_words(holes, decoding)
     if decoding.clock.stated and (same := len(decoding.stamps) - len(set(decoding.stamps))):
         yield f"{same} frames have the time stamp of another: the table of times is damaged"
+    if decoding.clock.stated and decoding.clock.backward and decoding.hidden_after:
+        yield (
+            f"an edit list hides {len(decoding.hidden_after)} frames by times that run backwards: "
+            "the table of times is damaged"
+        )
     if not decoding.behind_limit and decoding.hidden_keys.count(len(decoding.stamps)):
         yield (
             f"at least {_hidden_at_end(decoding)} frames that follow the last one shown: an edit "

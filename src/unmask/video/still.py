@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import struct
 import sys
 import tempfile
@@ -51,6 +52,12 @@ _BAND_PIXELS = 4_000_000
 """Pixels that are turned into RGB at once."""
 _MOST_SAID = 4000
 """Bytes of libtiff's messages that are looked at."""
+_LIBTIFF = re.compile(
+    r"_?(TIFF|ZIP|LZW|O?JPEG|Fax|PixarLog|LogLu?v?|PackBits|Dump|LERC|ZSTD|LZMA|WebP|JBIG|Thunder|"
+    r"NeXT)\w*: ",
+    re.IGNORECASE,
+)
+"""How a line of libtiff begins: with the name of its function."""
 _one_listener = threading.Lock()
 """Standard error is the whole process's."""
 
@@ -338,7 +345,9 @@ def _messages(picture_format: str | None) -> Iterator[list[str]]:
             os.close(before)
             heard.seek(0)
             text = heard.read(_MOST_SAID).decode("utf-8", "replace")
-    said += [f"damaged rows: {' '.join(line.split())}" for line in text.splitlines()[:1]]
+    # other threads of a program may print at the same time
+    lines = [line for line in text.splitlines() if _LIBTIFF.match(line)]
+    said += [f"damaged rows: {' '.join(line.split())}" for line in lines[:1]]
 
 
 def _rgb(picture: Image.Image) -> NDArray[np.uint8]:
