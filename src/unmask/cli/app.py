@@ -17,7 +17,16 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from unmask.cli import building, evaluating, explaining, results, stressing, studying, training
+from unmask.cli import (
+    building,
+    evaluating,
+    explaining,
+    results,
+    serve,
+    stressing,
+    studying,
+    training,
+)
 from unmask.cli.data import data_app
 from unmask.cli.extras import missing_package
 from unmask.cli.groups import GroupedCommands
@@ -352,6 +361,7 @@ building.register(app)
 evaluating.register(app)
 stressing.register(app)
 studying.register(app)
+serve.register(app)
 
 
 def complain(error: Exception) -> None:

@@ -17,6 +17,19 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "heic": ("HEIC pictures in tiles, as phones make them", ("pillow_heif",)),
     "evaluation": ("figures of detectors with intervals", ("lir", "sklearn", "pyarrow")),
     "hub": ("detectors from the Hugging Face Hub", ("huggingface_hub",)),
+    "serve": (
+        "the web page and the HTTP service",
+        (
+            "alembic",
+            "fastapi",
+            "prometheus_client",
+            "python_multipart",
+            "sqlalchemy",
+            "starlette",
+            "uvicorn",
+        ),
+    ),
+    "postgres": ("the service on PostgreSQL", ("psycopg",)),
     "train": (
         "training, export and studies",
         (*_TRAINING, "matplotlib", "onnx", "onnxscript", "tensorboard", "torchvision"),

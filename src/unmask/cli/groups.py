@@ -7,7 +7,7 @@ from typing import Any
 from typer.core import TyperGroup
 
 GROUPS = {
-    "Examine": ("scan", "results", "explain", "keyframes", "schema", "doctor"),
+    "Examine": ("scan", "results", "serve", "explain", "keyframes", "schema", "doctor"),
     "Build": (
         "data",
         "train",
