@@ -23,6 +23,8 @@ def all_here(
     timeout_seconds: float | None = None,
     memory_bytes: int | None = None,
     listen: Callable[[int, str, float], None] | None = None,
+    renew_after: int | None = None,
+    retry_alone: bool = False,
 ) -> Iterator[tuple[int, Any]]:
     """Stand in for `workers.run_all`; what goes between processes is pickled here too."""
     state = _sent(start)() if tasks else None

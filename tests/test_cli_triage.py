@@ -13,6 +13,7 @@ from commands import Command
 from unmask.cli.scanning import FullScan
 from unmask.jobs import Job
 from unmask.provenance import repeat_command
+from unmask.results.rows import Outcome
 from unmask.settings import ScanSettings
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -56,7 +57,7 @@ def test_what_makes_no_sense_is_refused(unmask: Command, words: list[str], why: 
 
 
 def test_files_without_a_verdict_are_not_above_a_threshold() -> None:
-    assert FullScan(Job(), 0.0).places({}) == []
+    assert FullScan(Job(), 0.0).places({0: Outcome.of_error("DecodeError")}) == []
 
 
 def test_the_command_repeats_a_triage() -> None:

@@ -175,8 +175,22 @@ def test_an_empty_folder_list_or_input_is_refused(tmp_path, monkeypatch):
     (tmp_path / "list.txt").write_text("# nothing yet\n")
     monkeypatch.setattr("sys.stdin", listed(b""))
     for argument in (str(tmp_path), str(tmp_path / "list.txt"), "-"):
-        with pytest.raises(InputNotFound, match="no video or picture was named"):
+        with pytest.raises(InputNotFound, match=f"no video or picture in {argument!r}"):
             expand([argument])
+
+
+def test_an_empty_folder_beside_others_is_told(folder, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert expand(["empty", "clips/b.mp4"]) == ["clips/b.mp4"]
+    assert capsys.readouterr().err == "note: no video or picture in 'empty'\n"
+
+
+def test_a_text_that_is_no_list_says_so(folder):
+    (folder / "notes.txt").write_text("Dear editor,\nplease see the clip.\n")
+    with pytest.raises(InputError, match=r"notes\.txt' is no list of files: none of its 2 lines"):
+        expand(["clips/notes.txt"])
+    (folder / "old.txt").write_text("gone.mp4\n")
+    assert expand(["clips/old.txt"]) == ["clips/gone.mp4"]
 
 
 def test_a_link_that_leads_nowhere_is_kept_for_the_scan_to_report(folder):

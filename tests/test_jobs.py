@@ -37,7 +37,7 @@ def test_a_file_of_which_one_frame_was_read_is_not_judged_under_stress_either(
 @pytest.mark.parametrize(
     ("crash", "message", "hint"),
     [
-        (Crashed(-9), "was killed, probably for lack of memory", "fewer --workers"),
+        (Crashed(-9), "was killed, probably for lack of memory", "free memory"),
         (Crashed(-9, 60.0), "was not analysed: it took longer than 60 s", "--timeout-seconds"),
         (
             Crashed(-9, 120.0, "silent", "reading"),

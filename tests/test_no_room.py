@@ -149,6 +149,7 @@ def test_a_full_disk_is_told_with_the_file_and_leaves_what_was_there(
     "words",
     [
         ("explain", "a.mp4", "-o", "OUT"),
+        ("scan", "a.mp4", "-o", "OUT"),
         ("data", "crops", "one.parquet", "-o", "OUT"),
         ("data", "synth", "wilddeepfake", "-o", "OUT"),
         ("predict", "tiny", "crops.parquet", "-o", "OUT"),

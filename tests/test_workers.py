@@ -7,6 +7,7 @@ import multiprocessing
 import resource
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -14,11 +15,13 @@ import pytest
 
 from crashing import (
     allocate,
+    process_id,
     start,
     start_alone,
     start_badly,
     start_dead,
     work,
+    work_and_log,
     work_and_talk,
     work_and_tell,
 )
@@ -84,6 +87,28 @@ def test_a_program_that_keeps_a_run_open_ends_all_the_same() -> None:
     )
     folder = Path(__file__).parent
     subprocess.run([sys.executable, "-c", program], cwd=folder, timeout=60, check=True)
+
+
+def test_a_task_whose_process_died_is_tried_once_more_and_alone_at_the_end(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    tasks = [13, 10, 11, 12]
+    results = list(run_all(tasks, start, partial(work_and_log, log), workers=2, retry_alone=True))
+    assert sorted(results[:3]) == [(1, 110), (2, 111), (3, 112)]
+    ((place, crash),) = results[3:]
+    assert (place, str(crash), crash.tries) == (0, "ended by SIGKILL", 2)
+    assert log.read_text().split()[-1] == "13"
+    assert log.read_text().split().count("13") == 2
+
+
+def test_what_takes_too_long_is_not_tried_again() -> None:
+    began = time.monotonic()
+    ((_, crash),) = run_all([99], start, work, workers=1, timeout_seconds=1, retry_alone=True)
+    assert (crash.tries, time.monotonic() - began < 30) == (1, True)
+
+
+def test_a_process_is_renewed_after_some_tasks() -> None:
+    ids = [pid for _, pid in run_all([1] * 5, start, process_id, workers=1, renew_after=2)]
+    assert [ids.index(pid) for pid in ids] == [0, 0, 2, 2, 4]
 
 
 def test_fewer_than_one_worker_is_refused() -> None:

@@ -26,6 +26,8 @@ Result = TypeVar("Result")
 
 _READ_BYTES_PER_SECOND = 10_000_000
 """How fast a file is read at the least: a share over a slow network."""
+_FILES_PER_PROCESS = 200
+"""Files after which a process gives way to a fresh one: what decoders leak is not kept for long."""
 _SILENT_TIMES_FILM = 2.0
 """Time without a word that a film's length allows, as part of it: between two key frames that lie
 far apart it is read through."""
@@ -181,6 +183,8 @@ def scan_all(
         timeout_seconds=job.timeout_seconds,
         memory_bytes=job.settings.limits.max_memory_bytes,
         listen=progress or _ignore,
+        renew_after=_FILES_PER_PROCESS,
+        retry_alone=True,
     )
     return _outcomes(paths, results)
 
@@ -214,14 +218,15 @@ def _crashed(path: str, crash: Crashed) -> AnalysisCrashed:
             hint="give it a time with --timeout-seconds, or look at its beginning with "
             "--max-seconds",
         )
+    again = "; it was tried twice, the second time alone" if crash.tries > 1 else ""
     if crash.killed:
         return AnalysisCrashed(
             f"{path!r}: the process that analysed it was killed, probably for lack of memory"
-            f"{stage}",
-            hint="scan it again with fewer --workers; other files were not touched",
+            f"{stage}{again}",
+            hint="free memory, or make a smaller copy of it; other files were not touched",
         )
     return AnalysisCrashed(
-        f"{path!r}: the process that analysed it died: {crash}{stage}",
+        f"{path!r}: the process that analysed it died: {crash}{stage}{again}",
         hint="the file is damaged or made to do this, or memory ran out; other files were not "
         "touched",
     )

@@ -87,9 +87,10 @@ class Limits:
 
     def __post_init__(self) -> None:
         """Refuse limits that allow nothing."""
-        values = [getattr(self, each.name) for each in fields(self) if each.name != "max_tracks"]
-        if not all(value > 0 and math.isfinite(value) for value in values):
-            raise ValueError(f"limits must be finite and above zero, got {self}")
+        for name in (each.name for each in fields(self) if each.name != "max_tracks"):
+            value = getattr(self, name)
+            if not (value > 0 and math.isfinite(value)):
+                raise ValueError(f"{name} must be finite and above zero, got {value:g}")
 
     def total_seconds(self, film_seconds: float | None) -> float:
         """Return the time that a file may take in all.

@@ -21,9 +21,9 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, Literal, TypeVar
 
@@ -50,7 +50,7 @@ _NEWS_SECONDS = 0.1
 """Least time between two words on the same stage: a bar needs no more, and each costs a write."""
 _OPEN_FILES = 1024
 """Files that a worker may hold open; a scan needs some ten, and a demuxer that leaks is stopped."""
-_THREADED = frozenset({"numpy", "onnxruntime", "av", "torch"})
+_THREADED = frozenset({"numpy", "onnxruntime", "av", "pyarrow", "torch"})
 """Modules that start threads of their own when they are loaded: no process is copied after that."""
 
 Limit = Literal["total", "silent"]
@@ -69,6 +69,13 @@ class Crashed:
     """Which time that was."""
     stage: str | None = None
     """What the task was at, in its own words; None where it said nothing."""
+    tries: int = 1
+    """How often it was tried; the second time no other task ran."""
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether it was ended for taking too long, however that was measured."""
+        return self.after_seconds is not None or self.out_of_cpu_time
 
     @property
     def killed(self) -> bool:
@@ -168,6 +175,8 @@ def run_all(
     timeout_seconds: float | None = None,
     memory_bytes: int | None = None,
     listen: Listen | None = None,
+    renew_after: int | None = None,
+    retry_alone: bool = False,
 ) -> Iterator[tuple[int, Result | Crashed]]:
     """Work on all tasks in worker processes, which start now, yielding results as they come.
 
@@ -179,6 +188,10 @@ def run_all(
         timeout_seconds: most time that a task may take, its process is ended then; None: any.
         memory_bytes: most memory for the data of a process; more is refused to it; None: any.
         listen: is told how far tasks are; `work` then takes a `Tell` as its third argument.
+        renew_after: tasks after which a process gives way to a fresh one, so that what libraries
+            leak is not kept for long; None: never.
+        retry_alone: try a task whose process died once more at the end, with no other beside it:
+            it may have lacked memory that others had. What took too long is not tried again.
 
     Yields:
         Position of the task, and its result.
@@ -189,9 +202,11 @@ def run_all(
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    duty = _Duty(start, work, timeout_seconds, memory_bytes, listen)
+    duty = _Duty(start, work, timeout_seconds, memory_bytes, listen, renew_after)
     crew = [_Worker(duty) for _ in range(min(workers, len(tasks)))]
-    return _results(tasks, duty, crew)
+    if retry_alone:
+        return _retried(tasks, duty, crew)
+    return _results(deque(enumerate(tasks)), duty, crew)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,14 +218,34 @@ class _Duty(Generic[State, Task, Result]):
     timeout_seconds: float | None
     memory_bytes: int | None
     listen: Listen | None
+    renew_after: int | None
 
 
-def _results(
+def _retried(
     tasks: Sequence[Task],
     duty: _Duty[State, Task, Result],
     crew: list[_Worker[State, Task, Result]],
 ) -> Iterator[tuple[int, Result | Crashed]]:
-    waiting = deque(enumerate(tasks))
+    """Yield results, then those of a second try of each task whose process died."""
+    died: list[int] = []
+    results = _results(deque(enumerate(tasks)), duty, crew)
+    with closing(results):
+        for place, result in results:
+            if isinstance(result, Crashed) and not result.out_of_time:
+                _log.info("a process died (%s): its task is tried again at the end", result)
+                died.append(place)
+            else:
+                yield place, result
+    for place in died:
+        for _, result in _results(deque([(place, tasks[place])]), duty, [_Worker(duty)]):
+            yield place, replace(result, tries=2) if isinstance(result, Crashed) else result
+
+
+def _results(
+    waiting: deque[tuple[int, Task]],
+    duty: _Duty[State, Task, Result],
+    crew: list[_Worker[State, Task, Result]],
+) -> Generator[tuple[int, Result | Crashed]]:
     try:
         while crew:
             for worker in _with_news(crew):
@@ -218,7 +253,7 @@ def _results(
                     yield done
                 elif worker.busy:
                     continue
-                if worker.alive and waiting:
+                if worker.alive and waiting and not worker.spent:
                     worker.hand(*waiting.popleft())
                     continue
                 crew.remove(worker)
@@ -245,6 +280,7 @@ class _Worker(Generic[State, Task, Result]):
         self.deadline = math.inf
         self._duty = duty
         self._place: int | None = None
+        self._tasks = 0
         self._total = self._silent = math.inf
         self._began = 0.0
         self._news: _News | None = None
@@ -261,8 +297,15 @@ class _Worker(Generic[State, Task, Result]):
         """Whether it is at a task."""
         return self.alive and self._place is not None
 
+    @property
+    def spent(self) -> bool:
+        """Whether it has done as many tasks as one process shall."""
+        most = self._duty.renew_after
+        return most is not None and self._tasks >= most
+
     def hand(self, place: int, task: Task) -> None:
         """Give it its next task."""
+        self._tasks += 1
         self._place, self._news = place, None
         self._began = time.monotonic()
         own = self._duty.timeout_seconds

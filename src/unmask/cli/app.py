@@ -17,9 +17,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from unmask.cli import building, evaluating, explaining, stressing, studying, training
+from unmask.cli import building, evaluating, explaining, results, stressing, studying, training
 from unmask.cli.data import data_app
 from unmask.cli.extras import missing_package
+from unmask.cli.groups import GroupedCommands
 from unmask.errors import UnmaskError
 from unmask.files import no_room
 from unmask.language import LANGUAGES, choose_language, language_of_environment
@@ -40,8 +41,9 @@ _FAULT = 70
 
 app = typer.Typer(
     name="unmask",
+    cls=GroupedCommands,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: half the time of a styled one
     help="Find out which faces in a video are deepfakes, why, and how sure that is. Offline.",
@@ -191,6 +193,45 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         bool,
         typer.Option("--profile", help="Print how long each stage took, of a single file."),
     ] = False,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder of a result store: it goes on where it was, see `unmask results`.",
+        ),
+    ] = None,
+    retry_failures: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failures",
+            help="With -o: try those again that failed; else another version of unmask does.",
+        ),
+    ] = False,
+    no_pages: Annotated[
+        bool, typer.Option("--no-pages", help="With -o: keep no pictures for reports.")
+    ] = False,
+    ndjson: Annotated[
+        Path | None,
+        typer.Option(help="Write a line of JSON for each file when it is finished; - prints it."),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="Write a line of a table for each file when it is finished."),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with --ndjson or --csv: skip files with a line."),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print errors only; see the exit code.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Tell each stage of each file.")
+    ] = False,
+    log_file: Annotated[
+        Path | None, typer.Option(help="Add a line with the time for each file to this file.")
+    ] = None,
     language: Language = None,
     embed_video: Annotated[
         float | None,
@@ -208,7 +249,9 @@ def scan(  # noqa: PLR0917 - the parameters are the options
 
     Every verdict comes with its limits, and with what could not be analysed.
     """
-    from unmask.cli.scanning import FullScan, Outputs, examination, profiled_scan, run_scan
+    from unmask.cli.progress import Verbosity
+    from unmask.cli.scan_outputs import Outputs, examination
+    from unmask.cli.scanning import FullScan, profiled_scan, run_scan
     from unmask.jobs import Job
 
     choose_language(language or language_of_environment())
@@ -226,9 +269,22 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         seed=seed,
     )
     job = Job(detector, settings, threads, stress, timeout_seconds)
-    embed_bytes = None if embed_video is None else round(embed_video * 1e6)
-    outputs = Outputs(report, json, embed_bytes, examination(case, analyst, note))
-    full = None
+    outputs, full = (
+        Outputs(
+            report,
+            json,
+            ndjson,
+            csv,
+            store,
+            resume=resume,
+            retry_failures=retry_failures,
+            pages=not no_pages,
+            embed_bytes=None if embed_video is None else round(embed_video * 1e6),
+            examination=examination(case, analyst, note),
+        ),
+        None,
+    )
+    verbosity = Verbosity(quiet, verbose, log_file)
     if then_full is not None:
         full = FullScan(job, then_full, triage=triage)
     if triage:
@@ -237,7 +293,9 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         raise ValueError("--profile goes without --then-full")
     if profile:
         raise typer.Exit(profiled_scan(inputs, outputs, job))
-    raise typer.Exit(run_scan(inputs, outputs, job, workers=workers, full=full))
+    raise typer.Exit(
+        run_scan(inputs, outputs, job, workers=workers, full=full, verbosity=verbosity)
+    )
 
 
 @app.command()
@@ -286,6 +344,7 @@ def doctor() -> None:
     raise typer.Exit(run_doctor())
 
 
+results.register(app)
 explaining.register(app)
 training.register(app)
 building.register(app)
@@ -298,9 +357,22 @@ def complain(error: Exception) -> None:
     """Print an error and its hint to standard error."""
     from unmask.report.wording import one_line
 
-    hint = error.hint if isinstance(error, UnmaskError) else "see `unmask COMMAND --help`"
+    hint = error.hint if isinstance(error, UnmaskError) else f"see `{command_at_hand()} --help`"
     said, next_step = one_line(sentence(str(error))), one_line(sentence(hint))
     sys.stderr.write(f"error: {said}\nhint: {next_step}\n")
+
+
+def command_at_hand() -> str:
+    """Return the command that was called, without its options: `unmask data crops`."""
+    command = typer.main.get_command(app)
+    words = ["unmask"]
+    for word in sys.argv[1:]:
+        if word in (below := getattr(command, "commands", {})):
+            command = below[word]
+            words.append(word)
+        elif not word.startswith("-"):
+            break
+    return " ".join(words)
 
 
 def _refuse(error: Exception) -> int:
@@ -328,7 +400,7 @@ def _explain_use(error: typer.TyperException) -> None:
     if type(error).__name__ == "NoArgsIsHelpError":  # typer has no public name for it
         sys.stderr.write(f"{message}\n")
     else:
-        sys.stderr.write(f"error: {message}\nhint: see `unmask --help`\n")
+        sys.stderr.write(f"error: {message}\nhint: see `{command_at_hand()} --help`\n")
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from unmask.bundle import Bundle, load_bundle
 from unmask.cli.explain_crops import forged_samples, samples_in
 from unmask.cli.explain_files import chosen_methods
 from unmask.cli.inputs import refuse_overwriting
-from unmask.cli.scanning import progress_bar
+from unmask.cli.progress import progress_bar
 from unmask.datasets.manifest import Split
 from unmask.errors import InputError, InputNotFound
 from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, interval_of, replicate

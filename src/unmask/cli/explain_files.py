@@ -17,7 +17,7 @@ import typer
 from unmask.bundle import Bundle, load_bundle, shipped_folder
 from unmask.cli.app import complain
 from unmask.cli.inputs import expand, refuse_overwriting, require_suffix
-from unmask.cli.scanning import progress_bar
+from unmask.cli.progress import progress_bar
 from unmask.errors import InputError, UnmaskError
 from unmask.explain import EXPLAINERS, BundleNetwork, check_methods, explain
 from unmask.explain.agreement import mean_agreement

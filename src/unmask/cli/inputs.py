@@ -32,13 +32,22 @@ def expand(arguments: Iterable[str]) -> list[str]:
         InputNotFound: nothing was named, or what was named holds no file.
         InputError: a list is too long to be one.
     """
-    files = list(dict.fromkeys(path for argument in arguments for path in _expand_one(argument)))
+    files: dict[str, None] = {}
+    empty: list[str] = []
+    for argument in arguments:
+        found = dict.fromkeys(_expand_one(argument))
+        files |= found
+        if not found:
+            empty.append(argument)
     if not files:
+        where = f"in {', '.join(map(repr, empty[:_NAMES_TOLD]))}" if empty else "was named"
         raise InputNotFound(
-            "no video or picture was named",
+            f"no video or picture {where}",
             hint="name files, folders or a list.txt; a folder is searched for media files",
         )
-    return files
+    for argument in empty:
+        _note(f"no video or picture in {argument!r}")
+    return list(files)
 
 
 def refuse_overwriting(outputs: Sequence[Path], inputs: Iterable[Path]) -> None:
@@ -173,20 +182,35 @@ def _listed(file: IO[bytes], name: str, folder: Path) -> Iterator[str]:
             f"the list {name!r} is longer than {_MAX_LIST_BYTES} bytes",
             hint="make several lists of it; a video is named by another suffix than .txt",
         )
-    comments = 0
-    for line in _decoded(data, name).split("\n"):
-        entry = line.removesuffix("\r")
-        if entry.startswith("#"):
-            comments += 1
-        elif entry.strip():
-            yield str(folder / entry)
+    lines = [line.removesuffix("\r") for line in _decoded(data, name).split("\n")]
+    comments = sum(line.startswith("#") for line in lines)
+    paths = [str(folder / line) for line in lines if line.strip() and not line.startswith("#")]
+    _refuse_prose(paths, name)
+    yield from paths
     if comments:
-        from unmask.report.wording import visible
-
-        sys.stderr.write(
-            f"note: left out of the list {visible(name)!r} as comments, lines that start with '#': "
-            f"{comments} (a file named so is listed as './#...')\n"
+        _note(
+            f"left out of the list {name!r} as comments, lines that start with '#': "
+            f"{comments} (a file named so is listed as './#...')"
         )
+
+
+def _refuse_prose(paths: Sequence[str], name: str) -> None:
+    """Refuse a text of which no line names anything: it is no list of files."""
+    if not paths or any(_mode(Path(path)) for path in paths):
+        return
+    if any(Path(path).suffix.lower() in MEDIA_SUFFIXES for path in paths):
+        return  # a list of what has gone, or lies below a locked folder: the scan says so of each
+    raise InputError(
+        f"{name!r} is no list of files: none of its {len(paths)} lines names one",
+        hint="a .txt file is read as a list with a path per line; name the video itself",
+    )
+
+
+def _note(text: str) -> None:
+    """Write a note to standard error, every character visible."""
+    from unmask.report.wording import visible  # loads more than a scan may before its workers
+
+    sys.stderr.write(f"note: {visible(text)}\n")
 
 
 def _decoded(data: bytes, name: str) -> str:

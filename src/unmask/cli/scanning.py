@@ -8,83 +8,29 @@ native libraries that end their process, for lack of memory, then do so there.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import typer
 
 from unmask.cli.app import complain
 from unmask.cli.inputs import expand, refuse_overwriting
-from unmask.errors import AnalysisCrashed, InputError, InputNotFound, UnmaskError
-from unmask.files import check_folder_of, write_text
+from unmask.cli.progress import RunLog, Verbosity, progress_bar
+from unmask.cli.scan_outputs import Outputs, Sink
+from unmask.errors import AnalysisCrashed, UnmaskError
+from unmask.files import no_room, write_text
 from unmask.jobs import Job, scan_all, scan_here
+from unmask.results.rows import Outcome
 from unmask.stages import measuring, stage
 
 if TYPE_CHECKING:
     from unmask.report.html import Page
-    from unmask.values import Examination, Scan, ScanRecord, Verdict
-
-FOUND = ("some evidence", "substantial evidence")
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Where results go besides standard output."""
-
-    report: Path | None
-    """HTML file."""
-    json: Path | None
-    """JSON file; `-` is standard output, and then nothing else is printed there."""
-    embed_bytes: int | None = None
-    """Size up to which a film is written into the report; None: the report links to it."""
-    examination: Examination | None = None
-    """Case, analyst and note."""
-
-    @property
-    def to_stdout(self) -> bool:
-        """Whether standard output is the JSON's."""
-        return self.json is not None and str(self.json) == "-"
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """What will be written."""
-        json = None if self.to_stdout else self.json
-        return tuple(path for path in (self.report, json) if path is not None)
-
-    def check(self) -> None:
-        """Refuse before any file is opened what could not be written at the end.
-
-        Raises:
-            InputNotFound: a folder does not exist, or nothing may be written there.
-            ValueError: the report is to go to standard output.
-        """
-        if self.report is not None and str(self.report) == "-":
-            raise ValueError("--report needs a file; only --json can go to standard output")
-        for path in self.files:
-            check_folder_of(path)
-            if not _may_write(path):
-                raise InputNotFound(
-                    f"{str(path)!r} may not be written", hint="name a file in another folder"
-                )
-
-
-def examination(case: str | None, analyst: str | None, note: str | None) -> Examination | None:
-    """Return what was said of a run; None where nothing was."""
-    from unmask.values import Examination
-
-    if case is analyst is note is None:
-        return None
-    return Examination(case, analyst, note)
-
-
-def _may_write(path: Path) -> bool:
-    """Tell whether a file may be written, or what is there may be."""
-    if os.path.exists(path):  # noqa: PTH110 - Path.exists raises below a locked folder
-        return not os.path.isdir(path) and os.access(path, os.W_OK)  # noqa: PTH112 - as above
-    return os.access(path.absolute().parent, os.W_OK | os.X_OK)
+    from unmask.values import Scan, ScanRecord
 
 
 @dataclass(eq=False)
@@ -95,21 +41,34 @@ class _Done:
     """All files of the run; a file's place is that among these."""
     outputs: Outputs
     """What was asked for."""
+    verbosity: Verbosity = field(default_factory=Verbosity)
+    """How much is said."""
     page: Page | None = None
     """The report; None before anything is to be shown."""
     results: dict[int, ScanRecord] = field(default_factory=dict)
-    """Of the files that were analysed, by their place."""
+    """What goes into the JSON, by its place; nothing where none was asked for."""
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    """Of the files that were analysed, and of those that an earlier run finished, by place."""
     failures: dict[int, UnmaskError] = field(default_factory=dict)
     """Why others were not, by their place."""
     pending: set[int] = field(default_factory=set)
     """Places of the files whose scan is still to come."""
     unwritten: list[UnmaskError] = field(default_factory=list)
     """What was finished and could not be told."""
+    sinks: list[Sink] = field(default_factory=list)
+    """What takes each result when it is there."""
+    known: int = 0
+    """Files that an earlier run finished."""
 
     @property
     def empty(self) -> bool:
         """Whether no file is finished."""
-        return not self.results and not self.failures
+        return not self.outcomes and not self.failures
+
+    @property
+    def prints(self) -> bool:
+        """Whether verdicts go to standard output."""
+        return not (self.outputs.to_stdout or self.verbosity.quiet)
 
     @stage("taking results")
     def add(self, place: int, outcome: Scan | UnmaskError) -> UnmaskError | None:
@@ -120,7 +79,9 @@ class _Done:
         if isinstance(outcome, UnmaskError):
             self.failures[place] = outcome
             return outcome
-        self.results[place] = outcome.result
+        self.outcomes[place] = Outcome.of_record(outcome.result)
+        if self.outputs.json is not None:
+            self.results[place] = outcome.result
         if self.outputs.report is not None:
             self._show(outcome, place)
         return None
@@ -131,6 +92,23 @@ class _Done:
             self._report().add(scan, place)
         except OSError as error:
             self.unwritten.append(_unwritten(repr(str(self.outputs.report)), error))
+
+    def hand_on(self, place: int, outcome: Scan | UnmaskError, job: Job) -> None:
+        """Give a file's outcome to what grows.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        for sink in self.sinks:
+            if isinstance(outcome, UnmaskError):
+                sink.failure(place, outcome, job)
+            else:
+                sink.result(place, outcome, job)
+
+    def exit_code(self) -> int:
+        """Return the exit code of the run."""
+        failed = [Outcome.of_error(type(error).__name__) for error in self.failures.values()]
+        return exit_code([*self.outcomes.values(), *failed], self.unwritten)
 
     def _unwritable(self, place: int, scan: Scan) -> UnmaskError | None:
         from unmask.report.document import require_writable
@@ -158,18 +136,18 @@ class _Done:
     def stopped(self, why: str) -> None:
         """Count what was not finished among the failures."""
         for place in sorted(self.pending):
-            kind = "scanned in full" if place in self.results else "analysed"
+            kind = "scanned in full" if place in self.outcomes else "analysed"
             said = f"{self.paths[place]!r} was not {kind}: {why}"
             self.failures[place] = AnalysisCrashed(said, hint="scan it again")
 
     @stage("writing")
-    def write(self, outputs: Outputs) -> None:
-        """Write what was asked for."""
+    def write(self) -> None:
+        """Write what is made at the end."""
         from unmask.report.document import to_json
         from unmask.values import SCHEMA_VERSION, Failure, ScanDocument
 
         failures = [(self.paths[place], error) for place, error in sorted(self.failures.items())]
-        errors = []
+        errors, outputs = [], self.outputs
         if outputs.json is not None:
             results = tuple(result for _, result in sorted(self.results.items()))
             failed = tuple(Failure(path, e.message, e.hint) for path, e in failures)
@@ -199,90 +177,201 @@ class FullScan:
         if not 0 <= self.threshold <= 1:
             raise ValueError(f"--then-full is a probability from 0 to 1, got {self.threshold:g}")
 
-    def places(self, results: Mapping[int, ScanRecord]) -> list[int]:
+    def places(self, outcomes: Mapping[int, Outcome]) -> list[int]:
         """Return the places of the files to scan, the most suspicious first."""
-        probability = {n: result.verdict.probability for n, result in results.items()}
+        probability = {n: outcome.probability for n, outcome in outcomes.items()}
         likely = {n: p for n, p in probability.items() if p is not None and p >= self.threshold}
         return sorted(likely, key=lambda n: (-likely[n], n))
 
 
 def run_scan(
-    inputs: list[str], outputs: Outputs, job: Job, *, workers: int, full: FullScan | None = None
+    inputs: list[str],
+    outputs: Outputs,
+    job: Job,
+    *,
+    workers: int,
+    full: FullScan | None = None,
+    verbosity: Verbosity | None = None,
 ) -> int:
     """Scan everything, print, write, and return the exit code.
 
     A run that is stopped or cannot go on writes what it has, the rest as failures.
     """
+    said = verbosity or Verbosity()
     outputs.check()
     paths = expand(inputs)
     refuse_overwriting(outputs.files, [Path(path) for path in paths])
-    done = _Done(paths, outputs)
+    with RunLog(said.log_file) as log:
+        log.write(f"unmask {version('unmask')} begins, files: {len(paths)}")
+        done = _Done(paths, outputs, said)
+        _scan_as_far_as_it_goes(job, full, done, workers=workers, log=log)
+        done.write()
+        analysed = len(done.outcomes) - done.known
+        log.write(f"ends, analysed: {analysed}, failed: {len(done.failures)}")
+    return done.exit_code()
+
+
+def _scan_as_far_as_it_goes(
+    job: Job, full: FullScan | None, done: _Done, *, workers: int, log: RunLog
+) -> None:
+    """Scan; note what was not scanned where the run is stopped or cannot go on."""
     try:
-        quiet = outputs.to_stdout
-        _scan_and_tell(job, done, range(len(paths)), workers=workers, quiet=quiet)
-        if full is not None:
-            places = full.places(done.results)
-            _scan_and_tell(full.job, done, places, workers=workers, quiet=quiet)
+        _scan_phases(job, full, done, workers=workers, log=log)
     except KeyboardInterrupt:
+        log.write("stopped")
         if not done.empty:
             done.stopped("the run was stopped")
-            done.write(outputs)
+            done.write()
         raise
     except Exception as error:
+        log.write(f"ended: {error}")
         if done.empty and not isinstance(error, AnalysisCrashed):
             raise
+        done.stopped(_cannot_go_on(done, error))
+
+
+def _cannot_go_on(done: _Done, error: Exception) -> str:
+    """Say what ended the run before its end, and return it."""
+    full = no_room(error)
+    if full is None or full.filename is None:
         complain(error)
-        done.stopped(str(error))
-    done.write(outputs)
-    return exit_code(list(done.results.values()), [*done.failures.values(), *done.unwritten])
+        return str(error)
+    failed = _unwritten(repr(str(full.filename)), full)
+    done.unwritten.append(failed)
+    return failed.message
+
+
+def _scan_phases(
+    job: Job, full: FullScan | None, done: _Done, *, workers: int, log: RunLog
+) -> None:
+    """Scan all files, and those that a triage suspects in full."""
+
+    def write(text: str) -> None:
+        if (error := _print(text, nl=False)) is not None:
+            done.unwritten.append(error)
+
+    with done.outputs.opened(done.paths, write) as done.sinks:
+        _scan_and_tell(job, done, range(len(done.paths)), workers=workers, log=log)
+        if full is not None:
+            places = full.places(done.outcomes)
+            _scan_and_tell(full.job, done, places, workers=workers, log=log)
+    _tell_end(done)
 
 
 def profiled_scan(inputs: list[str], outputs: Outputs, job: Job) -> int:
     """Scan one file in this process as `run_scan` does, then print its stages to standard error.
 
     Raises:
-        ValueError: there are several files, or a time after which a worker would be ended.
+        ValueError: there are several files, a time after which a worker would be ended, or an
+            output that grows.
     """
     outputs.check()
     paths = expand(inputs)
     if (count := len(paths)) != 1 or job.timeout_seconds is not None:
         raise ValueError(f"--profile measures one file without a --timeout-seconds, got {count}")
+    if any(each is not None for each in (outputs.store, outputs.ndjson, outputs.csv)):
+        raise ValueError("--profile goes with --json and --report, not with -o, --ndjson or --csv")
     refuse_overwriting(outputs.files, [Path(path) for path in paths])
     done = _Done(paths, outputs)
     with measuring() as profile:
-        _tell(done, 0, scan_here(paths[0], job), quiet=outputs.to_stdout)
-        done.write(outputs)
+        _tell(done, 0, scan_here(paths[0], job))
+        done.write()
     sys.stderr.write(f"{profile.table()}\n")
-    return exit_code(list(done.results.values()), [*done.failures.values(), *done.unwritten])
+    return done.exit_code()
 
 
 def _scan_and_tell(
-    job: Job, done: _Done, places: Sequence[int], *, workers: int, quiet: bool
+    job: Job, done: _Done, places: Sequence[int], *, workers: int, log: RunLog
 ) -> None:
     """Scan the files at some places, and say of each as it is finished what came of it."""
-    paths = [done.paths[place] for place in places]
+    todo, copies = _to_scan(job, done, places)
+    paths = [done.paths[place] for place in todo]
     if not paths:
         return
-    done.pending |= set(places)
-    bar = progress_bar(len(paths))
+    done.pending |= set(todo)
+    said = done.verbosity
+    lines = said.verbose or not done.prints or done.outputs.store is not None
+    bar = progress_bar(
+        len(paths), lines=lines and len(paths) > 1, verbose=said.verbose, quiet=said.quiet
+    )
 
     def hear(number: int, stage: str, share: float) -> None:
         bar.of_files(paths[number], stage, share)
+        if share == 0 and stage == "opening":
+            log.write(f"{paths[number]}: begins")
         _load_meanwhile(report=done.outputs.report is not None)
 
     outcomes = scan_all(paths, job, workers=workers, progress=hear)
     with bar:  # after the workers, as it starts a thread
         for number, outcome in outcomes:
+            place = todo[number]
             bar.file_done(paths[number])
-            _tell(done, places[number], outcome, quiet=quiet)
+            log.write(f"{paths[number]}: {_in_short(outcome)}")
+            _tell(done, place, outcome)
+            for copy in copies.get(place, ()):
+                _tell_copy(done, copy, place, outcome)
+            done.hand_on(place, outcome, job)
 
 
-def _tell(done: _Done, place: int, outcome: Scan | UnmaskError, *, quiet: bool) -> None:
+def _to_scan(
+    job: Job, done: _Done, places: Sequence[int]
+) -> tuple[list[int], dict[int, list[int]]]:
+    """Return which files are to be scanned, and for each those with the same content."""
+    if not done.sinks:
+        return list(places), {}
+    plans = [sink.plan(job, places) for sink in done.sinks]
+    known = set.intersection(*(set(each.known) for each in plans))
+    for place in known:
+        done.outcomes[place] = plans[0].known[place]
+    done.known = len(known)
+    copies: dict[int, list[int]] = {}
+    for copy, first in plans[0].copies.items():
+        copies.setdefault(first, []).append(copy)
+    skipped = known | plans[0].copies.keys()
+    return [place for place in places if place not in skipped], copies
+
+
+def _tell_end(done: _Done) -> None:
+    """Say on standard error what a store or a file of lines has now."""
+    if not done.sinks or done.verbosity.quiet:
+        return
+    analysed = len(done.outcomes) - done.known
+    told = f"analysed now: {analysed}, known from before: {done.known}"
+    if done.failures:
+        told += f", failed: {len(done.failures)}"
+    store = done.outputs.store
+    see = "" if store is None else f"; see `unmask results {shlex.quote(str(store))}`"
+    sys.stderr.write(f"note: {told}{see}\n")
+
+
+def _in_short(outcome: Scan | UnmaskError) -> str:
+    if isinstance(outcome, UnmaskError):
+        return f"failed: {outcome}"
+    verdict = outcome.result.verdict
+    return verdict.word if verdict.probability is None else f"{verdict.word}, {verdict.probability}"
+
+
+def _tell(done: _Done, place: int, outcome: Scan | UnmaskError) -> None:
     """Take a file's outcome and say what came of it."""
+    from unmask.cli.scan_summary import headline, summary
+
     if (error := done.add(place, outcome)) is not None:
         complain(error)
-    elif not quiet and (error := _print(summary(done.results[place]))) is not None:
-        done.unwritten.append(error)
+    elif done.prints and not isinstance(outcome, UnmaskError):
+        told = summary if done.outputs.store is None else headline
+        if (error := _print(told(outcome.result))) is not None:
+            done.unwritten.append(error)
+
+
+def _tell_copy(done: _Done, place: int, first: int, outcome: Scan | UnmaskError) -> None:
+    """Take the outcome of another file for one with the same content."""
+    from unmask.report.wording import visible
+
+    done.add(place, outcome)
+    if done.prints:
+        same = f"{visible(done.paths[place])}: same content as {visible(done.paths[first])}"
+        if (error := _print(same)) is not None:
+            done.unwritten.append(error)
 
 
 def _load_meanwhile(*, report: bool) -> None:
@@ -329,170 +418,18 @@ def _unwritten(what: str, error: OSError) -> UnmaskError:
     return failed
 
 
-def exit_code(results: Sequence[ScanRecord], errors: Sequence[UnmaskError]) -> int:
+def exit_code(outcomes: Sequence[Outcome], unwritten: Sequence[UnmaskError]) -> int:
     """Return 1 if something was found, else 2, 3 or 0, as the command's help says.
 
     A finding stands whatever else went wrong, so 1 comes first; 0 is said only when all of it was
     analysed and written.
+
+    Args:
+        outcomes: of all files.
+        unwritten: what could not be written.
     """
-    if any(_has_finding(result) for result in results):
+    if any(each.finding for each in outcomes):
         return 1
-    if not results and errors and all(isinstance(error, InputError) for error in errors):
+    if outcomes and not unwritten and all(each.bad_input for each in outcomes):
         return 2
-    return 3 if errors or not all(result.coverage.complete for result in results) else 0
-
-
-def _has_finding(result: ScanRecord) -> bool:
-    """Tell whether a video or one of its faces was found to speak for manipulation.
-
-    Among many faces a strong one may be too little for the video's own word; it is still told.
-    """
-    strong = any(track.verdict.word == "substantial evidence" for track in result.tracks)
-    return strong or result.verdict.word in FOUND
-
-
-def summary(result: ScanRecord) -> str:
-    """Put a result into a few lines of text, in the language in force."""
-    from unmask.language import _
-    from unmask.report.wording import (
-        decided,
-        misses,
-        rate,
-        repeated_persons,
-        statements,
-        survival,
-        visible,
-    )
-    from unmask.sentences import sentence
-
-    def local(english: str) -> str:
-        return visible(sentence(english))
-
-    coverage = result.coverage
-    lines = [f"{visible(result.video.path)}: {_words(result.verdict)}"]
-    lines += [
-        f"  {_plain(said)}"
-        for said in (decided(result.verdict), rate(result.verdict), misses(result))
-        if said is not None
-    ]
-    for track in result.tracks:
-        span = f", {track.start_seconds:.1f}-{track.end_seconds:.1f} s"
-        when = span if result.video.kind == "video" else ""
-        lines.append(f"  {_('face {face}', face=track.id)}{when}: {_words(track.verdict)}")
-        if track.verdict.probability is not None and track.verdict.reason is not None:
-            lines.append(f"    {local(track.verdict.reason)}")
-        lines += [f"    {_plain(said)}" for said in statements(track.verdict)]
-    lines += [f"  {said}" for said in repeated_persons(result)]
-    for place, said in enumerate(survival(result)):
-        lines.append(f"  {'' if place == 0 else '  '}{_plain(said)}")
-    for title, told in (
-        (_("not analysed"), coverage.not_analysed),
-        (_("passing face, not judged"), coverage.passing),
-        (_("hardly a face, not judged"), coverage.doubtful),
-        (_("note"), result.warnings),
-    ):
-        lines += [f"  {title}: {local(each)}" for each in told]
-    return "\n".join(lines)
-
-
-def _words(verdict: Verdict) -> str:
-    from unmask.language import _, ngettext
-    from unmask.report.wording import NOT_MEASURED, local_word, percent, phrase
-    from unmask.sentences import sentence
-
-    if verdict.probability is None:
-        return f"{local_word(verdict.word)} ({sentence(verdict.reason or '')})"
-    between = _(NOT_MEASURED)
-    if verdict.interval is not None:
-        low, high = map(percent, verdict.interval)
-        between = _("{low} to {high}", low=low, high=high)
-    frames = ngettext("{count} key frame", "{count} key frames", verdict.frames_used)
-    said = _(
-        "probability {probability}, 95 % range {range}, {frames}",
-        probability=percent(verdict.probability),
-        range=between,
-        frames=frames,
-    )
-    return f"{phrase(verdict.word)} ({_plain(said)})"
-
-
-def _plain(text: str) -> str:
-    """Return words of a report for a terminal, where they are searched: with plain spaces."""
-    from unmask.report.wording import visible
-
-    return visible(text).replace("\u00a0", " ")
-
-
-class Bar:
-    """How far a run is: this one shows nothing, for a standard error that is no terminal."""
-
-    def __enter__(self) -> Self:
-        """Begin to show it."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Take it away."""
-
-    def of_file(self, stage: str, share: float) -> None:
-        """Show how far a single file is."""
-
-    def of_files(self, path: str, stage: str, share: float) -> None:
-        """Show how far one of the files is that are read at the same time."""
-
-    def file_done(self, path: str) -> None:
-        """Move on by one file."""
-
-
-class RichBar(Bar):
-    """A progress bar on standard error: the stages of one file, or files of many."""
-
-    def __init__(self, files: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as RichProgress
-
-        self.rich = RichProgress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._files = files
-        self._done = 0
-        self._task = self.rich.add_task("scanning", total=1.0 if files == 1 else files)
-
-    def __enter__(self) -> Self:
-        """Begin to show it."""
-        self.rich.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Take it away."""
-        self.rich.stop()
-
-    def of_file(self, stage: str, share: float) -> None:
-        """Show how far a single file is."""
-        self.rich.update(self._task, description=stage, completed=self._done + share)
-
-    def of_files(self, path: str, stage: str, share: float) -> None:
-        """Show how far one of the files is that are read at the same time."""
-        name = "" if self._files == 1 else f"{_short(path)}: "
-        done = self._done + (share if self._files == 1 else 0)
-        self.rich.update(self._task, description=f"{name}{stage}", completed=done)
-
-    def file_done(self, path: str) -> None:
-        """Move on by one file."""
-        self._done += 1
-        self.rich.update(self._task, description=_short(path), completed=self._done)
-
-
-def _short(path: str) -> str:
-    from unmask.report.wording import visible
-
-    return visible(Path(path).name)[:40]
-
-
-def progress_bar(files: int) -> Bar:
-    """Return a progress bar, entered to show it; of nothing if standard error is no terminal."""
-    return RichBar(files) if sys.stderr.isatty() else Bar()
+    return 3 if unwritten or not all(each.complete for each in outcomes) else 0

@@ -42,6 +42,16 @@ def to_json(document: ScanDocument) -> str:
     return json.dumps(plain, indent=2, allow_nan=False) + "\n"
 
 
+def to_line(document: ScanDocument) -> str:
+    """Write the same on one line, as a file of lines (NDJSON) needs it.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+    """
+    plain = _plain(dataclasses.asdict(document), "document")
+    return json.dumps(plain, separators=(",", ":"), allow_nan=False) + "\n"
+
+
 def require_writable(result: ScanRecord) -> None:
     """Make sure that a result can be written, so that it cannot take others with it.
 

@@ -6,6 +6,7 @@ one frame decoded, because libavformat hands the display matrix over with the fi
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -77,14 +78,19 @@ def probe(path: str | Path, *, limits: Limits) -> VideoInfo:
         return _video_info(path, size, digest, container, limits)
 
 
+_DOWNLOAD = (
+    "download it first, with a browser, `curl -O` or yt-dlp, and name the file; nothing is fetched"
+)
+
+
 def _size_of(path: str | Path, limits: Limits) -> int:
     try:
         found = Path(path).stat()
     except (OSError, ValueError) as error:
-        remote = "://" in str(path)
+        remote = re.search(r"(^|/)[a-z]+:/", str(path)) is not None
         raise InputNotFound(
             f"cannot open {str(path)!r}: {getattr(error, 'strerror', None) or error}",
-            hint="download it first; only local files are read" if remote else "check the path",
+            hint=_DOWNLOAD if remote else "check the path",
         ) from error
     if not stat.S_ISREG(found.st_mode):
         raise InputNotFound(f"{str(path)!r} is not a regular file", hint="give one media file")
