@@ -23,7 +23,7 @@ METHODS = [
     ("report/templates/maps.html.j2", "ignore"),
     ("report/templates/**.j2", "jinja2"),
     ("report/**.py", "python"),
-    ("cli/scanning.py", "python"),
+    ("cli/scan_summary.py", "python"),
     ("sentences.py", "python"),
 ]
 _ALWAYS = datetime(2026, 1, 1, tzinfo=UTC)

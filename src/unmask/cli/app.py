@@ -259,8 +259,8 @@ def scan(  # noqa: PLR0917 - the parameters are the options
     Every verdict comes with its limits, and with what could not be analysed.
     """
     from unmask.cli.progress import Verbosity
-    from unmask.cli.scan_outputs import Outputs
-    from unmask.cli.scanning import FullScan, examination, profiled_scan, run_scan
+    from unmask.cli.scan_outputs import Outputs, examination
+    from unmask.cli.scanning import FullScan, profiled_scan, run_scan
     from unmask.jobs import Job
 
     choose_language(language or language_of_environment())
@@ -278,7 +278,6 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         seed=seed,
     )
     job = Job(detector, settings, threads, stress, timeout_seconds)
-    embed_bytes = None if embed_video is None else round(embed_video * 1e6)
     outputs, full = (
         Outputs(
             report,
@@ -289,7 +288,7 @@ def scan(  # noqa: PLR0917 - the parameters are the options
             resume=resume,
             retry_failures=retry_failures,
             pages=not no_pages,
-            embed_bytes=embed_bytes,
+            embed_bytes=None if embed_video is None else round(embed_video * 1e6),
             examination=examination(case, analyst, note),
         ),
         None,

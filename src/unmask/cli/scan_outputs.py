@@ -38,6 +38,15 @@ if TYPE_CHECKING:
 _STDOUT = "-"
 
 
+def examination(case: str | None, analyst: str | None, note: str | None) -> Examination | None:
+    """Return what was said of a run; None where nothing was."""
+    from unmask.values import Examination
+
+    if case is analyst is note is None:
+        return None
+    return Examination(case, analyst, note)
+
+
 @dataclass(frozen=True)
 class Outputs:
     """Where results go besides standard output."""
@@ -61,7 +70,7 @@ class Outputs:
     embed_bytes: int | None = None
     """Size up to which a film is written into the report; None: the report links to it."""
     examination: Examination | None = None
-    """Case, analyst and note."""
+    """Case, analyst and note, for report and JSON."""
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself before any file is opened."""

@@ -30,16 +30,7 @@ from unmask.stages import measuring, stage
 
 if TYPE_CHECKING:
     from unmask.report.html import Page
-    from unmask.values import Examination, Scan, ScanRecord
-
-
-def examination(case: str | None, analyst: str | None, note: str | None) -> Examination | None:
-    """Return what was said of a run; None where nothing was."""
-    from unmask.values import Examination
-
-    if case is analyst is note is None:
-        return None
-    return Examination(case, analyst, note)
+    from unmask.values import Scan, ScanRecord
 
 
 @dataclass(eq=False)
