@@ -138,13 +138,13 @@ def _check_report_folder(folder: Path) -> None:
 
 def _word(verdict: str | None) -> str | None:
     """Return the verdict's word that is meant, which may be shortened to its beginning."""
-    from unmask.report.wording import VERDICTS
+    from unmask.report.wording import WORDS
 
     if verdict is None:
         return None
-    meant = [word for word in VERDICTS if word.startswith(verdict.lower().strip())]
+    meant = [word for word in WORDS if word.startswith(verdict.lower().strip())]
     if len(meant) != 1:
-        raise ValueError(f"--verdict is one of {', '.join(VERDICTS)}, got {verdict!r}")
+        raise ValueError(f"--verdict is one of {', '.join(WORDS)}, got {verdict!r}")
     return meant[0]
 
 

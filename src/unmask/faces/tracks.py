@@ -328,8 +328,9 @@ class Tracker:
 
     def _close(self, tracks: Sequence[OpenTrack]) -> None:
         self._closed += tracks
-        for track in tracks if self._watcher is not None else ():
-            self._watcher.ended(track)
+        if self._watcher is not None:
+            for track in tracks:
+                self._watcher.ended(track)
 
     def _forget(self) -> None:
         """Let go of frames that every open track has placed; the newest stays, for cuts."""

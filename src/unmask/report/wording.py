@@ -111,6 +111,10 @@ _PHRASES: dict[Word, str] = {
 }
 
 
+WORDS: tuple[Word, ...] = get_args(Word)
+"""All words of verdicts, the strongest first."""
+
+
 def verdict_text(word: Word) -> VerdictText:
     """Return how a word is explained, in the language in force."""
     text = _VERDICTS[word]

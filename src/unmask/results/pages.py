@@ -119,7 +119,7 @@ def _index_rows(ranking: Ranking, choice: Choice) -> Iterator[IndexRow]:
 
 def _index_row(row: FileRow, others: tuple[str, ...]) -> IndexRow:
     word = row.word or _FAILED
-    verdict = wording.VERDICTS.get(word)  # type: ignore[call-overload]
+    style = next((wording.verdict_text(w).style for w in wording.WORDS if w == word), "none")
     path = row.path if not others else f"{row.path} (also {', '.join(others)})"
     cut = "; ".join(row.not_analysed)
     return IndexRow(
@@ -127,7 +127,7 @@ def _index_row(row: FileRow, others: tuple[str, ...]) -> IndexRow:
         path=wording.visible(path),
         link=None if row.status == "failed" else _link(row.result_id),
         word=word,
-        style="none" if verdict is None else verdict.style,
+        style=style,
         shown=probability_text(row),
         sort=-1.0 if row.probability is None else row.probability,
         note=wording.visible(row.error or row.reason or (f"not analysed: {cut}" if cut else "")),

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
+from fastapi.applications import TelemetryConfig
 from fastapi.responses import PlainTextResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -24,7 +25,7 @@ from unmask.service.warm_up import scan_a_picture
 
 _log = logging.getLogger(__name__)
 
-_NO_TELEMETRY = {
+_NO_TELEMETRY: TelemetryConfig = {
     "auto_configure": False,
     "tracing": False,
     "metrics": False,

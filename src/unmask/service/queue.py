@@ -297,8 +297,8 @@ class Queue:
             )
         if cursor is not None:
             created, scan_id = _read_cursor(cursor)
-            last = sa.tuple_(created, scan_id)
-            query = query.where(sa.tuple_(scans.c.created, scans.c.id) < last)
+            place = sa.tuple_(created, scan_id)
+            query = query.where(sa.tuple_(scans.c.created, scans.c.id) < place)
         query = query.order_by(scans.c.created.desc(), scans.c.id.desc()).limit(limit + 1)
         with self._database.reading() as connection:
             found = [ScanRow(*row) for row in connection.execute(query)]

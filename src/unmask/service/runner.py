@@ -81,7 +81,9 @@ class Runner:
         duties += [(self._sweep, "sweep")]
         if self._settings.webhooks:
             duties += [(self._deliveries.send_due, "webhooks")]
-        targets = [(partial(self._repeat, duty), name) for duty, name in duties]
+        targets: list[tuple[Callable[[], None], str]] = [
+            (partial(self._repeat, duty), name) for duty, name in duties
+        ]
         targets += [(self._work, f"scan-{n}") for n in range(self._settings.workers)]
         for target, name in targets:
             thread = threading.Thread(target=target, name=f"unmask-{name}", daemon=True)
