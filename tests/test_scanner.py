@@ -19,7 +19,7 @@ from unmask.bundle import (
     shipped_folder,
     write_manifest,
 )
-from unmask.cli.scanning import summary
+from unmask.cli.scan_summary import summary
 from unmask.errors import AnalysisCrashed, InputNotFound, NotMedia
 from unmask.jobs import Job, scan_all
 from unmask.passes import first_pass

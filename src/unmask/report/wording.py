@@ -12,6 +12,7 @@ import math
 import unicodedata
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from typing import get_args
 
 from unmask.language import N_, _, local_number, ngettext
 from unmask.sentences import sentence

@@ -11,8 +11,8 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
-from fastapi.applications import TelemetryConfig
 from fastapi.responses import PlainTextResponse
+from fastapi.telemetry import TelemetryConfig
 from starlette.concurrency import run_in_threadpool
 
 from unmask.service import api, pages, problems, uploads
