@@ -24,7 +24,7 @@ from unmask.cli import explaining
 from unmask.cli.choosing import run_keyframes
 from unmask.cli.explain_crops import forged_samples, samples_in, spread
 from unmask.cli.explain_files import map_names
-from unmask.cli.scanning import RichBar, progress_bar
+from unmask.cli.progress import RichBar, progress_bar
 from unmask.datasets.loading import CropDataset
 from unmask.datasets.rows import VideoCoverage, VideoCrops
 from unmask.datasets.store import writing

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from unmask.bundle import Bundle, load_bundle, shipped_folder
-from unmask.cli.scanning import summary
+from unmask.cli.scan_summary import summary
 from unmask.evaluation.distortions import distorted
 from unmask.evaluation.survival import stressed
 from unmask.report.document import from_json, to_json
