@@ -26,7 +26,7 @@ _MIB = 2**20
 _EARLY = 20
 _PROGRAM = "from unmask.cli import main; main()"
 _KEEPING = (
-    "from unmask.cli import scanning\n"
+    "from unmask.cli.runs import scan as scanning\n"
     "kept, add = [], scanning._Done.add\n"
     "scanning._Done.add = lambda *a: (kept.append([a, bytes(2**19)]), add(*a))[1]\n" + _PROGRAM
 )
@@ -93,27 +93,27 @@ def main() -> None:
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--files", type=int, default=300)
-    given = parser.parse_args()
-    options = given.options.split()
+    value = parser.parse_args()
+    options = value.options.split()
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        if given.memory:
-            clips(root / "clips", given.files, given.clip)
-            early, late = memory(root / "clips", root / "store", options, keep=given.keep)
-            print(f"after {_EARLY}: {early:.0f} MiB; most until {given.files}: {late:.0f} MiB")
+        if value.memory:
+            clips(root / "clips", value.files, value.clip)
+            early, late = memory(root / "clips", root / "store", options, keep=value.keep)
+            print(f"after {_EARLY}: {early:.0f} MiB; most until {value.files}: {late:.0f} MiB")
             return
         print("| clips | workers | wall s | CPU s | CPU s a clip | store KiB a clip |")
         print("|---|---|---|---|---|---|")
-        for count in map(int, given.counts.split(",")):
-            for workers in given.workers.split(","):
+        for count in map(int, value.counts.split(",")):
+            for workers in value.workers.split(","):
                 shutil.rmtree(root / "clips", ignore_errors=True)
                 shutil.rmtree(root / "store", ignore_errors=True)
-                clips(root / "clips", count, given.clip)
+                clips(root / "clips", count, value.clip)
                 words = [*options, "--workers", workers]
                 wall, cpu = timed(root / "clips", root / "store", words)
                 size = sum(p.stat().st_size for p in (root / "store").rglob("*") if p.is_file())
-                told = f"{wall:.1f} | {cpu:.1f} | {cpu / count:.2f} | {size / count / 1024:.0f}"
-                print(f"| {count} | {workers} | {told} |", flush=True)
+                text = f"{wall:.1f} | {cpu:.1f} | {cpu / count:.2f} | {size / count / 1024:.0f}"
+                print(f"| {count} | {workers} | {text} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from unmask.cli.inputs import MEDIA_SUFFIXES
-from unmask.scanner import Scanner
+from unmask.scanner.scanner import Scanner
+from unmask.scanner.verdict import judge_video
 from unmask.settings import Limits, ScanSettings
 from unmask.values import ScanRecord, Verdict, Word
-from unmask.verdict import judge_video
 
 JOINS = (1, 2, 4, 8, 16, 32)
 DRAWS = 400
@@ -68,10 +68,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--seconds", type=float, default=3.0)
-    asked = parser.parse_args()
-    scanner, clips = scan_clips(asked.folders, asked.seconds)
+    request = parser.parse_args()
+    scanner, clips = scan_clips(request.folders, request.seconds)
     faces = [sum(v.probability is not None for v in clip) for clip in clips]
-    print(f"{len(clips)} clips, {sum(faces)} faces judged, {asked.seconds:g} s each\n")
+    print(f"{len(clips)} clips, {sum(faces)} faces judged, {request.seconds:g} s each\n")
     print("| clips joined | " + " | ".join(WORDS) + " | called forged, 95 % interval |")
     print("|---|" + "---|" * (len(WORDS) + 1))
     for count in (n for n in JOINS if n <= len(clips)):

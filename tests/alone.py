@@ -54,6 +54,6 @@ def _sent(value: Any) -> Any:
 def in_one_process() -> Iterator[None]:
     """Let the rooms that read many files do so here."""
     with pytest.MonkeyPatch.context() as patch:
-        for room in ("jobs", "datasets.cropping", "datasets.verify", "evaluation.sources"):
+        for room in ("scanner.batch", "crops.pipeline", "datasets.verify", "evaluation.sources"):
             patch.setattr(f"unmask.{room}.run_all", all_here)
         yield

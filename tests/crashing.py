@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from unmask.errors import ManifestError
-from unmask.workers import Tell
+from unmask.system.workers import Tell
 
 
 def start() -> int:

@@ -37,8 +37,8 @@ from PIL import Image
 from clips import picture, write_clip
 from unmask.errors import UnmaskError
 from unmask.settings import Limits
+from unmask.system.workers import Crashed, run_all
 from unmask.video import LumaPass, probe
-from unmask.workers import Crashed, run_all
 
 LIMITS = Limits(max_pixels=4_000_000, max_seconds=600)
 MEMORY_BYTES = 3 * 2**30
@@ -213,7 +213,7 @@ def run(numbers: list[int], *, seeds: Path, workers: int = 1) -> Iterator[dict[s
         )
         for place, reading in results:
             number, name, kind = what[place]
-            said = str(reading) if isinstance(reading, Crashed) else reading.said
+            text = str(reading) if isinstance(reading, Crashed) else reading.said
             frames = 0 if isinstance(reading, Crashed) else reading.frames
             Path(paths[place]).unlink()
             yield {
@@ -222,7 +222,7 @@ def run(numbers: list[int], *, seeds: Path, workers: int = 1) -> Iterator[dict[s
                 "kind": kind,
                 "verdict": verdict(reading, clean[name]),
                 "frames": frames,
-                "said": said[:300],
+                "said": text[:300],
             }
 
 
@@ -253,21 +253,21 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after")
     parser.add_argument("--results", type=Path, default=Path("out/fuzz.ndjson"))
     parser.add_argument("--keep", nargs=2, metavar=("NUMBER", "FILE"))
-    asked = parser.parse_args()
-    seeds = asked.results.with_suffix(".seeds")
-    if asked.keep:
+    request = parser.parse_args()
+    seeds = request.results.with_suffix(".seeds")
+    if request.keep:
         write_seeds(seeds)
-        Path(asked.keep[1]).write_bytes(mutated(int(asked.keep[0]), str(seeds))[2])
+        Path(request.keep[1]).write_bytes(mutated(int(request.keep[0]), str(seeds))[2])
         return 0
-    asked.results.parent.mkdir(parents=True, exist_ok=True)
+    request.results.parent.mkdir(parents=True, exist_ok=True)
     lines = []
-    if asked.results.exists():
-        lines = [json.loads(line) for line in asked.results.read_text().splitlines()]
-    done, end = {line["number"] for line in lines}, time.monotonic() + asked.seconds
-    waiting = [number for number in range(asked.files) if number not in done]
-    with asked.results.open("a") as file:
+    if request.results.exists():
+        lines = [json.loads(line) for line in request.results.read_text().splitlines()]
+    done, end = {line["number"] for line in lines}, time.monotonic() + request.seconds
+    waiting = [number for number in range(request.files) if number not in done]
+    with request.results.open("a") as file:
         for start in range(0, len(waiting), 300):
-            for line in run(waiting[start : start + 300], seeds=seeds, workers=asked.workers):
+            for line in run(waiting[start : start + 300], seeds=seeds, workers=request.workers):
                 lines.append(line)
                 file.write(json.dumps(line) + "\n")
                 file.flush()

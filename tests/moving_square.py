@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from unmask.stills import still
+from unmask.scanner.stills import still
 from unmask.values import BoxPath, Frame, Scan
 
 WIDTH, HEIGHT, FPS, SECONDS = 320, 180, 30, 62

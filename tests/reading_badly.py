@@ -8,7 +8,7 @@ import sys
 from types import ModuleType
 from typing import NoReturn
 
-from unmask.workers import Tell
+from unmask.system.workers import Tell
 
 
 class _Nothing:

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.detector import Detector
+from unmask.bundle.detector import Detector
 from unmask.errors import UnmaskError
-from unmask.files import write_text
-from unmask.language import in_language, language_of_environment
-from unmask.scanner import Scanner
+from unmask.language.translation import in_language, language_of_environment
+from unmask.scanner.scanner import Scanner
 from unmask.settings import ScanSettings
+from unmask.system.files import write_text
 from unmask.values import (
     SCHEMA_VERSION,
     BoxPath,
@@ -179,8 +179,8 @@ def scan(
 ) -> ScanResult | list[ScanResult | Failure]:
     """Scan a video, a picture, many files, or frames in memory.
 
-    A file is read in this process. Use `unmask scan` or `unmask.jobs.scan_all` for files that you
-    do not trust: these read each in a process of its own.
+    A file is read in this process. Use `unmask scan` or `unmask.scanner.batch.scan_all` for
+    files that you do not trust: these read each in a process of its own.
 
     Args:
         source: a path; a list of paths; or frames `(N, H, W, 3)` RGB uint8, `(H, W, 3)` for one

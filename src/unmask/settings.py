@@ -34,7 +34,7 @@ class Limits:
 
     Clean files stay far below each. Those of size are checked on headers, before anything is
     decoded. Those of time and memory hold in the worker processes of the command line and of
-    `jobs.scan_all`; `Scanner.scan`, which runs in its caller's process, leaves them to its caller.
+    `scanner.batch`; `Scanner.scan`, which runs in its caller's process, leaves them to its caller.
     """
 
     max_bytes: int = 32 * 2**30

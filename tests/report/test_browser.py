@@ -257,8 +257,8 @@ def test_key_frame_buttons_step_through_the_film(browser: Any, player: Any, scan
     dots = player.find_elements(By.CSS_SELECTOR, ".player-face:not([hidden]) a.dot")
     dots[2].click()
     player.find_element(By.CSS_SELECTOR, "button[data-go='1']").click()
-    wanted = scan.result.tracks[0].key_frames[3].pts_seconds
-    assert seconds(browser) == pytest.approx(wanted, abs=1 / FPS)
+    expected = scan.result.tracks[0].key_frames[3].pts_seconds
+    assert seconds(browser) == pytest.approx(expected, abs=1 / FPS)
 
 
 def test_another_face_brings_its_own_timeline(browser: Any, player: Any, scan: Scan) -> None:
@@ -360,7 +360,7 @@ def test_axe_finds_nothing(browser: Any, films: Path, name: str, scheme: str, wi
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
     browser.get((films / f"{name}.html").as_uri())
     browser.execute_script(Path(str(AXE)).read_text(encoding="utf-8"))
-    found = browser.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
-    assert [(v["id"], v["nodes"][0]["target"]) for v in found["violations"]] == []
+    result = browser.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
+    assert [(v["id"], v["nodes"][0]["target"]) for v in result["violations"]] == []
     wide = browser.execute_script("return document.documentElement.scrollWidth")
     assert wide <= width

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unmask.passes import first_pass
 from unmask.report.film import FilmStyle, draw_film
 from unmask.report.overlays import laid_over, write_maps
-from unmask.scanner import Scanner
+from unmask.scanner.passes import first_pass
+from unmask.scanner.scanner import Scanner
 from unmask.settings import ScanSettings
 from unmask.values import Scan
 
@@ -66,9 +66,9 @@ def test_where_the_network_did_not_look_the_crop_is_untouched() -> None:
     crop = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     saliency = np.zeros((8, 8), np.float32)
     saliency[:, 4:] = 1
-    made = laid_over(crop, saliency)
-    np.testing.assert_array_equal(made[:, :4], crop[:, :4])
-    assert (made[:, 4:] != crop[:, 4:]).any()
+    result = laid_over(crop, saliency)
+    np.testing.assert_array_equal(result[:, :4], crop[:, :4])
+    assert (result[:, 4:] != crop[:, 4:]).any()
 
 
 def with_sound(path: Path) -> Path:
@@ -105,7 +105,7 @@ def test_the_sound_is_copied_in_step(tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"out{suffix}"
     film = draw_film(first, scan, target, style=style, limits=scanner.settings.limits)
     assert film.silent is None
-    with av.open(str(target)) as made:
-        times = [float(f.time or 0.0) for f in made.decode(audio=0)]
+    with av.open(str(target)) as result:
+        times = [float(f.time or 0.0) for f in result.decode(audio=0)]
     assert times[0] == pytest.approx(0.0, abs=0.05)
     assert times[-1] == pytest.approx(1.8, abs=0.3)

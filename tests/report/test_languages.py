@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from unmask.language import Language, in_language
+from unmask.language.translation import Language, in_language
 from unmask.report.html import to_html, to_html_batch
 from unmask.values import ContentCredentials, Custody, Examination, Scan
 
@@ -43,11 +43,11 @@ class _Unmarked(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        for name in _READ_ALOUD & set(given):
-            self._look(given[name] or "")
+        value = dict(attrs)
+        for name in _READ_ALOUD & set(value):
+            self._look(value[name] or "")
         if tag not in _VOID:
-            classes = set((given.get("class") or "").split())
+            classes = set((value.get("class") or "").split())
             self._data_depth.append(tag in _DATA or bool(classes & _CLASSES))
 
     def handle_endtag(self, tag: str) -> None:
@@ -82,9 +82,9 @@ def whole(scan: Scan) -> Scan:
 
 
 def test_no_word_of_a_page_bypasses_the_catalogue(whole: Scan) -> None:
-    said = Examination("case", "analyst", "note")
+    examination = Examination("case", "analyst", "note")
     with in_language(Language("xx", _Marked())):
-        page = to_html_batch([whole, whole], [("bad.mp4", "it is empty")], examination=said)
+        page = to_html_batch([whole, whole], [("bad.mp4", "it is empty")], examination=examination)
     assert _Unmarked(page.replace("interview final.mp4", "")).words == []
 
 

@@ -19,13 +19,13 @@ pytest.importorskip("pyarrow", reason="needs pyarrow (extra `data`)")
 import pyarrow.parquet as pq
 
 from scan_records import JUDGED, scan_record, stored_row
-from unmask import files
 from unmask.errors import ManifestError, NotMedia
 from unmask.report.document import from_json
 from unmask.results.index import Choice
 from unmask.results.rows import Source, failed_row
 from unmask.results.store import ResultStore, writing
 from unmask.results.views import write_csv, write_json, write_parquet
+from unmask.system import files
 
 KILLABLE = Path(__file__).parent.parent / "killable_results.py"
 NAMES = ("a.mp4", "b.mp4", "c.mp4", "d.mp4", "e.mp4")
@@ -50,8 +50,8 @@ def test_what_is_stored_is_read_back_and_by_other_programs(tmp_path: Path) -> No
     store = ResultStore(tmp_path)
     records = [scan_record(name, n / 10 + 0.45) for n, name in enumerate(NAMES)]
     expected = {stored_row(each).result_id: each for each in records}
-    found = {result_id: from_json(text).results[0] for result_id, text in store.documents()}
-    assert found == expected
+    result = {result_id: from_json(text).results[0] for result_id, text in store.documents()}
+    assert result == expected
     assert [row.path for row in store.results()] == list(NAMES)
     assert len(store.shards()) == 3
     tables = {

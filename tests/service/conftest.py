@@ -62,8 +62,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     running: list[TestClient] = []
 
     def begin(**settings: Any) -> TestClient:
-        given = {"data": tmp_path / "data", "warm_up": False, **settings}
-        client = TestClient(create_app(ServiceSettings(**given)), base_url=BASE)
+        value = {"data": tmp_path / "data", "warm_up": False, **settings}
+        client = TestClient(create_app(ServiceSettings(**value)), base_url=BASE)
         client.__enter__()
         running.append(client)
         return client

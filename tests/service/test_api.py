@@ -196,9 +196,9 @@ def test_ready_comes_after_a_first_scan(start: Any) -> None:
 def test_a_detector_that_cannot_be_loaded_keeps_the_service_from_being_ready(start: Any) -> None:
     client = start(warm_up=True, detector="no-such-detector")
     for _ in range(100):
-        said = client.get("/health/ready").json()["detail"]
-        if said.startswith("The first scan failed"):
-            assert "no-such-detector" in said
+        text = client.get("/health/ready").json()["detail"]
+        if text.startswith("The first scan failed"):
+            assert "no-such-detector" in text
             return
         time.sleep(0.1)
-    pytest.fail(said)
+    pytest.fail(text)

@@ -114,10 +114,10 @@ def test_choosing_a_moment_moves_the_film_there(page: Any) -> None:
     page.execute_script(
         "arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true}))", dots[3]
     )
-    said = str(dots[3].get_attribute("aria-label"))
+    text = str(dots[3].get_attribute("aria-label"))
     until(page, lambda b: b.execute_script("return arguments[0].currentTime", video) > 0)
     at = page.execute_script("return arguments[0].currentTime", video)
-    minutes, seconds = said.partition(" at ")[2].partition(",")[0].split(":")
+    minutes, seconds = text.partition(" at ")[2].partition(",")[0].split(":")
     assert abs(at - (60 * int(minutes) + float(seconds))) < 1 / 25
 
 

@@ -29,10 +29,10 @@ def given(**values: object) -> Submission:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'queue.sqlite'}")
-    made.upgrade()
-    yield made
-    made.close()
+    result = Database(f"sqlite:///{tmp_path / 'queue.sqlite'}")
+    result.upgrade()
+    yield result
+    result.close()
 
 
 @pytest.fixture
@@ -157,8 +157,8 @@ def test_the_log_of_a_scan_is_in_order_and_goes_with_it(queue: Queue) -> None:
     queue.claim("w")
     queue.finish("w", scan.id, state="finished")
     queue.note(scan.id, "result read")
-    said = [what for _, what in queue.history(scan.id)]
-    assert said == [
+    text = [what for _, what in queue.history(scan.id)]
+    assert text == [
         f"received, SHA-256 {'0' * 64}",
         "scan begun, attempt 1",
         "scan finished",

@@ -34,10 +34,10 @@ class Server:
         words = [sys.executable, "-c", PROGRAM.format(data=str(data))]
         self.process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
-        said = self.process.stderr.readline()
-        found = re.search(r"http://127\.0\.0\.1:\d+", said)
-        assert found, said
-        self.client = httpx.Client(base_url=found[0], timeout=30, trust_env=False)
+        text = self.process.stderr.readline()
+        result = re.search(r"http://127\.0\.0\.1:\d+", text)
+        assert result, text
+        self.client = httpx.Client(base_url=result[0], timeout=30, trust_env=False)
 
     def kill(self) -> None:
         self.process.kill()
@@ -46,13 +46,13 @@ class Server:
     def children(self) -> list[int]:
         """Return the processes that scan; multiprocessing's own helper is none of them."""
         path = Path(f"/proc/{self.process.pid}/task")
-        found = []
+        numbers = []
         for task in path.iterdir():
             for pid in (task / "children").read_text(encoding="utf-8").split():
                 words = Path(f"/proc/{pid}/cmdline").read_bytes()
                 if b"spawn_main" in words or b"unmask" in words:
-                    found.append(int(pid))
-        return found
+                    numbers.append(int(pid))
+        return numbers
 
     def working(self) -> int:
         """Wait for a process that scans and return it."""

@@ -281,8 +281,8 @@ class TestFileHandling:
 
     def test_v5_4_1_answers_name_files_themselves(self, client: Any) -> None:
         scan_id = submit(client, 'a"\r\nSet-Cookie: b.mp4').json()["id"]
-        given = client.get(f"/v1/scans/{scan_id}/media").headers
-        assert "set-cookie" not in given
+        value = client.get(f"/v1/scans/{scan_id}/media").headers
+        assert "set-cookie" not in value
 
     def test_v5_uploads_are_readable_by_the_service_alone(
         self, client: Any, tmp_path: Path

@@ -71,11 +71,11 @@ def test_other_spellings_of_this_machine_are_refused(host: str) -> None:
 def test_one_private_address_of_several_is_enough_to_refuse(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = [
+    result = [
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443))
         for address in ("93.184.215.14", "10.0.0.1")
     ]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: result)
     with pytest.raises(Refused, match="not on the public internet"):
         public_address("rebound.example", 443)
 
@@ -147,10 +147,10 @@ def waiting(database: Database) -> list[tuple[int, float]]:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'hooks.sqlite'}")
-    made.upgrade()
-    yield made
-    made.close()
+    result = Database(f"sqlite:///{tmp_path / 'hooks.sqlite'}")
+    result.upgrade()
+    yield result
+    result.close()
 
 
 def test_a_webhook_is_signed_as_its_receiver_checks_it(database: Database, receiver: Any) -> None:
@@ -206,9 +206,9 @@ def test_the_end_of_a_scan_is_told_without_names_or_scores(start: Any, receiver:
         if Receiver.taken:
             break
         time.sleep(0.1)
-    told = json.loads(Receiver.taken[0][1])
-    assert told["type"] == "scan.ended"
-    assert told["data"] == {"id": scan["id"], "state": "finished"}
+    text = json.loads(Receiver.taken[0][1])
+    assert text["type"] == "scan.ended"
+    assert text["data"] == {"id": scan["id"], "state": "finished"}
 
 
 def test_without_a_secret_no_webhook_is_accepted(client: Any) -> None:

@@ -18,8 +18,8 @@ from PIL import Image
 from clips import number_in, picture, remux, write_clip
 from unmask.settings import Limits
 from unmask.video import LumaFrame, LumaPass, probe, read_frames
-from unmask.video.account import Packets, gaps
-from unmask.video.messages import Message
+from unmask.video.damage_account import Packets, gaps
+from unmask.video.ffmpeg_messages import Message
 from unmask.video.nal import is_overwritten
 
 LIMITS = Limits()

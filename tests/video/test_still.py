@@ -63,8 +63,8 @@ def test_rows_that_a_png_lacks_are_counted(tmp_path: Path, there: int) -> None:
 def test_a_png_whose_data_fails_its_checksum_is_told(tmp_path: Path) -> None:
     data = bytearray(zlib.compress(filtered(picture(5, SIZE)), 0))
     data[len(data) // 2] ^= 1
-    told = png.missing(io.BytesIO(png_of(bytes(data), SIZE)))
-    assert told == ("rows that are damaged or do not fit their checksum",)
+    text = png.list_missing(io.BytesIO(png_of(bytes(data), SIZE)))
+    assert text == ("rows that are damaged or do not fit their checksum",)
     (tmp_path / "flipped.png").write_bytes(png_of(bytes(data), SIZE))
     with pytest.raises(DecodeError, match="broken data stream"):
         reasons(tmp_path / "flipped.png")
@@ -81,7 +81,7 @@ def test_nothing_is_told_of_a_whole_png(width: int, height: int, mode: str, leve
     written = io.BytesIO()
     pixels.save(written, "PNG", compress_level=level)
     written.seek(0)
-    assert png.missing(written) == ()
+    assert png.list_missing(written) == ()
 
 
 @given(width=st.integers(1, 20), height=st.integers(1, 20), bits=st.sampled_from([1, 4, 8]))
@@ -106,10 +106,10 @@ def test_the_rows_of_interlaced_pictures_are_those_of_their_passes(
     for number in range(1, 8):
         columns = [int((row == number).sum()) for row in drawn if (row == number).any()]
         size += sum(1 + (count * bits + 7) // 8 for count in columns)
-    for there, said in ((size, 0), (size - 1, 1)):
+    for there, text in ((size, 0), (size - 1, 1)):
         rows = zlib.compress(bytes(there))
         data = png_of(rows, (width, height), depth=bits, colour=0, interlaced=1)
-        assert len(png.missing(io.BytesIO(data))) == said
+        assert len(png.list_missing(io.BytesIO(data))) == text
 
 
 def animation(path: Path, frames: int) -> bytes:
@@ -142,9 +142,9 @@ def test_of_many_damaged_frames_a_few_are_named() -> None:
     data = zlib.compress(b"\0" * 10)
     frames = (frame + chunk(b"fdAT", bytes(4) + data)) * 50
     file = png.SIGNATURE + chunk(b"IHDR", head) + chunk(b"acTL", bytes((0, 0, 0, 50, 0, 0, 0, 0)))
-    said = png.missing(io.BytesIO(file + frames + chunk(b"IEND", b"")))
-    assert len(said) == 6
-    assert said[-1] == "rows of 45 more frames"
+    text = png.list_missing(io.BytesIO(file + frames + chunk(b"IEND", b"")))
+    assert len(text) == 6
+    assert text[-1] == "rows of 45 more frames"
 
 
 def test_what_other_threads_print_is_no_damage_of_a_tiff(tmp_path: Path) -> None:

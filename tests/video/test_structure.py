@@ -12,7 +12,7 @@ from clips import write_clip
 from unmask.errors import LimitExceeded, NotMedia
 from unmask.settings import Limits
 from unmask.video import LumaPass, probe
-from unmask.video.account import gaps
+from unmask.video.damage_account import gaps
 from unmask.video.ebml import check_tags
 from unmask.video.structure import why_broken
 

@@ -8,11 +8,6 @@ from typing import Annotated
 import typer
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(serve)
-
-
 def serve(  # noqa: PLR0917 - the parameters are the options
     host: Annotated[
         str, typer.Option(help="Address to listen on; one that others reach needs --keys.")

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from unmask.faces.appearance import look_at
 from unmask.faces.association import Sighting, gap_ratio, link, side
-from unmask.faces.crops import cut_square, square_around
 from unmask.faces.detector import FaceDetector
 from unmask.faces.open_track import OpenTrack, Seen, is_crowded, is_part, may_be_hidden
-from unmask.stages import stage
+from unmask.faces.squares import cut_square, square_around
+from unmask.system.stages import stage
 from unmask.values import Box, Face, FaceTrack
 
 _MAX_MISSES = 1
@@ -208,13 +208,13 @@ class Tracker:
 
     def _quick_search(self, picture: NDArray[np.uint8], now: float) -> list[Face]:
         """Look for some faces only, when it is not the turn of all."""
-        wanted = "known faces"
+        kind = "known faces"
         if self._last_turn is None or now - self._last_turn >= self._every - 1e-6:
-            wanted = _SEARCHES[self._turns % len(_SEARCHES)]
+            kind = _SEARCHES[self._turns % len(_SEARCHES)]
             self._turns, self._last_turn = self._turns + 1, now
-        if wanted == "large faces":
+        if kind == "large faces":
             return self._detector.detect(picture, smallest_px=_LARGE_FACE_PX)
-        if wanted == "known faces" and self._open:
+        if kind == "known faces" and self._open:
             near = [_as_box(track.predicted(now)) for track in self._open]
             return self._detector.detect(picture, near)
         return []

@@ -17,15 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from unmask.bundle import Preprocessing
+from unmask.bundle.framing import face_square
+from unmask.bundle.manifest import Preprocessing
 from unmask.explain.methods import TITLES
-from unmask.faces.framing import face_square
-from unmask.files import write_whole
-from unmask.passes import FirstPass, Progress
 from unmask.report.pictures import overlay
 from unmask.report.sound import Sound
 from unmask.report.wording import NOT_MEASURED, percent
+from unmask.scanner.passes import FirstPass, Progress
 from unmask.settings import Limits
+from unmask.system.files import write_whole
 from unmask.values import Box, FaceTrack, KeyFrame, KeyFramePicture, Scan, TrackResult
 from unmask.video import read_frames
 from unmask.video.source import open_container
@@ -159,27 +159,27 @@ def _draw_face(
 ) -> None:
     """Draw one face: its map, its box, its number and score."""
     picture = face.pictures.get(key.frame_index)
-    found = [m for m in picture.maps if m.method == style.method] if picture else []
-    if found and found[0].empty is None:
-        _lay_over(canvas, overlay(found[0].values), face_square(box, style.crop))
+    maps = [m for m in picture.maps if m.method == style.method] if picture else []
+    if maps and maps[0].empty is None:
+        _lay_over(canvas, overlay(maps[0].values), face_square(box, style.crop))
     colour = _COLOURS[(face.track.id - 1) % len(_COLOURS)]
     thickness = max(2, canvas.height // 240)
     ImageDraw.Draw(canvas).rectangle(box, outline=colour, width=thickness)
-    text = f"{_verdict(face)}; {_said(key)}"
+    text = f"{_verdict(face)}; {_describe_score(key)}"
     _label(canvas, (box[0], box[1]), text, colour)
 
 
 def _verdict(face: _Drawn) -> str:
     """Put the verdict on a face into words, with its range."""
     verdict = face.result.verdict
-    said = f"face {face.track.id}: {verdict.word}"
+    text = f"face {face.track.id}: {verdict.word}"
     if verdict.interval is None:
-        return said
+        return text
     low, high = map(percent, verdict.interval)
-    return f"{said}, {low} to {high}".replace("\u00a0", " ")  # the font has no such space
+    return f"{text}, {low} to {high}".replace("\u00a0", " ")  # the font has no such space
 
 
-def _said(key: KeyFrame) -> str:
+def _describe_score(key: KeyFrame) -> str:
     """Put the score of a key frame into words, with why it does not count where it does not."""
     if key.probability is None:
         return f"nearest key frame {NOT_MEASURED}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from unmask.language import N_
+from unmask.language.translation import N_
 from unmask.values import VideoInfo
 
 _CODECS = frozenset(["h264", "vp8", "vp9", "av1"])

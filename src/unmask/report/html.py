@@ -22,14 +22,14 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup, escape
 
-from unmask import language
-from unmask.files import write_text
+from unmask.language import translation
+from unmask.language.sentences import sentence
 from unmask.report import page, wording
 from unmask.report.charts import LINE_WIDTH, PLOT_HEIGHT, PLOT_TOP
 from unmask.report.film_link import NO_FILM, film_link
 from unmask.report.summary import Row, Summary, failure_row, row, summary
 from unmask.report.views import ReportView, report_view
-from unmask.sentences import sentence
+from unmask.system.files import write_text
 from unmask.values import Examination, Scan
 
 FILES_ON_ONE_PAGE = 10
@@ -162,10 +162,10 @@ def to_html_batch(
     Returns:
         A complete HTML document.
     """
-    made = Page(place, examination=examination)
+    html = Page(place, examination=examination)
     for number, scan in enumerate(scans):
-        made.add(scan, number)
-    return made.html(failures)
+        html.add(scan, number)
+    return html.html(failures)
 
 
 def article(
@@ -195,24 +195,24 @@ def asset(name: str) -> str:
 
 def _text(english: str, /, **values: object) -> Markup:
     """Return a text of the catalogue for a template; its values are escaped and made visible."""
-    return _escaped(language._(english), values)
+    return _escaped(translation._(english), values)
 
 
 def _plural(one: str, many: str, count: int, /, **values: object) -> Markup:
-    chosen = language.language().catalogue.ngettext(one, many, count)
+    chosen = translation.language().catalogue.ngettext(one, many, count)
     return _escaped(chosen, {"count": count, **values})
 
 
 def _escaped(text: str, values: dict[str, object]) -> Markup:
-    shown = {name: page.shown(value) for name, value in values.items()}
+    shown = {name: page.make_visible(value) for name, value in values.items()}
     return escape(text).format(**shown)
 
 
 @cache
 def environment() -> jinja2.Environment:
     """Return where templates come from, everything escaped."""
-    made = page.environment("unmask.report")
-    made.filters.update(
+    templates = page.environment("unmask.report")
+    templates.filters.update(
         number=wording.number,
         percent=wording.percent,
         clock=wording.clock,
@@ -224,7 +224,7 @@ def environment() -> jinja2.Environment:
         rate=wording.rate,
         rate_basis=wording.rate_basis,
         range_note=wording.range_note,
-        decided=wording.decided,
+        decided=wording.describe_decision,
         misses=wording.misses,
         moment=wording.moment,
         credential_text=wording.credential_text,
@@ -233,13 +233,13 @@ def environment() -> jinja2.Environment:
         sentence=sentence,
         compact_json=lambda value: json.dumps(value, separators=(",", ":")),
     )
-    made.globals.update(
+    templates.globals.update(
         _=_text,
         ngettext=_plural,
-        language=language.language,
+        language=translation.language,
         verdict_text=wording.verdict_text,
         plot_top=PLOT_TOP,
         plot_height=PLOT_HEIGHT,
         line_width=LINE_WIDTH,
     )
-    return made
+    return templates

@@ -15,7 +15,7 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup
 
-from unmask.language import _
+from unmask.language.translation import _
 from unmask.report import wording
 
 
@@ -54,13 +54,13 @@ def environment(package: str) -> jinja2.Environment:
         loader=jinja2.PackageLoader(package, "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=shown,
+        finalize=make_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
 
 
-def shown(value: object) -> object:
+def make_visible(value: object) -> object:
     """Make a value that a template writes visible; None is never an empty place."""
     if value is None:
         return _(wording.NOT_MEASURED)

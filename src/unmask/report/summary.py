@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unmask.language import _, ngettext
+from unmask.language.sentences import sentence
+from unmask.language.translation import _, ngettext
 from unmask.report.views import suspicion
 from unmask.report.wording import local_word
-from unmask.sentences import sentence
 from unmask.values import ScanRecord, Word
 
 ORDER: tuple[Word, ...] = (
@@ -125,10 +125,10 @@ class Summary:
     def counts(self) -> tuple[str, ...]:
         """How many files got each word, and how many could not be scanned."""
         words = Counter(row.word for row in self.rows)
-        said = [f"{words[word]} {local_word(word)}" for word in ORDER if words[word]]
+        text = [f"{words[word]} {local_word(word)}" for word in ORDER if words[word]]
         if words[None]:
-            said.append(_("{count} not scanned", count=words[None]))
-        return tuple(said)
+            text.append(_("{count} not scanned", count=words[None]))
+        return tuple(text)
 
     @property
     def words(self) -> tuple[str, ...]:

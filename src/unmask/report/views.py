@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from unmask.explain.methods import OF_FEATURES, TITLES
-from unmask.explain.regions import in_words
-from unmask.language import _
+from unmask.explain.regions import describe_regions
+from unmask.language.sentences import sentence
+from unmask.language.translation import _
 from unmask.report.charts import CurveChart, Dot, Timeline, curve_chart, timeline
 from unmask.report.film_link import NO_FILM, FilmLink
 from unmask.report.pictures import jpeg_uri, overlay_uri
-from unmask.sentences import sentence
 from unmask.values import (
     BoxPath,
     KeyFrame,
@@ -275,7 +275,7 @@ def _map(saliency: SaliencyMap, method: MethodView, view: str | None) -> MapView
         return MapView(method.place, method.title, None, words)
     words = _("regions not measured")
     if saliency.regions is not None:
-        words = ", ".join(sentence(each) for each in in_words(saliency.regions).split(", "))
+        words = ", ".join(sentence(each) for each in describe_regions(saliency.regions).split(", "))
     if view is not None and saliency.method in OF_FEATURES:
         words = _("{view} view: {words}", view=view, words=words)
     return MapView(method.place, method.title, overlay_uri(saliency.values), words)

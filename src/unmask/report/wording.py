@@ -1,7 +1,7 @@
 """How the report says things: verdicts in plain language, numbers with units, hostile text.
 
 One place for words keeps the page from promising more than the numbers carry. They are said in the
-language in force (`unmask.language`). Text from a file
+language in force (`unmask.language.translation`). Text from a file
 (names, metadata) is untrusted: `visible` turns every character that does not show itself into an
 escape that does. `html` hands these functions to its templates.
 """
@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import get_args
 
-from unmask.language import N_, _, local_number, ngettext
-from unmask.sentences import sentence
+from unmask.language.sentences import sentence
+from unmask.language.translation import N_, _, local_number, ngettext
 from unmask.values import UNSEEN, ConformalAnswer, CredentialState, ScanRecord, Verdict, Word
 
 NOT_MEASURED = N_("not measured")
@@ -249,26 +249,26 @@ def statements(verdict: Verdict) -> tuple[str, ...]:
     >>> print(statements(verdict)[0].replace("\xa0", " "))
     likelihood ratio 3.2 (weak support for fake); the data support 1/100 to 10
     """
-    made = []
+    lines = []
     ratio, answer = verdict.likelihood, verdict.answer
     if ratio is not None:
         low, high = times(ratio.log10_lower), times(ratio.log10_upper)
         at_end = ratio.log10 in {ratio.log10_lower, ratio.log10_upper} and ratio.log10 != 0
-        said = _(
+        text = _(
             "likelihood ratio {ratio} ({words}); the data support {low} to {high}",
             ratio=times(ratio.log10),
             words=sentence(ratio.words),
             low=low,
             high=high,
         )
-        said += _("; it may be further from 1") if at_end else ""
-        made.append(said + (_("; fitted on single crops") if ratio.of_single_crops else ""))
+        text += _("; it may be further from 1") if at_end else ""
+        lines.append(text + (_("; fitted on single crops") if ratio.of_single_crops else ""))
     if answer is not None:
-        made.append(_ruled_out(answer))
+        lines.append(_ruled_out(answer))
     if verdict.out_of_range is not None:
         beyond = sentence(verdict.out_of_range)
-        made.append(_("outside the calibration data: {beyond}", beyond=beyond))
-    return tuple(made)
+        lines.append(_("outside the calibration data: {beyond}", beyond=beyond))
+    return tuple(lines)
 
 
 def comparison(verdict: Verdict) -> str | None:
@@ -360,7 +360,7 @@ def _is_cut_off(verdict: Verdict) -> bool:
     return any(math.isclose(a, b, abs_tol=1e-6) for a in verdict.interval for b in ends)
 
 
-def decided(verdict: Verdict) -> str | None:
+def describe_decision(verdict: Verdict) -> str | None:
     """Say which face decides for a video of several, and why; None for one face or none."""
     if verdict.faces_judged is None or verdict.faces_judged < 2:
         return None
@@ -380,7 +380,7 @@ def misses(result: ScanRecord) -> str | None:
     if result.verdict.word not in ("little evidence", "inconclusive") or not rates:
         return None
     tested = sorted((r for r in rates if r.missed is not None), key=lambda r: -(r.missed or 0.0))
-    said = []
+    parts = []
     if tested:
         listed = ", ".join(
             _(
@@ -391,10 +391,10 @@ def misses(result: ScanRecord) -> str | None:
             )
             for r in tested
         )
-        said.append(_("little evidence is what it gave to these: {listed}", listed=listed))
+        parts.append(_("little evidence is what it gave to these: {listed}", listed=listed))
     if untested := [sentence(r.method) for r in rates if r.missed is None]:
-        said.append(_("no figure for: {listed}", listed=", ".join(untested)))
-    return "; ".join(said)
+        parts.append(_("no figure for: {listed}", listed=", ".join(untested)))
+    return "; ".join(parts)
 
 
 def _ruled_out(answer: ConformalAnswer) -> str:

@@ -79,23 +79,23 @@ class KnownFiles:
 
     def result(self, result_id: str) -> Outcome | None:
         """Return what is known of a result; None where there is none."""
-        found = self._db.execute(
+        result = self._db.execute(
             "SELECT failed, finding, complete, probability, version, error_kind FROM results "
             "WHERE result_id = ?",
             (result_id,),
         ).fetchone()
-        if found is None:
+        if result is None:
             return None
-        failed, finding, complete, *rest = found
+        failed, finding, complete, *rest = result
         return Outcome(bool(failed), bool(finding), bool(complete), *rest)
 
     def content_at(self, source: Source) -> str | None:
         """Return the SHA-256 of a file that has not changed since it was seen; else None."""
-        found = self._db.execute(
+        result = self._db.execute(
             "SELECT sha256 FROM paths WHERE absolute_path = ? AND size_bytes = ? AND mtime_ns = ?",
             (source.absolute_path, source.size_bytes, source.mtime_ns),
         ).fetchone()
-        return None if found is None else str(found[0])
+        return None if result is None else str(result[0])
 
     def has_size(self, size_bytes: int) -> bool:
         """Tell whether some known file has this size: only such a one can have the same content."""
@@ -106,8 +106,8 @@ class KnownFiles:
         """Yield every path with its content, sorted."""
         names = ("absolute_path", "path", "size_bytes", "mtime_ns", "sha256")
         query = f"SELECT {', '.join(names)} FROM paths ORDER BY absolute_path"  # noqa: S608 - ours
-        for found in self._db.execute(query):
-            yield dict(zip(names, found, strict=True))
+        for result in self._db.execute(query):
+            yield dict(zip(names, result, strict=True))
 
 
 @dataclass(frozen=True)
@@ -223,18 +223,18 @@ class Ranking:
             "SELECT 1 FROM files WHERE result_id = ? AND NOT failed "
             "AND (? IS NULL OR probability >= ?) AND (? IS NULL OR word = ?)"
         )
-        given = (result_id, choice.above, choice.above, choice.word, choice.word)
-        return self._db.execute(query, given).fetchone() is not None
+        value = (result_id, choice.above, choice.above, choice.word, choice.word)
+        return self._db.execute(query, value).fetchone() is not None
 
     def other_paths(self, row: FileRow) -> tuple[str, ...]:
         """Return where else the same content was seen."""
         query = "SELECT path FROM paths WHERE sha256 = ? AND absolute_path != ? ORDER BY path"
-        found = self._db.execute(query, (row.sha256, row.absolute_path))
-        return tuple(path for (path,) in found)
+        result = self._db.execute(query, (row.sha256, row.absolute_path))
+        return tuple(path for (path,) in result)
 
-    def _select(self, where: str, **given: object) -> Iterator[FileRow]:
+    def _select(self, where: str, **value: object) -> Iterator[FileRow]:
         query = f"SELECT row FROM files WHERE {where}"  # noqa: S608 - our own words
-        for (text,) in self._db.execute(query, given):
+        for (text,) in self._db.execute(query, value):
             yield row_from(json.loads(text))
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Literal
 
 from unmask.errors import InputError, UnmaskError
-from unmask.files import naming, write_whole
 from unmask.report.document import from_json, to_line
 from unmask.results.rows import FileRow, Outcome
+from unmask.system.files import name_full_disk, write_whole
 from unmask.values import SCHEMA_VERSION, Failure, ScanDocument, ScanRecord
 
 Format = Literal["ndjson", "csv"]
@@ -97,7 +97,7 @@ class LineFile:
             return
         end = os.fstat(self._file).st_size
         rest = memoryview(line.encode())
-        with naming(self.path):
+        with name_full_disk(self.path):
             try:
                 while rest:
                     rest = rest[os.write(self._file, rest) :]

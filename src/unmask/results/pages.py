@@ -14,13 +14,13 @@ from pathlib import Path, PurePath
 
 from markupsafe import Markup
 
-from unmask.files import write_text
 from unmask.report import page, wording
 from unmask.report.document import from_json
 from unmask.report.html import to_html
 from unmask.results.index import Choice, Ranking
 from unmask.results.rows import FileRow
 from unmask.results.store import ResultStore
+from unmask.system.files import write_text
 from unmask.values import Scan
 
 _PAGES = "pages"

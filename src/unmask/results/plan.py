@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unmask.files import file_sha256
 from unmask.results.index import KnownFiles
 from unmask.results.rows import Judged, Outcome, Source
+from unmask.system.files import file_sha256
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def plan(paths: Sequence[str], known: KnownFiles, judged: Judged, retry: Retry) 
         judged: what they are to be judged with.
         retry: which failures are tried again.
     """
-    made = Plan()
+    result = Plan()
     sizes = Counter(size for path in paths if (size := _regular_size(path)) is not None)
     first: dict[str, int] = {}
     for place, path in enumerate(paths):
@@ -64,19 +64,19 @@ def plan(paths: Sequence[str], known: KnownFiles, judged: Judged, retry: Retry) 
         if content is None and _may_be_copy(path, known, sizes):
             content = content_sha256(path)
             if content is not None and known.result(judged.result_id(content)) is not None:
-                made.moved.append((source, content))
+                result.moved.append((source, content))
         if content is None:
-            made.scan.append(place)
+            result.scan.append(place)
             continue
         outcome = known.result(judged.result_id(content))
         if outcome is not None and not retry.wants(outcome):
-            made.stored[place] = outcome
+            result.stored[place] = outcome
         elif content in first:
-            made.copies[place] = first[content]
+            result.copies[place] = first[content]
         else:
             first[content] = place
-            made.scan.append(place)
-    return made
+            result.scan.append(place)
+    return result
 
 
 def content_sha256(path: str) -> str | None:
@@ -96,7 +96,7 @@ def _may_be_copy(path: str, known: KnownFiles, sizes: Counter[int]) -> bool:
 
 def _regular_size(path: str) -> int | None:
     try:
-        found = os.stat(path)  # noqa: PTH116 - no path at all may be named, too
+        result = os.stat(path)  # noqa: PTH116 - no path at all may be named, too
     except (OSError, ValueError):
         return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
+    return result.st_size if stat.S_ISREG(result.st_mode) else None

@@ -65,10 +65,10 @@ class Source:
         """Look at a file."""
         absolute = unicode_text(os.path.abspath(path))  # noqa: PTH100 - keeps links as given
         try:
-            found = os.stat(path)  # noqa: PTH116 - no path at all may be named, too
+            result = os.stat(path)  # noqa: PTH116 - no path at all may be named, too
         except (OSError, ValueError):
             return cls(unicode_text(path), absolute, None, None)
-        return cls(unicode_text(path), absolute, found.st_size, found.st_mtime_ns)
+        return cls(unicode_text(path), absolute, result.st_size, result.st_mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -352,7 +352,7 @@ def failed_row(
         version: of the program.
     """
     empty: dict[str, Any] = {each.name: None for each in fields(FileRow)}
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         "result_id": judged.result_id(sha256 or f"unread {source.absolute_path}"),
         "sha256": sha256,
         **asdict(source),
@@ -367,7 +367,7 @@ def failed_row(
         "error": unicode_text(error.message),
         "hint": unicode_text(error.hint),
     }
-    return FileRow(**empty | given)
+    return FileRow(**empty | values)
 
 
 def track_rows(record: ScanRecord, row: FileRow) -> list[TrackRow]:

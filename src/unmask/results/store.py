@@ -36,7 +36,6 @@ import pyarrow.parquet as pq
 
 from unmask.datasets.parquet import batches
 from unmask.errors import ManifestError, UnmaskError
-from unmask.files import drop_partials, naming, write_text, write_whole
 from unmask.report.document import from_json, to_json
 from unmask.results.index import KnownFiles, Ranking, row_from
 from unmask.results.rows import (
@@ -50,6 +49,7 @@ from unmask.results.rows import (
     schema_of,
     track_rows,
 )
+from unmask.system.files import drop_partials, name_full_disk, write_text, write_whole
 from unmask.values import SCHEMA_VERSION, ScanDocument, ScanRecord
 
 Item = TypeVar("Item")
@@ -270,7 +270,7 @@ class StoreWriter(ResultStore):
         building = self.folder / _BUILDING
         target = self.folder / "shards" / f"{number:05d}"
         shutil.rmtree(building, ignore_errors=True)
-        with naming(target):
+        with name_full_disk(target):
             try:
                 building.mkdir()
                 _write_shard(building, pieces)
@@ -449,12 +449,12 @@ def _flush(path: Path) -> None:
 def _check_version(folder: Path) -> None:
     hint = "make one with `unmask scan FILES -o FOLDER`"
     try:
-        found = json.loads((folder / "store.json").read_text(encoding="utf-8"))["result_store"]
+        result = json.loads((folder / "store.json").read_text(encoding="utf-8"))["result_store"]
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ManifestError(f"{str(folder)!r} is no result store", hint=hint) from error
-    if found != STORE_VERSION:
+    if result != STORE_VERSION:
         raise ManifestError(
-            f"{str(folder)!r} is a result store of version {found}, this program reads "
+            f"{str(folder)!r} is a result store of version {result}, this program reads "
             f"{STORE_VERSION}",
             hint="read it with the version of the program that made it, or begin a new store",
         )

@@ -14,11 +14,11 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from unmask.files import write_whole
 from unmask.results.index import Choice, Ranking
 from unmask.results.lines import CSV_COLUMNS, csv_text
 from unmask.results.rows import FileRow, schema_of
 from unmask.results.store import ResultStore, write_rows
+from unmask.system.files import write_whole
 from unmask.values import SCHEMA_VERSION, Failure
 
 OTHER_PATHS = "other_paths"

@@ -204,8 +204,8 @@ def _check_webhook(service: Service, owner: Owner, url: str | None) -> None:
     if url is None:
         return
     if not service.settings.webhooks or owner.key is None or owner.key.webhook_secret is None:
-        said = "This key has no webhook_secret, so no webhook can be signed."
-        raise Problem(422, "webhook-address", said)
+        text = "This key has no webhook_secret, so no webhook can be signed."
+        raise Problem(422, "webhook-address", text)
     check_address(url)
 
 
@@ -258,18 +258,18 @@ async def scan_events(scan_id: ScanId, service: ServiceHere, owner: OwnerHere) -
 
 
 async def _events(service: Service, owner: Owner, scan_id: str) -> AsyncIterator[str]:
-    before, said = None, time.monotonic()
+    before, text = None, time.monotonic()
     while True:
         row = await run_in_threadpool(service.queue.get, owner.name, scan_id)
         if row is None:
             yield "event: deleted\ndata: {}\n\n"
             return
         if row != before:
-            before, said = row, time.monotonic()
+            before, text = row, time.monotonic()
             kind = "ended" if row.ended else "progress"
             yield f"event: {kind}\ndata: {status_of(row).model_dump_json()}\n\n"
-        elif time.monotonic() - said > _KEEP_ALIVE_SECONDS:
-            said = time.monotonic()
+        elif time.monotonic() - text > _KEEP_ALIVE_SECONDS:
+            text = time.monotonic()
             yield ": still there\n\n"
         if row.ended:
             return

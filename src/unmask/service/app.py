@@ -110,10 +110,10 @@ def _describe_results(app: FastAPI) -> None:
     describe = app.openapi
 
     def described() -> dict[str, Any]:
-        made = describe()
-        if "ScanDocument" not in made["components"]["schemas"]:
-            api.add_result_schema(made, result_schema())
-        return made
+        values = describe()
+        if "ScanDocument" not in values["components"]["schemas"]:
+            api.add_result_schema(values, result_schema())
+        return values
 
     app.openapi = described  # type: ignore[method-assign]
 

@@ -65,7 +65,7 @@ class Guard:
 
         started = False
 
-        async def told(message: Message) -> None:
+        async def text(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
@@ -77,26 +77,26 @@ class Guard:
 
         refused = self._refusal(scope["method"], Headers(scope=scope))
         if refused is not None:
-            await refused.answer()(scope, receive, told)
+            await refused.answer()(scope, receive, text)
             return
         try:
-            await self._app(scope, receive, told)
+            await self._app(scope, receive, text)
         except Exception:
             _log.exception("a fault while %s was answered", scope["method"])
             if started:
                 raise
             fault = Problem(500, "fault", "The service failed. Its log says why.")
-            await fault.answer()(scope, receive, told)
+            await fault.answer()(scope, receive, text)
 
     def _refusal(self, method: str, headers: Headers) -> Problem | None:
         host = headers.get("host", "")
         name = urlsplit(f"//{host}").hostname if _is_plain(host) else None
         if not self._any_host and name not in self._hosts:
-            said = "This service does not go by the name in the Host header."
-            return Problem(421, "wrong-host", said)
+            text = "This service does not go by the name in the Host header."
+            return Problem(421, "wrong-host", text)
         if method not in _SAFE and _is_from_elsewhere(headers, host):
-            said = "Requests from other sites are refused. Open this service's own page."
-            return Problem(403, "cross-site", said)
+            text = "Requests from other sites are refused. Open this service's own page."
+            return Problem(403, "cross-site", text)
         return None
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:

@@ -42,13 +42,13 @@ class Received:
     """What it is, by its content."""
 
 
-def clean_name(given: str) -> str:
+def clean_name(text: str) -> str:
     r"""Return a file's name without folders, of a length that can be stored.
 
     >>> clean_name("..\\..\\a/b/../clip.mp4")
     'clip.mp4'
     """
-    last = given.replace("\\", "/").rsplit("/", 1)[-1].replace("\x00", "").strip()
+    last = text.replace("\\", "/").rsplit("/", 1)[-1].replace("\x00", "").strip()
     name = last.encode("utf-8", "backslashreplace").decode("utf-8")[-_NAME_CHARACTERS:]
     return _UNNAMED if name in {"", ".", ".."} else name
 
@@ -66,8 +66,8 @@ def checked_type(head: bytes) -> str:
     """
     kind = media_type(head)
     if kind is None:
-        said = "This is no video or picture of a known kind. Send the original file, not a link."
-        raise Problem(415, "not-media", said)
+        text = "This is no video or picture of a known kind. Send the original file, not a link."
+        raise Problem(415, "not-media", text)
     return kind
 
 
@@ -120,12 +120,12 @@ class _FilePart:
 
     def _open(self) -> None:
         _, options = parse_options_header(self._disposition)
-        given = options.get(b"filename")
-        if given is None:
+        value = options.get(b"filename")
+        if value is None:
             return
         if self.name is not None:
             raise Problem(400, "bad-multipart", "Send one file in each request.")
-        self.name = clean_name(given.decode("utf-8", "replace"))
+        self.name = clean_name(value.decode("utf-8", "replace"))
         self._inside = True
 
     def _take(self, data: bytes, start: int, end: int) -> None:
@@ -236,7 +236,7 @@ def submit(
     Raises:
         Problem: it became full meanwhile.
     """
-    given = Submission(
+    submission = Submission(
         scan_id,
         owner.name,
         received.name,
@@ -248,7 +248,7 @@ def submit(
     )
     service.storage.keep(scan_id)
     try:
-        row = service.queue.accept(given, service.quota(owner))
+        row = service.queue.accept(submission, service.quota(owner))
     except BaseException:
         service.storage.remove(scan_id)
         raise

@@ -48,7 +48,7 @@ _FILES = {
 
 @cache
 def _templates() -> jinja2.Environment:
-    made = jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("unmask.service", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -60,8 +60,8 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(moment=_moment, size=_size)
-    return made
+    environment.filters.update(moment=_moment, size=_size)
+    return environment
 
 
 def _moment(seconds: float) -> str:
@@ -223,8 +223,8 @@ def sign_in(
     """Begin a session for who shows a valid key."""
     owner = service.owner_of_key(key.strip())
     if owner is None:
-        said = "This key is not known. Check that you copied all of it."
-        return _page(request, service, "sign_in.html.j2", status=401, error=said)
+        text = "This key is not known. Check that you copied all of it."
+        return _page(request, service, "sign_in.html.j2", status=401, error=text)
     answer = RedirectResponse("/", 303)
     answer.set_cookie(
         COOKIE,

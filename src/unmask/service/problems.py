@@ -94,10 +94,10 @@ def install(app: FastAPI) -> None:
 
     def invalid(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)  # noqa: S101
-        said = "; ".join(
+        text = "; ".join(
             f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
         )
-        return Problem(422, "invalid-request", said).answer()
+        return Problem(422, "invalid-request", text).answer()
 
     def plain(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101

@@ -145,7 +145,7 @@ class Queue:
         with self._database.reading() as connection:
             _require_room(connection, owner, size_bytes, quota)
 
-    def accept(self, given: Submission, quota: Quota) -> ScanRow:
+    def accept(self, submission: Submission, quota: Quota) -> ScanRow:
         """Put a scan into the queue; once this returns it is never lost.
 
         Returns:
@@ -155,22 +155,22 @@ class Queue:
             Problem: as for `require_room`.
         """
         with self._database.writing() as connection:
-            earlier = _find_repeated(connection, given.owner, given.idempotency_key)
+            earlier = _find_repeated(connection, submission.owner, submission.idempotency_key)
             if earlier is not None:
                 return earlier
-            _require_room(connection, given.owner, given.size_bytes, quota)
+            _require_room(connection, submission.owner, submission.size_bytes, quota)
             now = time.time()
             connection.execute(
                 scans.insert().values(
-                    **{each.name: getattr(given, each.name) for each in fields(given)},
+                    **{each.name: getattr(submission, each.name) for each in fields(submission)},
                     state="queued",
                     attempts=0,
                     created=now,
                 )
             )
-            _count_use(connection, given.owner)
-            _log_event(connection, given.id, f"received, SHA-256 {given.sha256}")
-            return _require(connection, given.id)
+            _count_use(connection, submission.owner)
+            _log_event(connection, submission.id, f"received, SHA-256 {submission.sha256}")
+            return _require(connection, submission.id)
 
     def repeated(self, owner: str, idempotency_key: str | None) -> ScanRow | None:
         """Return the scan that was accepted under an idempotency key, if there is one."""
@@ -189,28 +189,32 @@ class Queue:
                     (scans.c.state == "running") & (scans.c.leased_until < now)
                 )
                 query = sa.select(*_COLUMNS).where(free).order_by(scans.c.created).limit(1)
-                found = _first(connection, query)
-                if found is None:
+                result = _first(connection, query)
+                if result is None:
                     return None
-                if found.attempts < self._max_attempts:
-                    return self._lease(connection, found, worker, now)
-                why = f"The scan was begun {found.attempts} times, and each time its process ended."
-                _end(connection, found.id, state="failed", error=found.error or why)
+                if result.attempts < self._max_attempts:
+                    return self._lease(connection, result, worker, now)
+                why = (
+                    f"The scan was begun {result.attempts} times, and each time its process ended."
+                )
+                _end(connection, result.id, state="failed", error=result.error or why)
 
-    def _lease(self, connection: sa.Connection, found: ScanRow, worker: str, now: float) -> ScanRow:
+    def _lease(
+        self, connection: sa.Connection, scan_row: ScanRow, worker: str, now: float
+    ) -> ScanRow:
         _update(
             connection,
-            found.id,
+            scan_row.id,
             state="running",
-            attempts=found.attempts + 1,
+            attempts=scan_row.attempts + 1,
             leased_by=worker,
             leased_until=now + self._lease_seconds,
             started=now,
             stage="starting",
             share=0.0,
         )
-        _log_event(connection, found.id, f"scan begun, attempt {found.attempts + 1}")
-        return _require(connection, found.id)
+        _log_event(connection, scan_row.id, f"scan begun, attempt {scan_row.attempts + 1}")
+        return _require(connection, scan_row.id)
 
     def renew(self, worker: str, progress: dict[str, tuple[str, float]]) -> set[str]:
         """Say that scans are still worked on, and how far they are.
@@ -238,9 +242,9 @@ class Queue:
     def release(self, worker: str, scan_id: str, *, error: str | None = None) -> None:
         """Give a scan back, to be begun again; without an error the attempt does not count."""
         with self._database.writing() as connection:
-            if (found := _held(connection, worker, scan_id)) is None:
+            if (result := _held(connection, worker, scan_id)) is None:
                 return
-            attempts = found.attempts - (error is None)
+            attempts = result.attempts - (error is None)
             if error is not None and attempts >= self._max_attempts:
                 _end(connection, scan_id, state="failed", error=f"{error} (tried {attempts} times)")
                 return
@@ -301,10 +305,10 @@ class Queue:
             query = query.where(sa.tuple_(scans.c.created, scans.c.id) < place)
         query = query.order_by(scans.c.created.desc(), scans.c.id.desc()).limit(limit + 1)
         with self._database.reading() as connection:
-            found = [ScanRow(*row) for row in connection.execute(query)]
-        last = found[limit - 1] if len(found) > limit else None
+            result = [ScanRow(*row) for row in connection.execute(query)]
+        last = result[limit - 1] if len(result) > limit else None
         following = None if last is None else f"{last.created!r}~{last.id}"
-        return Page(tuple(found[:limit]), following)
+        return Page(tuple(result[:limit]), following)
 
     def delete(self, owner: str, scan_id: str) -> bool:
         """Remove a scan with its log and its webhooks; whether there was one."""
@@ -452,8 +456,8 @@ def _end(connection: sa.Connection, scan_id: str, **values: Any) -> None:
     now = time.time()
     cleared: dict[str, Any] = dict.fromkeys(("leased_by", "leased_until", "stage", "share"))
     _update(connection, scan_id, **(cleared | {"finished": now} | values))
-    said = values["state"] if values.get("error") is None else f"failed: {values['error']}"
-    _log_event(connection, scan_id, f"scan {said}")
+    text = values["state"] if values.get("error") is None else f"failed: {values['error']}"
+    _log_event(connection, scan_id, f"scan {text}")
     row = _require(connection, scan_id)
     if row.webhook_url is not None:
         from unmask.service.webhooks import body

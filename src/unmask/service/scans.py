@@ -1,7 +1,7 @@
 """The only module that touches the scanning rooms: a file in, the files of its result out.
 
-The scan runs in a worker process of its own (see `unmask.jobs`); this process opens no upload. The
-file's place on the server stands in no result: the name that its owner gave takes it.
+The scan runs in a worker process of its own (see `unmask.scanner.batch`); this process opens no
+upload. The file's place on the server stands in no result: the name that its owner gave takes it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def scan_file(
         listen: told how far it is.
         film_address: where the result page plays the file from; None where it is not kept.
     """
-    from unmask.jobs import Job, scan_all
+    from unmask.scanner.batch import Job, scan_all
 
     path = str(media)
     results = scan_all(
@@ -89,9 +89,9 @@ def scan_file(
     finally:
         results.close()  # type: ignore[attr-defined]  # a generator: it ends the process
     if isinstance(scan, UnmaskError):
-        said = scan.message.replace(repr(path), repr(name)).replace(path, name)
+        text = scan.message.replace(repr(path), repr(name)).replace(path, name)
         killed = isinstance(scan, AnalysisCrashed) and "was killed" in scan.message
-        return Outcome(None, None, error=said, hint=scan.hint, died=killed)
+        return Outcome(None, None, error=text, hint=scan.hint, died=killed)
     _write(_renamed(scan, path, name), folder, film_address)
     verdict = scan.result.verdict
     return Outcome(verdict.word, verdict.probability)
@@ -100,16 +100,16 @@ def scan_file(
 def _renamed(scan: Scan, path: str, name: str) -> Scan:
     """Return a scan that names its file as the owner does."""
 
-    def told(lines: tuple[str, ...]) -> tuple[str, ...]:
+    def text(lines: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(line.replace(path, name) for line in lines)
 
     result = scan.result
-    coverage = dataclasses.replace(result.coverage, not_analysed=told(result.coverage.not_analysed))
+    coverage = dataclasses.replace(result.coverage, not_analysed=text(result.coverage.not_analysed))
     record = dataclasses.replace(
         result,
         video=dataclasses.replace(result.video, path=name),
         command=result.command.replace(path, name),
-        warnings=told(result.warnings),
+        warnings=text(result.warnings),
         coverage=coverage,
     )
     return dataclasses.replace(scan, result=record)
@@ -117,11 +117,11 @@ def _renamed(scan: Scan, path: str, name: str) -> Scan:
 
 def _write(scan: Scan, folder: Path, film_address: str | None) -> None:
     """Write a result; the JSON comes last, so that where it is, the rest is too."""
-    from unmask.files import write_text
     from unmask.report.document import to_json
     from unmask.report.film_link import NO_FILM, FilmLink
     from unmask.report.html import article, to_html
     from unmask.report.views import report_view
+    from unmask.system.files import write_text
     from unmask.values import SCHEMA_VERSION, ScanDocument
 
     folder.mkdir(mode=0o700, exist_ok=True)

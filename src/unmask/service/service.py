@@ -83,8 +83,8 @@ class Service:
 
     def owner_of_key(self, key: str) -> Owner | None:
         """Return who holds a key."""
-        found = self._keys.get(hash_key(key))
-        return None if found is None else Owner(found.name, found)
+        result = self._keys.get(hash_key(key))
+        return None if result is None else Owner(result.name, result)
 
     def sign_in(self, owner: Owner) -> str:
         """Begin a session of a browser and return its token."""

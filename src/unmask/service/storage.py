@@ -106,7 +106,7 @@ class Storage:
         return shutil.disk_usage(self.folder).free
 
 
-def _checked(given: str) -> str:
-    if not _ID.fullmatch(given):
-        raise ValueError(f"an id has 32 hexadecimal digits, got {given!r}")
-    return given
+def _checked(text: str) -> str:
+    if not _ID.fullmatch(text):
+        raise ValueError(f"an id has 32 hexadecimal digits, got {text!r}")
+    return text

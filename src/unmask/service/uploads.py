@@ -54,11 +54,11 @@ class _Upload:
     scan_id: str | None
 
 
-def _version(given: str | None) -> None:
-    if given != _VERSION:
+def _version(text: str | None) -> None:
+    if text != _VERSION:
         headers = {"Tus-Version": _VERSION}
-        said = f"Send the header Tus-Resumable: {_VERSION}."
-        raise Problem(412, "tus-version", said, headers=headers)
+        message = f"Send the header Tus-Resumable: {_VERSION}."
+        raise Problem(412, "tus-version", message, headers=headers)
 
 
 def _tus(status: int, **headers: str) -> Response:
@@ -110,8 +110,8 @@ def _file_name(metadata: str) -> str:
             try:
                 return clean_name(base64.b64decode(value, validate=True).decode("utf-8", "replace"))
             except (binascii.Error, ValueError) as error:
-                said = "A value of Upload-Metadata is not Base64."
-                raise Problem(400, "bad-metadata", said) from error
+                text = "A value of Upload-Metadata is not Base64."
+                raise Problem(400, "bad-metadata", text) from error
     return clean_name("")
 
 
@@ -174,8 +174,8 @@ def _alone(path: Path) -> Iterator[BinaryIO]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            said = "Another request is sending a part of this upload."
-            raise Problem(423, "upload-locked", said) from error
+            text = "Another request is sending a part of this upload."
+            raise Problem(423, "upload-locked", text) from error
         yield file
 
 

@@ -103,16 +103,16 @@ def is_public(address: str) -> bool:
     >>> is_public("93.184.215.14"), is_public("10.0.0.1"), is_public("::ffff:127.0.0.1")
     (True, False, False)
     """
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        inside = found.ipv4_mapped or found.sixtofour
-        if found in _NAT64:
-            inside = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        if found.teredo is not None:
+    result = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(result, ipaddress.IPv6Address):
+        inside = result.ipv4_mapped or result.sixtofour
+        if result in _NAT64:
+            inside = ipaddress.IPv4Address(int(result) & 0xFFFFFFFF)
+        if result.teredo is not None:
             return False
         if inside is not None:
             return inside.is_global and not inside.is_multicast
-    return found.is_global and not found.is_multicast
+    return result.is_global and not result.is_multicast
 
 
 def public_address(host: str, port: int) -> str:
@@ -122,10 +122,10 @@ def public_address(host: str, port: int) -> str:
         Refused: one is not, or there is none.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        result = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise Refused("its host cannot be found") from error
-    addresses = [str(each[4][0]) for each in found]
+    addresses = [str(each[4][0]) for each in result]
     if not addresses or not all(map(is_public, addresses)):
         raise Refused("its host is not on the public internet")
     return addresses[0]

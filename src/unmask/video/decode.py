@@ -1,7 +1,8 @@
 """Decoding every frame of a video in order, with its number, its time and what went wrong.
 
 Both passes count frames here, so that a frame's index means the same in both. Damage does not end
-the reading: what can be decoded is decoded, and `Decoding` keeps account of the rest (`account`).
+the reading: what can be decoded is decoded, and `Decoding` keeps account of the rest (see
+`damage_account`).
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from av.video.stream import VideoStream
 
 from unmask.settings import Limits
 from unmask.values import VideoInfo
-from unmask.video.account import Packets, Sent, regular_step
-from unmask.video.messages import Listener, Message
+from unmask.video.damage_account import Packets, Sent, regular_step
+from unmask.video.ffmpeg_messages import Listener, Message
 from unmask.video.nal import is_overwritten
 from unmask.video.shape import Shape, turn_of_frame
 from unmask.video.source import (
@@ -37,7 +38,7 @@ from unmask.video.source import (
     picture_stream,
     picture_streams,
     prepare_decoder,
-    reason_of,
+    read_reason,
     tagged_seconds,
 )
 
@@ -411,7 +412,7 @@ class Decoding:
                 with listener.during():
                     packet = next(packets, None)
             except av.FFmpegError as error:
-                self.stopped = reason_of(error)
+                self.stopped = read_reason(error)
                 packet = None
             yield packet
             if packet is None:

@@ -18,16 +18,16 @@ from PIL import Image
 
 from unmask.errors import DecodeError
 from unmask.settings import Limits
-from unmask.stages import stage_of_each
+from unmask.system.stages import stage_of_each
 from unmask.values import VideoInfo
 from unmask.video import png
-from unmask.video.ahead import ahead
 from unmask.video.budget import Unfolding, frames_ahead
 from unmask.video.decode import Decoding, FrameStamp
 from unmask.video.full_frame import FullFrame
-from unmask.video.lacking import lacking
 from unmask.video.picture import luma_as_shown, reduced_size, rgb_as_shown
+from unmask.video.prefetch import ahead
 from unmask.video.shape import Shape
+from unmask.video.shortfall import compute_shortfall
 from unmask.video.still import decode_still
 
 TICK_TOLERANCE = 0.25
@@ -189,7 +189,7 @@ class LumaPass:
         depth = frames_ahead(self.info, FRAMES_AHEAD, self.limits)
         frames = stage_of_each("decoding", self._sampled(decoding))
         yield from ahead(frames, depth=depth)
-        lack = lacking(decoding)
+        lack = compute_shortfall(decoding)
         self.seconds_analysed = max(0.0, decoding.seconds - lack.gap_seconds)
         self.not_analysed = (*lack.reasons, *self._missing_of_apng())
         self.is_whole = not self.not_analysed
@@ -209,7 +209,7 @@ class LumaPass:
         if self.info.container != "apng":
             return ()
         with Path(self.info.path).open("rb") as file:
-            return png.missing(file)
+            return png.list_missing(file)
 
     def _sampled(self, decoding: Decoding) -> Iterator[LumaFrame]:
         last_tick, last_sound, jumped = -1, 0.0, False

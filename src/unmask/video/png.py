@@ -61,7 +61,7 @@ def check_chunks(file: IO[bytes], path: str | Path, limits: Limits) -> None:
         )
 
 
-def missing(file: IO[bytes]) -> tuple[str, ...]:
+def list_missing(file: IO[bytes]) -> tuple[str, ...]:
     """Return what is missing or damaged of a PNG file's pictures, a sentence part each.
 
     Args:
