@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from unmask.bundle.protobuf import Field, Span, fields
 from unmask.errors import BundleError
 
 MAX_FIELDS = 2_000_000
@@ -35,8 +36,6 @@ ENDLESS = frozenset(["Loop", "Scan"])
 """Operators that may never end."""
 _HINT = "do not use this bundle; `unmask export` writes none like it"
 
-Span = tuple[int, int]
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _MODEL, _GRAPH, _NODE, _ATTRIBUTE, _SPARSE, _TENSOR = range(6)
 _HOLDS = {
     _MODEL: {7: _GRAPH},
@@ -137,45 +136,20 @@ class _Reader:
         if operator in ENDLESS:
             raise self._refusal(f"repeats itself ({operator}), perhaps without end")
 
-    def _fields(self, span: Span) -> Iterator[tuple[int, int | Span]]:
-        """Yield the fields of a message: a number, or the span of what has a length."""
-        data = self.data
-        at, stop = span
-        while at < stop:
+    def _fields(self, span: Span) -> Iterator[Field]:
+        """Yield the fields of a message, a bounded number of them over the whole file."""
+        parts = fields(self.data, span)
+        while True:
+            try:
+                field = next(parts, None)
+            except BundleError as error:
+                raise self._damage() from error
+            if field is None:
+                return
             self.fields_read += 1
             if self.fields_read > MAX_FIELDS:
                 raise self._refusal(f"has more than {MAX_FIELDS} parts")
-            # most tags and lengths are one byte; calls for each would double the time of a start
-            tag, at = (data[at], at + 1) if data[at] < 128 else self._varint(at, stop)
-            number, wire = tag >> 3, tag & 7
-            if wire == _VARINT:
-                value, at = self._varint(at, stop)
-                yield number, value
-                continue
-            if wire == _LENGTH:
-                short = at < stop and data[at] < 128
-                length, at = (data[at], at + 1) if short else self._varint(at, stop)
-            elif wire in {_FIXED64, _FIXED32}:
-                length = 8 if wire == _FIXED64 else 4
-            else:
-                raise self._damage()
-            if length > stop - at:
-                raise self._damage()
-            yield number, (at, at + length)
-            at += length
-
-    def _varint(self, at: int, stop: int) -> tuple[int, int]:
-        """Return a number of at most ten bytes, and where it ends."""
-        value = 0
-        for shift in range(0, 70, 7):
-            if at >= stop:
-                break
-            byte = self.data[at]
-            at += 1
-            value |= (byte & 127) << shift
-            if byte < 128:
-                return value, at
-        raise self._damage()
+            yield field
 
     def _damage(self) -> BundleError:
         return BundleError(

@@ -1,4 +1,4 @@
-"""ONNX files read by hand: the fields of their messages, and a graph cut down to some outputs.
+"""A network's graph cut down to some of its outputs.
 
 One file holds all that a network gives (logit, feature map, gradients), so that its weights are
 stored once. ONNX Runtime computes the whole graph whatever is asked for (measured: eight times the
@@ -11,10 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from unmask.bundle.protobuf import Span, fields, pack, texts
 from unmask.errors import BundleError
-
-Span = tuple[int, int]
-Fields = Iterator[tuple[int, "int | Span"]]
 
 GRAPH, NODE, INITIALIZER, VALUE_INFO, OUTPUT = 7, 1, 5, 13, 12
 """Fields of a model and of its graph."""
@@ -22,59 +20,6 @@ NODE_INPUT, NODE_OUTPUT, NODE_ATTRIBUTE = 1, 2, 5
 TENSOR_NAME, VALUE_NAME = 8, 1
 _SUBGRAPHS = frozenset([6, 11])
 """Fields of an attribute that hold graphs."""
-
-
-def fields(data: bytes, start: int, stop: int) -> Fields:
-    """Yield the fields of a message: a number, or the span of what has a length.
-
-    Raises:
-        BundleError: the message is damaged or cut off.
-    """
-    while start < stop:
-        # most tags and lengths are one byte; calls for each would double the time of a start
-        tag, start = (data[start], start + 1) if data[start] < 128 else varint(data, start)
-        number, wire = tag >> 3, tag & 7
-        if wire == 0:
-            value, start = varint(data, start)
-            yield number, value
-        elif wire == 2:
-            short = start < stop and data[start] < 128
-            length, start = (data[start], start + 1) if short else varint(data, start)
-            if start + length > stop:
-                raise BundleError("the ONNX file is cut off", hint="export the detector again")
-            yield number, (start, start + length)
-            start += length
-        elif wire in {1, 5}:
-            start += 8 if wire == 1 else 4
-        else:
-            raise BundleError("the ONNX file cannot be read", hint="export the detector again")
-
-
-def varints(data: bytes, start: int, stop: int) -> Iterator[int]:
-    """Yield packed numbers."""
-    while start < stop:
-        value, start = varint(data, start)
-        yield value
-
-
-def varint(data: bytes, start: int) -> tuple[int, int]:
-    """Return a number and where it ends."""
-    value = shift = 0
-    while True:
-        if start >= len(data):
-            raise BundleError("the ONNX file is cut off", hint="export the detector again")
-        byte = data[start]
-        value |= (byte & 127) << shift
-        start, shift = start + 1, shift + 7
-        if byte < 128:
-            return value, start
-
-
-def texts(data: bytes, span: Span, expected: int) -> Iterator[str]:
-    """Yield the texts of a message that stand in one of its fields."""
-    for number, part in fields(data, *span):
-        if number == expected and not isinstance(part, int):
-            yield data[part[0] : part[1]].decode("utf-8", "surrogateescape")
 
 
 def output_names(data: bytes) -> list[str]:
@@ -109,7 +54,7 @@ def prune(data: bytes, outputs: Sequence[str]) -> bytes:
         kept.append(_message(number, data[part[0] : part[1]]))
     others = [(number, part) for number, part in _parts(data, (0, len(data))) if number != GRAPH]
     rest = [_message(number, data[part[0] : part[1]]) for number, part in others]
-    versions = [_number(n, v) for n, v in fields(data, 0, len(data)) if isinstance(v, int)]
+    versions = [_number(n, v) for n, v in fields(data, (0, len(data))) if isinstance(v, int)]
     return b"".join([*versions, *rest, _message(GRAPH, b"".join(kept))])
 
 
@@ -142,7 +87,7 @@ def _texts_among(data: bytes, parts: Sequence[tuple[int, Span]], expected: int) 
 def _refuse_subgraphs(data: bytes, parts: Sequence[tuple[int, Span]]) -> None:
     """Refuse a node with a graph in it, which could use any value without naming it as input."""
     attributes = (part for number, part in parts if number == NODE_ATTRIBUTE)
-    if any(kind in _SUBGRAPHS for part in attributes for kind, _ in fields(data, *part)):
+    if any(kind in _SUBGRAPHS for part in attributes for kind, _ in fields(data, part)):
         raise BundleError(
             "a node of the ONNX file holds a graph of its own",
             hint="export the detector again, with its gradient in a file of its own",
@@ -160,7 +105,7 @@ def _graph(data: bytes) -> Span:
 
 def _parts(data: bytes, span: Span) -> Iterator[tuple[int, Span]]:
     """Yield the fields of a message that have a length."""
-    for number, part in fields(data, *span):
+    for number, part in fields(data, span):
         if not isinstance(part, int):
             yield number, part
 
@@ -170,16 +115,8 @@ def _name(data: bytes, span: Span, field: int) -> str:
 
 
 def _message(number: int, content: bytes) -> bytes:
-    return _pack(number << 3 | 2) + _pack(len(content)) + content
+    return pack(number << 3 | 2) + pack(len(content)) + content
 
 
 def _number(number: int, value: int) -> bytes:
-    return _pack(number << 3) + _pack(value)
-
-
-def _pack(value: int) -> bytes:
-    digits = []
-    while value > 127:
-        digits.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*digits, value])
+    return pack(number << 3) + pack(value)

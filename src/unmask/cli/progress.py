@@ -1,35 +1,77 @@
-"""A bar on standard error for work that is counted, where standard error is a terminal."""
+"""Progress on standard error: of work that is counted, and of files that are scanned."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Self
 
+_LINE_EVERY_SECONDS = 30.0
+"""Time between two lines where there is no terminal to draw a bar on."""
 
-@contextmanager
-def show_count(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar and give a function that is told how many are done, and of how many."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    console = Console(stderr=True)
-    bar = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+class Count:
+    """How far counted work is: how many of how many, at what, and how long it still takes.
+
+    A bar where standard error is a terminal, elsewhere a line now and then.
+
+    Args:
+        unit: what is counted, such as `videos`.
+    """
+
+    def __init__(self, unit: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        self._unit = unit
+        self._console = Console(stderr=True)
+        self._rich = RichProgress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(unit + "{task.description}, left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._rich.add_task("", total=None)
+        self._begun = self._next_line = time.monotonic()
+        self._next_line += _LINE_EVERY_SECONDS
+
+    def __enter__(self) -> Self:
+        """Begin to show it."""
+        self._rich.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take it away."""
+        self._rich.stop()
+
+    def update(self, done: int, total: int, stage: str = "") -> None:
+        """Show how many are done, of how many, and what else is to be told."""
+        described = f", {stage}" if stage else ""
+        self._rich.update(self._task, completed=done, total=total, description=described)
+        now = time.monotonic()
+        if not self._console.is_terminal and now >= self._next_line:
+            self._next_line = now + _LINE_EVERY_SECONDS
+            self.note(f"{done}/{total} {self._unit}{described}{self._time_left(done, total, now)}")
+
+    def note(self, line: str) -> None:
+        """Print a line that stays."""
+        if self._console.is_terminal:
+            self._rich.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            sys.stderr.write(f"{line}\n")
+
+    def _time_left(self, done: int, total: int, now: float) -> str:
+        if not done:
+            return ""
+        return f", {duration((now - self._begun) / done * (total - done))} left"
 
 
 @dataclass(frozen=True)

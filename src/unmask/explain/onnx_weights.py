@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle.onnx_file import GRAPH, INITIALIZER, NODE, NODE_INPUT, fields, texts, varints
+from unmask.bundle.onnx_file import GRAPH, INITIALIZER, NODE, NODE_INPUT
+from unmask.bundle.protobuf import Span, fields, texts, varints
 from unmask.errors import BundleError
 
 _DIMS, _DATA_TYPE, _NAME, _RAW_DATA = 1, 2, 8, 9
@@ -49,9 +50,9 @@ def read_weights(data: bytes) -> list[Weight]:
     """
     used: dict[str, int] = {}
     weights: list[Weight] = []
-    for number, part in fields(data, 0, len(data)):
+    for number, part in fields(data, (0, len(data))):
         if number == GRAPH and not isinstance(part, int):
-            for kind, inner in fields(data, *part):
+            for kind, inner in fields(data, part):
                 if kind == NODE and not isinstance(inner, int):
                     for name in texts(data, inner, NODE_INPUT):
                         used.setdefault(name, len(used))
@@ -86,14 +87,14 @@ def content_key(values: NDArray[np.float32]) -> str:
     return hashlib.sha256(np.unique(values).tobytes()).hexdigest()
 
 
-def _weight(data: bytes, span: tuple[int, int]) -> list[Weight]:
+def _weight(data: bytes, span: Span) -> list[Weight]:
     """Return the tensor in a span, if it is one to shuffle."""
     shape: list[int] = []
     kind = 0
     name, raw = "", (0, 0)
-    for number, part in fields(data, *span):
+    for number, part in fields(data, span):
         if number == _DIMS:
-            shape += [part] if isinstance(part, int) else varints(data, *part)
+            shape += [part] if isinstance(part, int) else varints(data, part)
         elif number == _DATA_TYPE and isinstance(part, int):
             kind = part
         elif number == _NAME and not isinstance(part, int):

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from unmask.service.database import Database, deliveries, events, scans, uploads, usage
 from unmask.service.problems import Problem, too_many
 from unmask.service.storage import new_id
+from unmask.service.webhooks import body
 
 State = Literal["queued", "running", "finished", "failed"]
 _RETRY_SECONDS = 10
@@ -460,15 +461,13 @@ def _end(connection: sa.Connection, scan_id: str, **values: Any) -> None:
     _log_event(connection, scan_id, f"scan {text}")
     row = _require(connection, scan_id)
     if row.webhook_url is not None:
-        from unmask.service.webhooks import body
-
         connection.execute(
             deliveries.insert().values(
                 id=new_id(),
                 scan_id=scan_id,
                 owner=row.owner,
                 url=row.webhook_url,
-                body=body(row),
+                body=body(row.id, row.state, row.finished),
                 attempts=0,
                 due=now,
             )

@@ -26,7 +26,6 @@ import sqlalchemy as sa
 from unmask.service.database import Database, deliveries
 from unmask.service.keys import Key
 from unmask.service.problems import Problem
-from unmask.service.queue import ScanRow
 
 _log = logging.getLogger(__name__)
 
@@ -42,10 +41,16 @@ class Refused(Exception):
     """An address that is not called."""
 
 
-def body(row: ScanRow) -> str:
-    """Return what is told of a scan's end: its id and state, and neither names nor scores."""
-    at = datetime.fromtimestamp(row.finished or time.time(), UTC)
-    data = {"id": row.id, "state": row.state}
+def body(scan_id: str, state: str, finished: float | None) -> str:
+    """Return what is told of a scan's end: its id and state, and neither names nor scores.
+
+    Args:
+        scan_id: its id.
+        state: how it ended.
+        finished: when it ended, seconds since 1970; now where that is not known.
+    """
+    at = datetime.fromtimestamp(finished or time.time(), UTC)
+    data = {"id": scan_id, "state": state}
     return json.dumps({"type": "scan.ended", "timestamp": at.isoformat(), "data": data})
 
 

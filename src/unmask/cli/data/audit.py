@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unmask.cli.progress import show_count
+from unmask.cli.progress import Count
 from unmask.cli.tables import print_some, print_table
 from unmask.settings import FRAMES_PER_ROW
 
@@ -59,13 +59,13 @@ def audit(  # noqa: PLR0917 - the parameters are the options
 
     names = name_manifests(manifests)
     read = {name: read_manifest(path) for name, path in zip(names, manifests, strict=True)}
-    with show_count("reading frames") as progress:
+    with Count("rows read") as progress:
         report = audit_manifests(
             read,
             frames_per_row=frames_per_row if frames else 0,
             threshold_bits=threshold_bits,
             root=root,
-            progress=progress,
+            progress=progress.update,
         )
     if json:
         typer.echo(_as_json(report))

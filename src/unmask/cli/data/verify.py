@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unmask.cli.progress import show_count
+from unmask.cli.progress import Count
 from unmask.cli.tables import print_some, print_table
 from unmask.system.files import check_parent_folder
 
@@ -50,7 +50,7 @@ def verify(  # noqa: PLR0917 - the parameters are the options
     if output is not None:
         check_parent_folder(output)
     rows = read_manifest(manifest)
-    with show_count("verifying") as progress:
+    with Count("rows verified") as progress:
         verification = verify_manifest(
             rows,
             LAYOUTS.get(rows.info.dataset),
@@ -59,7 +59,7 @@ def verify(  # noqa: PLR0917 - the parameters are the options
             hashed=hash_files,
             counted=counts,
             workers=workers,
-            progress=progress,
+            progress=progress.update,
         )
     _print_verification(verification)
     if output is not None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-import time
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -11,14 +10,13 @@ import typer
 from unmask.bundle.catalogue import find
 from unmask.bundle.manifest import load_bundle
 from unmask.cli.inputs import refuse_overwriting
+from unmask.cli.progress import Count
 from unmask.cli.runs.evaluation import count_videos, parse_split
 from unmask.evaluation.composer import count_coverage
 from unmask.evaluation.inference import predict, source_at
 from unmask.evaluation.predictions import PredictionRow
 from unmask.report.wording import visible
 from unmask.system.files import check_parent_folder
-
-_LINE_EVERY_SECONDS = 10.0
 
 
 def run_predict(
@@ -45,32 +43,23 @@ def run_predict(
         threads=threads,
         workers=workers,
     )
-    predictions = predict(bundle, source, output, progress=PredictProgress())
+    with Count("videos") as count:
+        predictions = predict(bundle, source, output, progress=partial(_note, count))
     if predictions.info.leaks:
         typer.echo(
             f"note: this protocol leaks by design: {visible(predictions.info.leak_reason or '')}",
             err=True,
         )
-    count = count_coverage(predictions)
+    coverage = count_coverage(predictions)
     scored = int((predictions.words["status"] == "done").sum())
-    typer.echo(f"{output}: {scored} crops scored; {count_videos(count)}")
-    return 0 if count.done == count.expected else 3
+    typer.echo(f"{output}: {scored} crops scored; {count_videos(coverage)}")
+    return 0 if coverage.done == coverage.expected else 3
 
 
-class PredictProgress:
-    """Progress: failures at once, a count now and then."""
-
-    def __init__(self) -> None:
-        self._said = time.monotonic()
-
-    def __call__(self, finished: int, total: int, rows: list[PredictionRow]) -> None:
-        """Note what was just scored."""
-        for row in rows:
-            if row.status != "done":
-                reason = visible(row.reason or "")
-                typer.echo(f"{row.status}: {visible(row.video_id)}: {reason}", err=True)
-        now = time.monotonic()
-        if now - self._said >= _LINE_EVERY_SECONDS or sys.stderr.isatty():
-            self._said = now
-            end = "\r" if sys.stderr.isatty() and finished < total else "\n"
-            sys.stderr.write(f"{finished}/{total} videos{end}")
+def _note(count: Count, finished: int, total: int, rows: list[PredictionRow]) -> None:
+    """Show what was just scored; a failure gets a line."""
+    for row in rows:
+        if row.status != "done":
+            reason = visible(row.reason or "")
+            count.note(f"{row.status}: {visible(row.video_id)}: {reason}")
+    count.update(finished, total)

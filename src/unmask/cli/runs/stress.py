@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ import typer
 from unmask.bundle.catalogue import find
 from unmask.bundle.manifest import load_bundle
 from unmask.cli.inputs import refuse_overwriting
+from unmask.cli.progress import Count
 from unmask.cli.runs.evaluation import parse_split
 from unmask.cli.tables import print_table
 from unmask.evaluation.distorted_scores import StressSettings, score_distorted, write_scores
@@ -23,8 +22,6 @@ from unmask.evaluation.stress_page import COLUMNS, make_rows, to_html
 from unmask.report.wording import leak_mark, one_line, visible
 from unmask.scanner.distortions import DISTORTIONS
 from unmask.system.files import check_parent_folder, write_text
-
-_LINE_EVERY_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,8 @@ def run_stress(
         seed=settings.seed,
         threads=threads,
     )
-    scores = score_distorted(bundle, pictures, settings, progress=_Lines())
+    with Count("crops") as count:
+        scores = score_distorted(bundle, pictures, settings, progress=count.update)
     threshold = bundle.manifest.point("balanced").logit
     stress = compute_outcomes(scores, settings, threshold=threshold)
     if outputs.scores is not None:
@@ -100,17 +98,3 @@ def _print(stress: Stress) -> None:
         f"({stress.settings.cluster_by})\n"
     )
     print_table(COLUMNS, make_rows(stress))
-
-
-class _Lines:
-    """Progress: a count now and then."""
-
-    def __init__(self) -> None:
-        self._said = time.monotonic()
-
-    def __call__(self, finished: int, total: int) -> None:
-        """Note how many crops are done."""
-        now = time.monotonic()
-        if now - self._said >= _LINE_EVERY_SECONDS:
-            self._said = now
-            sys.stderr.write(f"{finished}/{total} crops\n")
