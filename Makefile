@@ -30,6 +30,7 @@ demo: setup
 	@$(BIN)/unmask scan examples/original.mp4 examples/forged.mp4 --report report.html; \
 	code=$$?; test $$code -eq 0 -o $$code -eq 1 -o $$code -eq 3
 	@echo "wrote report.html: open it in a browser"
+	@echo "to drop files on a page instead: pip install '.[serve]', then unmask serve"
 
 test: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder

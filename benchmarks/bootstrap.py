@@ -16,9 +16,9 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.evaluation.batch import Sorted
 from unmask.evaluation.bootstrap import intervals
 from unmask.evaluation.metrics import metrics
+from unmask.evaluation.weightings import Sorted
 
 SPREAD_OF_CLUSTERS = 1.0
 SPREAD_OF_UNITS = 1.0
@@ -58,8 +58,8 @@ def covered(*, trials: int, clusters: int, units: int, replicates: int, frames: 
         logit, is_fake, cluster = draw(np.random.default_rng(trial), clusters, units)
         drawn_by = np.arange(len(logit)) if frames else cluster
         ordered = Sorted.of(logit, is_fake, log_odds=logit, threshold=0.0)
-        found = intervals(ordered, drawn_by, [auc], replicates=replicates, seed=trial)["AUC"]
-        held += found is not None and found.low <= true_auc() <= found.high
+        result = intervals(ordered, drawn_by, [auc], replicates=replicates, seed=trial)["AUC"]
+        held += result is not None and result.low <= true_auc() <= result.high
     return held / trials
 
 

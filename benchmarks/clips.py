@@ -26,15 +26,15 @@ OPTIONS = {"h264": {"crf": "23"}, "hevc": {"crf": "28", "x265-params": "log-leve
 
 def frames_of(source: Path, count: int) -> Iterator[av.VideoFrame]:
     """Yield `count` frames of a video, from its start again whenever it ends."""
-    given = 0
-    while given < count:
-        before = given
+    value = 0
+    while value < count:
+        before = value
         with av.open(str(source)) as container:
             container.streams.video[0].thread_type = "AUTO"
-            for frame in itertools.islice(container.decode(video=0), count - given):
-                given += 1
+            for frame in itertools.islice(container.decode(video=0), count - value):
+                value += 1
                 yield frame
-        if given == before:
+        if value == before:
             raise ValueError(f"no frame in {str(source)!r} could be decoded")
 
 
@@ -119,10 +119,10 @@ def repeat(source: Path, out: Path, times: int) -> None:
     with av.open(str(out), "w") as container:
         copy = None
         for turn in range(times):
-            with av.open(str(source)) as given:
-                stream = given.streams.video[0]
+            with av.open(str(source)) as value:
+                stream = value.streams.video[0]
                 copy = copy or container.add_stream_from_template(stream)
-                for packet in given.demux(stream):
+                for packet in value.demux(stream):
                     if packet.dts is None or packet.pts is None:
                         continue
                     packet.pts += turn * stream.duration

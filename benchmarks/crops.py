@@ -24,12 +24,12 @@ from PIL import Image
 
 from benchmarks.measure import Spread, run
 from benchmarks.scan_speed import MIB, NOISE, RESULTS, ROOT, machine
-from unmask.datasets.cropping import crop_videos
-from unmask.datasets.extraction import CropSettings
-from unmask.datasets.loading import CropDataset
+from unmask.crops.extraction import CropSettings
+from unmask.crops.pipeline import crop_videos
+from unmask.crops.reading import CropDataset
+from unmask.crops.rows import COLUMNS, CropRow, VideoCoverage, VideoCrops
+from unmask.crops.store import CropStore, open_for_writing
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord
-from unmask.datasets.rows import COLUMNS, CropRow, VideoCoverage, VideoCrops
-from unmask.datasets.store import CropStore, writing
 
 TITLE = "# Crops"
 SIZE = (1280, 720)
@@ -116,7 +116,7 @@ def many_crops(source: CropStore, folder: Path) -> CropDataset:
     """Return a store with the crops of another many times over, in several shards."""
     rows = [CropRow(**row) for row in source.rows(COLUMNS.names).to_pylist()]
     copies = -(-READ_CROPS // len(rows))
-    with writing(folder, source.info, shard_bytes=SHARDS_OF_BYTES) as store:
+    with open_for_writing(folder, source.info, shard_bytes=SHARDS_OF_BYTES) as store:
         for copy in range(copies):
             line = VideoCoverage.of(VideoRecord(f"{copy:04d}", "bench", "real"), "done")
             store.add(VideoCrops(line, tuple(rows)))
@@ -144,12 +144,12 @@ def read_rates(data: CropDataset, seed: int) -> tuple[float, float]:
 
 def cutting_rows(manifest: Manifest, folder: Path, repeats: int) -> list[str]:
     """Cut with one and with two workers in turn; return the rows of the table."""
-    found: dict[int, list[Cut]] = {workers: [] for workers in WORKERS}
+    result: dict[int, list[Cut]] = {workers: [] for workers in WORKERS}
     for number in range(repeats):
         for workers in WORKERS:
-            found[workers].append(cut_all(manifest, folder / f"{number}-{workers}", workers))
+            result[workers].append(cut_all(manifest, folder / f"{number}-{workers}", workers))
     rows = []
-    for workers, cuts in found.items():
+    for workers, cuts in result.items():
         name = f"{workers} worker{'' if workers == 1 else 's'}"
         limits = [cut.crops / cut.decode_seconds for cut in cuts]
         rows += [
@@ -157,7 +157,7 @@ def cutting_rows(manifest: Manifest, folder: Path, repeats: int) -> list[str]:
             f"| {name}: crops/s if decoding were all (decode limit) | {Spread.of(limits)} | |",
             f"| {name}: time / decoding alone | {Spread.of([c.over_decode for c in cuts])} | |",
         ]
-    one, two = (found[workers] for workers in WORKERS)
+    one, two = (result[workers] for workers in WORKERS)
     scaling = [b.per_second / a.per_second for a, b in zip(one, two, strict=True)]
     alone = [a.decode_seconds / b.decode_seconds for a, b in zip(one, two, strict=True)]
     return [

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from unmask.bundle import (
+from unmask.bundle.manifest import (
     GRADIENT,
     MODEL,
     Bundle,
@@ -33,7 +33,7 @@ from unmask.bundle import (
 )
 from unmask.explain import BundleNetwork, explain
 from unmask.explain.smoothgrad import SAMPLES
-from unmask.files import file_sha256
+from unmask.system.files import file_sha256
 
 PICTURES = 16
 REPEATS = 15
@@ -110,7 +110,7 @@ def over_reference(bundle: Bundle, model: Any) -> None:
 def built() -> Iterator[tuple[Bundle, Any]]:
     """Export EfficientNet-Lite0 with random weights as a bundle."""
     from unmask.models.network import FaceNetwork
-    from unmask.models.tracing import export_gradient, export_scoring
+    from unmask.models.onnx_export import export_gradient, export_scoring
 
     manifest = load_bundle(shipped_folder()).manifest
     size = manifest.preprocessing.size_px

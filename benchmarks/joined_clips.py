@@ -10,16 +10,17 @@ clips (Wilson for clips alone).
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
 import numpy as np
 
 from unmask.cli.inputs import MEDIA_SUFFIXES
-from unmask.scanner import Scanner
+from unmask.scanner.scanner import Scanner
+from unmask.scanner.verdict import judge_video
 from unmask.settings import Limits, ScanSettings
 from unmask.values import ScanRecord, Verdict, Word
-from unmask.verdict import judge_video
 
 JOINS = (1, 2, 4, 8, 16, 32)
 DRAWS = 400
@@ -67,10 +68,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--seconds", type=float, default=3.0)
-    asked = parser.parse_args()
-    scanner, clips = scan_clips(asked.folders, asked.seconds)
+    request = parser.parse_args()
+    scanner, clips = scan_clips(request.folders, request.seconds)
     faces = [sum(v.probability is not None for v in clip) for clip in clips]
-    print(f"{len(clips)} clips, {sum(faces)} faces judged, {asked.seconds:g} s each\n")
+    print(f"{len(clips)} clips, {sum(faces)} faces judged, {request.seconds:g} s each\n")
     print("| clips joined | " + " | ".join(WORDS) + " | called forged, 95 % interval |")
     print("|---|" + "---|" * (len(WORDS) + 1))
     for count in (n for n in JOINS if n <= len(clips)):
@@ -84,6 +85,11 @@ def forged_interval(
     clips: list[list[Verdict]], scanner: Scanner, count: int
 ) -> tuple[float, float]:
     """Return the interval of the share called `some` or `substantial`, over draws of clips."""
+    if count == 1:
+        words = [judge_join([clip], scanner) for clip in clips]
+        judged = [word for word in words if word != "cannot judge"]
+        forged = sum(word in ("some evidence", "substantial evidence") for word in judged)
+        return wilson(forged, len(judged))
     rng = np.random.default_rng(0)
     values = []
     for replicate in range(100):
@@ -92,6 +98,14 @@ def forged_interval(
         values.append(share["some evidence"] + share["substantial evidence"])
     low, high = np.quantile(values, (0.025, 0.975))
     return float(low), float(high)
+
+
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of Wilson for a share."""
+    z, share = 1.96, hits / count
+    middle = share + z * z / (2 * count)
+    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return (middle - half) / (1 + z * z / count), (middle + half) / (1 + z * z / count)
 
 
 if __name__ == "__main__":

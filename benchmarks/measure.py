@@ -39,12 +39,12 @@ def run(command: Sequence[str | Path], *, accepted: Collection[int] = (0,)) -> R
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         errors.seek(0)
-        said = errors.read().decode(errors="replace")
+        message = errors.read().decode(errors="replace")
         if process.returncode not in accepted:
             words = " ".join(str(w) for w in command)
-            raise SystemExit(f"`{words}` ended with {process.returncode}:\n{said[-2000:]}")
+            raise SystemExit(f"`{words}` ended with {process.returncode}:\n{message[-2000:]}")
         text = output.read().decode(errors="replace")
-    return Run(seconds, usage.ru_maxrss * _MAXRSS_UNIT, text, said)
+    return Run(seconds, usage.ru_maxrss * _MAXRSS_UNIT, text, message)
 
 
 @dataclass(frozen=True)

@@ -180,7 +180,7 @@ def why_no_usual(python: str) -> str | None:
 
 def rounds(setup: Setup, path: Path, repeats: int) -> list[Round]:
     """Run a, b, c, d in turn."""
-    found = []
+    result = []
     for number in range(1, repeats + 1):
         usual_run = usual(setup, path)
         each = Round(decode(path), scan(setup, path), usual_run, scan(setup, path, "--triage"))
@@ -188,8 +188,8 @@ def rounds(setup: Setup, path: Path, repeats: int) -> list[Round]:
         times = f"{each.decode.seconds:.2f} {each.scan.seconds:.2f}{third}"
         times += f" {each.triage.seconds:.2f} s"
         print(f"{path.name} {number}/{repeats}: {times}", flush=True)
-        found.append(each)
-    return found
+        result.append(each)
+    return result
 
 
 def check(done: list[Round]) -> str:
@@ -198,14 +198,14 @@ def check(done: list[Round]) -> str:
     frames, coverage = int(first.decode.output), json.loads(first.scan.output)
     if coverage["frames_decoded"] != frames:
         raise SystemExit(f"scan decoded {coverage['frames_decoded']} frames of {frames}")
-    said = (
+    text = (
         f"{frames} frames, {coverage['frames_sampled']} sampled; scan: {coverage['tracks_found']} "
         f"faces found, {coverage['tracks_judged']} judged"
     )
     if first.usual:
         read, scored = first.usual.output.split()[-2:]
-        said += f"; usual way: {read} frames read, {scored} faces scored"
-    return said
+        text += f"; usual way: {read} frames read, {scored} faces scored"
+    return text
 
 
 def ratio_row(name: str, pairs: list[float], goal: float, *, most: bool) -> str:
@@ -304,8 +304,8 @@ def usual_versions(python: str) -> str:
 def commit() -> str:
     """Return the commit that is measured, marked if the working tree differs."""
     words = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude", "*"]
-    asked = subprocess.run(words, capture_output=True, text=True, check=False)
-    return asked.stdout.strip() or "unknown"
+    request = subprocess.run(words, capture_output=True, text=True, check=False)
+    return request.stdout.strip() or "unknown"
 
 
 def machine(load: float) -> list[str]:

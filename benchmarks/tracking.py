@@ -24,7 +24,7 @@ from unmask.faces.association import overlap
 from unmask.faces.detector import FaceDetector, create
 from unmask.faces.persons import group
 from unmask.faces.tracks import Tracker
-from unmask.passes import choose_in, measured_key_frame
+from unmask.scanner.passes import choose_in, measured_key_frame
 from unmask.settings import ScanSettings
 from unmask.values import FaceTrack, Frame, Look
 from unmask.video import LumaPass, probe
@@ -265,8 +265,8 @@ def looks_of(path: Path, detector: FaceDetector) -> dict[str, FaceTrack]:
     frames = list(itertools.islice(_frames(path, _SLOW_FPS), 30))
     third = len(frames) // 3
     parts = {"start": frames[:third], "end": frames[-third:], "again": frames[1:third]}
-    found = {name: longest(_follow(part, detector, _SLOW_FPS)) for name, part in parts.items()}
-    return {name: track for name, track in found.items() if track is not None}
+    result = {name: longest(_follow(part, detector, _SLOW_FPS)) for name, part in parts.items()}
+    return {name: track for name, track in result.items() if track is not None}
 
 
 def merged(one: FaceTrack, other: FaceTrack) -> bool:

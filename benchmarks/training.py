@@ -31,13 +31,13 @@ from torch.utils.data import DataLoader
 from benchmarks.measure import Spread
 from unmask.models.depthwise import quicken
 from unmask.models.network import PAPER_BACKBONES, FaceNetwork
-from unmask.quiet import onnxruntime
+from unmask.system.telemetry import onnxruntime
 from unmask.training.batches import TrainingBatches
-from unmask.training.crops import read_crops
+from unmask.training.crop_table import read_crops
 from unmask.training.hardware import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, keep_freed_memory
-from unmask.training.learning import Edge
+from unmask.training.lightning_module import Edge
 from unmask.training.recipe import Recipe
-from unmask.training.sampling import shuffled
+from unmask.training.sampling import shuffle
 
 Step = Callable[[], object]
 GOAL_TRAINING, GOAL_SCORING = 1.6, 1.4
@@ -155,7 +155,7 @@ def network_rates(
 ) -> dict[str, dict[str, list[float]]]:
     """Return images per second of a network: forward and training, by way."""
     batch = options.batch
-    found: dict[str, dict[str, list[float]]] = {}
+    values: dict[str, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         scorers = {}
         for way in WAYS:
@@ -165,7 +165,7 @@ def network_rates(
             scorers[way.name] = forward(network, images(batch, size_px, way), way)
         plain = images(batch, size_px, WAYS[0])
         scorers["ONNX Runtime"] = with_onnxruntime(FaceNetwork(backbone), plain, Path(folder))
-        found["scoring"] = measured(scorers, batch, rounds=options.rounds, seconds=options.seconds)
+        values["scoring"] = measured(scorers, batch, rounds=options.rounds, seconds=options.seconds)
     learners = {}
     for way in TRAINING_WAYS:
         network = FaceNetwork(backbone)
@@ -176,8 +176,8 @@ def network_rates(
         learners[way.name] = training(network, images(batch, size_px, way), way)
     loop = timm.create_model(backbone, num_classes=1)
     learners["plain timm loop"] = training(loop, plain, WAYS[0])
-    found["training"] = measured(learners, batch, rounds=options.rounds, seconds=options.seconds)
-    return found
+    values["training"] = measured(learners, batch, rounds=options.rounds, seconds=options.seconds)
+    return values
 
 
 @contextmanager
@@ -217,7 +217,7 @@ def loader_rates(path: Path, size_px: int, options: argparse.Namespace) -> dict[
         recipe = Recipe.model_validate(
             {"network": {"size_px": size_px}, "augmentation": augmentation, "batch_size": 16}
         )
-        batches = TrainingBatches(crops, shuffled, recipe)
+        batches = TrainingBatches(crops, shuffle, recipe)
         loader = iter(DataLoader(batches, batch_size=None, shuffle=True, num_workers=0))
         steps[name] = lambda loader=loader: next(loader)
     return measured(steps, 16, rounds=options.rounds, seconds=options.seconds)
@@ -225,7 +225,7 @@ def loader_rates(path: Path, size_px: int, options: argparse.Namespace) -> dict[
 
 def edge_rate(size_px: int, options: argparse.Namespace) -> list[float]:
     """Return images per second of the step from bytes to the network's input."""
-    from unmask.bundle import Preprocessing
+    from unmask.bundle.manifest import Preprocessing
 
     edge = Edge(
         Preprocessing(size_px=size_px, margin_ratio=1.3, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -240,15 +240,15 @@ def ratios(rates: dict[str, list[float]], name: str, base: str) -> Spread:
     return Spread.of([a / b for a, b in zip(rates[name], rates[base], strict=True)])
 
 
-def print_network(backbone: str, size_px: int, found: dict[str, dict[str, list[float]]]) -> None:
+def print_network(backbone: str, size_px: int, result: dict[str, dict[str, list[float]]]) -> None:
     """Print a network's rows, and whether the goals are met."""
-    for kind, rates in found.items():
+    for kind, rates in result.items():
         for name, values in rates.items():
             over = ratios(rates, name, "eager fp32")
             print(f"| {backbone} | {size_px} | {kind}: {name} | {Spread.of(values)} | {over} |")
-    scoring = ratios(found["scoring"], "ONNX Runtime", "eager fp32").median
+    scoring = ratios(result["scoring"], "ONNX Runtime", "eager fp32").median
     learning = {
-        way.name: ratios(found["training"], way.name, "plain timm loop").median for way in OURS
+        way.name: ratios(result["training"], way.name, "plain timm loop").median for way in OURS
     }
     for kind, reached, goal in (
         *((f"{name}, over the plain loop", it, GOAL_TRAINING) for name, it in learning.items()),

@@ -31,13 +31,13 @@ def read(path: str) -> tuple[int, list[Picture]]:
     """Read every frame; return their number and the uniform ones as RGB."""
     video = cv2.VideoCapture(path)
     total = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    wanted = set(np.linspace(0, max(0, total - 1), FRAMES).astype(int).tolist())
+    expected = set(np.linspace(0, max(0, total - 1), FRAMES).astype(int).tolist())
     count, kept = 0, []
     while True:
         good, frame = video.read()
         if not good:
             return count, kept
-        if count in wanted:
+        if count in expected:
             kept.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
         count += 1
 
@@ -54,12 +54,12 @@ def crop(picture: Picture, box: NDArray[np.float32]) -> Picture:
 def faces(pictures: list[Picture]) -> list[Picture]:
     """Return the largest face of each picture that has one."""
     finder = MTCNN(device="cpu")
-    found = []
+    result = []
     for picture in pictures:
         boxes, _ = finder.detect(picture)  # largest first
         if boxes is not None:
-            found.append(crop(picture, boxes[0]))
-    return found
+            result.append(crop(picture, boxes[0]))
+    return result
 
 
 def score(crops: list[Picture]) -> list[float]:

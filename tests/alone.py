@@ -23,6 +23,8 @@ def all_here(
     timeout_seconds: float | None = None,
     memory_bytes: int | None = None,
     listen: Callable[[int, str, float], None] | None = None,
+    renew_after: int | None = None,
+    retry_alone: bool = False,
 ) -> Iterator[tuple[int, Any]]:
     """Stand in for `workers.run_all`; what goes between processes is pickled here too."""
     state = _sent(start)() if tasks else None
@@ -52,6 +54,6 @@ def _sent(value: Any) -> Any:
 def in_one_process() -> Iterator[None]:
     """Let the rooms that read many files do so here."""
     with pytest.MonkeyPatch.context() as patch:
-        for room in ("jobs", "datasets.cropping", "datasets.verify", "evaluation.sources"):
+        for room in ("scanner.batch", "crops.pipeline", "datasets.verify", "evaluation.sources"):
             patch.setattr(f"unmask.{room}.run_all", all_here)
         yield

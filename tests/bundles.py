@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from unmask.bundle import Bundle, BundleManifest, load_bundle, write_manifest
-from unmask.files import file_sha256
+from unmask.bundle.manifest import Bundle, BundleManifest, load_bundle, write_manifest
+from unmask.system.files import file_sha256
 
 SIZE = 16
 POOL = 4

@@ -10,7 +10,7 @@ from hypothesis import settings
 
 from alone import all_here
 from commands import Command, Done
-from unmask.quiet import stop_telemetry
+from unmask.system.telemetry import stop_telemetry
 
 stop_telemetry()  # before any test imports ONNX Runtime, whatever it imports first
 
@@ -22,14 +22,14 @@ FIRST = (
     "training/test_resume.py",
     "studies/test_every_study.py",
     "test_privacy.py",
-    "training/test_bundling.py",
+    "training/test_bundle_export.py",
     "training/test_engine.py",
     "explain/test_references.py",
-    "test_cli.py",
+    "cli/test_cli.py",
     "datasets/test_layouts.py",
-    "datasets/test_cropping.py",
-    "models/test_tracing.py",
-    "models/test_halving.py",
+    "crops/test_pipeline.py",
+    "models/test_onnx_export.py",
+    "models/test_float16.py",
 )
 """Files that take longest, the one of a single long test before all."""
 
@@ -51,7 +51,7 @@ def unmask(
     """
     from unmask.cli import main
 
-    monkeypatch.setattr("unmask.jobs.run_all", all_here)
+    monkeypatch.setattr("unmask.scanner.batch.run_all", all_here)
 
     monkeypatch.chdir(tmp_path)
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from unmask.errors import ManifestError
-from unmask.workers import Tell
+from unmask.system.workers import Tell
 
 
 def start() -> int:
@@ -67,3 +67,15 @@ def allocate(state: int, task: int) -> str:
         return f"{len(bytearray(task)) + state}"
     except MemoryError:
         return "refused"
+
+
+def work_and_log(log: Path, state: int, task: int) -> int:
+    """Note each try at a task in a file, then do it."""
+    with log.open("a") as file:
+        file.write(f"{task}\n")
+    return work(state, task)
+
+
+def process_id(_state: int, _task: int) -> int:
+    """Say which process this is."""
+    return os.getpid()

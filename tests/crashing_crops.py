@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 
-from unmask.datasets.extraction import Cropper
+from unmask.crops.extraction import Cropper
+from unmask.crops.rows import VideoCrops
 from unmask.datasets.manifest import VideoRecord
-from unmask.datasets.rows import VideoCrops
 
 _CROP = Cropper.crop
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 
-from unmask import jobs
 from unmask.errors import UnmaskError
+from unmask.scanner import batch
+from unmask.system.workers import Tell
 from unmask.values import Scan
-from unmask.workers import Tell
 
-_SCAN = jobs._scan
+_SCAN = batch._scan
 
 
 def dies_on_bad(
-    analysis: jobs._Analysis, path: str, tell: Tell | None = None
+    analysis: batch._Analysis, path: str, tell: Tell | None = None
 ) -> Scan | UnmaskError:
     if path == "bad":
         os._exit(7)

@@ -3,8 +3,8 @@
     python tests/fuzz.py --files 7000 --results out/fuzz.ndjson
 
 What is done to each file follows from its number, so that a run can be broken off and goes on where
-it was; `--keep NUMBER FILE` makes a single one. (Some encoders write a few bytes differently each
-time.) What is asked of each:
+it was; `--keep NUMBER FILE` makes a single one. The undamaged clips are kept beside the results,
+since some encoders write a few bytes differently each time. What is asked of each:
 
     crash        the worker ended, or an error came that is none of the program's own
     over limit   it took longer or more memory than allowed
@@ -37,8 +37,8 @@ from PIL import Image
 from clips import picture, write_clip
 from unmask.errors import UnmaskError
 from unmask.settings import Limits
+from unmask.system.workers import Crashed, run_all
 from unmask.video import LumaPass, probe
-from unmask.workers import Crashed, run_all
 
 LIMITS = Limits(max_pixels=4_000_000, max_seconds=600)
 MEMORY_BYTES = 3 * 2**30
@@ -186,17 +186,24 @@ def verdict(reading: Reading | Crashed, clean: Reading) -> str:
     return "fewer" if reading.frames < clean.frames else "silent"
 
 
-def run(numbers: list[int], *, workers: int = 1) -> Iterator[dict[str, Any]]:
+def write_seeds(folder: Path) -> None:
+    """Write the undamaged clips that a folder lacks."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in SEEDS:
+        if not (folder / name).exists():
+            write_seed(name, folder)
+
+
+def run(numbers: list[int], *, seeds: Path, workers: int = 1) -> Iterator[dict[str, Any]]:
     """Damage, read and compare files; yield a line each as they come."""
+    write_seeds(seeds)
+    clean = {name: read("", str(seeds / name)) for name in SEEDS}
+    loud = {name: r.said for name, r in clean.items() if not r.complete or r.said}
+    assert not loud, loud
     with tempfile.TemporaryDirectory() as folder:
-        for name in SEEDS:
-            write_seed(name, Path(folder))
-        clean = {name: read("", str(Path(folder, name))) for name in SEEDS}
-        loud = {name: r.said for name, r in clean.items() if not r.complete or r.said}
-        assert not loud, loud
         paths, what = [], []
         for number in numbers:
-            name, kind, data = mutated(number, folder)
+            name, kind, data = mutated(number, str(seeds))
             path = Path(folder, f"{number}-{name}")
             path.write_bytes(data)
             paths.append(str(path))
@@ -206,7 +213,7 @@ def run(numbers: list[int], *, workers: int = 1) -> Iterator[dict[str, Any]]:
         )
         for place, reading in results:
             number, name, kind = what[place]
-            said = str(reading) if isinstance(reading, Crashed) else reading.said
+            text = str(reading) if isinstance(reading, Crashed) else reading.said
             frames = 0 if isinstance(reading, Crashed) else reading.frames
             Path(paths[place]).unlink()
             yield {
@@ -215,7 +222,7 @@ def run(numbers: list[int], *, workers: int = 1) -> Iterator[dict[str, Any]]:
                 "kind": kind,
                 "verdict": verdict(reading, clean[name]),
                 "frames": frames,
-                "said": said[:300],
+                "said": text[:300],
             }
 
 
@@ -246,22 +253,21 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after")
     parser.add_argument("--results", type=Path, default=Path("out/fuzz.ndjson"))
     parser.add_argument("--keep", nargs=2, metavar=("NUMBER", "FILE"))
-    asked = parser.parse_args()
-    if asked.keep:
-        with tempfile.TemporaryDirectory() as folder:
-            for name in SEEDS:
-                write_seed(name, Path(folder))
-            Path(asked.keep[1]).write_bytes(mutated(int(asked.keep[0]), folder)[2])
+    request = parser.parse_args()
+    seeds = request.results.with_suffix(".seeds")
+    if request.keep:
+        write_seeds(seeds)
+        Path(request.keep[1]).write_bytes(mutated(int(request.keep[0]), str(seeds))[2])
         return 0
-    asked.results.parent.mkdir(parents=True, exist_ok=True)
+    request.results.parent.mkdir(parents=True, exist_ok=True)
     lines = []
-    if asked.results.exists():
-        lines = [json.loads(line) for line in asked.results.read_text().splitlines()]
-    done, end = {line["number"] for line in lines}, time.monotonic() + asked.seconds
-    waiting = [number for number in range(asked.files) if number not in done]
-    with asked.results.open("a") as file:
+    if request.results.exists():
+        lines = [json.loads(line) for line in request.results.read_text().splitlines()]
+    done, end = {line["number"] for line in lines}, time.monotonic() + request.seconds
+    waiting = [number for number in range(request.files) if number not in done]
+    with request.results.open("a") as file:
         for start in range(0, len(waiting), 300):
-            for line in run(waiting[start : start + 300], workers=asked.workers):
+            for line in run(waiting[start : start + 300], seeds=seeds, workers=request.workers):
                 lines.append(line)
                 file.write(json.dumps(line) + "\n")
                 file.flush()

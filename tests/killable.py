@@ -10,10 +10,10 @@ import os
 import sys
 from pathlib import Path
 
-from unmask.datasets.cropping import crop_videos
-from unmask.datasets.extraction import Cropper, CropSettings
+from unmask.crops.extraction import Cropper, CropSettings
+from unmask.crops.pipeline import crop_videos
+from unmask.crops.rows import VideoCrops
 from unmask.datasets.manifest import VideoRecord, read_manifest
-from unmask.datasets.rows import VideoCrops
 from unmask.settings import ScanSettings
 
 SETTINGS = CropSettings(scan=ScanSettings(budget=2), size_px=64)

@@ -11,8 +11,8 @@ from unmask.evaluation.predictions import (
     PredictionRow,
     Predictions,
     PredictionsInfo,
-    predictions_of,
-    table_of,
+    from_table,
+    to_table,
 )
 
 
@@ -23,7 +23,7 @@ def info(**changes: Any) -> PredictionsInfo:
 
 
 def predictions(rows: Sequence[PredictionRow], **changes: Any) -> Predictions:
-    return predictions_of(info(**changes), table_of(rows), name="test")
+    return from_table(info(**changes), to_table(rows), name="test")
 
 
 def row(video: str, label: str, logit: float | None, **more: Any) -> PredictionRow:

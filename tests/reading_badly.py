@@ -8,7 +8,7 @@ import sys
 from types import ModuleType
 from typing import NoReturn
 
-from unmask.workers import Tell
+from unmask.system.workers import Tell
 
 
 class _Nothing:
@@ -37,12 +37,13 @@ def exit_while_loading(jobs: ModuleType) -> None:
     _set(jobs, None, Exits)
 
 
-def exit_while_reading(jobs: ModuleType) -> None:
-    def read(_state: object, _path: str, tell: Tell) -> NoReturn:
-        tell("reading", 0.5)
-        os._exit(1)
+def _read_and_exit(_state: object, _path: str, tell: Tell) -> NoReturn:
+    tell("reading", 0.5)
+    os._exit(1)
 
-    _set(jobs, read)
+
+def exit_while_reading(jobs: ModuleType) -> None:
+    _set(jobs, _read_and_exit)  # the second try is in a process that imports it by its name
 
 
 def load_nothing(jobs: ModuleType) -> None:

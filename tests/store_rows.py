@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unmask.datasets.rows import COLUMNS, CropRow, StoreInfo
+from unmask.crops.rows import COLUMNS, CropRow, StoreInfo
 
 INFO = StoreInfo("toy", "invented", None, False, None, "ab" * 32, 9, {"size_px": 8}, {"av": "1"})
 

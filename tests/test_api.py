@@ -80,7 +80,10 @@ def test_importing_loads_nothing_of_weight() -> None:
 
 
 def test_scanning_does_not_turn_the_function_into_a_module() -> None:
-    code = "import unmask, unmask.api, unmask.scanner, unmask.cli; print(callable(unmask.scan))"
+    code = (
+        "import unmask, unmask.api, unmask.scanner.scanner, unmask.cli; "
+        "print(callable(unmask.scan))"
+    )
     assert run_python(code) == "True"
 
 

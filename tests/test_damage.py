@@ -23,11 +23,15 @@ from predicted import drawn, info
 from store_rows import INFO, crop_row
 from toy_crops import picture, write_toy_crops
 from toy_set import record
-from unmask.bundle import MANIFEST, load_bundle
-from unmask.datasets.encoded import decoded
+from unmask.bundle.manifest import MANIFEST, load_bundle
+from unmask.bundle.runtime import Network
+from unmask.crops.encoded_pictures import decode_picture
+from unmask.crops.reading import CropDataset
+from unmask.crops.rows import VideoCoverage, VideoCrops
+from unmask.crops.stats import compute_stats
+from unmask.crops.store import CropStore, open_for_writing
 from unmask.datasets.layouts import table
 from unmask.datasets.layouts.crop_table import read_crop_table
-from unmask.datasets.loading import CropDataset
 from unmask.datasets.manifest import (
     Manifest,
     ManifestInfo,
@@ -35,14 +39,10 @@ from unmask.datasets.manifest import (
     read_manifest,
     write_manifest,
 )
-from unmask.datasets.rows import VideoCoverage, VideoCrops
-from unmask.datasets.stats import stats_of
-from unmask.datasets.store import CropStore, writing
 from unmask.errors import BundleError, ManifestError, RecipeError, UnmaskError
-from unmask.evaluation.foreign import read_scores
-from unmask.evaluation.predictions import read_predictions, table_of, write_predictions
-from unmask.files import file_sha256
-from unmask.runtime import Network
+from unmask.evaluation.predictions import read_predictions, to_table, write_predictions
+from unmask.evaluation.score_import import read_scores
+from unmask.system.files import file_sha256
 from unmask.training.recipe import load_recipe, to_yaml
 
 FLIPS = 600
@@ -83,7 +83,7 @@ def manifest(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    with writing(tmp_path / "store", INFO) as opened:
+    with open_for_writing(tmp_path / "store", INFO) as opened:
         for name in ("a", "b"):
             row = record(name, split="train", target=f"{name}/target")
             crops = tuple(crop_row(name, n, picture(n, fake=False, side=8)) for n in range(3))
@@ -93,7 +93,7 @@ def store(tmp_path: Path) -> Path:
 
 def read_all(store: Path) -> None:
     opened = CropStore(store)
-    stats_of(opened)
+    compute_stats(opened)
     crops = CropDataset(store)
     for position in range(len(crops)):
         crops[position]
@@ -105,7 +105,7 @@ def test_a_manifest(manifest: Path) -> None:
 
 def test_predictions(tmp_path: Path) -> None:
     path = tmp_path / "p.parquet"
-    write_predictions(info(), table_of(drawn(6, 2)), path)
+    write_predictions(info(), to_table(drawn(6, 2)), path)
     assert flip_and_read(path, lambda: read_predictions(path)) > FLIPS / 10
 
 
@@ -230,6 +230,6 @@ def test_a_csv_table_of_scores_that_is_none_is_refused(tmp_path: Path, text: str
 @given(st.binary(max_size=300))
 def test_bytes_of_any_kind_are_no_picture_or_one(data: bytes) -> None:
     with pytest.raises(ManifestError, match="cannot be decoded"):
-        decoded(data)
+        decode_picture(data)
     with pytest.raises(ManifestError, match="cannot be decoded"):
-        decoded(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n" + data)
+        decode_picture(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n" + data)

@@ -18,12 +18,12 @@ from predicted import drawn, info
 from store_rows import INFO, crop_row
 from toy_crops import picture
 from toy_set import record
-from unmask.bundle import MANIFEST, load_bundle
+from unmask.bundle.manifest import MANIFEST, load_bundle
+from unmask.crops.rows import VideoCoverage, VideoCrops
+from unmask.crops.store import open_for_writing
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord, write_manifest
-from unmask.datasets.rows import VideoCoverage, VideoCrops
-from unmask.datasets.store import writing
 from unmask.errors import BundleError, UnmaskError
-from unmask.evaluation.predictions import table_of, write_predictions
+from unmask.evaluation.predictions import to_table, write_predictions
 from unmask.report.wording import one_line
 
 EVIL = "\x1b[2J\x1b]0;x\x07\u202egpj.\u2066\x00\x9b31m\r\nerror: forged\x7f"
@@ -46,7 +46,7 @@ def store(tmp_path: Path) -> Path:
     described = replace(
         INFO, dataset=EVIL, licence=EVIL, protocol=EVIL, leaks=True, leak_reason=EVIL
     )
-    with writing(tmp_path / "store", described) as opened:
+    with open_for_writing(tmp_path / "store", described) as opened:
         for name, status in ((f"a{EVIL}", "done"), (f"b{EVIL}{LONG}", "failed")):
             row = record(name, split="train", target=EVIL, compression=EVIL)
             done = status == "done"
@@ -75,8 +75,8 @@ def scores(tmp_path: Path) -> Path:
     changed = [
         replace(row, method=row.method and EVIL + LONG, compression=EVIL) for row in drawn(40, 2)
     ]
-    told = info(detector=EVIL, data=EVIL, licence=EVIL, protocol=EVIL, leaks=True, leak_reason=EVIL)
-    write_predictions(told, table_of(changed), path)
+    text = info(detector=EVIL, data=EVIL, licence=EVIL, protocol=EVIL, leaks=True, leak_reason=EVIL)
+    write_predictions(text, to_table(changed), path)
     return path
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import watched
-from unmask import quiet
+from unmask.system import telemetry
 from watched import Watched, watch
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +24,7 @@ STAY_SECONDS = 400 if os.environ.get("UNMASK_SLOW_TESTS") else 31
 """How long a process that has scanned stays: ONNX Runtime sends after ten seconds."""
 SCAN_AND_STAY = """
 import sys, time
-from unmask.scanner import Scanner
+from unmask.scanner.scanner import Scanner
 scanner = Scanner()
 scanner.scan(sys.argv[1])
 time.sleep(float(sys.argv[2]))
@@ -47,7 +47,7 @@ class Place:
 
     def environment(self, **more: str) -> dict[str, str]:
         """Return a plain user's variables: nothing is switched off from outside."""
-        switches = {*quiet.TELEMETRY, *quiet.PLUGINS, *quiet.CACHES}
+        switches = {*telemetry.TELEMETRY, *telemetry.PLUGINS, *telemetry.CACHES}
         switches = {*switches, "CI"}  # ONNX Runtime sends nothing where CI is set
         kept = {k: v for k, v in os.environ.items() if k not in switches and "XDG_" not in k}
         # Python's own .pyc files beside its modules are not what is looked for
@@ -186,20 +186,20 @@ def test_one_module_imports_onnx_runtime() -> None:
         f for part in ("src", "tests", "benchmarks", "tools") for f in (ROOT / part).rglob("*.py")
     ]
     importing = {str(file.relative_to(ROOT)) for file in files if "onnxruntime" in imports(file)}
-    # its submodule for int8 has no other way in, and is imported after `quiet.onnxruntime`
-    assert importing == {"src/unmask/quiet.py", "src/unmask/models/quantising.py"}
+    # its submodule for int8 has no other way in, and is imported after `telemetry.onnxruntime`
+    assert importing == {"src/unmask/system/telemetry.py", "src/unmask/models/quantisation.py"}
 
 
 def in_a_fresh_process(code: str, **variables: str) -> str:
-    base = {k: v for k, v in os.environ.items() if k not in quiet.TELEMETRY}
+    base = {k: v for k, v in os.environ.items() if k not in telemetry.TELEMETRY}
     words = [sys.executable, "-c", code]
     done = subprocess.run(words, env=base | variables, capture_output=True, text=True, check=True)
     return done.stdout + done.stderr
 
 
 def test_importing_the_package_switches_telemetry_off() -> None:
-    said = in_a_fresh_process("import os, unmask; print(os.environ['ORT_DISABLE_TELEMETRY'])")
-    assert said == "1\n"
+    text = in_a_fresh_process("import os, unmask; print(os.environ['ORT_DISABLE_TELEMETRY'])")
+    assert text == "1\n"
 
 
 @pytest.mark.parametrize("value", ["0", ""])
@@ -216,11 +216,11 @@ def test_a_runtime_that_was_imported_before_is_told_to_send() -> None:
 
 def test_caches_go_to_a_folder_that_is_removed_but_the_users_own_stay(tmp_path: Path) -> None:
     code = (
-        "import os, pathlib; from unmask.quiet import leave_no_caches; leave_no_caches(); "
+        "import os, pathlib; from unmask.system import telemetry; telemetry.leave_no_caches(); "
         "made = pathlib.Path(os.environ['TORCHINDUCTOR_CACHE_DIR']); made.mkdir(parents=True); "
         "print(os.environ['MPLCONFIGDIR'])"
     )
-    base = {k: v for k, v in os.environ.items() if k not in quiet.CACHES}
+    base = {k: v for k, v in os.environ.items() if k not in telemetry.CACHES}
     ours = {"TMPDIR": str(tmp_path), "MPLCONFIGDIR": "/mine"}
     words = [sys.executable, "-c", code]
     done = subprocess.run(words, env=base | ours, capture_output=True, text=True, check=True)

@@ -28,5 +28,5 @@ def test_a_seed_is_not_negative():
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 0.0])
 def test_a_limit_of_length_is_finite_and_above_zero(value):
-    with pytest.raises(ValueError, match="limits must be finite and above zero"):
+    with pytest.raises(ValueError, match="must be finite and above zero, got"):
         Limits(max_seconds=value)

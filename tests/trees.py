@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from unmask.datasets.files import FileState, FileTask, inspect
 from unmask.datasets.layouts import layout
-from unmask.datasets.layouts.layout import Found
+from unmask.datasets.layouts.layout import FolderContents
 from unmask.datasets.manifest import VideoRecord
+from unmask.datasets.row_files import FileState, FileTask, inspect
 from unmask.settings import Limits
 
 
@@ -20,17 +20,17 @@ def touch(root: Path, *paths: str) -> Path:
     return root
 
 
-def found_in(name: str, root: Path) -> Found:
+def found_in(name: str, root: Path) -> FolderContents:
     """Index a folder with a layout."""
     return layout(name).index(root)
 
 
-def rows_of(found: Found) -> dict[str, VideoRecord]:
+def rows_of(found: FolderContents) -> dict[str, VideoRecord]:
     """Return the rows by id."""
     return {record.id: record for record in found.records}
 
 
-def only(found: Found) -> VideoRecord:
+def only(found: FolderContents) -> VideoRecord:
     """Return the only row."""
     (record,) = found.records
     return record

@@ -76,8 +76,8 @@ class Watched:
 
     def sockets(self) -> list[str]:
         """Return the families of all sockets but those between processes of this machine."""
-        found = [each.what for each in self.seen if each.call == "socket"]
-        return [family for family in found if family != "AF_UNIX"]
+        result = [each.what for each in self.seen if each.call == "socket"]
+        return [family for family in result if family != "AF_UNIX"]
 
     def paths(self) -> list[str]:
         """Return the paths that were to be written, but devices and the kernel's own."""

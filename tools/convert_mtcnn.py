@@ -86,7 +86,7 @@ class Graph:
             shape: of the input; a text is a dynamic axis.
             outputs: shape of each output by its name.
         """
-        made = helper.make_model(
+        result = helper.make_model(
             helper.make_graph(
                 self.nodes,
                 name,
@@ -101,8 +101,8 @@ class Graph:
             ir_version=IR_VERSION,
             producer_name="unmask tools/convert_mtcnn.py",
         )
-        onnx.checker.check_model(made, full_check=True)
-        return bytes(made.SerializeToString(deterministic=True))
+        onnx.checker.check_model(result, full_check=True)
+        return bytes(result.SerializeToString(deterministic=True))
 
 
 def pnet(weights: Weights) -> bytes:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from unmask.training.augment import compress
-from unmask.training.face_windows import landmarks_of
+from unmask.training.face_windows import read_landmarks
 from unmask.training.forgeries import FacePicture, blend, mouth, render
 from unmask.training.recipe import FORGERIES
 
@@ -33,17 +33,17 @@ def _jpeg(image: Image.Image, seed: int) -> bytes:
 def pair(row: dict, number: int) -> list[dict]:
     """Return the rows of a real crop and of its forgery."""
     image = Image.open(io.BytesIO(row["image"])).convert("RGB")
-    face = FacePicture(image, landmarks_of(tuple(row["landmarks"])))
+    face = FacePicture(image, read_landmarks(tuple(row["landmarks"])))
     rng = np.random.default_rng((2, number))
     kind = FORGERIES[number % len(FORGERIES)]
     if kind == "blend":
-        made = blend(face, rng, keep_target=True)
+        result = blend(face, rng, keep_target=True)
     elif kind == "mouth":
-        made = mouth(face, rng)
+        result = mouth(face, rng)
     else:
         again = row.get("rendered")
         rendered = Image.open(io.BytesIO(again)).convert("RGB") if again else None
-        made = render(face, rng, rendered=rendered)
+        result = render(face, rng, rendered=rendered)
     common = {k: v for k, v in row.items() if k not in {"image", "rendered"}} | {
         "original": row["video"]
     }
@@ -52,14 +52,14 @@ def pair(row: dict, number: int) -> list[dict]:
             "name": f"{row['name']}-{word}", "video": f"{row['video']}-{word}", "label": label,
             "method": None if label == "real" else f"made-{kind}", "image": _jpeg(picture, number),
         }
-        for word, label, picture in (("real", "real", made.real), (kind, "fake", made.fake))
+        for word, label, picture in (("real", "real", result.real), (kind, "fake", result.fake))
     ]  # fmt: skip
 
 
 def main(source: Path, target: Path) -> None:
     """Write the table."""
     rows = pq.read_table(source).to_pylist()
-    table = [made for number, row in enumerate(rows) for made in pair(row, number)]
+    table = [each for number, row in enumerate(rows) for each in pair(row, number)]
     pq.write_table(pa.Table.from_pylist(table), target, row_group_size=256)
     print(f"{len(table)} crops written to {target}")
 

@@ -136,22 +136,22 @@ def main() -> None:
     parser.add_argument("target", type=Path)
     parser.add_argument("--yunet", required=True)
     parser.add_argument("--frames", type=int, default=72)
-    given = parser.parse_args()
+    value = parser.parse_args()
     cv2.setNumThreads(1)
-    detector = cv2.FaceDetectorYN.create(given.yunet, "", (320, 320), 0.7, 0.3, 50)
-    given.target.mkdir(parents=True, exist_ok=True)
-    with given.sources.open() as file:
+    detector = cv2.FaceDetectorYN.create(value.yunet, "", (320, 320), 0.7, 0.3, 50)
+    value.target.mkdir(parents=True, exist_ok=True)
+    with value.sources.open() as file:
         sources = [row for row in csv.DictReader(file) if row["fold"] == "held-out"]
-    with (given.target / "films.csv").open("w", newline="") as file:
+    with (value.target / "films.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["path", "label", "dataset", "method", "target"])
         for seed, source in enumerate(sources):
-            film = frames(Path(source["path"]), given.frames)
+            film = frames(Path(source["path"]), value.frames)
             tracked = points_over_time(detector, film)
             crf = (18, 23, 28)[seed % 3]
             for kind in (None, *FORGERIES):
                 name = f"{source['source']}-{kind or 'real'}.mp4"
-                made = (
+                result = (
                     pixels
                     if kind is None or points is None
                     else forged(
@@ -159,7 +159,7 @@ def main() -> None:
                     )
                     for n, (pixels, points) in enumerate(zip(film, tracked, strict=True))
                 )
-                write(given.target / name, made, crf=crf)
+                write(value.target / name, result, crf=crf)
                 label = "fake" if kind else "real"
                 method = f"made-{kind}" if kind else ""
                 table.writerow([name, label, source["dataset"], method, source["source"]])

@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from unmask.training.augment import degrade
-from unmask.training.batches import forgery_maker, resized
-from unmask.training.crops import Crops, read_crops
-from unmask.training.making import ForgeryMaker
+from unmask.training.batches import forgery_maker, resize_crop
+from unmask.training.crop_table import Crops, read_crops
+from unmask.training.forgery_source import ForgeryMaker
 from unmask.training.recipe import FORGERIES, load_recipe
 
 
@@ -46,22 +46,22 @@ def encoded(image: Image.Image) -> bytes:
 def rows(maker: ForgeryMaker, crops: Crops, index: int, size_px: int) -> list[dict]:
     """Return the rows of one real crop; the window and the wear are the same in all."""
     key = crops.keys[index]
-    made = []
+    dicts = []
     for kind in FORGERIES:
         pair = maker.forged(index, np.random.default_rng((7, index)), size_px, kind=kind)
         for label, image in (("real", pair.real), ("fake", pair.fake)):
             if label == "real" and kind != "mouth":  # a blend's real may be restyled
                 continue
             worn = degrade(
-                resized(image, size_px), np.random.default_rng((8, index)), worn_ratio=0.1
+                resize_crop(image, size_px), np.random.default_rng((8, index)), worn_ratio=0.1
             )
-            made.append({
+            dicts.append({
                 "name": f"{key.video}/{index}/{kind if label == 'fake' else 'real'}",
                 "label": label, "video": f"{key.video}#{kind if label == 'fake' else 'real'}",
                 "original": key.video, "frame": key.frame,
                 "method": f"made-{kind}" if label == "fake" else None, "image": encoded(worn),
             })  # fmt: skip
-    return made
+    return dicts
 
 
 def main() -> None:
@@ -73,18 +73,18 @@ def main() -> None:
     parser.add_argument("--of-film", type=int, default=4)
     parser.add_argument("--stills", type=int, default=40)
     parser.add_argument("--size-px", type=int)
-    given = parser.parse_args()
-    recipe = load_recipe(given.recipe)
-    crops = read_crops(given.sources)
+    value = parser.parse_args()
+    recipe = load_recipe(value.recipe)
+    crops = read_crops(value.sources)
     maker = forgery_maker(crops, recipe)
-    size_px = given.size_px or recipe.network.size_px
+    size_px = value.size_px or recipe.network.size_px
     table = [
         row
-        for index in taken(crops, of_film=given.of_film, stills=given.stills)
+        for index in taken(crops, of_film=value.of_film, stills=value.stills)
         for row in rows(maker, crops, index, size_px)
     ]
-    pq.write_table(pa.Table.from_pylist(table), given.target, row_group_size=256)
-    print(f"{len(table)} crops written to {given.target}")
+    pq.write_table(pa.Table.from_pylist(table), value.target, row_group_size=256)
+    print(f"{len(table)} crops written to {value.target}")
 
 
 if __name__ == "__main__":

@@ -28,14 +28,14 @@ def reference() -> dict[str, list[dict[str, object]]]:
     faces = {}
     for name, picture in public.pictures().items():
         boxes, scores, points = network.detect(picture, landmarks=True)
-        found = [] if boxes is None else zip(boxes, scores, points, strict=True)
+        result = [] if boxes is None else zip(boxes, scores, points, strict=True)
         faces[name] = [
             {
                 "box": [round(float(v), DECIMALS) for v in box],
                 "landmarks": [[round(float(v), DECIMALS) for v in point] for point in marks],
                 "confidence": round(float(score), 6),
             }
-            for box, score, marks in found
+            for box, score, marks in result
         ]
     return faces
 

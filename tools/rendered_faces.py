@@ -166,10 +166,10 @@ def main() -> None:
     parser.add_argument("--train", type=Path, nargs="+", required=True)
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--write", type=Path, nargs=2, action="append", required=True)
-    given = parser.parse_args()
+    value = parser.parse_args()
     torch.set_num_threads(1)
-    network = trained(given.train, given.steps)
-    for source, target in given.write:
+    network = trained(value.train, value.steps)
+    for source, target in value.write:
         write(network, source, target)
 
 

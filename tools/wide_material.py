@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.faces.crops import cut_square, square_around
+from unmask.faces.squares import cut_square, square_around
 
 Pixels = NDArray[np.uint8]
 
@@ -141,17 +141,17 @@ def main() -> None:
     parser.add_argument("sources", type=Path)
     parser.add_argument("target", type=Path)
     parser.add_argument("--yunet", required=True)
-    given = parser.parse_args()
+    value = parser.parse_args()
     cv2.setNumThreads(1)
-    detector = cv2.FaceDetectorYN.create(given.yunet, "", (320, 320), 0.7, 0.3, 50)
+    detector = cv2.FaceDetectorYN.create(value.yunet, "", (320, 320), 0.7, 0.3, 50)
     rows: list[dict[str, object]] = []
-    with given.sources.open() as file:
+    with value.sources.open() as file:
         for source in csv.DictReader(file):
             before = len(rows)
             rows += crops(source, detector)
             print(f"{source['source']}: {len(rows) - before} crops", flush=True)
-    pq.write_table(pa.Table.from_pylist(rows), given.target, row_group_size=512)
-    print(f"{len(rows)} crops written to {given.target}")
+    pq.write_table(pa.Table.from_pylist(rows), value.target, row_group_size=512)
+    print(f"{len(rows)} crops written to {value.target}")
 
 
 if __name__ == "__main__":

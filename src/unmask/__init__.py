@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from unmask.quiet import stop_telemetry
+from unmask.system.telemetry import stop_telemetry
 
 # the one thing done at import: a library that is loaded before it has sent something already
 stop_telemetry()
@@ -21,7 +21,7 @@ stop_telemetry()
 TYPE_CHECKING = False  # read by type checkers as true; importing `typing` would take 10 ms
 if TYPE_CHECKING:
     from unmask.api import ScanResult, scan, write_report
-    from unmask.detector import Detector
+    from unmask.bundle.detector import Detector
     from unmask.errors import (
         AnalysisCrashed,
         BundleError,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         TrainingStopped,
         UnmaskError,
     )
-    from unmask.scanner import Scanner
+    from unmask.scanner.scanner import Scanner
     from unmask.settings import Limits, ScanSettings
     from unmask.values import Failure
 
@@ -47,11 +47,11 @@ _HOME = {
     "ScanResult": "unmask.api",
     "scan": "unmask.api",
     "write_report": "unmask.api",
-    "Detector": "unmask.detector",
+    "Detector": "unmask.bundle.detector",
     "Failure": "unmask.values",
     "Limits": "unmask.settings",
     "ScanSettings": "unmask.settings",
-    "Scanner": "unmask.scanner",
+    "Scanner": "unmask.scanner.scanner",
 } | dict.fromkeys(
     (
         "AnalysisCrashed",

@@ -22,19 +22,23 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.detector import Detector
+from unmask.bundle.detector import Detector
 from unmask.errors import UnmaskError
-from unmask.files import write_text
-from unmask.scanner import Scanner
+from unmask.language.translation import in_language, language_of_environment
+from unmask.scanner.scanner import Scanner
 from unmask.settings import ScanSettings
+from unmask.system.files import write_text
 from unmask.values import (
     SCHEMA_VERSION,
+    BoxPath,
     Coverage,
+    Examination,
     Failure,
     KeyFramePicture,
     Scan,
     ScanDocument,
     ScanRecord,
+    Still,
     TrackResult,
     Verdict,
     VideoInfo,
@@ -42,6 +46,8 @@ from unmask.values import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from unmask.report.html import Place
 
 _CARD_HEIGHT_PX = 620
 """Height of the report's frame in a notebook."""
@@ -62,6 +68,10 @@ class ScanResult:
     """The crop and the saliency maps of each key frame that was scored."""
     faithfulness: tuple[tuple[str, str], ...] = ()
     """Methods of explaining, with what was measured of their maps for this detector."""
+    stills: tuple[Still, ...] = ()
+    """The whole key frames, reduced."""
+    paths: tuple[BoxPath, ...] = ()
+    """Where each face is over time."""
 
     @property
     def verdict(self) -> Verdict:
@@ -138,7 +148,7 @@ class ScanResult:
         )
 
     def _as_scan(self) -> Scan:
-        return Scan(self.record, self.pictures, self.faithfulness)
+        return Scan(self.record, self.pictures, self.faithfulness, self.stills, self.paths)
 
 
 @overload
@@ -169,8 +179,8 @@ def scan(
 ) -> ScanResult | list[ScanResult | Failure]:
     """Scan a video, a picture, many files, or frames in memory.
 
-    A file is read in this process. Use `unmask scan` or `unmask.jobs.scan_all` for files that you
-    do not trust: these read each in a process of its own.
+    A file is read in this process. Use `unmask scan` or `unmask.scanner.batch.scan_all` for
+    files that you do not trust: these read each in a process of its own.
 
     Args:
         source: a path; a list of paths; or frames `(N, H, W, 3)` RGB uint8, `(H, W, 3)` for one
@@ -201,32 +211,53 @@ def scan(
     return [_scan_or_failure(scanner, path) for path in source]
 
 
-def write_report(results: Sequence[ScanResult | Failure] | ScanResult, path: str | Path) -> Path:
-    """Write one self-contained HTML page over results, and return its path.
+def write_report(
+    results: Sequence[ScanResult | Failure] | ScanResult,
+    path: str | Path,
+    *,
+    language: str | None = None,
+    embed_bytes: int | None = None,
+    examination: Examination | None = None,
+) -> Path:
+    """Write an HTML report over results, and return its path.
+
+    Of more than ten results each has a page of its own, in a folder beside the report.
 
     Args:
         results: as `scan` returns them.
         path: the file; it is written whole or not at all.
+        language: `en`, `de`, `fr` or `es`; None: what the environment asks for.
+        embed_bytes: size up to which films are written into the page; None to link to them.
+        examination: case, analyst and note.
 
     Raises:
         OSError: it could not be written.
+        ValueError: there is no such language.
     """
+    from unmask.report.html import Place
+
     listed = [results] if isinstance(results, ScanResult) else list(results)
     target = Path(path)
-    write_text(target, _report_page(listed))
+    place = Place(target, len(listed), embed_bytes)
+    with in_language(language or language_of_environment()):
+        write_text(target, _report_page(listed, place, examination))
     return target
 
 
-def _report_page(results: Sequence[ScanResult | Failure]) -> str:
+def _report_page(
+    results: Sequence[ScanResult | Failure],
+    place: Place | None = None,
+    examination: Examination | None = None,
+) -> str:
     from unmask.report.html import to_html_batch
 
     scans = [each._as_scan() for each in results if isinstance(each, ScanResult)]  # noqa: SLF001
     failures = [(each.path, each.error) for each in results if isinstance(each, Failure)]
-    return to_html_batch(scans, failures)
+    return to_html_batch(scans, failures, place=place, examination=examination)
 
 
 def _result(scan: Scan) -> ScanResult:
-    return ScanResult(scan.result, scan.pictures, scan.faithfulness)
+    return ScanResult(scan.result, scan.pictures, scan.faithfulness, scan.stills, scan.paths)
 
 
 def _scan_or_failure(scanner: Scanner, path: str | Path) -> ScanResult | Failure:
@@ -251,8 +282,10 @@ def _scan_frames(scanner: Scanner, frames: NDArray[np.uint8], fps: float | None)
         scan.result.video, path=_IN_MEMORY, sha256=hashlib.sha256(stack.tobytes()).hexdigest()
     )
     call = "unmask.scan(frames)" if fps is None else f"unmask.scan(frames, fps={fps:g})"
-    record = dataclasses.replace(scan.result, video=video, command=call)
-    return ScanResult(record, scan.pictures, scan.faithfulness)
+    record = dataclasses.replace(
+        scan.result, video=video, command=call, custody=None, credentials=None
+    )
+    return dataclasses.replace(_result(scan), record=record)
 
 
 def _write_lossless(path: Path, frames: NDArray[np.uint8], fps: float) -> None:

@@ -7,7 +7,7 @@
     │   ├── LimitExceeded       larger than the limits allow (checked before decoding)
     │   └── RecipeError         a training recipe names what there is not, or cannot be carried out
     ├── DecodeError         the file opened, but no picture could be decoded
-    ├── ManifestError       a manifest, a crop store or a data set's folder cannot be used
+    ├── ManifestError       a manifest, a crop or result store or a data folder cannot be used
     ├── BundleError         a detector bundle is damaged, incomplete or of another version
     ├── NoUserFolder        the user has no home folder for detectors of their own
     ├── DownloadError       a download failed or did not have the expected SHA-256
@@ -67,7 +67,7 @@ class DecodeError(UnmaskError):
 
 
 class ManifestError(UnmaskError):
-    """A manifest, a crop store or a data set's folder cannot be used."""
+    """A manifest, a crop store, a result store or a folder of data cannot be used."""
 
 
 class BundleError(UnmaskError):

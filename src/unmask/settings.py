@@ -34,7 +34,7 @@ class Limits:
 
     Clean files stay far below each. Those of size are checked on headers, before anything is
     decoded. Those of time and memory hold in the worker processes of the command line and of
-    `jobs.scan_all`; `Scanner.scan`, which runs in its caller's process, leaves them to its caller.
+    `scanner.batch`; `Scanner.scan`, which runs in its caller's process, leaves them to its caller.
     """
 
     max_bytes: int = 32 * 2**30
@@ -62,10 +62,10 @@ class Limits:
     max_streams: int = 64
     """Most streams in a container; the demuxer opens no more."""
     max_tag_bytes: int = 4 * 2**20
-    """Most bytes of a container's tags. Their number counts squared while a file is opened: 12 MB
-    of short ones took minutes. Cover pictures are attachments or streams and no tags."""
+    """Most bytes of a container's tags. Cover pictures are attachments or streams and no tags."""
     max_tags: int = 10_000
-    """Most texts and tags of a PNG file: each costs time, however small it is."""
+    """Most texts and tags of a PNG or Matroska file: each costs time, however small it is, and in
+    Matroska their number counts squared (33,000 took 5 s, 131,000 over two minutes)."""
     max_pages: int = 1000
     """Most pages of a TIFF file that are counted; only the first is analysed in any case."""
     max_tracks: int = 40
@@ -87,9 +87,10 @@ class Limits:
 
     def __post_init__(self) -> None:
         """Refuse limits that allow nothing."""
-        values = [getattr(self, each.name) for each in fields(self) if each.name != "max_tracks"]
-        if not all(value > 0 and math.isfinite(value) for value in values):
-            raise ValueError(f"limits must be finite and above zero, got {self}")
+        for name in (each.name for each in fields(self) if each.name != "max_tracks"):
+            value = getattr(self, name)
+            if not (value > 0 and math.isfinite(value)):
+                raise ValueError(f"{name} must be finite and above zero, got {value:g}")
 
     def total_seconds(self, film_seconds: float | None) -> float:
         """Return the time that a file may take in all.

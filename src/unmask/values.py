@@ -7,7 +7,8 @@ stamp; scores are P(fake) in [0, 1]; `None` means not measured and is never the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -56,6 +57,49 @@ class Frame:
         """Show the shape, not the pixels."""
         height, width = self.image.shape[:2]
         return f"Frame(index={self.index}, pts_seconds={self.pts_seconds:.3f}, {width}x{height})"
+
+
+@dataclass(frozen=True, eq=False)
+class PicturePart:
+    """A part of a picture that is cut by the coordinates of the whole: `part[rows, columns]`."""
+
+    pixels: NDArray[np.uint8]
+    """`(h, w, 3)` RGB of the part."""
+    left: int
+    """Column of the whole where it begins."""
+    top: int
+    """Row of the whole where it begins."""
+    shape: tuple[int, int, int]
+    """Height, width and channels of the whole."""
+    whole: Callable[[], NDArray[np.uint8]]
+    """Returns the whole picture, should more than the part be asked for; that may take long."""
+
+    def __getitem__(
+        self, place: tuple[slice | NDArray[np.int64], slice | NDArray[np.int64]]
+    ) -> NDArray[np.uint8]:
+        """Return pixels as `whole()[place]` does; slices have both ends and no step."""
+        height, width = self.pixels.shape[:2]
+        rows = _within(place[0], self.top, height)
+        columns = _within(place[1], self.left, width)
+        if rows is None or columns is None:
+            return self.whole()[place]
+        return self.pixels[rows, columns]
+
+    def __repr__(self) -> str:
+        """Show the place, not the pixels."""
+        height, width = self.pixels.shape[:2]
+        return f"PicturePart({width}x{height} at {self.left}, {self.top} of {self.shape})"
+
+
+def _within(
+    place: slice | NDArray[np.int64], start: int, length: int
+) -> slice | NDArray[np.int64] | None:
+    """Return places of a whole as those of a part; None where they reach beyond it."""
+    if isinstance(place, slice):
+        low, high = place.start - start, place.stop - start
+        return slice(low, high) if 0 <= low <= high <= length else None
+    moved = place - start
+    return moved if moved.min() >= 0 and moved.max() < length else None
 
 
 @dataclass(frozen=True)
@@ -439,6 +483,63 @@ class StressedVerdict:
 
 
 @dataclass(frozen=True)
+class Custody:
+    """When a file was scanned, and that it was the same file before and after."""
+
+    started_utc: str
+    """When the scan began, ISO 8601 in UTC."""
+    finished_utc: str
+    """When it ended."""
+    utc_offset_minutes: int
+    """What local time was ahead of UTC then, minutes."""
+    sha256_after: str | None
+    """SHA-256 of the file's bytes after the scan; None: it could no longer be read."""
+    modified_utc: str | None
+    """When the file was last modified, as the file system says; copying may change it."""
+    created_utc: str | None = None
+    """When it was created there; None: the file system does not say."""
+
+
+CredentialState = Literal["absent", "unsupported", "unreadable", "well-formed", "valid", "trusted"]
+"""What became of checking Content Credentials."""
+
+
+@dataclass(frozen=True)
+class ContentCredentials:
+    """What a file says of its own origin; claims, which no score depends on."""
+
+    state: CredentialState
+    """`absent`: it has none, which says nothing. `unsupported`: its format carries none.
+    `unreadable`: they are damaged. `well-formed`: they can be read, and do not fit the file or its
+    signature. `valid`: they fit, by a signer who is on no list of trusted ones. `trusted`: by one
+    who is."""
+    generator: str | None = None
+    """The program or device that wrote them."""
+    issuer: str | None = None
+    """Who signed, as the certificate says."""
+    signed: str | None = None
+    """When, as a time stamp says; None: there is none."""
+    source_types: tuple[str, ...] = ()
+    """IPTC's digital source types that they name, such as `trainedAlgorithmicMedia`."""
+    problems: tuple[str, ...] = ()
+    """Codes of what did not fit."""
+    xmp_source_type: str | None = None
+    """IPTC's digital source type in the file's XMP metadata, which nobody signs."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What whoever runs the program says of the run."""
+
+    case: str | None = None
+    """Name or number of the case."""
+    analyst: str | None = None
+    """Who examines."""
+    note: str | None = None
+    """Anything else."""
+
+
+@dataclass(frozen=True)
 class ScanRecord:
     """Everything known about one file after a scan. Its JSON is versioned."""
 
@@ -466,6 +567,10 @@ class ScanRecord:
     """The verdict under distortions; None: not asked for."""
     persons: tuple[Person, ...] = ()
     """The faces that were looked at, by person."""
+    custody: Custody | None = field(default=None, compare=False)
+    """When the scan ran, and the file before and after; None: frames in memory."""
+    credentials: ContentCredentials | None = None
+    """What the file says of its origin; None: not looked for (`unmask[provenance]`)."""
 
 
 @dataclass(frozen=True)
@@ -490,6 +595,8 @@ class ScanDocument:
     """A result for each file that was scanned, in the order given."""
     failures: tuple[Failure, ...]
     """The files that were not."""
+    examination: Examination | None = None
+    """Case, analyst and note, where they were given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -534,6 +641,36 @@ class KeyFramePicture:
 
 
 @dataclass(frozen=True, eq=False)
+class Still:
+    """A whole frame, reduced."""
+
+    frame_index: int
+    """Position among all decoded frames."""
+    jpeg: bytes
+    """The picture as JPEG."""
+
+    def __repr__(self) -> str:
+        """Show the size, not the bytes."""
+        return f"Still(frame_index={self.frame_index}, {len(self.jpeg)} bytes)"
+
+
+@dataclass(frozen=True, eq=False)
+class BoxPath:
+    """Where a face is over time."""
+
+    track_id: int
+    """The track."""
+    pts_seconds: tuple[float, ...]
+    """Time stamps, ascending."""
+    boxes: tuple[tuple[int, int, int, int], ...]
+    """XYXY pixels at each."""
+
+    def __repr__(self) -> str:
+        """Show the extent, not the boxes."""
+        return f"BoxPath(track_id={self.track_id}, {len(self.boxes)} boxes)"
+
+
+@dataclass(frozen=True, eq=False)
 class Scan:
     """A scan result and the pictures that go with it."""
 
@@ -543,3 +680,7 @@ class Scan:
     """One for each key frame that was scored."""
     faithfulness: tuple[tuple[str, str], ...] = ()
     """Methods with what was measured of their maps for this detector, in words."""
+    stills: tuple[Still, ...] = ()
+    """Whole key frames."""
+    paths: tuple[BoxPath, ...] = ()
+    """Where each face is over time."""

@@ -13,13 +13,13 @@ from unmask.datasets.synth import SYNTH
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Return a function that makes the toy data set of a layout, each once; not to be changed."""
-    made: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
 
     def make(name: str) -> Path:
-        if name not in made:
+        if name not in paths:
             root = tmp_path_factory.mktemp(name)
             SYNTH[name](root, 0)
-            made[name] = root
-        return made[name]
+            paths[name] = root
+        return paths[name]
 
     return make

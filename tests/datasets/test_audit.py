@@ -50,8 +50,8 @@ def compare(
 
 
 def the(kind: str, report: AuditReport) -> Finding:
-    (found,) = [finding for finding in report.findings if finding.kind == kind]
-    return found
+    (result,) = [finding for finding in report.findings if finding.kind == kind]
+    return result
 
 
 TRAIN = [row("t1", sha256="s1", identities=("p1",)), row("t2", sha256="s2", identities=("p2",))]
@@ -69,9 +69,9 @@ LEAKS: dict[str, tuple[VideoRecord, VideoRecord, str]] = {
 @pytest.mark.parametrize("kind", LEAKS)
 def test_a_planted_leak_is_caught(kind: str) -> None:
     ours, theirs, detail = LEAKS[kind]
-    found = the(kind, compare([*TRAIN, ours], [*TEST, theirs]))
-    assert (found.count, found.rows_touched, found.share) == (1, 1, pytest.approx(1 / 3))
-    (example,) = found.examples
+    result = the(kind, compare([*TRAIN, ours], [*TEST, theirs]))
+    assert (result.count, result.rows_touched, result.share) == (1, 1, pytest.approx(1 / 3))
+    (example,) = result.examples
     assert (example.first, example.second, example.detail) == (ours.id, theirs.id, detail)
 
 
@@ -98,10 +98,10 @@ def test_nothing_is_found_where_nothing_leaks(kind: str) -> None:
 def test_a_fake_of_the_other_sides_footage_is_caught(
     ours: VideoRecord, theirs: VideoRecord
 ) -> None:
-    found = the("fake-of-footage", compare([*TRAIN, ours], [*TEST, theirs]))
-    assert (found.count, found.rows_touched) == (1, 1)
-    assert (found.examples[0].first, found.examples[0].second) == (ours.id, theirs.id)
-    assert found.examples[0].detail == "a"
+    result = the("fake-of-footage", compare([*TRAIN, ours], [*TEST, theirs]))
+    assert (result.count, result.rows_touched) == (1, 1)
+    assert (result.examples[0].first, result.examples[0].second) == (ours.id, theirs.id)
+    assert result.examples[0].detail == "a"
 
 
 def test_two_versions_of_a_real_are_a_shared_video_and_no_fake() -> None:
@@ -126,9 +126,9 @@ def test_fakes_in_two_folders_of_ones_own_are_told_apart_by_their_place() -> Non
 
 def test_examples_are_few_and_figures_are_of_all() -> None:
     rows = [row(f"v{i:02}") for i in range(25)]
-    found = the("same-row", compare(rows, [*rows, *TEST]))
-    assert (found.count, found.rows_touched, len(found.examples)) == (25, 25, MAX_EXAMPLES)
-    assert found.share == pytest.approx(25 / 27)
+    result = the("same-row", compare(rows, [*rows, *TEST]))
+    assert (result.count, result.rows_touched, len(result.examples)) == (25, 25, MAX_EXAMPLES)
+    assert result.share == pytest.approx(25 / 27)
 
 
 def test_splits_of_a_single_manifest_are_compared_in_order() -> None:
@@ -162,11 +162,11 @@ def test_a_split_by_protocol_passes_what_it_promises(protocol: str) -> None:
 
 
 def test_the_papers_split_leaks_by_design() -> None:
-    made = split(manifest(TRAIN), "paper-frame-split")
-    report = audit({"paper": made})
+    result = split(manifest(TRAIN), "paper-frame-split")
+    report = audit({"paper": result})
     assert report.leaks
     assert the("leaks-by-design", report).share == 1.0
-    assert report.notes == (f"paper: {made.info.leak_reason}",)
+    assert report.notes == (f"paper: {result.info.leak_reason}",)
 
 
 def test_what_the_rows_do_not_tell_is_not_checked_and_not_clean() -> None:
@@ -227,8 +227,8 @@ def test_arguments_that_cannot_be_are_refused(arguments: dict[str, int]) -> None
 
 
 def test_every_kind_that_is_found_is_explained() -> None:
-    made = split(manifest(TRAIN), "paper-frame-split")
-    report = audit({"a": made, "b": manifest(TEST)}, frames_per_row=0)
+    result = split(manifest(TRAIN), "paper-frame-split")
+    report = audit({"a": result, "b": manifest(TEST)}, frames_per_row=0)
     assert {finding.kind for finding in report.findings} == set(KINDS)
 
 
@@ -254,9 +254,9 @@ def test_a_recompressed_copy_without_any_key_is_caught_by_its_frames(tmp_path: P
             "test": manifest([row("c.mkv"), row("d.mp4")], tmp_path),
         }
     )
-    found = the("near-duplicate", report)
-    assert (found.count, found.rows_touched, found.share) == (3, 1, 0.5)
-    (example,) = found.examples
+    result = the("near-duplicate", report)
+    assert (result.count, result.rows_touched, result.share) == (3, 1, 0.5)
+    (example,) = result.examples
     assert (example.first, example.second) == ("b.mp4", "c.mkv")
     assert report.frames is not None
     assert (report.frames.frames_compared, report.frames.threshold_bits) == (12, 4)
@@ -347,14 +347,14 @@ def test_a_container_without_times_of_showing_gives_frames_close_by(tmp_path: Pa
     """AVI knows only the order of decoding, which two frames between references can shift."""
     info = probe(write_clip(tmp_path / "x.avi", frames=30), limits=LIMITS)
     stamps = spread_stamps(info, 3, limits=LIMITS)
-    found = [number_in(f.image) for f in read_frames(info, stamps, limits=LIMITS)]
-    assert found == pytest.approx([5, 14, 24], abs=2)
+    result = [number_in(f.image) for f in read_frames(info, stamps, limits=LIMITS)]
+    assert result == pytest.approx([5, 14, 24], abs=2)
 
 
 def test_a_clip_shorter_than_asked_gives_each_frame_once(tmp_path: Path) -> None:
     clip(tmp_path, "x.mp4", 1, frames=2)
-    found = fingerprints([row("x.mp4")], tmp_path, frames=5, limits=LIMITS)
-    assert found.rows.tolist() == [0, 0]
+    result = fingerprints([row("x.mp4")], tmp_path, frames=5, limits=LIMITS)
+    assert result.rows.tolist() == [0, 0]
 
 
 LIMITED: list[Callable[[VideoRecord], VideoRecord]] = [

@@ -47,39 +47,39 @@ def test_nobody_is_named_in_youtube_real(tmp_path: Path) -> None:
 def test_no_line_of_the_list_is_lost_to_a_header(newline: str, mark: str, tmp_path: Path) -> None:
     lines = (f"1 {STRANGER}", f"1 {REAL}", "", f"0 {FAKE}")
     root = with_list(tmp_path, mark + newline.join(lines), STRANGER, REAL, FAKE)
-    found = found_in("celebdf-v2", root)
-    assert [row.split for row in found.records] == ["test"] * 3
+    result = found_in("celebdf-v2", root)
+    assert [row.split for row in result.records] == ["test"] * 3
 
 
 def test_what_the_list_leaves_out_is_training_and_nothing_is_validation(tmp_path: Path) -> None:
     other = "Celeb-real/id1_0000.mp4"
-    found = found_in("celebdf-v2", with_list(tmp_path, f"1 {REAL}\n", REAL, other))
-    assert {row.id: row.split for row in found.records} == {REAL: "test", other: "train"}
-    assert "no official validation list" in found.warnings[0]
-    assert "--protocol official" in found.warnings[0]
+    result = found_in("celebdf-v2", with_list(tmp_path, f"1 {REAL}\n", REAL, other))
+    assert {row.id: row.split for row in result.records} == {REAL: "test", other: "train"}
+    assert "no official validation list" in result.warnings[0]
+    assert "--protocol official" in result.warnings[0]
 
 
 def test_identities_on_both_sides_are_counted_in_a_warning(tmp_path: Path) -> None:
     train = "Celeb-synthesis/id3_id16_0000.mp4"
-    found = found_in("celebdf-v2", with_list(tmp_path, f"0 {FAKE}\n", FAKE, train))
-    assert "1 of 2 identities of the test list are also in the training rows" in found.warnings[1]
+    result = found_in("celebdf-v2", with_list(tmp_path, f"0 {FAKE}\n", FAKE, train))
+    assert "1 of 2 identities of the test list are also in the training rows" in result.warnings[1]
 
 
 def test_separate_identities_give_no_such_warning(tmp_path: Path) -> None:
     train = "Celeb-synthesis/id3_id4_0000.mp4"
-    found = found_in("celebdf-v2", with_list(tmp_path, f"0 {FAKE}\n", FAKE, train))
-    assert len(found.warnings) == 1
+    result = found_in("celebdf-v2", with_list(tmp_path, f"0 {FAKE}\n", FAKE, train))
+    assert len(result.warnings) == 1
 
 
 def test_listed_videos_that_are_not_there_are_counted(tmp_path: Path) -> None:
-    found = found_in("celebdf-v2", with_list(tmp_path, f"1 {REAL}\n1 {STRANGER}\n", REAL))
-    assert "names 1 videos that are not here: youtube-real/00170" in found.warnings[-1]
+    result = found_in("celebdf-v2", with_list(tmp_path, f"1 {REAL}\n1 {STRANGER}\n", REAL))
+    assert "names 1 videos that are not here: youtube-real/00170" in result.warnings[-1]
 
 
 def test_without_the_list_rows_have_no_split(tmp_path: Path) -> None:
-    found = found_in("celebdf-v2", touch(tmp_path, REAL))
-    assert only(found).split is None
-    assert f"no {TEST_LIST}" in found.warnings[0]
+    result = found_in("celebdf-v2", touch(tmp_path, REAL))
+    assert only(result).split is None
+    assert f"no {TEST_LIST}" in result.warnings[0]
 
 
 @pytest.mark.parametrize("line", ["label path", "Celeb-real/id0_0001.mp4", "2 YouTube-real/1.mp4"])
@@ -106,9 +106,9 @@ def test_copies_with_a_folder_videos_and_large_suffixes_fit(tmp_path: Path) -> N
      "YouTube-real/abc.mp4", "Celeb-synthesis/FaceSwap/SimSwap/id0_id1_0000.mp4"],
 )  # fmt: skip
 def test_what_does_not_fit_is_reported_and_not_guessed(path: str, tmp_path: Path) -> None:
-    found = found_in("celebdf-v2", touch(tmp_path, path, REAL))
-    assert [each.path for each in found.unknown] == [path]
-    assert list(rows_of(found)) == [REAL]
+    result = found_in("celebdf-v2", touch(tmp_path, path, REAL))
+    assert [each.path for each in result.unknown] == [path]
+    assert list(rows_of(result)) == [REAL]
 
 
 METHODS = [(scenario, method) for scenario, methods in SCENARIOS.items() for method in methods]
@@ -141,8 +141,8 @@ def test_a_talking_face_is_driven_by_no_other_person(tmp_path: Path) -> None:
      "Celeb-synthesis/FaceSwap/SimSwap/id3_0001_test_0022.mp4"],
 )  # fmt: skip
 def test_a_method_is_told_by_its_folder_or_not_at_all(path: str, tmp_path: Path) -> None:
-    found = found_in("celebdf-pp", touch(tmp_path, path, REAL))
-    assert [each.path for each in found.unknown] == [path]
+    result = found_in("celebdf-pp", touch(tmp_path, path, REAL))
+    assert [each.path for each in result.unknown] == [path]
 
 
 def test_v2_has_518_test_videos_and_6529_in_all() -> None:

@@ -35,10 +35,10 @@ def test_its_reals_have_the_footage_and_the_person_of_faceforensics(tmp_path: Pa
 
 
 def test_its_own_source_videos_are_never_rows(tmp_path: Path) -> None:
-    found = found_in("deeperforensics", touch(tmp_path, FAKE, SOURCE))
-    assert only(found).id == FAKE
-    assert found.unknown == ()
-    assert any("source_videos is left out" in warning for warning in found.warnings)
+    result = found_in("deeperforensics", touch(tmp_path, FAKE, SOURCE))
+    assert only(result).id == FAKE
+    assert result.unknown == ()
+    assert any("source_videos is left out" in warning for warning in result.warnings)
 
 
 def test_source_videos_alone_are_no_data_set(tmp_path: Path) -> None:
@@ -60,8 +60,8 @@ def test_reals_that_are_linked_in_are_found(tmp_path: Path) -> None:
 
 def test_other_compressions_of_the_originals_are_not_its_reals(tmp_path: Path) -> None:
     path = "original_sequences/youtube/c40/videos/000.mp4"
-    found = found_in("deeperforensics", touch(tmp_path, path, FAKE))
-    assert [each.path for each in found.unknown] == [path]
+    result = found_in("deeperforensics", touch(tmp_path, path, FAKE))
+    assert [each.path for each in result.unknown] == [path]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -115,5 +115,5 @@ def test_a_target_in_two_lists_is_refused(tmp_path: Path) -> None:
      "manipulated_videos/000_M101.mp4"],
 )  # fmt: skip
 def test_what_does_not_fit_is_reported_and_not_guessed(path: str, tmp_path: Path) -> None:
-    found = found_in("deeperforensics", touch(tmp_path, path, FAKE))
-    assert [each.path for each in found.unknown] == [path]
+    result = found_in("deeperforensics", touch(tmp_path, path, FAKE))
+    assert [each.path for each in result.unknown] == [path]

@@ -63,9 +63,9 @@ def test_a_methods_own_reals_are_real(tmp_path):
 
 def test_an_unknown_method_is_reported_and_missing_reals_are_warned_of(tmp_path):
     touch(tmp_path, "newswap/ff/frames/001_870/0.png", "lia/ff/frames/1/0.png")
-    found = found_in("df40", tmp_path)
-    assert [each.path for each in found.unknown] == ["newswap/ff/frames/001_870"]
-    assert "no reals here" in found.warnings[0]
+    result = found_in("df40", tmp_path)
+    assert [each.path for each in result.unknown] == ["newswap/ff/frames/001_870"]
+    assert "no reals here" in result.warnings[0]
 
 
 def test_there_are_forty_methods():

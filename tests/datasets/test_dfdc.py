@@ -44,13 +44,13 @@ def test_a_fake_has_its_original_as_target(above: str, tmp_path: Path) -> None:
 
 
 def test_rows_know_their_part_and_split(tmp_path: Path) -> None:
-    found = found_in("dfdc", part(tmp_path, PAIR))
-    assert {(row.part, row.split) for row in found.records} == {(PART, "train")}
+    result = found_in("dfdc", part(tmp_path, PAIR))
+    assert {(row.part, row.split) for row in result.records} == {(PART, "train")}
 
 
 def test_a_part_alone_is_named_like_its_folder(tmp_path: Path) -> None:
-    found = found_in("dfdc", part(tmp_path, PAIR) / PART)
-    assert {(row.id, row.part, row.split) for row in found.records} == {
+    result = found_in("dfdc", part(tmp_path, PAIR) / PART)
+    assert {(row.id, row.part, row.split) for row in result.records} == {
         ("aaa.mp4", PART, "train"),
         ("bbb.mp4", PART, "train"),
     }
@@ -115,8 +115,8 @@ def test_listed_videos_that_are_not_there_are_counted(tmp_path: Path) -> None:
 
 def test_a_video_that_no_list_names_is_reported(tmp_path: Path) -> None:
     touch(part(tmp_path, PAIR), f"{PART}/stray.mp4", "elsewhere/stray.mp4")
-    found = found_in("dfdc", tmp_path)
-    assert {each.path: each.reason for each in found.unknown} == {
+    result = found_in("dfdc", tmp_path)
+    assert {each.path: each.reason for each in result.unknown} == {
         f"{PART}/stray.mp4": "the list of its folder does not name it",
         "elsewhere/stray.mp4": "no metadata.json or labels.csv beside it",
     }
@@ -217,8 +217,8 @@ def test_the_preview_needs_its_list(tmp_path: Path) -> None:
 
 
 def test_the_preview_reports_what_its_list_does_not_name(tmp_path: Path) -> None:
-    found = found_in("dfdc-preview", touch(preview(tmp_path), "method_A/1/1_A/2_1_A_001.mp4"))
-    assert [each.reason for each in found.unknown] == ["dataset.json does not name it"]
+    result = found_in("dfdc-preview", touch(preview(tmp_path), "method_A/1/1_A/2_1_A_001.mp4"))
+    assert [each.reason for each in result.unknown] == ["dataset.json does not name it"]
 
 
 @pytest.mark.parametrize(

@@ -50,25 +50,25 @@ def test_the_table_gives_methods_though_its_last_column_has_no_name(tmp_path):
         f"id00076,5,-,fsgan,C,FakeVideo-RealAudio,African,men,00109_5.mp4,FakeAVCeleb/{where}",
     ]
     (tmp_path / "meta_data.csv").write_text(HEADER + "\n".join(rows))
-    found = found_in("fakeavceleb", tmp_path)
-    assert rows_of(found)[f"{where}/00109_3.mp4"].method == "fsgan"
-    assert rows_of(found)[f"{where}/00109_4.mp4"].method is None
-    assert found.warnings == (
+    result = found_in("fakeavceleb", tmp_path)
+    assert rows_of(result)[f"{where}/00109_3.mp4"].method == "fsgan"
+    assert rows_of(result)[f"{where}/00109_4.mp4"].method is None
+    assert result.warnings == (
         "meta_data.csv names 1 clips that are not here",
         "meta_data.csv does not name 1 fakes that are here: no method",
     )
 
 
 def test_without_the_table_methods_are_not_guessed(tmp_path):
-    found = found_in("fakeavceleb", touch(tmp_path, f"{SWAP}.mp4"))
-    assert only(found).method is None
-    assert "no meta_data.csv" in found.warnings[0]
+    result = found_in("fakeavceleb", touch(tmp_path, f"{SWAP}.mp4"))
+    assert only(result).method is None
+    assert "no meta_data.csv" in result.warnings[0]
 
 
 def test_other_names_are_reported(tmp_path):
     strange = "RealVideo-RealAudio/African/men/id00076/holiday.mp4"
-    found = found_in("fakeavceleb", touch(tmp_path, VOICE, strange, "clip.mp4"))
-    assert {each.path for each in found.unknown} == {strange, "clip.mp4"}
+    result = found_in("fakeavceleb", touch(tmp_path, VOICE, strange, "clip.mp4"))
+    assert {each.path for each in result.unknown} == {strange, "clip.mp4"}
 
 
 @pytest.mark.parametrize(

@@ -68,15 +68,15 @@ def test_deepfakedetection_names_target_source_scene_and_id(tmp_path: Path) -> N
 def test_one_mask_serves_every_compression(tmp_path: Path) -> None:
     mask = f"{FAKES}/Deepfakes/masks/videos/000_003.mp4"
     videos = [f"{FAKES}/Deepfakes/{c}/videos/000_003.mp4" for c in ("c23", "c40")]
-    found = found_in("ffpp", touch(tmp_path, mask, *videos))
-    assert {row.id: row.mask for row in found.records} == dict.fromkeys(videos, mask)
+    result = found_in("ffpp", touch(tmp_path, mask, *videos))
+    assert {row.id: row.mask for row in result.records} == dict.fromkeys(videos, mask)
 
 
 def test_a_mask_is_of_its_own_method_only(tmp_path: Path) -> None:
     mask = f"{FAKES}/FaceSwap/masks/videos/000_003.mp4"
-    found = found_in("ffpp", touch(tmp_path, mask, f"{FAKES}/Deepfakes/c23/videos/000_003.mp4"))
-    assert only(found).mask is None
-    assert [(each.path, each.reason) for each in found.unknown] == [
+    result = found_in("ffpp", touch(tmp_path, mask, f"{FAKES}/Deepfakes/c23/videos/000_003.mp4"))
+    assert only(result).mask is None
+    assert [(each.path, each.reason) for each in result.unknown] == [
         (mask, "a mask whose video is not there")
     ]
 
@@ -94,9 +94,9 @@ def test_the_official_splits_are_read_from_the_users_copy(folder: str, tmp_path:
     for a, b in pairs.values():
         touch(tmp_path, f"{YOUTUBE}/{a}.mp4", f"{YOUTUBE}/{b}.mp4")
         touch(tmp_path, *(f"{FAKES}/FaceSwap/c23/videos/{x}_{y}.mp4" for x, y in ((a, b), (b, a))))
-    found = found_in("ffpp", tmp_path)
-    assert found.warnings == ()
-    splits = {Path(row.id).stem: row.split for row in found.records}
+    result = found_in("ffpp", tmp_path)
+    assert result.warnings == ()
+    splits = {Path(row.id).stem: row.split for row in result.records}
     for name, split in (("train", "train"), ("val", "validation"), ("test", "test")):
         a, b = pairs[name]
         assert {splits[each] for each in (a, b, f"{a}_{b}", f"{b}_{a}")} == {split}
@@ -112,34 +112,34 @@ def test_complete_splits_give_720_140_140_originals_and_as_many_fakes_of_a_metho
     fakes = [f"{a}_{b}" for pair in pairs for a, b in (pair, pair[::-1])]
     touch(tmp_path, *(f"{FAKES}/Deepfakes/c23/videos/{name}.mp4" for name in fakes))
     records = found_in("ffpp", tmp_path).records
-    wanted = [each for each in layout("ffpp").expected if each.split]
-    present = [each for each in wanted if each.method in {None, "Deepfakes"}]
+    expected = [each for each in layout("ffpp").expected if each.split]
+    present = [each for each in expected if each.method in {None, "Deepfakes"}]
     assert [each.count for each in present] == [720, 140, 140] * 2
     for each in present:
         assert sum(each.matches(record) for record in records) == each.count
 
 
 def test_without_split_files_a_warning_says_where_to_get_them(tmp_path: Path) -> None:
-    found = found_in("ffpp", touch(tmp_path, f"{YOUTUBE}/000.mp4"))
-    assert only(found).split is None
-    (warning,) = found.warnings
+    result = found_in("ffpp", touch(tmp_path, f"{YOUTUBE}/000.mp4"))
+    assert only(result).split is None
+    (warning,) = result.warnings
     assert "no train.json, val.json, test.json" in warning
     assert "https://github.com/ondyari/FaceForensics" in warning
 
 
 def test_a_fake_across_two_splits_has_none_and_is_counted(tmp_path: Path) -> None:
     write_splits(tmp_path, train=[["000", "001"]], val=[], test=[["002", "003"]])
-    found = found_in("ffpp", touch(tmp_path, f"{FAKES}/FaceSwap/c23/videos/000_002.mp4"))
-    assert only(found).split is None
-    assert "1 videos have no official split" in found.warnings[0]
+    result = found_in("ffpp", touch(tmp_path, f"{FAKES}/FaceSwap/c23/videos/000_002.mp4"))
+    assert only(result).split is None
+    assert "1 videos have no official split" in result.warnings[0]
 
 
 def test_an_actors_clip_has_no_official_split(tmp_path: Path) -> None:
     write_splits(tmp_path, train=[["000", "001"]], val=[], test=[])
     touch(tmp_path, f"{ACTORS}/01__kitchen_pan.mp4", f"{YOUTUBE}/000.mp4")
-    found = found_in("ffpp", tmp_path)
-    assert rows_of(found)[f"{ACTORS}/01__kitchen_pan.mp4"].split is None
-    assert found.warnings == ("1 videos of actors (DeepFakeDetection) have no official split",)
+    result = found_in("ffpp", tmp_path)
+    assert rows_of(result)[f"{ACTORS}/01__kitchen_pan.mp4"].split is None
+    assert result.warnings == ("1 videos of actors (DeepFakeDetection) have no official split",)
 
 
 @pytest.mark.parametrize(
@@ -182,9 +182,9 @@ def test_a_number_in_two_split_files_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_what_does_not_fit_is_reported_and_not_guessed(path: str, tmp_path: Path) -> None:
-    found = found_in("ffpp", touch(tmp_path, path, f"{YOUTUBE}/001.mp4"))
-    assert [each.path for each in found.unknown] == [path]
-    assert list(rows_of(found)) == [f"{YOUTUBE}/001.mp4"]
+    result = found_in("ffpp", touch(tmp_path, path, f"{YOUTUBE}/001.mp4"))
+    assert [each.path for each in result.unknown] == [path]
+    assert list(rows_of(result)) == [f"{YOUTUBE}/001.mp4"]
 
 
 def test_the_real_clips_have_their_methods_targets_and_sources() -> None:

@@ -35,9 +35,9 @@ def test_a_folder_of_pictures_is_a_clip(tmp_path):
     "path", ["other/a.mp4", "holiday/real/a.mp4", "real/1.png", "fake/swap/1.png", "real.mp4"]
 )
 def test_what_the_folders_do_not_tell_is_reported(tmp_path, path):
-    found = found_in("folder", touch(tmp_path, "real/good.mp4", path))
+    result = found_in("folder", touch(tmp_path, "real/good.mp4", path))
     reported = path.rpartition("/")[0] if path.endswith(".png") else path
-    assert [each.path for each in found.unknown] == [reported]
+    assert [each.path for each in result.unknown] == [reported]
 
 
 def test_reals_of_two_folders_do_not_share_footage(tmp_path):

@@ -97,9 +97,9 @@ def test_a_mouth_forgery_leaves_the_eyes(detector, clip):
 
 
 def test_methods_and_sources_make_different_forgeries(clip):
-    made = [forge(clip[:6], 4, method=method)[0] for method in METHODS]
-    made.append(forge(clip[:6], 5, method="swap")[0])
-    assert len({frames.tobytes() for frames in made}) == len(made)
+    result = [forge(clip[:6], 4, method=method)[0] for method in METHODS]
+    result.append(forge(clip[:6], 5, method="swap")[0])
+    assert len({frames.tobytes() for frames in result}) == len(result)
 
 
 @pytest.mark.parametrize("person", range(1, 12, 3))

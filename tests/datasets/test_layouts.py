@@ -13,14 +13,14 @@ import pytest
 from alone import in_one_process
 from trees import found_in, touch
 from unmask.cli.app import app
+from unmask.crops.store import CropStore
 from unmask.datasets.layouts import LAYOUTS, layout
-from unmask.datasets.layouts.layout import Expected, files_below, manifest_of
+from unmask.datasets.layouts.layout import Expected, files_below, make_manifest
 from unmask.datasets.manifest import Manifest, VideoRecord, read_manifest, write_manifest
-from unmask.datasets.store import CropStore
 from unmask.datasets.synth import SYNTH
 from unmask.datasets.verify import verify
 from unmask.errors import InputNotFound, ManifestError
-from unmask.suffixes import PICTURE_SUFFIXES
+from unmask.system.suffixes import PICTURE_SUFFIXES
 
 every_layout = pytest.mark.parametrize("name", list(LAYOUTS))
 NAMED_BY_A_TABLE = ("table", "crops")
@@ -35,7 +35,7 @@ def _here() -> Iterator[None]:
 
 
 def manifest_in(name: str, root: Path) -> Manifest:
-    return manifest_of(layout(name), root, found_in(name, root))
+    return make_manifest(layout(name), root, found_in(name, root))
 
 
 def test_every_layout_has_a_toy_data_set() -> None:
@@ -57,10 +57,10 @@ def test_a_layout_describes_itself(name: str) -> None:
 
 @every_layout
 def test_the_toy_data_set_is_placed_to_the_last_file(name: str, toy: Callable[[str], Path]) -> None:
-    found = found_in(name, toy(name))
-    assert found.unknown == ()
-    assert {row.label for row in found.records} == {"real", "fake"}
-    assert {row.dataset for row in found.records} == {name}
+    result = found_in(name, toy(name))
+    assert result.unknown == ()
+    assert {row.label for row in result.records} == {"real", "fake"}
+    assert {row.dataset for row in result.records} == {name}
 
 
 @every_layout
@@ -133,10 +133,10 @@ def test_indexing_again_gives_the_same_manifest(
 @every_layout
 def test_the_toy_data_set_verifies(name: str, toy: Callable[[str], Path]) -> None:
     manifest = manifest_in(name, toy(name))
-    found = verify(manifest, layout(name), opened=False, hashed=True, counted=False)
-    assert found.problems == ()
-    assert found.extra == ()
-    assert all(row.size_bytes and row.sha256 for row in found.manifest.records)
+    result = verify(manifest, layout(name), opened=False, hashed=True, counted=False)
+    assert result.problems == ()
+    assert result.extra == ()
+    assert all(row.size_bytes and row.sha256 for row in result.manifest.records)
 
 
 @every_layout
@@ -197,8 +197,8 @@ def test_linked_folders_are_entered_once_and_circles_end(tmp_path: Path) -> None
     (tmp_path / "b").symlink_to(tmp_path / "a/deep")
     outside = touch(tmp_path.parent / f"{tmp_path.name}-elsewhere", "w.mp4")
     (tmp_path / "linked").symlink_to(outside)
-    found = [PurePosixPath(path.relative_to(tmp_path)) for path in files_below(tmp_path, {".mp4"})]
-    assert [str(path) for path in found] == ["a/deep/y.MP4", "a/x.mp4", "linked/w.mp4"]
+    result = [PurePosixPath(path.relative_to(tmp_path)) for path in files_below(tmp_path, {".mp4"})]
+    assert [str(path) for path in result] == ["a/deep/y.MP4", "a/x.mp4", "linked/w.mp4"]
 
 
 def data(*words: str | Path) -> int:

@@ -84,24 +84,24 @@ def test_black_noise_is_flat_and_a_photo_is_not() -> None:
     theirs=st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=20),
 )
 def test_nearest_is_that_of_scipys_hamming_distance(ours: list[int], theirs: list[int]) -> None:
-    found = nearest(np.array(ours, dtype=np.uint64), np.array(theirs, dtype=np.uint64))
+    result = nearest(np.array(ours, dtype=np.uint64), np.array(theirs, dtype=np.uint64))
 
     def bits(values: list[int]) -> NDArray[np.bool_]:
         rows = [[c == "1" for c in f"{value:064b}"] for value in values]
         return np.array(rows, dtype=bool).reshape(len(values), 64)
 
     expected = np.rint(cdist(bits(ours), bits(theirs), "hamming") * 64).astype(int)
-    assert found.distances.tolist() == expected.min(axis=1).tolist()
-    assert found.indices.tolist() == expected.argmin(axis=1).tolist()
+    assert result.distances.tolist() == expected.min(axis=1).tolist()
+    assert result.indices.tolist() == expected.argmin(axis=1).tolist()
 
 
 def test_nearest_goes_on_over_many_portions() -> None:
     rng = np.random.default_rng(0)
     references = rng.integers(0, 2**63, 5000, dtype=np.uint64)
-    asked = references[::-1] ^ np.uint64(5)
-    found = nearest(asked, references)
-    assert found.indices.tolist() == list(range(4999, -1, -1))
-    assert set(found.distances.tolist()) == {2}
+    request = references[::-1] ^ np.uint64(5)
+    result = nearest(request, references)
+    assert result.indices.tolist() == list(range(4999, -1, -1))
+    assert set(result.distances.tolist()) == {2}
 
 
 def test_nearest_of_nothing_is_refused() -> None:

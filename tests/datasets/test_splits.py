@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
-from unmask.datasets.grouping import connected, group_rows
+from unmask.datasets.groups import connect, group_rows
 from unmask.datasets.manifest import Manifest, ManifestInfo, Split, VideoRecord
-from unmask.datasets.sides import side_of
+from unmask.datasets.split_checks import find_side
 from unmask.datasets.splits import PROTOCOLS, frame_split, split
 from unmask.errors import ManifestError
 
@@ -32,8 +32,8 @@ def real(name: str, **more: object) -> VideoRecord:
 
 
 def fake(name: str, target: str, source: str | None = None, **more: object) -> VideoRecord:
-    given: dict[str, object] = {"method": "swap", **more}
-    return VideoRecord(name, "table", "fake", target=target, source=source, **given)  # type: ignore[arg-type]
+    values: dict[str, object] = {"method": "swap", **more}
+    return VideoRecord(name, "table", "fake", target=target, source=source, **values)  # type: ignore[arg-type]
 
 
 def ffpp() -> Manifest:
@@ -73,16 +73,16 @@ def rows(draw: st.DrawFn) -> list[VideoRecord]:
     footage = draw(st.integers(1, 12))
     keys = st.integers(0, footage - 1).map(lambda number: f"f{number}")
     persons = st.lists(st.integers(0, 5).map(lambda number: f"p{number}"), max_size=2).map(tuple)
-    found = []
+    video_records = []
     for number in range(draw(st.integers(1, 40))):
         more = {"identities": draw(persons), "sha256": draw(st.sampled_from([None, "s1", "s2"]))}
         if draw(st.booleans()):
-            found.append(real(f"v{number:03}", **more | {"target": draw(keys)}))
+            video_records.append(real(f"v{number:03}", **more | {"target": draw(keys)}))
         else:
             method = draw(st.sampled_from(["swap", "mimic"]))
             source = draw(st.none() | keys)
-            found.append(fake(f"v{number:03}", draw(keys), source, method=method, **more))
-    return found
+            video_records.append(fake(f"v{number:03}", draw(keys), source, method=method, **more))
+    return video_records
 
 
 def sides_by(
@@ -91,7 +91,7 @@ def sides_by(
     sides: dict[str, set[str | None]] = defaultdict(set)
     for record in made.records:
         for key in keys(record):
-            sides[key].add(side_of(record))
+            sides[key].add(find_side(record))
     return sides
 
 
@@ -106,13 +106,13 @@ def test_linked_rows_are_on_one_side_and_every_row_is_placed(
 ) -> None:
     if not folds_that_fit(records, protocol):
         return
-    made = split(manifest(records), protocol, seed=seed, folds=2)
-    assert [record.id for record in made.records] == [record.id for record in records]
-    assert all(side_of(record) is not None for record in made.records)
-    assert all(len(s) == 1 for s in sides_by(lambda r: r.footage, made).values())
-    assert all(len(s) == 1 for s in sides_by(lambda r: [r.sha256 or r.id], made).values())
+    result = split(manifest(records), protocol, seed=seed, folds=2)
+    assert [record.id for record in result.records] == [record.id for record in records]
+    assert all(find_side(record) is not None for record in result.records)
+    assert all(len(s) == 1 for s in sides_by(lambda r: r.footage, result).values())
+    assert all(len(s) == 1 for s in sides_by(lambda r: [r.sha256 or r.id], result).values())
     if protocol == "identity":
-        assert all(len(s) == 1 for s in sides_by(lambda r: r.identities, made).values())
+        assert all(len(s) == 1 for s in sides_by(lambda r: r.identities, result).values())
 
 
 @settings(deadline=None)
@@ -141,12 +141,12 @@ def test_the_order_of_rows_does_not_matter(
 def test_ratios_are_met_within_the_largest_group(
     records: list[VideoRecord], ratios: tuple[int, int, int], protocol: str
 ) -> None:
-    made = split(manifest(records), protocol, ratios=ratios)
+    result = split(manifest(records), protocol, ratios=ratios)
     largest = group_rows(records, protocol).largest  # type: ignore[arg-type]
-    count = Counter(record.split for record in made.records)
+    count = Counter(record.split for record in result.records)
     for name, ratio in zip(("train", "validation", "test"), ratios, strict=True):
-        wanted = len(records) * ratio / sum(ratios)
-        assert abs(count[name] - wanted) <= largest + 1e-9
+        expected = len(records) * ratio / sum(ratios)
+        assert abs(count[name] - expected) <= largest + 1e-9
         assert ratio > 0 or count[name] == 0
 
 
@@ -156,30 +156,30 @@ def test_groups_are_the_connected_components(links: list[list[int]]) -> None:
     shared = [[not set(one).isdisjoint(other) for other in links] for one in links]
     linked = np.array(shared, dtype=bool).reshape(len(links), len(links))
     count, expected = connected_components(linked, directed=False)
-    made = connected(links)
-    assert len(made) == count
-    assert len(set(zip(made.of_row.tolist(), expected.tolist(), strict=True))) == count
+    result = connect(links)
+    assert len(result) == count
+    assert len(set(zip(result.of_row.tolist(), expected.tolist(), strict=True))) == count
 
 
 def test_ffpp_has_its_official_counts() -> None:
-    made = split(ffpp(), "official")
-    count = Counter((record.split, record.label) for record in made.records)
+    result = split(ffpp(), "official")
+    count = Counter((record.split, record.label) for record in result.records)
     assert {(s, label): n for (s, label), n in count.items() if label == "real"} == {
         ("train", "real"): 720,
         ("validation", "real"): 140,
         ("test", "real"): 140,
     }
     assert [count[s, "fake"] for s in ("train", "validation", "test")] == [2880, 560, 560]
-    assert made.info.protocol == "official"
-    assert made.info.warnings == ()
+    assert result.info.protocol == "official"
+    assert result.info.warnings == ()
 
 
 def test_ffpp_by_video_gives_the_same_counts_in_groups_of_a_pair() -> None:
-    made = split(ffpp(), "video")
-    count = Counter((record.split, record.method) for record in made.records)
+    result = split(ffpp(), "video")
+    count = Counter((record.split, record.method) for record in result.records)
     assert [count[s, None] for s in ("train", "validation", "test")] == [720, 140, 140]
     assert [count["test", method] for method in FFPP_METHODS] == [140] * 4
-    assert group_rows(made.records).largest == 10
+    assert group_rows(result.records).largest == 10
 
 
 def test_another_seed_gives_another_split_of_the_same_sizes() -> None:
@@ -204,8 +204,8 @@ def test_folds_are_balanced_as_well_as_scikit_learns() -> None:
     theirs = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(strata, strata, groups)
     for fold, (_, held_out) in enumerate(theirs):
         reference[held_out] = fold
-    made = {record.id: record.fold for record in split(manifest(records), "k-fold").records}
-    ours = np.array([made[record.id] for record in records])
+    result = {record.id: record.fold for record in split(manifest(records), "k-fold").records}
+    ours = np.array([result[record.id] for record in records])
 
     def imbalance(folds: np.ndarray) -> float:
         shares = [np.bincount(folds[strata == s], minlength=5) / (strata == s).sum()
@@ -217,63 +217,63 @@ def test_folds_are_balanced_as_well_as_scikit_learns() -> None:
 
 def test_fakes_that_chain_all_videos_together_are_warned_of() -> None:
     chain = [fake(f"x{i}", f"f{i}", f"f{i + 1}") for i in range(30)]
-    made = split(manifest([*chain, *(real(f"y{i}") for i in range(30))]), "video")
-    assert any("holds 30 of 60 rows (50%)" in warning for warning in made.info.warnings)
+    result = split(manifest([*chain, *(real(f"y{i}") for i in range(30))]), "video")
+    assert any("holds 30 of 60 rows (50%)" in warning for warning in result.info.warnings)
 
 
 def test_a_share_that_no_group_is_left_for_is_warned_of() -> None:
-    made = split(manifest([real("a"), fake("b", "a")]), "video")
-    assert {record.split for record in made.records} == {"train"}
-    assert any("no group was left for test" in warning for warning in made.info.warnings)
+    result = split(manifest([real("a"), fake("b", "a")]), "video")
+    assert {record.split for record in result.records} == {"train"}
+    assert any("no group was left for test" in warning for warning in result.info.warnings)
 
 
 def test_a_split_by_video_says_how_many_persons_are_on_several_sides() -> None:
     records = [real(f"v{i}", identities=(f"p{i % 5}",)) for i in range(40)]
-    made = split(manifest(records), "video")
-    several = sum(len(sides) > 1 for sides in sides_by(lambda r: r.identities, made).values())
+    result = split(manifest(records), "video")
+    several = sum(len(sides) > 1 for sides in sides_by(lambda r: r.identities, result).values())
     assert several > 0
-    assert any(f"{several} of 5 persons are on several sides" in w for w in made.info.warnings)
+    assert any(f"{several} of 5 persons are on several sides" in w for w in result.info.warnings)
     assert not any("several sides" in w for w in split(manifest(records), "identity").info.warnings)
 
 
 def test_fakes_that_do_not_tell_what_they_were_made_from_are_warned_of() -> None:
     records = [real("a"), fake("f", "a"), *(fake(f"g{i}", "") for i in range(3))]
-    made = split(manifest(records), "video")
-    assert any("3 of 4 fakes do not tell what they were made" in w for w in made.info.warnings)
+    result = split(manifest(records), "video")
+    assert any("3 of 4 fakes do not tell what they were made" in w for w in result.info.warnings)
 
 
 def test_a_side_without_fakes_is_warned_of() -> None:
     records = [*(fake(f"f{i}", "a") for i in range(20)), *(real(f"r{i}") for i in range(20))]
-    made = split(manifest(records), "video")
-    assert "test has no fake rows: nothing can be measured on it" in made.info.warnings
+    result = split(manifest(records), "video")
+    assert "test has no fake rows: nothing can be measured on it" in result.info.warnings
 
 
 def test_rows_that_tell_no_person_are_warned_of() -> None:
     records = [real("a", identities=("p",)), real("b"), real("c")]
-    made = split(manifest(records), "identity")
-    assert any("2 of 3 rows tell no person" in warning for warning in made.info.warnings)
+    result = split(manifest(records), "identity")
+    assert any("2 of 3 rows tell no person" in warning for warning in result.info.warnings)
 
 
 def test_a_missing_validation_list_is_carved_out_of_train_by_person() -> None:
     indexed = celebdf()
-    made = split(indexed, "official")
+    result = split(indexed, "official")
     before = {record.id: record for record in indexed.records}
-    sides = sides_by(lambda r: r.identities if r.split != "test" else (), made)
-    persons = {key: found - {None} for key, found in sides.items()}
-    assert all(len(found) <= 1 for found in persons.values())
+    sides = sides_by(lambda r: r.identities if r.split != "test" else (), result)
+    persons = {key: each - {None} for key, each in sides.items()}
+    assert all(len(each) <= 1 for each in persons.values())
     assert Counter(next(iter(f)) for f in persons.values() if f) == {"train": 49, "validation": 10}
-    assert [r for r in made.records if before[r.id].split == "test"] == [
+    assert [r for r in result.records if before[r.id].split == "test"] == [
         r for r in indexed.with_records(indexed.records).records if r.split == "test"
     ]
-    assert all(r.split for r in made.records if r.label == "real")
+    assert all(r.split for r in result.records if r.label == "real")
 
 
 def test_a_carved_validation_list_is_warned_of_with_what_was_left_out() -> None:
-    made = split(celebdf(), "official")
-    left_out = sum(record.split is None for record in made.records)
+    result = split(celebdf(), "official")
+    left_out = sum(record.split is None for record in result.records)
     assert left_out > 0
-    assert any(f"{left_out} fakes between a person in train" in w for w in made.info.warnings)
-    assert any("59 of 59 persons are on several sides" in w for w in made.info.warnings)
+    assert any(f"{left_out} fakes between a person in train" in w for w in result.info.warnings)
+    assert any("59 of 59 persons are on several sides" in w for w in result.info.warnings)
 
 
 def test_an_official_validation_list_is_kept() -> None:
@@ -284,10 +284,10 @@ def test_an_official_validation_list_is_kept() -> None:
 def test_carving_takes_rows_without_persons_by_footage() -> None:
     records = [real(f"v{i:03}", split="train" if i % 10 else "test") for i in range(100)]
     records += [fake(f"w{i:03}", f"v{i:03}", split="train") for i in range(100) if i % 10]
-    made = split(manifest(records), "official")
-    trained = [record for record in made.records if record.split != "test"]
+    result = split(manifest(records), "official")
+    trained = [record for record in result.records if record.split != "test"]
     assert Counter(record.split for record in trained) == {"train": 150, "validation": 30}
-    assert all(len(s) == 1 for s in sides_by(lambda r: r.footage, made).values())
+    assert all(len(s) == 1 for s in sides_by(lambda r: r.footage, result).values())
 
 
 def test_official_without_lists_says_where_they_come_from() -> None:
@@ -296,9 +296,9 @@ def test_official_without_lists_says_where_they_come_from() -> None:
 
 
 def test_official_after_another_split_is_refused() -> None:
-    made = split(ffpp(), "video")
+    result = split(ffpp(), "video")
     with pytest.raises(ManifestError, match="was split already, by 'video'"):
-        split(made, "official")
+        split(result, "official")
 
 
 def test_a_second_split_does_not_keep_the_warnings_of_the_first() -> None:
@@ -312,15 +312,15 @@ def test_a_second_split_does_not_keep_the_warnings_of_the_first() -> None:
 def test_parts_stay_whole_and_footage_with_them() -> None:
     records = [real(f"p{part}/{i}", part=f"p{part}") for part in range(20) for i in range(7)]
     records.append(fake("p0/x", "p1/0", part="p0"))
-    made = split(manifest(records), "part")
-    assert all(len(s) == 1 for s in sides_by(lambda r: [str(r.part), *r.footage], made).values())
-    assert {record.split for record in made.records} == {"train", "validation", "test"}
+    result = split(manifest(records), "part")
+    assert all(len(s) == 1 for s in sides_by(lambda r: [str(r.part), *r.footage], result).values())
+    assert {record.split for record in result.records} == {"train", "validation", "test"}
 
 
 def test_parts_can_be_listed_by_patterns() -> None:
     records = [real(f"p{part:02}/{i}", part=f"p{part:02}") for part in range(20) for i in range(2)]
-    made = split(manifest(records), "part", validation_parts=["p1[0-4]"], test_parts=["p19"])
-    assert Counter(r.split for r in made.records) == {"train": 28, "validation": 10, "test": 2}
+    result = split(manifest(records), "part", validation_parts=["p1[0-4]"], test_parts=["p19"])
+    assert Counter(r.split for r in result.records) == {"train": 28, "validation": 10, "test": 2}
 
 
 @pytest.mark.parametrize(
@@ -343,10 +343,10 @@ def test_rows_without_parts_cannot_be_split_by_part() -> None:
 
 def test_folds_by_person_keep_persons_together() -> None:
     records = [real(f"v{i:02}", identities=(f"p{i % 10}",)) for i in range(60)]
-    made = split(manifest(records), "k-fold", group_by="identity")
-    assert Counter(record.fold for record in made.records) == dict.fromkeys(range(5), 12)
-    assert all(len(s) == 1 for s in sides_by(lambda r: r.identities, made).values())
-    assert {record.split for record in made.records} == {None}
+    result = split(manifest(records), "k-fold", group_by="identity")
+    assert Counter(record.fold for record in result.records) == dict.fromkeys(range(5), 12)
+    assert all(len(s) == 1 for s in sides_by(lambda r: r.identities, result).values())
+    assert {record.split for record in result.records} == {None}
 
 
 def test_more_folds_than_groups_are_refused() -> None:
@@ -355,11 +355,11 @@ def test_more_folds_than_groups_are_refused() -> None:
 
 
 def test_the_papers_split_is_marked_as_leaking_and_can_be_repeated_from_the_manifest() -> None:
-    made = split(ffpp(), "paper-frame-split", ratios=(80, 10, 10), seed=7)
-    assert made.info.leaks
-    assert "frames of one video" in str(made.info.leak_reason)
-    assert (made.info.seed, made.info.settings["ratios"]) == (7, [80.0, 10.0, 10.0])
-    assert {(record.split, record.fold) for record in made.records} == {(None, None)}
+    result = split(ffpp(), "paper-frame-split", ratios=(80, 10, 10), seed=7)
+    assert result.info.leaks
+    assert "frames of one video" in str(result.info.leak_reason)
+    assert (result.info.seed, result.info.settings["ratios"]) == (7, [80.0, 10.0, 10.0])
+    assert {(record.split, record.fold) for record in result.records} == {(None, None)}
 
 
 def test_frames_are_drawn_by_the_ratios_each_by_itself() -> None:

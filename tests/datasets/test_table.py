@@ -88,14 +88,14 @@ def test_parquet_reads_like_csv(tmp_path):
         {"path": "b.mp4", "label": 1, "identities": ["p1", None, "p2"], "target": "a.mp4"},
     ]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "clips.parquet")
-    found = rows_of(found_in("table", tmp_path))
-    assert found["b.mp4"].identities == ("p1", "p2")
-    assert found["b.mp4"].target == found["a.mp4"].target is not None
+    result = rows_of(found_in("table", tmp_path))
+    assert result["b.mp4"].identities == ("p1", "p2")
+    assert result["b.mp4"].target == result["a.mp4"].target is not None
 
 
 def test_what_is_not_used_or_missing_is_warned_of(tmp_path):
-    found = index(table(tmp_path, "path,label,colour\na.mp4,fake,red\n"))
-    assert found.warnings == (
+    result = index(table(tmp_path, "path,label,colour\na.mp4,fake,red\n"))
+    assert result.warnings == (
         "columns that are not used: colour",
         "1 fakes without a target: splits cannot keep them with their original",
         "nothing is real",

@@ -18,14 +18,14 @@ def test_a_fake_has_its_original_as_target(tmp_path):
 def test_other_names_are_reported_and_frames_are_no_rows(tmp_path):
     touch(tmp_path, "real/0007.mp4", "real/0007_fake.mp4", "fake/0007.mp4")
     touch(tmp_path, "real/frames/0007/0.png")
-    found = found_in("uadfv", tmp_path)
-    assert {each.path for each in found.unknown} == {"real/0007_fake.mp4", "fake/0007.mp4"}
-    assert len(found.records) == 1
+    result = found_in("uadfv", tmp_path)
+    assert {each.path for each in result.unknown} == {"real/0007_fake.mp4", "fake/0007.mp4"}
+    assert len(result.records) == 1
 
 
 def test_a_fake_without_its_original_is_warned_of(tmp_path):
-    found = found_in("uadfv", touch(tmp_path, "fake/0001_fake.mp4", "real/0002.mp4"))
-    assert found.warnings == ("1 fakes whose original is not here",)
+    result = found_in("uadfv", touch(tmp_path, "fake/0001_fake.mp4", "real/0002.mp4"))
+    assert result.warnings == ("1 fakes whose original is not here",)
 
 
 def test_another_data_set_is_refused(tmp_path):

@@ -19,7 +19,7 @@ from alone import in_one_process
 from clips import write_clip
 from trees import inspect_or_die
 from unmask.datasets.layouts import layout
-from unmask.datasets.layouts.layout import Expected, Layout, manifest_of
+from unmask.datasets.layouts.layout import Expected, Layout, make_manifest
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord
 from unmask.datasets.verify import Verification, verify
 from unmask.errors import InputNotFound
@@ -50,7 +50,7 @@ def root(whole: Path, tmp_path: Path) -> Path:
 
 
 def manifest_in(root: Path) -> Manifest:
-    return manifest_of(layout("ffpp"), root, layout("ffpp").index(root))
+    return make_manifest(layout("ffpp"), root, layout("ffpp").index(root))
 
 
 def looked_at(root: Path, manifest: Manifest | None = None, **options: bool) -> Verification:
@@ -63,10 +63,10 @@ def troubles(found: Verification) -> list[tuple[str, str]]:
 
 
 def test_a_whole_folder_matches(root: Path) -> None:
-    found = looked_at(root, opened=True)
-    assert found.matches
-    assert not found.unreadable
-    assert (found.problems, found.extra, found.duplicates, found.maskless) == ((), (), (), ())
+    result = looked_at(root, opened=True)
+    assert result.matches
+    assert not result.unreadable
+    assert (result.problems, result.extra, result.duplicates, result.maskless) == ((), (), (), ())
 
 
 def test_sizes_and_hashes_are_those_of_the_files(root: Path) -> None:
@@ -82,16 +82,16 @@ def test_hashes_are_the_same_whether_files_are_opened_or_not(root: Path) -> None
 
 
 def test_without_hashing_rows_have_sizes_only(root: Path) -> None:
-    found = looked_at(root, hashed=False)
-    assert all(row.size_bytes and row.sha256 is None for row in found.manifest.records)
+    result = looked_at(root, hashed=False)
+    assert all(row.size_bytes and row.sha256 is None for row in result.manifest.records)
 
 
 def test_a_missing_file_is_named(root: Path) -> None:
     manifest = manifest_in(root)
     (root / REAL).unlink()
-    found = looked_at(root, manifest)
-    assert troubles(found) == [(REAL, "missing")]
-    assert not found.matches
+    result = looked_at(root, manifest)
+    assert troubles(result) == [(REAL, "missing")]
+    assert not result.matches
 
 
 def test_an_empty_file_is_named_without_being_opened(root: Path) -> None:
@@ -102,10 +102,10 @@ def test_an_empty_file_is_named_without_being_opened(root: Path) -> None:
 @pytest.mark.usefixtures("here")
 def test_a_file_that_is_no_video_is_unreadable_but_is_there(root: Path) -> None:
     (root / REAL).write_bytes(b"not a video")
-    found = looked_at(root, opened=True)
-    assert troubles(found) == [(REAL, "unreadable")]
-    assert found.unreadable
-    assert found.matches
+    result = looked_at(root, opened=True)
+    assert troubles(result) == [(REAL, "unreadable")]
+    assert result.unreadable
+    assert result.matches
 
 
 def test_a_file_that_is_not_opened_is_not_called_unreadable(root: Path) -> None:
@@ -122,9 +122,9 @@ def test_a_file_that_may_not_be_read_is_unreadable(root: Path) -> None:
 def test_a_file_that_changed_since_it_was_hashed_is_named(root: Path) -> None:
     hashed = looked_at(root).manifest
     write_clip(root / REAL, frames=9)
-    found = looked_at(root, hashed)
-    assert troubles(found) == [(REAL, "changed")]
-    assert not found.matches
+    result = looked_at(root, hashed)
+    assert troubles(result) == [(REAL, "changed")]
+    assert not result.matches
 
 
 def test_a_missing_mask_is_named(root: Path) -> None:
@@ -150,23 +150,23 @@ def test_a_file_that_no_row_names_is_extra(root: Path) -> None:
     manifest = manifest_in(root)
     shutil.copy(root / REAL, root / "copy.MP4")
     (root / "notes.txt").touch()
-    found = looked_at(root, manifest)
-    assert found.extra == ("copy.MP4",)
-    assert not found.matches
+    result = looked_at(root, manifest)
+    assert result.extra == ("copy.MP4",)
+    assert not result.matches
 
 
 def test_folders_that_a_layout_leaves_out_are_not_extra(root: Path) -> None:
     shutil.copytree(root / "original_sequences", root / "source_videos")
-    found = verify(manifest_in(root), layout("deeperforensics"), opened=False, workers=1)
-    assert found.extra == ()
+    result = verify(manifest_in(root), layout("deeperforensics"), opened=False, workers=1)
+    assert result.extra == ()
 
 
 def test_the_same_file_under_two_names_is_a_duplicate(root: Path) -> None:
     copy = REAL.replace("000", "001")
     shutil.copy(root / REAL, root / copy)
-    found = looked_at(root)
-    assert found.duplicates == ((REAL, copy),)
-    assert not found.matches
+    result = looked_at(root)
+    assert result.duplicates == ((REAL, copy),)
+    assert not result.matches
 
 
 def test_two_empty_files_are_empty_and_no_duplicates(root: Path) -> None:
@@ -178,9 +178,9 @@ def test_two_empty_files_are_empty_and_no_duplicates(root: Path) -> None:
 def test_rows_are_found_below_another_root(root: Path, tmp_path: Path) -> None:
     manifest = manifest_in(root)
     moved = root.rename(tmp_path / "moved")
-    found = looked_at(moved, manifest)
-    assert found.matches
-    assert found.manifest.info.root == str(moved)
+    result = looked_at(moved, manifest)
+    assert result.matches
+    assert result.manifest.info.root == str(moved)
 
 
 def test_an_absent_root_is_refused(root: Path) -> None:
@@ -191,10 +191,10 @@ def test_an_absent_root_is_refused(root: Path) -> None:
 def test_progress_counts_every_row(root: Path) -> None:
     seen: list[tuple[int, int]] = []
 
-    def told(done: int, total: int) -> None:
+    def text(done: int, total: int) -> None:
         seen.append((done, total))
 
-    verify(manifest_in(root), None, opened=False, workers=1, progress=told)
+    verify(manifest_in(root), None, opened=False, workers=1, progress=text)
     assert seen == [(1, 2), (2, 2)]
 
 
@@ -203,9 +203,9 @@ def test_a_decoder_that_dies_costs_its_file_only(
 ) -> None:
     (root / REAL).write_bytes(b"die")
     monkeypatch.setattr("unmask.datasets.verify.inspect", inspect_or_die)
-    found = looked_at(root, opened=True)
-    assert troubles(found) == [(REAL, "unreadable")]
-    assert "the process that opened it died" in found.problems[0].reason
+    result = looked_at(root, opened=True)
+    assert troubles(result) == [(REAL, "unreadable")]
+    assert "the process that opened it died" in result.problems[0].reason
 
 
 def toy_layout(*expected: Expected) -> Layout:
@@ -229,8 +229,8 @@ def counts_of(
     root: Path, expected: Expected, records: Iterable[VideoRecord], protocol: str | None = None
 ) -> list[tuple[str | None, int, str]]:
     info = ManifestInfo("ffpp", str(root), "", protocol=protocol)
-    found = verify(Manifest(info, tuple(records)), toy_layout(expected), opened=False, workers=1)
-    return [(count.compression, count.found, count.state) for count in found.counts]
+    result = verify(Manifest(info, tuple(records)), toy_layout(expected), opened=False, workers=1)
+    return [(count.compression, count.found, count.state) for count in result.counts]
 
 
 def test_counts_are_compared_per_compression(tmp_path: Path) -> None:
@@ -272,13 +272,13 @@ def frames_manifest(root: Path) -> Manifest:
 
 
 def test_a_folder_of_frames_is_hashed_over_names_and_hashes(tmp_path: Path) -> None:
-    found = verify(frames_manifest(tmp_path), None, opened=False, hashed=True, workers=1)
+    result = verify(frames_manifest(tmp_path), None, opened=False, hashed=True, workers=1)
     files = sorted((tmp_path / "clip").iterdir())
     lines = [f"{f.name} {hashlib.sha256(f.read_bytes()).hexdigest()}\n" for f in files]
-    (row,) = found.manifest.records
+    (row,) = result.manifest.records
     assert row.sha256 == hashlib.sha256("".join(lines).encode()).hexdigest()
     assert row.size_bytes == sum(file.stat().st_size for file in files)
-    assert found.matches
+    assert result.matches
 
 
 def test_a_picture_outside_of_the_folders_of_frames_is_extra(tmp_path: Path) -> None:
@@ -313,17 +313,17 @@ def crops_manifest(root: Path, *names: str) -> Manifest:
 
 
 def test_crops_in_a_parquet_file_have_their_own_sizes_and_hashes(tmp_path: Path) -> None:
-    found = verify(
+    result = verify(
         crops_manifest(tmp_path, "a.png", "b.png"), None, opened=False, hashed=True, workers=1
     )
-    assert found.problems == ()
-    assert [row.size_bytes for row in found.manifest.records] == [2, 3]
-    assert found.manifest.records[0].sha256 == hashlib.sha256(b"aa").hexdigest()
+    assert result.problems == ()
+    assert [row.size_bytes for row in result.manifest.records] == [2, 3]
+    assert result.manifest.records[0].sha256 == hashlib.sha256(b"aa").hexdigest()
 
 
 def test_a_crop_that_is_not_in_its_file_is_missing(tmp_path: Path) -> None:
-    found = verify(crops_manifest(tmp_path, "c.png"), None, opened=False, workers=1)
-    assert troubles(found) == [("crops.parquet/c.png", "missing")]
+    result = verify(crops_manifest(tmp_path, "c.png"), None, opened=False, workers=1)
+    assert troubles(result) == [("crops.parquet/c.png", "missing")]
 
 
 def test_a_damaged_parquet_file_is_unreadable(tmp_path: Path) -> None:

@@ -38,8 +38,8 @@ def test_what_lies_elsewhere_is_reported(tmp_path):
 
 def test_packed_archives_are_warned_of(tmp_path):
     touch(tmp_path, "real_train/1/real/0/1.png", "real_train/2.tar.gz")
-    found = found_in("wilddeepfake", tmp_path)
-    assert found.warnings == ("1 archives lie there; what is still packed is not seen",)
+    result = found_in("wilddeepfake", tmp_path)
+    assert result.warnings == ("1 archives lie there; what is still packed is not seen",)
 
 
 def test_nothing_there_is_an_error(tmp_path):

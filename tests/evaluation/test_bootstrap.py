@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from unmask.evaluation import bootstrap
-from unmask.evaluation.batch import Sorted
-from unmask.evaluation.bootstrap import Interval, draws, interval_of, intervals
+from unmask.evaluation.bootstrap import Interval, draws, intervals, percentile_interval
 from unmask.evaluation.metrics import metrics
+from unmask.evaluation.weightings import Sorted
 
 FIGURES = {metric.name: metric for metric in metrics()}
 
@@ -28,9 +28,9 @@ def covered(*, frames: bool, trials: int = 300) -> float:
     for seed in range(trials):
         units, cluster = sample(seed)
         by = np.arange(len(cluster)) if frames else cluster
-        found = intervals(units, by, [FIGURES["AUC"]], replicates=300, seed=seed)["AUC"]
-        assert found is not None
-        held += found.low <= 0.841345 <= found.high
+        result = intervals(units, by, [FIGURES["AUC"]], replicates=300, seed=seed)["AUC"]
+        assert result is not None
+        held += result.low <= 0.841345 <= result.high
     return held / trials
 
 
@@ -69,10 +69,10 @@ def test_the_size_of_the_batches_changes_nothing() -> None:
 
 def test_every_figures_interval_holds_its_point() -> None:
     units, cluster = sample(2, clusters=400)
-    found = intervals(units, cluster, metrics(), replicates=200)
+    result = intervals(units, cluster, metrics(), replicates=200)
     plain = units.plain()
     for metric in metrics():
-        interval = found[metric.name]
+        interval = result[metric.name]
         assert interval is not None, metric.name
         if metric.name != "calibration error (ECE)":  # it is biased upwards in replicates
             assert interval.low <= metric.compute(plain)[0] <= interval.high, metric.name
@@ -84,11 +84,11 @@ def test_accuracy_has_the_interval_of_its_standard_error() -> None:
     is_fake = np.arange(2000) % 2 == 1
     logit = np.where(is_fake == right, 1.0, -1.0)
     units = Sorted.of(logit, is_fake, log_odds=logit, threshold=0.0)
-    found = intervals(units, np.arange(2000), [FIGURES["accuracy"]])["accuracy"]
-    assert found is not None
+    result = intervals(units, np.arange(2000), [FIGURES["accuracy"]])["accuracy"]
+    assert result is not None
     error = np.sqrt(right.mean() * (1 - right.mean()) / 2000)
-    assert found.low == pytest.approx(right.mean() - 1.96 * error, abs=0.002)
-    assert found.high == pytest.approx(right.mean() + 1.96 * error, abs=0.002)
+    assert result.low == pytest.approx(right.mean() - 1.96 * error, abs=0.002)
+    assert result.high == pytest.approx(right.mean() + 1.96 * error, abs=0.002)
 
 
 def test_few_clusters_have_no_interval() -> None:
@@ -100,11 +100,11 @@ def test_what_takes_steps_is_left_out_of_large_data(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(bootstrap, "_STEPS", 119 * 20)
     units, cluster = sample(0, clusters=30, units=4)
     figures = [FIGURES["AUC"], FIGURES["minimum Cllr"]]
-    found = intervals(units, cluster, figures, replicates=20)
-    assert found["AUC"] is not None
-    assert found["minimum Cllr"] is None
+    result = intervals(units, cluster, figures, replicates=20)
+    assert result["AUC"] is not None
+    assert result["minimum Cllr"] is None
 
 
 def test_replicates_without_a_number_do_not_make_an_interval() -> None:
-    assert interval_of(np.array([np.nan, np.nan, 1.0])) is None
-    assert interval_of(np.array([np.nan, 1.0, 1.0, 1.0])) == Interval(1.0, 1.0)
+    assert percentile_interval(np.array([np.nan, np.nan, 1.0])) is None
+    assert percentile_interval(np.array([np.nan, 1.0, 1.0, 1.0])) == Interval(1.0, 1.0)

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from predicted import drawn, predictions, row
 from unmask.errors import ManifestError
-from unmask.evaluation.evaluating import evaluate
+from unmask.evaluation.composer import evaluate
 from unmask.evaluation.folds import evaluate_folds
 from unmask.evaluation.predictions import PredictionRow
 from unmask.evaluation.results import EvaluationSettings
@@ -25,16 +25,16 @@ def renamed(rows: list[PredictionRow], by: float = 0.0) -> list[PredictionRow]:
 
 def test_figures_are_means_over_folds_and_scores_are_not_pooled() -> None:
     one, other = drawn(60, 1), renamed(drawn(40, 1, seed=1), by=9.0)
-    found = evaluate_folds([predictions(one), predictions(other)], FAST)
+    result = evaluate_folds([predictions(one), predictions(other)], FAST)
     aucs = [
         roc_auc_score([r.label == "fake" for r in rows], [r.logit for r in rows])
         for rows in (one, other)
     ]
-    (mean,) = found.means
+    (mean,) = result.means
     assert mean.figure("AUC").value == pytest.approx(np.mean(aucs))
-    assert [fold.overall.figure("AUC").value for fold in found.each] == pytest.approx(aucs)
+    assert [fold.overall.figure("AUC").value for fold in result.each] == pytest.approx(aucs)
     assert (mean.reals, mean.fakes) == (50, 50)
-    assert found.enough
+    assert result.enough
 
 
 def test_a_cluster_of_two_folds_is_drawn_for_both() -> None:
@@ -49,15 +49,17 @@ def test_a_cluster_of_two_folds_is_drawn_for_both() -> None:
 def test_failures_of_a_fold_are_counted_against_it_beside_what_was_analysed() -> None:
     rows = [row("r", "real", -1.0), row("f", "fake", 1.0), row("g", "fake", None)]
     whole = [row("s", "real", -1.0), row("h", "fake", 1.0)]
-    found = evaluate_folds([predictions(rows), predictions(whole)], FAST)
-    recalls = [(m.counting, m.figure("recall, fake").value) for m in found.means]
+    result = evaluate_folds([predictions(rows), predictions(whole)], FAST)
+    recalls = [(m.counting, m.figure("recall, fake").value) for m in result.means]
     assert recalls == [("analysed", 1.0), ("failures count against it", 0.75)]
-    assert not found.enough
+    assert not result.enough
 
 
 def test_a_figure_that_one_fold_cannot_carry_has_no_mean() -> None:
-    found = evaluate_folds([predictions(drawn(60, 1)), predictions([row("r", "real", -1.0)])], FAST)
-    auc = found.means[0].figure("AUC")
+    result = evaluate_folds(
+        [predictions(drawn(60, 1)), predictions([row("r", "real", -1.0)])], FAST
+    )
+    auc = result.means[0].figure("AUC")
     assert (auc.value, auc.reason) == (None, "not in each fold: 0 fakes, at least 1 needed")
 
 

@@ -13,8 +13,8 @@ from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 from sklearn.isotonic import IsotonicRegression
 
-from unmask.evaluation.batch import Batch, Sorted
 from unmask.evaluation.metrics import CostMatrix, metrics, tpr_at
+from unmask.evaluation.weightings import Batch, Sorted
 
 NAMES = [metric.name for metric in metrics()]
 OF_ORDER = ("AUC", "partial AUC (FPR ≤ 0.1)", "average precision", "EER", "minimum Cllr")
@@ -37,8 +37,8 @@ class Case:
 
 
 def figure(batch: Batch, name: str, costs: CostMatrix | None = None) -> float:
-    (found,) = (m for m in metrics(costs) if m.name.replace("\u00a0", " ") == name)
-    return float(found.compute(batch)[0])
+    (result,) = (m for m in metrics(costs) if m.name.replace("\u00a0", " ") == name)
+    return float(result.compute(batch)[0])
 
 
 def drawn(seed: int, count: int = 300, *, ties: bool = True) -> Case:
@@ -163,8 +163,10 @@ def test_the_papers_confusion_matrices_give_back_its_figures(
 ) -> None:
     tp, fn, fp, tn = counts
     case = from_counts(tp, fn, fp, tn)
-    found = case.batch().confusion
-    assert [v[0] for v in (found.tp, found.fn, found.fp, found.tn)] == [tp, fn, fp, tn], published
+    result = case.batch().confusion
+    assert [v[0] for v in (result.tp, result.fn, result.fp, result.tn)] == [tp, fn, fp, tn], (
+        published
+    )
     assert case.figure("accuracy") == pytest.approx(accuracy, abs=0.0006)
     precision, recall = tp / (tp + fp), tp / (tp + fn)
     assert case.figure("precision, fake") == pytest.approx(precision)
@@ -202,9 +204,9 @@ def test_rates_of_few_false_alarms_need_reals() -> None:
 def test_the_rate_is_never_above_the_one_asked_for() -> None:
     case = drawn(1, ties=True)
     batch = case.batch()
-    found = float(tpr_at(batch.roc, fpr=0.05)[0])
+    result = float(tpr_at(batch.roc, fpr=0.05)[0])
     at = [t for t in np.unique(case.logit) if (case.logit >= t)[~case.is_fake].mean() <= 0.05]
-    assert found == pytest.approx(max((case.logit >= t)[case.is_fake].mean() for t in at))
+    assert result == pytest.approx(max((case.logit >= t)[case.is_fake].mean() for t in at))
 
 
 @pytest.mark.parametrize("name", [n.replace("\u00a0", " ") for n in NAMES])

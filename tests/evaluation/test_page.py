@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 import pytest
 
 from predicted import drawn, predictions, row
-from unmask.evaluation.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, charts_of
-from unmask.evaluation.evaluating import evaluate
+from unmask.evaluation.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw_charts
+from unmask.evaluation.composer import evaluate
 from unmask.evaluation.html import to_html
 from unmask.evaluation.results import Evaluation, EvaluationSettings
 from unmask.evaluation.tables import group_table, latex, markdown, overall_table
@@ -66,8 +66,8 @@ def test_the_page_allows_only_its_own_style(plain: Evaluation) -> None:
 
 def test_each_row_says_what_it_was_measured_on(plain: Evaluation) -> None:
     for table in (overall_table(plain), group_table(plain)):
-        for found in table.rows:
-            assert "manifest abababababab; detector not known; n = " in found.measured_on
+        for result in table.rows:
+            assert "manifest abababababab; detector not known; n = " in result.measured_on
 
 
 def test_failures_have_a_column_of_their_own(plain: Evaluation) -> None:
@@ -114,7 +114,7 @@ def test_markdown_and_latex_hold_the_same_numbers(plain: Evaluation) -> None:
 
 
 def test_charts_stay_in_their_box(plain: Evaluation) -> None:
-    charts = charts_of(plain)
+    charts = draw_charts(plain)
     assert [c.title for c in charts] == [
         "ROC", "DET", "Reliability", "Cost", "Risk and coverage",
         "Scores: real", "Scores: mimic", "Scores: swap",
@@ -130,5 +130,5 @@ def test_charts_stay_in_their_box(plain: Evaluation) -> None:
 
 
 def test_one_label_alone_has_a_page_without_curves() -> None:
-    found = evaluate(predictions([row(f"r{n}", "real", -1.0) for n in range(9)]), FAST)
-    assert "None: they need reals and fakes." in to_html(found)
+    result = evaluate(predictions([row(f"r{n}", "real", -1.0) for n in range(9)]), FAST)
+    assert "None: they need reals and fakes." in to_html(result)

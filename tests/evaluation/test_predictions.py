@@ -11,20 +11,20 @@ import pytest
 
 from predicted import drawn, info
 from unmask.errors import InputNotFound, ManifestError
-from unmask.evaluation.foreign import mapping_of, read_scores
 from unmask.evaluation.predictions import (
     COLUMNS,
     PredictionRow,
     read_predictions,
-    table_of,
+    to_table,
     write_predictions,
 )
+from unmask.evaluation.score_import import parse_mapping, read_scores
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     rows = drawn(failures=3)
     written = info(leaks=True, leak_reason="frames", protocol="paper-frame-split")
-    write_predictions(written, table_of(rows), tmp_path / "p.parquet")
+    write_predictions(written, to_table(rows), tmp_path / "p.parquet")
     read = read_predictions(tmp_path / "p.parquet")
     assert read.info == written
     ordered = sorted(rows, key=lambda r: (r.video_id, r.track or 0, r.frame_index or 0))
@@ -63,17 +63,17 @@ def test_files_that_are_no_predictions_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": [1]}), path)
     with pytest.raises(ManifestError, match="no predictions file"):
         read_predictions(path)
-    pq.write_table(table_of([]).replace_schema_metadata({"unmask-predictions": "{}"}), path)
+    pq.write_table(to_table([]).replace_schema_metadata({"unmask-predictions": "{}"}), path)
     with pytest.raises(ManifestError, match="version: Field required"):
         read_predictions(path)
-    write_predictions(info(), table_of([]), path)
+    write_predictions(info(), to_table([]), path)
     with pytest.raises(ManifestError, match="has no rows"):
         read_predictions(path)
 
 
 def test_an_output_without_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputNotFound, match="no folder"):
-        write_predictions(info(), table_of([]), tmp_path / "none" / "p.parquet")
+        write_predictions(info(), to_table([]), tmp_path / "none" / "p.parquet")
 
 
 def test_the_columns_are_frozen() -> None:
@@ -90,7 +90,7 @@ def scores(path: Path, text: str) -> Path:
 
 def test_scores_of_another_program_become_rows(tmp_path: Path) -> None:
     file = scores(tmp_path / "s.csv", "name,y,p,m\na.mp4,1,0.75,swap\nb.mp4,REAL,,\n")
-    rows = read_scores(file, mapping_of("video_id=name,label=y,probability=p,method=m"))
+    rows = read_scores(file, parse_mapping("video_id=name,label=y,probability=p,method=m"))
     assert rows[0].logit == pytest.approx(np.log(3))
     assert rows[0].method == "swap"
     assert rows[1] == PredictionRow("b.mp4", "scores", "real", status="failed")
@@ -98,7 +98,7 @@ def test_scores_of_another_program_become_rows(tmp_path: Path) -> None:
 
 def test_certain_probabilities_stay_finite(tmp_path: Path) -> None:
     file = scores(tmp_path / "s.csv", "n,y,p\na,1,1.0\nb,0,0\n")
-    rows = read_scores(file, mapping_of("video_id=n,label=y,probability=p"))
+    rows = read_scores(file, parse_mapping("video_id=n,label=y,probability=p"))
     assert rows[0].logit == pytest.approx(27.63, abs=0.01)
     assert rows[1].logit == pytest.approx(-27.63, abs=0.01)
 
@@ -118,7 +118,7 @@ def test_certain_probabilities_stay_finite(tmp_path: Path) -> None:
 def test_wrong_scores_are_refused(tmp_path: Path, text: str, said: str) -> None:
     file = scores(tmp_path / "s.csv", text)
     with pytest.raises(ManifestError, match=said):
-        read_scores(file, mapping_of("video_id=n,label=y,probability=p"))
+        read_scores(file, parse_mapping("video_id=n,label=y,probability=p"))
 
 
 @pytest.mark.parametrize(
@@ -133,4 +133,4 @@ def test_wrong_scores_are_refused(tmp_path: Path, text: str, said: str) -> None:
 )
 def test_a_wrong_mapping_is_refused(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        mapping_of(text)
+        parse_mapping(text)

@@ -20,19 +20,19 @@ from alone import in_one_process
 from bundles import SIZE, write_bundle
 from toy_crops import picture, write_toy_crops
 from toy_set import toy_set
-from unmask.bundle import Bundle
-from unmask.datasets.cropping import crop_videos
-from unmask.datasets.extraction import CropSettings
+from unmask.bundle.manifest import Bundle
+from unmask.bundle.runtime import Network
+from unmask.crops.extraction import CropSettings
+from unmask.crops.pipeline import crop_videos
 from unmask.datasets.manifest import write_manifest
 from unmask.errors import InputError, ManifestError
 from unmask.evaluation.charts import BOTTOM, LEFT, RIGHT, TOP
-from unmask.evaluation.distorting import Scores, StressSettings, score_distorted, write_scores
-from unmask.evaluation.distortions import distorted
-from unmask.evaluation.pictures import drawn_evenly, pictures_at
-from unmask.evaluation.predicting import predict, source_at
-from unmask.evaluation.stress import Stress, outcomes_of
-from unmask.evaluation.stress_page import charts_of, rows_of, to_html
-from unmask.runtime import Network
+from unmask.evaluation.distorted_scores import Scores, StressSettings, score_distorted, write_scores
+from unmask.evaluation.inference import predict, source_at
+from unmask.evaluation.stored_pictures import drawn_evenly, pictures_at
+from unmask.evaluation.stress import Stress, compute_outcomes
+from unmask.evaluation.stress_page import draw_charts, make_rows, to_html
+from unmask.scanner.distortions import distort
 from unmask.settings import ScanSettings
 
 FAST = StressSettings(only=("brightness", "noise"), replicates=40)
@@ -61,7 +61,7 @@ def scores(bundle: Bundle, crops: Path) -> Scores:
 
 @pytest.fixture(scope="module")
 def found(scores: Scores) -> Stress:
-    return outcomes_of(scores, FAST, threshold=0.0)
+    return compute_outcomes(scores, FAST, threshold=0.0)
 
 
 def test_crops_as_they_are_score_as_predict_scores_them(
@@ -77,7 +77,7 @@ def test_a_distorted_crop_is_distorted_before_the_detectors_cut(
     bundle: Bundle, scores: Scores
 ) -> None:
     pixels = np.asarray(Image.open(io.BytesIO(picture(0, fake=False))).convert("RGB"))
-    darker = Image.fromarray(distorted(pixels, "brightness", 0.5))
+    darker = Image.fromarray(distort(pixels, "brightness", 0.5))
     cut = np.asarray(darker.resize((SIZE, SIZE), Image.Resampling.BILINEAR))
     row = [c.text for c in scores.conditions].index("0.5 factor")
     at = list(scores.predictions.video_id).index("crops.parquet/clip0")
@@ -120,8 +120,8 @@ def test_a_crop_store_is_cut_as_predict_cuts_it(tmp_path: Path) -> None:
     crop_videos(manifest, store, settings)
     plain = predict(bundle, source_at(bundle, store), tmp_path / "p.parquet")
     done = plain.words["status"] == "done"
-    found = score_distorted(bundle, pictures_at(bundle, store), StressSettings(only=("JPEG",)))
-    np.testing.assert_allclose(found.logits[0], plain.logit[done], rtol=1e-6)
+    result = score_distorted(bundle, pictures_at(bundle, store), StressSettings(only=("JPEG",)))
+    np.testing.assert_allclose(result.logits[0], plain.logit[done], rtol=1e-6)
 
 
 def test_a_limit_draws_evenly_as_far_as_there_are_enough() -> None:
@@ -140,9 +140,9 @@ def test_crops_that_cannot_be_decoded_are_counted(bundle: Bundle, tmp_path: Path
     table = pq.read_table(write_toy_crops(tmp_path / "c.parquet", families=2)).to_pylist()
     table[1]["image"] = b"no picture"
     pq.write_table(pa.Table.from_pylist(table), tmp_path / "c.parquet")
-    found = score_distorted(bundle, pictures_at(bundle, tmp_path / "c.parquet"), FAST)
-    assert found.unreadable == 1
-    assert found.logits.shape == (8, 5)
+    result = score_distorted(bundle, pictures_at(bundle, tmp_path / "c.parquet"), FAST)
+    assert result.unreadable == 1
+    assert result.logits.shape == (8, 5)
     for each in table:
         each["image"] = b"no picture"
     pq.write_table(pa.Table.from_pylist(table), tmp_path / "c.parquet")
@@ -168,18 +168,18 @@ def test_without_one_of_the_labels_there_is_no_auc_but_a_shift(
     bundle: Bundle, tmp_path: Path
 ) -> None:
     reals = write_toy_crops(tmp_path / "c.parquet", families=3, fakes=0)
-    found = outcomes_of(
+    result = compute_outcomes(
         score_distorted(bundle, pictures_at(bundle, reals), FAST), FAST, threshold=0.0
     )
-    assert found.plain.auc is found.plain.shift_fake is None
-    assert found.plain.shift_real == 0
-    assert rows_of(found)[0][2:6] == ("-", "-", "+0.00", "-")
-    assert charts_of(found) == ()
-    assert "None: they need reals and fakes" in to_html(found)
+    assert result.plain.auc is result.plain.shift_fake is None
+    assert result.plain.shift_real == 0
+    assert make_rows(result)[0][2:6] == ("-", "-", "+0.00", "-")
+    assert draw_charts(result) == ()
+    assert "None: they need reals and fakes" in to_html(result)
 
 
 def test_a_curve_lies_within_its_chart_and_marks_every_level(found: Stress) -> None:
-    brightness, noise = charts_of(found)
+    brightness, noise = draw_charts(found)
     assert [tick.label for tick in brightness.x_ticks] == ["0.5", "0.75", "none", "1.25", "1.5"]
     assert [tick.label for tick in noise.x_ticks] == ["none", "4", "8", "16"]
     for chart in (brightness, noise):
@@ -209,7 +209,7 @@ def test_crops_that_were_trained_on_are_warned_of(scores: Scores, found: Stress)
     plain = scores.predictions
     learned = {**plain.words, "split": np.full(len(plain), "train", dtype=object)}
     of_train = replace(scores, predictions=replace(plain, words=learned))
-    page = to_html(outcomes_of(of_train, FAST, threshold=0.0))
+    page = to_html(compute_outcomes(of_train, FAST, threshold=0.0))
     assert "<li>rows of the split train are among these" in page
 
 

@@ -66,21 +66,21 @@ def test_without_a_mask_nothing_is_said_of_the_place(checker, samples):
 
 def test_the_same_network_taken_for_a_shuffled_one_is_wholly_alike(checker, samples):
     checked = checker.check(samples, shuffled=[(0.5, checker.model), (1.0, checker.model)])
-    made = [row.shuffled for row in checked.rows if row.method == "gradcam"]
-    assert made == [pytest.approx((1.0, 1.0))] * 6
+    result = [row.shuffled for row in checked.rows if row.method == "gradcam"]
+    assert result == [pytest.approx((1.0, 1.0))] * 6
 
 
 def test_progress_reaches_its_end(checker, samples):
-    told = []
-    checker.check(samples, progress=lambda stage, share: told.append((stage, share)))
-    assert told[-1] == ("maps", 1.0)
+    text = []
+    checker.check(samples, progress=lambda stage, share: text.append((stage, share)))
+    assert text[-1] == ("maps", 1.0)
 
 
 def row(method, crop, deletion, insertion, logit=1.0, **changes):
-    made = MapRow(
+    map_row = MapRow(
         crop, "v", "fake", method, logit, None, deletion, insertion, (), (), 0.1, *(None,) * 4
     )
-    return dataclasses.replace(made, **changes)
+    return dataclasses.replace(map_row, **changes)
 
 
 def test_the_gain_is_the_mean_improvement_over_the_baseline():

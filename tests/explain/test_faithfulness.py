@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unmask.explain.baselines import centre, random
-from unmask.explain.faithfulness import STEPS, blurred, curves, order_masks, sensitivity
+from unmask.explain.faithfulness import STEPS, blur, curves, order_masks, sensitivity
 
 
 class Corner:
@@ -30,11 +30,11 @@ def right():
 
 
 def test_curves_run_from_the_picture_to_grey_and_from_blur_to_the_picture(image, right):
-    made = curves(Corner(), image, right)
-    assert made.deletion.shape == made.insertion.shape == (STEPS + 1,)
-    assert made.deletion[0] == made.insertion[-1] > 0.99
-    assert made.deletion[-1] < 0.01
-    assert made.insertion[0] < 0.01
+    result = curves(Corner(), image, right)
+    assert result.deletion.shape == result.insertion.shape == (STEPS + 1,)
+    assert result.deletion[0] == result.insertion[-1] > 0.99
+    assert result.deletion[-1] < 0.01
+    assert result.insertion[0] < 0.01
 
 
 def test_the_right_map_beats_the_wrong_and_the_random_one(image, right):
@@ -46,9 +46,9 @@ def test_the_right_map_beats_the_wrong_and_the_random_one(image, right):
 
 
 def test_the_area_is_the_trapezoid_rules(image, right):
-    made = curves(Corner(), image, right)
-    expected = np.trapezoid(made.deletion, np.linspace(0, 1, STEPS + 1))
-    assert made.deletion_auc == pytest.approx(expected)
+    result = curves(Corner(), image, right)
+    expected = np.trapezoid(result.deletion, np.linspace(0, 1, STEPS + 1))
+    assert result.deletion_auc == pytest.approx(expected)
 
 
 def test_masks_are_nested_and_grow_evenly(right):
@@ -59,7 +59,7 @@ def test_masks_are_nested_and_grow_evenly(right):
 
 
 def test_blur_keeps_the_mean_and_loses_the_detail(image):
-    soft = blurred(image)
+    soft = blur(image)
     assert soft.shape == image.shape
     assert soft.std() < 0.5 * image.std()
     assert soft.mean() == pytest.approx(image.mean(), abs=0.02)
@@ -74,8 +74,8 @@ def test_a_map_that_never_changes_is_perfectly_steady(image, right):
 
 def test_steadiness_is_the_largest_relative_change(image, right):
     changes = np.array([0.5, 2.0, 1.0])[:, None, None]
-    found = sensitivity(lambda images: right * changes, image, right, seed=0)
-    assert found == pytest.approx(1.0)
+    result = sensitivity(lambda images: right * changes, image, right, seed=0)
+    assert result == pytest.approx(1.0)
 
 
 def test_an_empty_map_has_no_steadiness(image):

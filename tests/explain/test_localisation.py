@@ -8,19 +8,19 @@ from unmask.explain.localisation import localise
 
 @pytest.fixture
 def mask():
-    made = np.zeros((10, 10), np.uint8)
-    made[:5, :4] = 255
-    return made
+    result = np.zeros((10, 10), np.uint8)
+    result[:5, :4] = 255
+    return result
 
 
 def test_a_map_on_the_mask_has_it_all(mask):
-    found = localise((mask > 0).astype(np.float32), mask)
-    assert (found.energy, found.pointing, found.overlap) == (1.0, 1.0, 1.0)
+    result = localise((mask > 0).astype(np.float32), mask)
+    assert (result.energy, result.pointing, result.overlap) == (1.0, 1.0, 1.0)
 
 
 def test_a_map_beside_the_mask_has_nothing(mask):
-    found = localise((mask == 0).astype(np.float32), mask)
-    assert (found.energy, found.pointing, found.overlap) == (0.0, 0.0, 0.0)
+    result = localise((mask == 0).astype(np.float32), mask)
+    assert (result.energy, result.pointing, result.overlap) == (0.0, 0.0, 0.0)
 
 
 def test_a_map_that_is_the_same_everywhere_has_the_masks_share_of_energy(mask):
@@ -30,9 +30,9 @@ def test_a_map_that_is_the_same_everywhere_has_the_masks_share_of_energy(mask):
 def test_half_on_the_mask_overlaps_by_a_third(mask):
     saliency = np.zeros((10, 10), np.float32)
     saliency[:5, 2:6] = 1
-    found = localise(saliency, mask)
-    assert found.energy == pytest.approx(0.5)
-    assert found.overlap == pytest.approx(10 / 30)
+    result = localise(saliency, mask)
+    assert result.energy == pytest.approx(0.5)
+    assert result.overlap == pytest.approx(10 / 30)
 
 
 @pytest.mark.parametrize("value", [0, 255, 127])

@@ -22,9 +22,9 @@ def one(values):
     ],
 )
 def test_a_map_that_says_nothing_is_zero_and_says_why(values, reason):
-    made = one(values)
-    assert made.empty == (reason,)
-    assert not made.scaled.any()
+    result = one(values)
+    assert result.empty == (reason,)
+    assert not result.scaled.any()
 
 
 def test_the_raw_map_is_kept_with_its_sign():

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from unmask.bundle import load_bundle, shipped_folder
+from unmask.bundle.manifest import load_bundle, shipped_folder
 from unmask.errors import BundleError
 from unmask.explain import BundleNetwork
+from unmask.explain.onnx_weights import content_key, read_weights, shuffle_by_key
 from unmask.explain.randomisation import DEPTHS, cascade, chosen_keys
-from unmask.explain.weights import key_of, shuffle_by_key, weights_of
 
 
 @pytest.fixture(scope="module")
@@ -27,33 +27,33 @@ def images(bundle):
 
 
 def test_nearly_all_of_the_file_is_found_as_weights(data):
-    found = weights_of(data)
-    assert sum(weight.stop - weight.start for weight in found) > 0.9 * len(data)
-    assert all(np.isfinite(weight.values(data)).all() for weight in found)
+    result = read_weights(data)
+    assert sum(weight.stop - weight.start for weight in result) > 0.9 * len(data)
+    assert all(np.isfinite(weight.values(data)).all() for weight in result)
 
 
 def test_values_are_kept_and_moved(data):
-    keys = {key_of(weight.values(data)) for weight in weights_of(data)}
+    keys = {content_key(weight.values(data)) for weight in read_weights(data)}
     changed = shuffle_by_key(data, keys, seed=1)
     assert len(changed) == len(data)
-    for weight in weights_of(data):
+    for weight in read_weights(data):
         before, after = weight.values(data), weight.values(changed)
         np.testing.assert_array_equal(np.unique(before), np.unique(after))
         assert (before != after).mean() > 0.9
 
 
 def test_where_a_weight_stands_does_not_change_what_it_becomes(data):
-    weight = max(weights_of(data), key=lambda w: w.stop - w.start)
+    weight = max(read_weights(data), key=lambda w: w.stop - w.start)
     turned = bytearray(data)
     turned[weight.start : weight.stop] = weight.values(data)[::-1].tobytes()
-    key = {key_of(weight.values(data))}
+    key = {content_key(weight.values(data))}
     straight, back = shuffle_by_key(data, key, seed=1), shuffle_by_key(bytes(turned), key, seed=1)
     np.testing.assert_array_equal(weight.values(straight), weight.values(back)[::-1])
 
 
 def test_only_the_named_weights_are_touched(data):
-    first, *others = weights_of(data)
-    changed = shuffle_by_key(data, {key_of(first.values(data))}, seed=1)
+    first, *others = read_weights(data)
+    changed = shuffle_by_key(data, {content_key(first.values(data))}, seed=1)
     assert not np.array_equal(first.values(data), first.values(changed))
     assert all(np.array_equal(w.values(data), w.values(changed)) for w in others)
 
@@ -82,9 +82,9 @@ def test_weights_that_only_one_file_has_are_shuffled_to_the_same_depth():
 
 def test_a_file_that_is_cut_off_is_refused(data):
     with pytest.raises(BundleError, match=r"cut off|no float32 or float16 weights"):
-        weights_of(data[:50])
+        read_weights(data[:50])
 
 
 def test_a_network_without_float32_weights_is_refused():
     with pytest.raises(BundleError, match="no float32 or float16 weights"):
-        weights_of(b"")
+        read_weights(b"")

@@ -67,11 +67,11 @@ def test_class_activation_maps_equal_pytorch_grad_cam(built, method, theirs):
     with getattr(pytest_grad_cam, theirs)(wrapped, [wrapped.place]) as reference:
         expected = reference(torch.from_numpy(images), targets=[lambda output: output[0]] * 2)
     maps = explain(model, images, [method])[method]
-    for ours, wanted, reason in zip(maps.scaled, expected, maps.empty, strict=True):
+    for ours, target, reason in zip(maps.scaled, expected, maps.empty, strict=True):
         if reason is None:
-            assert correlation(ours, wanted) >= LEAST
+            assert correlation(ours, target) >= LEAST
         else:
-            assert wanted.max() == pytest.approx(0, abs=1e-4)
+            assert target.max() == pytest.approx(0, abs=1e-4)
 
 
 def test_some_class_activation_map_says_something(built):
@@ -88,9 +88,9 @@ def test_smoothgrad_equals_captum_given_the_same_noise(built):
     parts = [part.requires_grad_() for part in copies.split(5)]
     expected = torch.cat([saliency.attribute(part, abs=True) for part in parts])
     raw = explain(model, images[:1], ["smoothgrad"], seed=11)["smoothgrad"].raw[0]
-    wanted = expected.mean(dim=0).amax(dim=0).numpy()
-    assert correlation(raw, wanted) >= LEAST
-    assert raw.mean() == pytest.approx(wanted.mean(), rel=0.01)
+    target = expected.mean(dim=0).amax(dim=0).numpy()
+    assert correlation(raw, target) >= LEAST
+    assert raw.mean() == pytest.approx(target.mean(), rel=0.01)
 
 
 def test_faster_scorecam_equals_a_plain_recomputation(built):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from unmask.explain.regions import NAMES, in_words, region_map, shares
+from unmask.explain.regions import NAMES, describe_regions, region_map, shares
 
 POINTS = np.array([[45.0, 50.0], [83.0, 50.0], [64.0, 72.0], [50.0, 92.0], [78.0, 92.0]])
 PLACES = {
@@ -38,9 +38,9 @@ def test_regions_turn_with_the_face():
 def test_shares_sum_to_one_and_name_the_place():
     saliency = np.zeros((128, 128), np.float32)
     saliency[88:96, 58:70] = 1
-    found = shares(saliency, POINTS)
-    assert found[0] == ("mouth", 1.0)
-    assert sum(share for _, share in found) == pytest.approx(1)
+    result = shares(saliency, POINTS)
+    assert result[0] == ("mouth", 1.0)
+    assert sum(share for _, share in result) == pytest.approx(1)
 
 
 def test_no_shares_without_a_map_or_a_face():
@@ -49,6 +49,6 @@ def test_no_shares_without_a_map_or_a_face():
 
 
 def test_small_shares_are_left_out_of_the_words():
-    assert in_words((("nose", 0.9), ("eyes", 0.06), ("mouth", 0.04))) == (
+    assert describe_regions((("nose", 0.9), ("eyes", 0.06), ("mouth", 0.04))) == (
         "nose 90\u00a0%, eyes 6\u00a0%"
     )

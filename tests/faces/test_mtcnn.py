@@ -36,10 +36,10 @@ def test_public_faces_are_those_that_facenet_pytorch_gave(detector):
     images = pictures.pictures()
     assert images.keys() == expected.keys()
     for name, faces in expected.items():
-        found = detector.detect(images[name])
-        assert len(found) == len(faces), name
+        result = detector.detect(images[name])
+        assert len(result) == len(faces), name
         for face in faces:
-            best = max(found, key=lambda f: reference.iou(face["box"], f.box))
+            best = max(result, key=lambda f: reference.iou(face["box"], f.box))
             assert reference.iou(face["box"], best.box) > 0.95, name
             gaps = np.linalg.norm(np.array(face["landmarks"]) - best.landmarks, axis=1)
             assert gaps.max() < 2, name
@@ -50,10 +50,10 @@ def test_faces_are_those_of_facenet_pytorch(detector, real_frames):
     network = reference.load(MIN_FACE_PX)
     overlaps, errors, extra = [], [], 0
     for image in real_frames[::2]:
-        expected, found = reference.detect(network, image), detector.detect(image)
-        extra += max(0, len(found) - len(expected))
+        expected, result = reference.detect(network, image), detector.detect(image)
+        extra += max(0, len(result) - len(expected))
         for face in expected:
-            best = max(found, key=lambda f: reference.iou(face.box, f.box), default=None)
+            best = max(result, key=lambda f: reference.iou(face.box, f.box), default=None)
             overlaps.append(reference.iou(face.box, best.box) if best else 0.0)
             errors.append(reference.landmark_error(face, best) if best else 1.0)
     assert len(overlaps) >= 25
@@ -63,16 +63,16 @@ def test_faces_are_those_of_facenet_pytorch(detector, real_frames):
 
 
 def test_search_around_earlier_boxes_finds_the_same_faces(detector, real_frames):
-    found = total = 0
+    result = total = 0
     for image in real_frames:
         faces = detector.detect(image)
         near = [tuple(v + 0.1 * (f.box[2] - f.box[0]) for v in f.box) for f in faces]
         again = detector.detect(image, near)
         total += len(faces)
-        found += sum(
+        result += sum(
             max((reference.iou(f.box, g.box) for g in again), default=0) > 0.7 for f in faces
         )
-    assert found >= 0.95 * total
+    assert result >= 0.95 * total
 
 
 def test_search_around_a_shifted_box_finds_the_astronaut(detector, astronaut):

@@ -16,9 +16,9 @@ for package in ("torch", "timm", "onnx", "onnxscript"):
 import torch
 from torch import Tensor, nn
 
-from unmask.models.halving import halved, rounded
+from unmask.models.float16 import round_weights, store_as_float16
 from unmask.models.network import FaceNetwork
-from unmask.models.tracing import export_scoring
+from unmask.models.onnx_export import export_scoring
 
 # torch's exporter uses what torch itself has deprecated
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -52,10 +52,10 @@ def test_weights_from_a_model_compute_what_it_computes(
     torch.manual_seed(0)
     network = worn(FaceNetwork(NETWORK))
     path = tmp_path / "model.onnx"
-    export_scoring(halved(network) if half else network, path, size_px=SIDE)
+    export_scoring(store_as_float16(network) if half else network, path, size_px=SIDE)
     restored = FaceNetwork(NETWORK).eval()
     tool["unfolded"](restored, tool["tensors"](path), pictures)
-    expected = rounded(network) if half else network
+    expected = round_weights(network) if half else network
     with torch.inference_mode():
         torch.testing.assert_close(restored(pictures), expected(pictures), rtol=1e-4, atol=1e-5)
         # statistics are those of the pictures: a step of training sees the same network

@@ -36,12 +36,12 @@ def test_a_quickened_network_has_the_same_state_and_gradients(name):
     assert quicken(quick) > 0
     assert list(quick.state_dict()) == list(network.state_dict())
     crops = torch.randn(1, 3, 64, 64).double()
-    found = []
+    result = []
     for each in (network, quick):
         x = crops.clone().requires_grad_()
         each(x).sum().backward()
-        found.append((x.grad, each.conv_stem.weight.grad))
-    for expected, other in zip(*found, strict=True):
+        result.append((x.grad, each.conv_stem.weight.grad))
+    for expected, other in zip(*result, strict=True):
         assert (expected - other).abs().max() <= 1e-9 * expected.abs().max()
 
 

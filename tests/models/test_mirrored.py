@@ -27,9 +27,9 @@ def pictures() -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def both(network: FaceNetwork) -> FaceNetwork:
-    made = FaceNetwork("test_resnet", mirrored=True)
-    made.load_state_dict(network.state_dict())
-    return made.eval()
+    face_network = FaceNetwork("test_resnet", mirrored=True)
+    face_network.load_state_dict(network.state_dict())
+    return face_network.eval()
 
 
 def test_a_picture_and_its_mirror_image_score_alike(

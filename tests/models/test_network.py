@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from unmask.errors import DownloadError, InputError, InputNotFound
 from unmask.models.head import PaperHead
-from unmask.models.network import FaceNetwork, preprocessing_of
+from unmask.models.network import FaceNetwork, read_preprocessing
 
 SMALL = "resnet10t"
 
@@ -65,7 +65,7 @@ def test_the_head_is_the_papers() -> None:
 
 
 def test_preprocessing_takes_mean_and_deviation_of_the_imagenet_weights() -> None:
-    spec = preprocessing_of(small(), 96, margin_ratio=1.1, shift_y_ratio=0.05)
+    spec = read_preprocessing(small(), 96, margin_ratio=1.1, shift_y_ratio=0.05)
     config = timm.create_model(SMALL).pretrained_cfg
     assert (spec.mean, spec.std) == (config["mean"], config["std"])
     assert (spec.size_px, spec.margin_ratio, spec.shift_y_ratio) == (96, 1.1, 0.05)
@@ -83,8 +83,8 @@ def test_weights_of_the_backbone_alone_leave_the_classifier_out(tmp_path: Path) 
     donor = timm.create_model(SMALL).eval()
     torch.save({"state_dict": donor.state_dict()}, tmp_path / "imagenet.pth")
     images = torch.randn(1, 3, 64, 64)
-    found = small(weights=tmp_path / "imagenet.pth").features(images)
-    torch.testing.assert_close(found, donor.forward_features(images))
+    result = small(weights=tmp_path / "imagenet.pth").features(images)
+    torch.testing.assert_close(result, donor.forward_features(images))
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:

@@ -62,14 +62,14 @@ def test_its_map_is_that_of_torchvision(tmp_path: Path) -> None:
 def test_torchvisions_file_of_weights_starts_it(tmp_path: Path) -> None:
     reference = squeezenet1_1()
     torch.save(reference.state_dict(), tmp_path / "squeezenet1_1.pth")
-    made = timm.create_model(
+    result = timm.create_model(
         "squeezenet1_1",
         pretrained=True,
         pretrained_cfg_overlay={"file": str(tmp_path / "squeezenet1_1.pth")},
         num_classes=0,
         global_pool="",
     )
-    for name, tensor in made.state_dict().items():
+    for name, tensor in result.state_dict().items():
         torch.testing.assert_close(tensor, reference.state_dict()[name])
 
 
@@ -90,10 +90,10 @@ def test_keras_weights_see_what_keras_shows_them(tmp_path: Path, convert: Any) -
         kernel, bias = (file[f"conv1/conv1/{name}:0"][()] for name in ("kernel", "bias"))
     expected = np.einsum("yxcij,ijco->oyx", windows, kernel) + bias[:, None, None]
     config = network.backbone.pretrained_cfg
-    given = (picture / 255 - np.array(config["mean"])) / np.array(config["std"])
+    value = (picture / 255 - np.array(config["mean"])) / np.array(config["std"])
     with torch.inference_mode():
         stem = network.backbone.features[0]
-        got = stem(torch.tensor(given.transpose(2, 0, 1)[None], dtype=torch.float32))[0].numpy()
+        got = stem(torch.tensor(value.transpose(2, 0, 1)[None], dtype=torch.float32))[0].numpy()
     np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-3)
 
 

@@ -30,9 +30,9 @@ def test_settings_keep_their_types(scan: Scan) -> None:
 
 
 def test_document_follows_its_schema(scan: Scan) -> None:
-    made = schema()
-    jsonschema.Draft202012Validator.check_schema(made)
-    jsonschema.Draft202012Validator(made).validate(json.loads(to_json(one(scan.result))))
+    result = schema()
+    jsonschema.Draft202012Validator.check_schema(result)
+    jsonschema.Draft202012Validator(result).validate(json.loads(to_json(one(scan.result))))
 
 
 def test_schema_refuses_a_document_without_a_verdict(scan: Scan) -> None:
@@ -43,8 +43,8 @@ def test_schema_refuses_a_document_without_a_verdict(scan: Scan) -> None:
 
 
 def test_schema_describes_every_field() -> None:
-    made = schema()
-    for part in (made, *made["$defs"].values()):
+    result = schema()
+    for part in (result, *result["$defs"].values()):
         for name, field in part["properties"].items():
             assert field.get("description"), name
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unmask.passes import first_pass
 from unmask.report.film import FilmStyle, draw_film
 from unmask.report.overlays import laid_over, write_maps
-from unmask.scanner import Scanner
+from unmask.scanner.passes import first_pass
+from unmask.scanner.scanner import Scanner
 from unmask.settings import ScanSettings
 from unmask.values import Scan
 
@@ -29,7 +29,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scan, list[av.Video
     written = draw_film(first, scan, target, style=style, limits=scanner.settings.limits)
     with av.open(str(target)) as container:
         frames = list(container.decode(video=0))
-    assert written == len(frames) == scan.result.coverage.frames_sampled
+    assert written.frames == len(frames) == scan.result.coverage.frames_sampled
     return scan, frames
 
 
@@ -66,6 +66,46 @@ def test_where_the_network_did_not_look_the_crop_is_untouched() -> None:
     crop = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     saliency = np.zeros((8, 8), np.float32)
     saliency[:, 4:] = 1
-    made = laid_over(crop, saliency)
-    np.testing.assert_array_equal(made[:, :4], crop[:, :4])
-    assert (made[:, 4:] != crop[:, 4:]).any()
+    result = laid_over(crop, saliency)
+    np.testing.assert_array_equal(result[:, :4], crop[:, :4])
+    assert (result[:, 4:] != crop[:, 4:]).any()
+
+
+def with_sound(path: Path) -> Path:
+    """Write a short film with sound that begins half a second after the clock."""
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream("libx264", rate=10)
+        pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("aac", rate=48_000)
+        with av.open(str(ORIGINAL)) as source:
+            faces = [f.to_ndarray(format="rgb24") for f in source.decode(video=0)][:20]
+        pictures.height, pictures.width = faces[0].shape[:2]
+        for number, pixels in enumerate(faces):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts = number + 5
+            container.mux(pictures.encode(frame))
+        container.mux(pictures.encode(None))
+        size = sound.codec_context.frame_size or 960
+        for number in range(24_000 // size, 120_000 // size):
+            tone = np.full((1, size), 0.1, np.float32)
+            frame = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 48_000, number * size
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_the_sound_is_copied_in_step(tmp_path: Path, suffix: str) -> None:
+    source = with_sound(tmp_path / f"in{suffix}")
+    scanner = Scanner(settings=ScanSettings(budget=2, sample_fps=5.0), threads=1)
+    first = first_pass(source, scanner.settings)
+    scan = scanner.scan_first(first)
+    style = FilmStyle("gradcam", scanner.bundle.manifest.preprocessing)
+    target = tmp_path / f"out{suffix}"
+    film = draw_film(first, scan, target, style=style, limits=scanner.settings.limits)
+    assert film.silent is None
+    with av.open(str(target)) as result:
+        times = [float(f.time or 0.0) for f in result.decode(audio=0)]
+    assert times[0] == pytest.approx(0.0, abs=0.05)
+    assert times[-1] == pytest.approx(1.8, abs=0.3)

@@ -93,24 +93,24 @@ def test_a_verdict_says_how_often_it_is_given_and_what_it_may_miss(scan: Scan) -
     misses = (MissRate("lip-sync", 0.8, 20), MissRate("generated faces", None, 0))
     verdict = replace(scan.result.tracks[1].verdict, rate=rate)
     detector = replace(scan.result.detector, misses=misses)
-    said = to_html(Scan(replace(scan.result, verdict=verdict, detector=detector), scan.pictures))
-    assert "of 20 genuine videos and pictures" in said
-    assert "about 9 got this verdict, of 20 manipulated ones about 2" in said
-    assert "lip-sync (80\u00a0% of 20); no figure for: generated faces" in said
+    text = to_html(Scan(replace(scan.result, verdict=verdict, detector=detector), scan.pictures))
+    assert "of 20 genuine videos and pictures" in text
+    assert "about 9 got this verdict, of 20 manipulated ones about 2" in text
+    assert "lip-sync (80\u00a0% of 20); no figure for: generated faces" in text
 
 
 def test_a_video_unlike_the_calibration_gets_no_large_percentage(scan: Scan) -> None:
     verdict = replace(scan.result.verdict, out_of_range="sharpness: 2, calibrated on 9 to 90")
-    said = to_html(Scan(replace(scan.result, verdict=verdict), scan.pictures))
-    assert "not tested on video like this" in said
-    assert "odds-number" not in said.split("</style>")[1]
+    text = to_html(Scan(replace(scan.result, verdict=verdict), scan.pictures))
+    assert "not tested on video like this" in text
+    assert "odds-number" not in text.split("</style>")[1]
 
 
 def test_among_several_faces_the_deciding_one_is_named_and_linked(scan: Scan) -> None:
     verdict = replace(scan.result.verdict, faces_judged=5, deciding_track=1)
-    said = to_html(Scan(replace(scan.result, verdict=verdict), scan.pictures))
-    assert "Face 1 decides, the strongest of 5" in said
-    assert 'href="#r1-face1">Go to face 1' in said
+    text = to_html(Scan(replace(scan.result, verdict=verdict), scan.pictures))
+    assert "face 1 decides: of the 5 faces that were judged, its 10 key frames score" in text
+    assert 'href="#r1-face1">Go to face 1' in text
 
 
 def test_little_evidence_is_not_called_genuine(scan: Scan) -> None:
@@ -233,11 +233,11 @@ def test_likelihood_ratio_answer_and_range_stand_beside_the_verdict(scan: Scan) 
         out_of_range="sharpness: 9, calibrated on 20 to 900",
     )
     text = Page(to_html(replace(scan, result=replace(scan.result, verdict=verdict)))).text
-    for said in (
+    for message in (
         "Likelihood ratio 32 (moderate support for fake); the data support 1/10 to 100",
         "Real is ruled out: at most 5\u00a0% of reals like those of the calibration data",
         "A label that is ruled out leaves the other one unproved",
         "A likelihood ratio tells how much likelier such a score is",
         "Outside the calibration data: sharpness: 9, calibrated on 20 to 900",
     ):
-        assert said in text
+        assert message in text

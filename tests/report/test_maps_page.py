@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from unmask.report.maps_charts import BOTTOM, LEFT, RIGHT, TOP, charts_of
+from unmask.report.maps_charts import BOTTOM, LEFT, RIGHT, TOP, draw_charts
 from unmask.report.maps_page import MapsPage, maps_page
 
 
 def test_each_method_has_a_chart_beside_a_random_map(maps: MapsPage) -> None:
-    charts = charts_of(maps.summary)
+    charts = draw_charts(maps.summary)
     assert [chart.method for chart in charts] == ["gradcam", "smoothgrad"]
     assert [line.style for line in charts[0].lines] == [
         "plain falls", "plain rises", "own falls", "own rises",
@@ -15,7 +15,7 @@ def test_each_method_has_a_chart_beside_a_random_map(maps: MapsPage) -> None:
 
 
 def test_curves_run_over_the_whole_box(maps: MapsPage) -> None:
-    falls = charts_of(maps.summary)[0].lines[2]
+    falls = draw_charts(maps.summary)[0].lines[2]
     points = [tuple(map(float, pair.split(","))) for pair in falls.points.split()]
     assert points == [(LEFT, TOP), ((LEFT + RIGHT) / 2, (TOP + BOTTOM) / 2), (RIGHT, BOTTOM)]
 

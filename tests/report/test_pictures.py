@@ -17,8 +17,8 @@ def decode(uri: str) -> Image.Image:
 
 
 def test_overlay_is_transparent_at_zero_and_opaque_at_one() -> None:
-    made = overlay(np.array([[0.0, 1.0]], dtype=np.float32))
-    assert made[0, :, 3].tolist() == [0, 255]
+    result = overlay(np.array([[0.0, 1.0]], dtype=np.float32))
+    assert result[0, :, 3].tolist() == [0, 255]
 
 
 def test_overlay_is_a_small_png_with_alpha() -> None:

@@ -29,9 +29,9 @@ def cell(content: int, made: list[int] | None = None, **factors: int) -> Cell:
 
 
 def test_a_cell_is_made_once_and_read_afterwards(tmp_path: Path) -> None:
-    cache, made = Cache(tmp_path), []
-    first, second = cache.run(cell(3, made, seed=1)), cache.run(cell(3, made, seed=2))
-    assert made == [3]
+    cache, result = Cache(tmp_path), []
+    first, second = cache.run(cell(3, result, seed=1)), cache.run(cell(3, result, seed=2))
+    assert result == [3]
     assert first.table.equals(second.table)
     assert second.figures["twice"] == 6.0
     assert second.figures["cell_seconds"] >= 0

@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 from studies.tiny import TINY
 from unmask.studies.catalogue import STUDIES
 from unmask.studies.cells import Cache
+from unmask.studies.engine import read_outcomes, run_study
 from unmask.studies.page import to_html, to_markdown
-from unmask.studies.running import read_outcomes, run_study
 from unmask.studies.study import CellState
-from unmask.studies.world import Asked, World
-from unmask.training import keeping
+from unmask.studies.study_context import StudyContext, StudyRequest
+from unmask.training import checkpoints
 
 
 class Notes:
@@ -46,20 +46,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def world(folder: Path) -> World:
-    return World(TINY, Asked(device="cpu"), Cache(folder / "cells"))
+def world(folder: Path) -> StudyContext:
+    return StudyContext(TINY, StudyRequest(device="cpu"), Cache(folder / "cells"))
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _undrawn() -> object:
     """Runs of a few batches would spend most of their time on drawing their curves."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keeping, "draw_curves", lambda *_, **__: None)
+        patch.setattr(checkpoints, "draw_curves", lambda *_, **__: None)
         yield
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_a_study_answers_and_writes_its_files(name: str, world: World, folder: Path) -> None:
+def test_a_study_answers_and_writes_its_files(name: str, world: StudyContext, folder: Path) -> None:
     outcome = run_study(STUDIES[name], world, folder / name, Notes())
     assert [cell for cell in outcome.cells if cell.state == "failed"] == []
     assert outcome.answer is not None, outcome.why_unanswered
@@ -76,16 +76,16 @@ def test_a_study_answers_and_writes_its_files(name: str, world: World, folder: P
     assert "<svg" in page
 
 
-def test_a_study_run_again_makes_no_cell(world: World, folder: Path) -> None:
+def test_a_study_run_again_makes_no_cell(world: StudyContext, folder: Path) -> None:
     notes = Notes()
-    again = World(TINY, Asked(device="cpu"), world.cache)
+    again = StudyContext(TINY, StudyRequest(device="cpu"), world.cache)
     first = run_study(STUDIES["class-weights"], again, folder / "class-weights", Notes())
     second = run_study(STUDIES["class-weights"], again, folder / "class-weights", notes)
     assert (notes.made, notes.missing) == ([], {"class-weights": 0})
     assert first == second
 
 
-def test_studies_share_the_cells_that_coincide(world: World) -> None:
+def test_studies_share_the_cells_that_coincide(world: StudyContext) -> None:
     weights, methods = (
         {cell.key for cell in STUDIES[name].cells(world)}
         for name in ("class-weights", "imbalance-methods")
@@ -93,7 +93,7 @@ def test_studies_share_the_cells_that_coincide(world: World) -> None:
     assert len(weights & methods) == 2  # without, and balanced
 
 
-def test_studies_are_read_back_and_joined(world: World, folder: Path) -> None:
+def test_studies_are_read_back_and_joined(world: StudyContext, folder: Path) -> None:
     for name in ("class-weights", "frame-selection"):
         run_study(STUDIES[name], world, folder / name, Notes())
     outcomes = read_outcomes(folder)
@@ -106,7 +106,9 @@ def test_studies_are_read_back_and_joined(world: World, folder: Path) -> None:
     assert text.count("Does not show: ") >= len(names)
 
 
-def test_a_cell_that_fails_is_noted_and_the_study_says_why(world: World, tmp_path: Path) -> None:
+def test_a_cell_that_fails_is_noted_and_the_study_says_why(
+    world: StudyContext, tmp_path: Path
+) -> None:
     study = STUDIES["class-weights"]
     first, *others = study.cells(world)
     broken = replace(first, content={"broken": 1}, measure=lambda _: 1 / 0)

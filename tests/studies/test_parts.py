@@ -18,27 +18,33 @@ from hypothesis import strategies as st
 from store_rows import INFO, crop_row
 from studies.tiny import TINY
 from toy_crops import write_toy_crops
-from unmask import keyframes
-from unmask.cli.studying_run import line_of
+from unmask.cli.runs.study import describe_outcome
+from unmask.crops.rows import VideoCoverage, VideoCrops
+from unmask.crops.store import open_for_writing
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord, write_manifest
-from unmask.datasets.rows import VideoCoverage, VideoCrops
-from unmask.datasets.store import writing
 from unmask.errors import InputNotFound, ManifestError
+from unmask.scanner import keyframes
 from unmask.studies.cells import Cache, Cell, Measured
-from unmask.studies.cutting import ROWS, chosen_rows, schedule
-from unmask.studies.drawing import dots
+from unmask.studies.charts import dots
+from unmask.studies.crop_set import SIDES, Material, choose_sides, read_material
+from unmask.studies.engine import read_outcomes, run_study
 from unmask.studies.estimate import Estimate
-from unmask.studies.films import Film, parted, read_films
-from unmask.studies.leak import LEAK, folds_of, persons_tied
-from unmask.studies.material import SIDES, Material, read_material, sides_of
+from unmask.studies.experiments.leak import LEAK, assign_folds, why_persons_tied
+from unmask.studies.experiments.severity import break_point, draw_ratio, ratio_name, severity_size
+from unmask.studies.experiments.unseen import _thin_fakes
+from unmask.studies.films import Film, part_films, read_films
+from unmask.studies.frame_crops import ROWS, chosen_rows, schedule
 from unmask.studies.page import to_markdown
-from unmask.studies.pictures import MARK_SHARE, joined, mark_mask, marked, pixels_of
-from unmask.studies.running import read_outcomes, run_study
-from unmask.studies.severity import at_ratio, break_point, ratio_name, severity_size
+from unmask.studies.pictures import (
+    MARK_SHARE,
+    decode_pixels,
+    join_materials,
+    mark_mask,
+    plant_marks,
+)
 from unmask.studies.study import Answer, CellState, Outcome, Result
-from unmask.studies.unseen import _thinned
-from unmask.studies.world import Asked, World
-from unmask.training.crops import read_crops
+from unmask.studies.study_context import StudyContext, StudyRequest
+from unmask.training.crop_table import read_crops
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +56,7 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Material:
 def test_crops_of_a_file_keep_labels_and_originals(crops: Material) -> None:
     assert (len(crops), crops.reals) == (80, 20)
     assert set(crops.names("target")) == {f"clip{n}" for n in range(20)}
-    assert pixels_of(crops, 32, [0, 5]).shape == (2, 32, 32, 3)
+    assert decode_pixels(crops, 32, [0, 5]).shape == (2, 32, 32, 3)
     assert "20 real and 60 fake crops" in crops.described
 
 
@@ -67,10 +73,10 @@ def test_a_limit_takes_whole_footage_with_its_pictures(tmp_path: Path) -> None:
 
 
 def test_sides_share_no_footage_and_both_have_both_classes(crops: Material) -> None:
-    sides = sides_of(crops)
+    sides = choose_sides(crops)
     parts = [set(side.names("target")) for side in (sides.training, sides.validation, sides.test)]
     assert sum(map(len, parts)) == len(set.union(*parts)) == 20
-    given_test = sides_of(crops, test=crops)
+    given_test = choose_sides(crops, test=crops)
     assert given_test.test is crops
     assert len(given_test.training) + len(given_test.validation) == len(crops)
 
@@ -89,13 +95,13 @@ def test_a_table_means_the_same_to_studies_as_to_training(tmp_path: Path) -> Non
         "person": ["p", "p", None], "split": ["train", "val", None],
     }  # fmt: skip
     pq.write_table(pa.table(columns), tmp_path / "crops.parquet")
-    found = read_material([tmp_path / "crops.parquet"])
+    result = read_material([tmp_path / "crops.parquet"])
     keys = read_crops([tmp_path / "crops.parquet"]).keys
     for column in ("video", "target", "source", "split"):
-        assert found.names(column).tolist() == [getattr(key, column) for key in keys]
-    assert found.names("target").tolist() == ["v", "v", "c"]
-    assert found.names("method").tolist() == [None, None, "swap"]
-    assert found.persons == [["p"], ["p"], []]
+        assert result.names(column).tolist() == [getattr(key, column) for key in keys]
+    assert result.names("target").tolist() == ["v", "v", "c"]
+    assert result.names("method").tolist() == [None, None, "swap"]
+    assert result.persons == [["p"], ["p"], []]
 
 
 def test_what_is_no_crops_is_refused(tmp_path: Path) -> None:
@@ -113,7 +119,7 @@ def test_another_choice_has_another_identity(crops: Material) -> None:
         crops.take(np.arange(5)),
     )
     assert first.sha256 == same.sha256 != other.sha256
-    assert joined([first, other]).sha256 != joined([other, first]).sha256
+    assert join_materials([first, other]).sha256 != join_materials([other, first]).sha256
 
 
 @pytest.mark.parametrize("protocol", ["video", "identity"])
@@ -128,10 +134,10 @@ def test_folds_share_no_footage_and_no_person(protocol: str, seed: int) -> None:
         }
         for n in range(60)
     ]  # fmt: skip
-    from unmask.studies.material import COLUMNS
+    from unmask.studies.crop_set import COLUMNS
 
     crops = Material("made up", "0", "none", pa.Table.from_pylist(rows, schema=COLUMNS))
-    fold_of = folds_of(crops, protocol, 3, seed)
+    fold_of = assign_folds(crops, protocol, 3, seed)
     assert set(fold_of) == {0, 1, 2}
     key = crops.names("person" if protocol == "identity" else "target")
     for name in set(key):
@@ -143,7 +149,7 @@ def marked_store(folder: Path, *, leaks: bool, uncertain: bool = False) -> Path:
     info = replace(
         INFO, protocol="frame", leaks=leaks, leak_reason="frames are drawn" if leaks else None
     )
-    with writing(folder, info) as store:
+    with open_for_writing(folder, info) as store:
         for split in SIDES:
             for label in ("real", "fake"):
                 name = f"{split}-{label}.mp4"
@@ -157,28 +163,30 @@ def marked_store(folder: Path, *, leaks: bool, uncertain: bool = False) -> Path:
 
 
 def test_fakes_whose_face_may_not_be_the_forged_one_are_left_out(tmp_path: Path) -> None:
-    found = read_material([marked_store(tmp_path / "crops", leaks=False, uncertain=True)])
-    assert (found.reals, len(found)) == (3, 5)
-    assert set(found.names("split")[found.is_fake]) == {"validation", "test"}
+    result = read_material([marked_store(tmp_path / "crops", leaks=False, uncertain=True)])
+    assert (result.reals, len(result)) == (3, 5)
+    assert set(result.names("split")[result.is_fake]) == {"validation", "test"}
 
 
 def test_sides_of_a_split_that_leaks_say_why(tmp_path: Path) -> None:
     leaking = read_material([marked_store(tmp_path / "leaking", leaks=True)])
-    assert sides_of(leaking).leak == "frame: frames are drawn"
-    assert joined([leaking, leaking]).leak == leaking.take(np.arange(2)).leak == leaking.leak
+    assert choose_sides(leaking).leak == "frame: frames are drawn"
+    assert (
+        join_materials([leaking, leaking]).leak == leaking.take(np.arange(2)).leak == leaking.leak
+    )
     clean = read_material([marked_store(tmp_path / "clean", leaks=False)])
-    assert sides_of(clean).leak is None
-    assert sides_of(clean, test=leaking).leak == "frame: frames are drawn"
+    assert choose_sides(clean).leak is None
+    assert choose_sides(clean, test=leaking).leak == "frame: frames are drawn"
 
 
 def test_footage_carved_from_a_store_that_leaks_does_not(crops: Material) -> None:
-    assert sides_of(replace(crops, leak="frame: frames are drawn")).leak is None
+    assert choose_sides(replace(crops, leak="frame: frames are drawn")).leak is None
 
 
-def asked_of(world: World, folder: Path, *, seeds: int = 1) -> Outcome:
+def asked_of(world: StudyContext, folder: Path, *, seeds: int = 1) -> Outcome:
     """Run a study of crops that only opens its sides, with a cell for each seed."""
 
-    def cells(world: World) -> list[Cell]:
+    def cells(world: StudyContext) -> list[Cell]:
         assert world.crops
         return [
             Cell({"seed": n}, {"toy": n}, lambda _: Measured(pa.table({}))) for n in range(seeds)
@@ -204,8 +212,8 @@ class Silent:
 @pytest.mark.parametrize("leaks", [True, False])
 def test_a_page_on_a_split_that_leaks_is_marked(tmp_path: Path, leaks: bool) -> None:
     store = marked_store(tmp_path / "store", leaks=leaks)
-    world = World(TINY, Asked(data=(store,)), Cache(tmp_path / "cells"))
-    outcome = asked_of(world, tmp_path / "study")
+    context = StudyContext(TINY, StudyRequest(data=(store,)), Cache(tmp_path / "cells"))
+    outcome = asked_of(context, tmp_path / "study")
     assert outcome.leak == ("frame: frames are drawn" if leaks else None)
     assert read_outcomes(tmp_path / "study") == [outcome]
     page = (tmp_path / "study" / "page.html").read_text()
@@ -216,7 +224,7 @@ def test_a_page_on_a_split_that_leaks_is_marked(tmp_path: Path, leaks: bool) -> 
     text = to_markdown([outcome])
     assert ("| AUC | 0.700 [0.600, 0.800] LEAKS |" in text) == leaks
     assert ("The split LEAKS by design. frame: frames are drawn." in text) == leaks
-    assert line_of(outcome).startswith("toy LEAKS: " if leaks else "toy: ")
+    assert describe_outcome(outcome).startswith("toy LEAKS: " if leaks else "toy: ")
 
 
 @pytest.mark.parametrize(
@@ -224,11 +232,11 @@ def test_a_page_on_a_split_that_leaks_is_marked(tmp_path: Path, leaks: bool) -> 
 )
 def test_few_seeds_are_told(tmp_path: Path, seeds: int, said: str | None) -> None:
     store = marked_store(tmp_path / "store", leaks=False)
-    world = World(TINY, Asked(data=(store,)), Cache(tmp_path / "cells"))
-    told = asked_of(world, tmp_path / "study", seeds=seeds).cannot_say[len(LEAK.cannot_say) :]
-    assert len(told) == (0 if said is None else 1)
-    assert said is None or said in told[0]
-    assert seeds != 2 or "70% of cases" in told[0]
+    context = StudyContext(TINY, StudyRequest(data=(store,)), Cache(tmp_path / "cells"))
+    text = asked_of(context, tmp_path / "study", seeds=seeds).cannot_say[len(LEAK.cannot_say) :]
+    assert len(text) == (0 if said is None else 1)
+    assert said is None or said in text[0]
+    assert seeds != 2 or "70% of cases" in text[0]
 
 
 def swapped(pairs: list[tuple[str, str]], path: Path) -> Material:
@@ -244,7 +252,7 @@ def swapped(pairs: list[tuple[str, str]], path: Path) -> Material:
 def test_the_identity_split_keeps_both_persons_of_a_swap_together(tmp_path: Path) -> None:
     pairs = [(f"p{n}", f"p{n + 6}") for n in range(6)]
     crops = swapped(pairs, tmp_path / "crops.parquet")
-    fold_of = folds_of(crops, "identity", 3, 0)
+    fold_of = assign_folds(crops, "identity", 3, 0)
     assert np.bincount(fold_of).tolist() == [6, 6, 6]
     sides: dict[str, set[int]] = {}
     for persons, fold in zip(crops.persons, fold_of, strict=True):
@@ -252,20 +260,20 @@ def test_the_identity_split_keeps_both_persons_of_a_swap_together(tmp_path: Path
             sides.setdefault(person, set()).add(int(fold))
     assert len(sides) == 12
     assert all(len(side) == 1 for side in sides.values())
-    assert persons_tied(crops, 3, range(2)) is None
+    assert why_persons_tied(crops, 3, range(2)) is None
 
 
 def test_persons_that_swaps_tie_together_are_not_split(tmp_path: Path) -> None:
     pairs = [(f"p{n}", f"p{(n + 1) % 6}") for n in range(6)]
-    told = persons_tied(swapped(pairs, tmp_path / "ring.parquet"), 3, range(2))
-    assert told is not None
-    assert "groups: 1, the largest with 100% of the crops" in told
+    text = why_persons_tied(swapped(pairs, tmp_path / "ring.parquet"), 3, range(2))
+    assert text is not None
+    assert "groups: 1, the largest with 100% of the crops" in text
     unnamed = read_material([write_toy_crops(tmp_path / "toys.parquet")])
-    assert persons_tied(unnamed, 3, range(2)) == "not every row names one"
+    assert why_persons_tied(unnamed, 3, range(2)) == "not every row names one"
 
 
 def test_the_frame_split_tears_videos_apart(crops: Material) -> None:
-    fold_of = folds_of(crops, "frame", 4, 0)
+    fold_of = assign_folds(crops, "frame", 4, 0)
     assert np.bincount(fold_of).tolist() == [20, 20, 20, 20]
     assert max(len(set(fold_of[crops.names("target") == f"clip{n}"])) for n in range(20)) > 1
 
@@ -303,7 +311,7 @@ def test_parted_films_keep_footage_together() -> None:
         for n in range(10)
         for kind, label in (("", "real"), ("f", "fake"))
     ]
-    first, second = parted(films, share=0.3)
+    first, second = part_films(films, share=0.3)
     assert len(second) == 6
     assert not {f.target for f in first} & {f.target for f in second}
 
@@ -334,15 +342,15 @@ def test_videos_that_are_not_there_are_named(tmp_path: Path) -> None:
     write_manifest(Manifest(info, records), tmp_path / "films.parquet")
     with pytest.raises(InputNotFound, match=r"2 of 2 videos are not there, the first: .*a\.mp4"):
         read_films(tmp_path / "films.parquet", root=tmp_path / "elsewhere")
-    with pytest.raises(InputNotFound, match="1 of 2 videos") as told:
+    with pytest.raises(InputNotFound, match="1 of 2 videos") as text:
         read_films(tmp_path / "films.parquet", root=tmp_path)
-    assert "--root" in (told.value.hint or "")
+    assert "--root" in (text.value.hint or "")
 
 
 def test_a_mark_is_planted_where_the_mask_says_and_nowhere_else(crops: Material) -> None:
     some = crops.take(np.arange(4))
-    changed = marked(some, some.is_fake, "marks on fakes")
-    before, after = pixels_of(some, 40, range(4)), pixels_of(changed, 40, range(4))
+    changed = plant_marks(some, some.is_fake, "marks on fakes")
+    before, after = decode_pixels(some, 40, range(4)), decode_pixels(changed, 40, range(4))
     inside = mark_mask(40) > 0
     assert inside.mean() == pytest.approx(MARK_SHARE**2, abs=0.01)
     difference = np.abs(after.astype(int) - before).mean(axis=-1)
@@ -356,7 +364,7 @@ def test_crops_at_a_ratio_have_it(crops: Material) -> None:
     size = severity_size(crops, (0.5, 1, 3), 1000)
     assert size == 30  # 20 reals are two thirds of the crops at 2:1
     for ratio in (0.5, 1, 3):
-        drawn = at_ratio(crops, ratio, size, seed=1)
+        drawn = draw_ratio(crops, ratio, size, seed=1)
         assert len(drawn) == size
         assert (size - drawn.reals) / drawn.reals == pytest.approx(ratio, rel=0.2)
     with pytest.raises(ManifestError, match="1:100 needs"):
@@ -374,9 +382,9 @@ def test_a_straight_line_breaks_where_arithmetic_says(
     slope: float, drop: float, places: int
 ) -> None:
     x = np.linspace(0, 2, places)
-    found = break_point(x, (0.9 - slope * x)[None], drop)[0]
+    result = break_point(x, (0.9 - slope * x)[None], drop)[0]
     exact = drop / slope
-    assert found == pytest.approx(exact, abs=1e-6) if exact <= 2 else np.isinf(found)
+    assert result == pytest.approx(exact, abs=1e-6) if exact <= 2 else np.isinf(result)
 
 
 def test_a_curve_that_never_falls_has_no_break_point() -> None:
@@ -384,5 +392,5 @@ def test_a_curve_that_never_falls_has_no_break_point() -> None:
 
 
 def test_thinned_crops_keep_all_reals(crops: Material) -> None:
-    thinned = _thinned(crops, 0.5, seed=3)
+    thinned = _thin_fakes(crops, 0.5, seed=3)
     assert (thinned.reals, len(thinned)) == (20, 50)

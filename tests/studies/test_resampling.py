@@ -54,11 +54,11 @@ def test_the_interval_of_a_mean_is_that_of_its_standard_error() -> None:
     rng = np.random.default_rng(5)
     values = rng.normal(2.0, 1.0, 400)
     names = np.arange(400).astype(str).astype(object)
-    found = Estimates({"m": [Valued("0", values, names)]}, (MEAN,), replicates=2000).of("m", MEAN)
+    result = Estimates({"m": [Valued("0", values, names)]}, (MEAN,), replicates=2000).of("m", MEAN)
     half = 1.96 * values.std() / 20
-    assert found.value == pytest.approx(values.mean())
-    assert found.low == pytest.approx(values.mean() - half, abs=0.02)
-    assert found.high == pytest.approx(values.mean() + half, abs=0.02)
+    assert result.value == pytest.approx(values.mean())
+    assert result.low == pytest.approx(values.mean() - half, abs=0.02)
+    assert result.high == pytest.approx(values.mean() + half, abs=0.02)
 
 
 def test_seeds_that_differ_widen_the_interval() -> None:
@@ -83,13 +83,13 @@ def test_the_interval_over_seeds_is_students(seeds: int) -> None:
         name: [Valued(str(s), np.full(20, each), names) for s, each in enumerate(of)]
         for name, of in means.items()
     }
-    found = Estimates(runs, (MEAN,), replicates=40_000).difference("a", "b", MEAN)
+    result = Estimates(runs, (MEAN,), replicates=40_000).difference("a", "b", MEAN)
     apart = means["a"] - means["b"]
     quantile = stats.norm.ppf(0.975) if seeds == 2 else stats.t.ppf(0.975, seeds - 1)
     half = quantile * apart.std(ddof=1) / np.sqrt(seeds)
-    assert found.value == pytest.approx(apart.mean())
-    assert found.low == pytest.approx(apart.mean() - half, abs=0.1 * half)
-    assert found.high == pytest.approx(apart.mean() + half, abs=0.1 * half)
+    assert result.value == pytest.approx(apart.mean())
+    assert result.low == pytest.approx(apart.mean() - half, abs=0.1 * half)
+    assert result.high == pytest.approx(apart.mean() + half, abs=0.1 * half)
 
 
 def test_two_seeds_hold_the_truth_as_often_as_said() -> None:
@@ -99,8 +99,8 @@ def test_two_seeds_hold_the_truth_as_often_as_said() -> None:
 
 def test_an_interval_of_auc_stays_between_0_and_1() -> None:
     runs = [scored(n, shift=shift) for n, shift in enumerate((0.0, 0.0, 9.0))]
-    found = Estimates({"a": runs}, (AUC,), replicates=200).of("a", AUC)
-    assert (found.low, found.high) == (0, 1)
+    result = Estimates({"a": runs}, (AUC,), replicates=200).of("a", AUC)
+    assert (result.low, result.high) == (0, 1)
 
 
 def test_too_few_clusters_give_no_interval() -> None:

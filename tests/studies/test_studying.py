@@ -16,7 +16,7 @@ for package in ("pyarrow", "torch", "lightning", "timm", "yaml"):
 from typer.testing import CliRunner
 
 from unmask.cli.app import app
-from unmask.studies.catalogue import STUDIES, studies_named
+from unmask.studies.catalogue import STUDIES, find_studies
 
 NAMES = [
     "all-frames", "class-weights", "explanation-consistency", "imbalance-methods",
@@ -33,8 +33,8 @@ def test_every_study_of_the_document_is_listed() -> None:
 
 def test_a_near_name_is_proposed() -> None:
     with pytest.raises(ValueError, match="did you mean leak"):
-        studies_named("leaks")
-    assert len(studies_named("all")) == len(STUDIES)
+        find_studies("leaks")
+    assert len(find_studies("all")) == len(STUDIES)
 
 
 @pytest.mark.parametrize(
@@ -56,5 +56,5 @@ def test_a_folder_without_studies_is_refused(tmp_path: Path) -> None:
 
 
 def test_studies_are_defined_without_torch() -> None:
-    code = "import sys, unmask.cli.studying_run; assert 'torch' not in sys.modules"
+    code = "import sys, unmask.cli.runs.study; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

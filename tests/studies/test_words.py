@@ -11,9 +11,9 @@ for package in ("pyarrow", "sklearn"):
     pytest.importorskip(package, reason=f"needs {package} (extra `evaluation`)")
 
 from unmask.studies.estimate import Estimate
+from unmask.studies.experiments.severity import _FAKES, _REALS, _describe_break
+from unmask.studies.experiments.unseen import _conclude_on_methods
 from unmask.studies.resampling import AUC, Estimates, Scored
-from unmask.studies.severity import _FAKES, _REALS, _told
-from unmask.studies.unseen import _of_methods
 
 
 def scored(shift: float) -> Scored:
@@ -32,15 +32,15 @@ def test_an_unseen_manipulation_is_found_as_the_sign_of_its_change_says(
     pair = ("a, unseen", "a, seen")
     estimates = Estimates({"a, unseen": [scored(unseen)], "a, seen": [scored(1.0)]}, (AUC,))
     change = estimates.difference(*pair, AUC)
-    (told,) = _of_methods(estimates, {"a": pair}, {"a": change})
-    assert f"is found {said}: AUC changes by {change.signed}" in told
-    assert f"Clearly less well: {'a' if said == 'less well' else 'none'};" in told
-    assert f"better: {'a' if said == 'better' else 'none'}." in told
+    (text,) = _conclude_on_methods(estimates, {"a": pair}, {"a": change})
+    assert f"is found {said}: AUC changes by {change.signed}" in text
+    assert f"Clearly less well: {'a' if said == 'less well' else 'none'};" in text
+    assert f"better: {'a' if said == 'better' else 'none'}." in text
 
 
 def test_a_break_point_is_told_as_real_to_fake() -> None:
-    found = Estimate(8.9, 6.4, None, 100, 100, 1)
-    assert _told(found, _REALS) == "9:1 (95 % interval: 6:1 to beyond those measured)"
-    assert _told(found, _FAKES) == "1:9 (95 % interval: 1:6 to beyond those measured)"
+    estimate = Estimate(8.9, 6.4, None, 100, 100, 1)
+    assert _describe_break(estimate, _REALS) == "9:1 (95 % interval: 6:1 to beyond those measured)"
+    assert _describe_break(estimate, _FAKES) == "1:9 (95 % interval: 1:6 to beyond those measured)"
     nowhere = Estimate(None, None, None, 100, 100, 1)
-    assert _told(nowhere, _REALS).startswith("no ratio that was measured (")
+    assert _describe_break(nowhere, _REALS).startswith("no ratio that was measured (")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unmask.studies.scales import Scale
-from unmask.studies.toys import ToyCrops, ToyFilms, ToyPersons
+from unmask.studies.synthetic import ToyCrops, ToyFilms, ToyPersons
 
 TINY = Scale(
     name="quick",

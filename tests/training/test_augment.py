@@ -51,8 +51,8 @@ def test_a_change_is_seeded_keeps_the_form_and_leaves_its_input(name: str, seed:
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_seeds_differ(name: str) -> None:
-    made = {CHANGES[name](FACE, np.random.default_rng(seed)).tobytes() for seed in range(12)}
-    assert len(made) >= 8
+    result = {CHANGES[name](FACE, np.random.default_rng(seed)).tobytes() for seed in range(12)}
+    assert len(result) >= 8
 
 
 def test_a_window_has_the_size_asked_for_and_both_directions() -> None:
@@ -99,9 +99,9 @@ def test_h264_loses_more_at_a_higher_factor_and_keeps_the_size() -> None:
     face = drawn_face(3)
     losses = []
     for crf in (10, 25, 45):
-        found = h264(face, crf)
-        assert (found.mode, found.size) == ("RGB", face.size)
-        losses.append(np.abs(np.asarray(found, float) - np.asarray(face, float)).mean())
+        result = h264(face, crf)
+        assert (result.mode, result.size) == ("RGB", face.size)
+        losses.append(np.abs(np.asarray(result, float) - np.asarray(face, float)).mean())
     assert losses[0] < losses[1] < losses[2]
 
 
@@ -118,9 +118,9 @@ def test_smoothing_takes_faint_texture_away_and_leaves_edges() -> None:
     halves[:, 48:] = 190.0
     textured = Image.fromarray((halves + rng.normal(0, 4, halves.shape)).round().astype(np.uint8))
     for seed in range(10):
-        found = np.asarray(smooth_skin(textured, np.random.default_rng(seed)), dtype=float)
-        assert found[:, 8:40].std() < 0.8 * np.asarray(textured)[:, 8:40].std()
-        assert (found[:, 48] - found[:, 47]).mean() > 120
+        result = np.asarray(smooth_skin(textured, np.random.default_rng(seed)), dtype=float)
+        assert result[:, 8:40].std() < 0.8 * np.asarray(textured)[:, 8:40].std()
+        assert (result[:, 48] - result[:, 47]).mean() > 120
 
 
 def test_wearing_takes_the_finest_detail_away() -> None:
@@ -154,8 +154,10 @@ def test_noise_makes_a_picture_neither_lighter_nor_darker(
 ) -> None:
     monkeypatch.setattr("unmask.training.augment.recolour", lambda image, *_: image)
     grey = Image.new("RGB", (64, 64), (128,) * 3)
-    found = [degrade(grey, np.random.default_rng(s), compression_ratio=0.0) for s in range(60)]
-    noisy = [np.asarray(image, dtype=float) for image in found if image.tobytes() != grey.tobytes()]
+    result = [degrade(grey, np.random.default_rng(s), compression_ratio=0.0) for s in range(60)]
+    noisy = [
+        np.asarray(image, dtype=float) for image in result if image.tobytes() != grey.tobytes()
+    ]
     assert len(noisy) > 5
     assert abs(np.mean(noisy) - 128) < 0.1
 
@@ -184,14 +186,14 @@ def test_without_compression_no_crop_has_its_traces() -> None:
 def test_one_rectangle_of_one_colour_is_erased(seed: int, sides: tuple[int, int]) -> None:
     # two pictures that differ everywhere agree where both were erased, and only there
     one, other = (Image.new("RGB", sides, (level,) * 3) for level in (0, 255))
-    found = [np.asarray(erase(each, np.random.default_rng(seed))) for each in (one, other)]
-    erased = (found[0] == found[1]).all(axis=2)
+    result = [np.asarray(erase(each, np.random.default_rng(seed))) for each in (one, other)]
+    erased = (result[0] == result[1]).all(axis=2)
     rows, columns = np.flatnonzero(erased.any(axis=1)), np.flatnonzero(erased.any(axis=0))
     box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     assert erased[box].all()
-    assert len(np.unique(found[0][box].reshape(-1, 3), axis=0)) == 1
-    assert (found[0][~erased] == 0).all()
-    assert (found[1][~erased] == 255).all()
+    assert len(np.unique(result[0][box].reshape(-1, 3), axis=0)) == 1
+    assert (result[0][~erased] == 0).all()
+    assert (result[1][~erased] == 255).all()
     # sides are rounded to whole pixels
     height, width = erased[box].shape
     assert (height + 0.5) * (width + 0.5) >= 0.02 * erased.size
@@ -200,8 +202,8 @@ def test_one_rectangle_of_one_colour_is_erased(seed: int, sides: tuple[int, int]
 
 def test_erasing_reaches_every_edge() -> None:
     black = Image.new("RGB", (64, 48))
-    found = [np.asarray(erase(black, np.random.default_rng(seed))) for seed in range(300)]
-    reached = np.any(found, axis=(0, 3))
+    result = [np.asarray(erase(black, np.random.default_rng(seed))) for seed in range(300)]
+    reached = np.any(result, axis=(0, 3))
     assert all(edge.any() for edge in (reached[0], reached[-1], reached[:, 0], reached[:, -1]))
 
 

@@ -16,10 +16,10 @@ from PIL import Image, ImageDraw
 from toy_crops import write_toy_crops
 from toy_material import drawn_face, png
 from unmask.errors import ManifestError, RecipeError
-from unmask.training.batches import TrainingBatches, ValidationBatches, classes_of, drawn_crops
-from unmask.training.crops import CropKey, Crops, read_crops
+from unmask.training.batches import TrainingBatches, ValidationBatches, drawn_crops, find_classes
+from unmask.training.crop_table import CropKey, Crops, read_crops
 from unmask.training.recipe import Recipe
-from unmask.training.sampling import alternating, paired, shuffled
+from unmask.training.sampling import alternate, pair, shuffle
 
 
 def recipe(**fields: object) -> Recipe:
@@ -38,17 +38,17 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Crops:
 
 
 def test_a_batch_follows_from_seed_and_number_alone(crops: Crops) -> None:
-    made = [TrainingBatches(crops, shuffled, recipe(augmentation=AUGMENTED)) for _ in range(2)]
-    list(map(made[0].__getitem__, range(5)))  # one has been used before, one is fresh
-    for whole, fresh in zip(made[0][7], pickle.loads(pickle.dumps(made[1]))[7], strict=True):  # noqa: S301
+    result = [TrainingBatches(crops, shuffle, recipe(augmentation=AUGMENTED)) for _ in range(2)]
+    list(map(result[0].__getitem__, range(5)))  # one has been used before, one is fresh
+    for whole, fresh in zip(result[0][7], pickle.loads(pickle.dumps(result[1]))[7], strict=True):  # noqa: S301
         np.testing.assert_array_equal(whole, fresh)
-    other = TrainingBatches(crops, shuffled, recipe(augmentation=AUGMENTED, seed=1))
-    assert (other[7][0] != made[0][7][0]).any()
-    assert (made[0][6][0] != made[0][7][0]).any()
+    other = TrainingBatches(crops, shuffle, recipe(augmentation=AUGMENTED, seed=1))
+    assert (other[7][0] != result[0][7][0]).any()
+    assert (result[0][6][0] != result[0][7][0]).any()
 
 
 def test_an_epoch_takes_each_crop_at_most_once(crops: Crops) -> None:
-    batches = TrainingBatches(crops, shuffled, recipe())
+    batches = TrainingBatches(crops, shuffle, recipe())
     assert batches.per_epoch == 33 // 8
     seen = [image.tobytes() for n in range(4) for image in batches[n][0]]
     # the two fakes of a family are equal pictures
@@ -57,13 +57,13 @@ def test_an_epoch_takes_each_crop_at_most_once(crops: Crops) -> None:
 
 
 def test_epochs_have_different_orders(crops: Crops) -> None:
-    batches = TrainingBatches(crops, shuffled, recipe())
+    batches = TrainingBatches(crops, shuffle, recipe())
     assert (batches[0][0] != batches[4][0]).any()
 
 
 def test_short_epochs_go_on_through_the_crops(crops: Crops) -> None:
-    whole = TrainingBatches(crops, shuffled, recipe())
-    short = TrainingBatches(crops, shuffled, recipe(epoch_batches=3))
+    whole = TrainingBatches(crops, shuffle, recipe())
+    short = TrainingBatches(crops, shuffle, recipe(epoch_batches=3))
     assert short.per_epoch == 3
     assert len(short) == 3 * recipe().epochs
     np.testing.assert_array_equal(short[3][0], whole[3][0])
@@ -71,26 +71,26 @@ def test_short_epochs_go_on_through_the_crops(crops: Crops) -> None:
 
 
 def test_devices_share_an_epoch(crops: Crops) -> None:
-    alone = TrainingBatches(crops, shuffled, recipe())
-    shared = TrainingBatches(crops, shuffled, recipe(batch_size=4), devices=2)
+    alone = TrainingBatches(crops, shuffle, recipe())
+    shared = TrainingBatches(crops, shuffle, recipe(batch_size=4), devices=2)
     assert shared.per_epoch == alone.per_epoch
     both = np.concatenate([shared[2][0], shared[3][0]])
     np.testing.assert_array_equal(both, alone[1][0])
 
 
 def test_steps_are_whole_under_accumulation(crops: Crops) -> None:
-    assert TrainingBatches(crops, shuffled, recipe(batch_size=4, accumulate=3)).per_epoch == 6
+    assert TrainingBatches(crops, shuffle, recipe(batch_size=4, accumulate=3)).per_epoch == 6
 
 
-@pytest.mark.parametrize("order", [alternating, paired])
+@pytest.mark.parametrize("order", [alternate, pair])
 def test_even_batches_are_half_fake(crops: Crops, order: object) -> None:
     batches = TrainingBatches(crops, order, recipe())
     assert all(batches[n][1].sum() == 4 for n in range(batches.per_epoch))
 
 
 def test_blends_are_pairs_of_a_real_and_its_fake(crops: Crops) -> None:
-    asked = recipe(augmentation={"name": "none", "self_blended_ratio": 0.5})
-    batches = TrainingBatches(crops, shuffled, asked)
+    request = recipe(augmentation={"name": "none", "self_blended_ratio": 0.5})
+    batches = TrainingBatches(crops, shuffle, request)
     pixels, labels = batches[0]
     assert labels[4:].tolist() == [0, 1, 0, 1]
     assert (pixels[4] != pixels[5]).any()
@@ -99,8 +99,8 @@ def test_blends_are_pairs_of_a_real_and_its_fake(crops: Crops) -> None:
 
 
 def test_blends_alone_take_real_crops_only(crops: Crops) -> None:
-    asked = recipe(augmentation={"name": "none", "self_blended_ratio": 1})
-    batches = TrainingBatches(crops, shuffled, asked)
+    request = recipe(augmentation={"name": "none", "self_blended_ratio": 1})
+    batches = TrainingBatches(crops, shuffle, request)
     assert batches.per_epoch == 11 // 4  # a batch of 8 takes 4 of the 11 real crops
     real = crops.take(~crops.is_fake)
     for number in range(3):
@@ -111,19 +111,21 @@ def test_blends_alone_take_real_crops_only(crops: Crops) -> None:
             for real, fake in zip(pixels[::2], pixels[1::2], strict=True)
         ]
         assert all(0 < change < 40 for change in changed)
-    alone = TrainingBatches(real, shuffled, asked)
+    alone = TrainingBatches(real, shuffle, request)
     assert alone[0][1].tolist() == [0, 1] * 4
 
 
 def test_nearly_all_blends_leave_room_for_a_crop(crops: Crops) -> None:
-    asked = recipe(augmentation={"name": "none", "self_blended_ratio": 0.99})
-    assert TrainingBatches(crops, shuffled, asked)[0][1].tolist()[2:] == [0, 1] * 3
+    request = recipe(augmentation={"name": "none", "self_blended_ratio": 0.99})
+    assert TrainingBatches(crops, shuffle, request)[0][1].tolist()[2:] == [0, 1] * 3
 
 
 def test_smoothing_takes_texture_from_real_crops_fakes_and_blends(crops: Crops) -> None:
     def texture(ratio: float) -> np.ndarray:
-        asked = recipe(augmentation=AUGMENTED | {"smoothed_ratio": ratio}, network={"size_px": 96})
-        batches = TrainingBatches(crops, paired, asked)
+        request = recipe(
+            augmentation=AUGMENTED | {"smoothed_ratio": ratio}, network={"size_px": 96}
+        )
+        batches = TrainingBatches(crops, pair, request)
         steps = [np.abs(np.diff(batches[n][0].astype(float), axis=2)) for n in range(24)]
         return np.mean(steps, axis=(0, 2, 3, 4))  # of each place in a batch
 
@@ -132,7 +134,7 @@ def test_smoothing_takes_texture_from_real_crops_fakes_and_blends(crops: Crops) 
 
 def test_too_few_crops_for_a_step_are_refused(crops: Crops) -> None:
     with pytest.raises(RecipeError, match="an epoch has 33 crops, a step needs 64"):
-        TrainingBatches(crops, shuffled, recipe(batch_size=16), devices=4)
+        TrainingBatches(crops, shuffle, recipe(batch_size=16), devices=4)
 
 
 def test_a_fakes_original_is_the_nearest_frame_of_its_footage() -> None:
@@ -140,7 +142,7 @@ def test_a_fakes_original_is_the_nearest_frame_of_its_footage() -> None:
         return CropKey(video.startswith("f"), video, target, None, None, frame, 0, 0)
 
     keys = (key("r", "a", 0), key("r", "a", 30), key("f", "a", 20), key("f2", "b", 0))
-    assert classes_of(Crops((), keys)).original.tolist() == [-1, -1, 1, -1]
+    assert find_classes(Crops((), keys)).original.tolist() == [-1, -1, 1, -1]
 
 
 def test_a_fakes_original_has_its_compression_where_there_is_one() -> None:
@@ -150,9 +152,9 @@ def test_a_fakes_original_has_its_compression_where_there_is_one() -> None:
 
     reals = [key("r", frame, name) for name in ("c23", "c40") for frame in (0, 5)]
     fakes = [key("f", 4, name) for name in ("c23", "c40", "c40", "c23", "raw", None)]
-    found = classes_of(Crops((), (*reals, *fakes))).original[4:].tolist()
-    assert found[:4] == [1, 3, 3, 1]
-    assert set(found[4:]) <= {1, 3}  # neither has its own: the nearest of any
+    result = find_classes(Crops((), (*reals, *fakes))).original[4:].tolist()
+    assert result[:4] == [1, 3, 3, 1]
+    assert set(result[4:]) <= {1, 3}  # neither has its own: the nearest of any
 
 
 @pytest.mark.parametrize("columns", [(), ("frame",)])
@@ -167,7 +169,7 @@ def test_paired_sees_every_real_frame_of_a_file(tmp_path: Path, columns: tuple[s
     pq.write_table(table.select(["name", "label", "original", "image", *columns]), tmp_path / "f")
     crops = read_crops([tmp_path / "f"])
     # reals of the first clip are rows 0 to 5, those of the second 12 to 17
-    assert classes_of(crops).original[[*range(6, 12), *range(18, 24)]].tolist() == [
+    assert find_classes(crops).original[[*range(6, 12), *range(18, 24)]].tolist() == [
         *range(6),
         *range(12, 18),
     ]
@@ -190,7 +192,7 @@ def test_validation_crops_come_once_and_in_order(crops: Crops) -> None:
 
 def test_small_crops_come_first(crops: Crops) -> None:
     network = {"size_px": 32, "early_size_px": 24, "early_ratio": 0.5}
-    batches = TrainingBatches(crops, shuffled, recipe(network=network, epochs=2))
+    batches = TrainingBatches(crops, shuffle, recipe(network=network, epochs=2))
     sides = [batches[number][0].shape[1] for number in range(len(batches))]
     assert sides == [24] * batches.per_epoch + [32] * batches.per_epoch
 
@@ -206,7 +208,7 @@ def test_a_source_without_fakes_comes_in_blended_pairs_only(
     plain, blended = recipe(), recipe(augmentation={"name": "none", "self_blended_ratio": 0.5})
     assert drawn_crops(crops, plain).all()
     assert drawn_crops(crops, blended).tolist() == [key.origin == 0 for key in crops.keys]
-    assert TrainingBatches(crops, shuffled, blended).per_epoch == len(read_crops([mixed])) // 4
+    assert TrainingBatches(crops, shuffle, blended).per_epoch == len(read_crops([mixed])) // 4
 
 
 def pairs(path: Path, forge: Callable[[Image.Image], Image.Image]) -> Crops:
@@ -236,7 +238,7 @@ CHANGED = {"name": "standard", "worn_ratio": 0.3, "smoothed_ratio": 0.5, "erased
 
 
 def test_a_matched_fake_goes_through_what_its_original_goes_through(twins: Crops) -> None:
-    batches = TrainingBatches(twins, paired, in_pairs(matched=True, **CHANGED))
+    batches = TrainingBatches(twins, pair, in_pairs(matched=True, **CHANGED))
     for number in range(4):
         pixels, labels = batches[number]
         assert labels.tolist() == [1, 0] * 4
@@ -246,14 +248,14 @@ def test_a_matched_fake_goes_through_what_its_original_goes_through(twins: Crops
 
 
 def test_unmatched_pairs_go_through_different_changes(twins: Crops) -> None:
-    batches = TrainingBatches(twins, paired, in_pairs(**CHANGED))
+    batches = TrainingBatches(twins, pair, in_pairs(**CHANGED))
     pixels, _ = batches[0]
     assert (pixels[::2] != pixels[1::2]).any(axis=(1, 2, 3)).all()
 
 
 def test_matched_batches_follow_from_seed_and_number_alone(twins: Crops) -> None:
-    asked = in_pairs(matched=True, partial_ratio=0.5, self_blended_ratio=0.5, **CHANGED)
-    used, fresh = (TrainingBatches(twins, paired, asked) for _ in range(2))
+    request = in_pairs(matched=True, partial_ratio=0.5, self_blended_ratio=0.5, **CHANGED)
+    used, fresh = (TrainingBatches(twins, pair, request) for _ in range(2))
     list(map(used.__getitem__, range(3)))
     pixels, labels = used[3]
     np.testing.assert_array_equal(pixels, fresh[3][0])
@@ -268,10 +270,10 @@ def test_a_part_of_a_fake_lies_between_it_and_its_original(tmp_path: Path) -> No
 
     crops = pairs(tmp_path / "crops.parquet", forge)
     whole, partial = (
-        TrainingBatches(crops, paired, in_pairs(matched=True, partial_ratio=ratio))[0][0]
+        TrainingBatches(crops, pair, in_pairs(matched=True, partial_ratio=ratio))[0][0]
         for ratio in (0, 0.999)
     )
-    np.testing.assert_array_equal(whole, TrainingBatches(crops, paired, in_pairs())[0][0])
+    np.testing.assert_array_equal(whole, TrainingBatches(crops, pair, in_pairs())[0][0])
     np.testing.assert_array_equal(partial[1::2], whole[1::2])
     low, high = np.sort([whole[::2], whole[1::2]], axis=0)
     assert ((low <= partial[::2]) & (partial[::2] <= high)).all()
@@ -282,7 +284,7 @@ def test_a_part_of_a_fake_lies_between_it_and_its_original(tmp_path: Path) -> No
 def test_fakes_of_other_frames_stay_whole(tmp_path: Path) -> None:
     crops = pairs(tmp_path / "crops.parquet", lambda face: face.rotate(90))
     whole, partial = (
-        TrainingBatches(crops, paired, in_pairs(matched=True, partial_ratio=ratio))[0][0]
+        TrainingBatches(crops, pair, in_pairs(matched=True, partial_ratio=ratio))[0][0]
         for ratio in (0, 0.999)
     )
     np.testing.assert_array_equal(partial, whole)

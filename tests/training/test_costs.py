@@ -40,7 +40,7 @@ def test_no_threshold_is_cheaper_than_the_cheapest(
 ) -> None:
     logits = np.array([float(logit) for logit, _ in rows])
     is_fake = np.array([fake for _, fake in rows])
-    found = cheapest_logit(logits, is_fake, costs=asked)
+    result = cheapest_logit(logits, is_fake, costs=asked)
 
     def spent(threshold: float) -> float:
         false_positives = (logits[~is_fake] >= threshold).mean()
@@ -50,7 +50,7 @@ def test_no_threshold_is_cheaper_than_the_cheapest(
             + asked.prior_fake * asked.false_negative * misses
         )
 
-    assert spent(found) == pytest.approx(min(spent(t) for t in np.arange(-6.5, 7)))
+    assert spent(result) == pytest.approx(min(spent(t) for t in np.arange(-6.5, 7)))
 
 
 def test_dearer_false_alarms_raise_the_threshold() -> None:

@@ -32,13 +32,13 @@ from unmask.errors import (
     RecipeError,
     TrainingStopped,
 )
-from unmask.files import file_sha256
 from unmask.models.network import PAPER_BACKBONES, FaceNetwork
-from unmask.training import hardware, keeping
+from unmask.system.files import file_sha256
+from unmask.training import checkpoints, hardware
+from unmask.training.checkpoints import read_checkpoint
 from unmask.training.engine import resume, train
 from unmask.training.hardware import Hardware, resolve_precision
-from unmask.training.keeping import read_checkpoint
-from unmask.training.learning import Edge
+from unmask.training.lightning_module import Edge
 from unmask.training.recipe import Recipe, load_recipe
 from unmask.training.runs import Run, RunRecord, read_run
 
@@ -88,7 +88,7 @@ def run(recipe: Recipe, crops: Path, folder: Path, *, validation: Path | None = 
 @pytest.fixture(autouse=True)
 def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of a few batches would spend most of their time on their curves; `finished` has them."""
-    monkeypatch.setattr(keeping, "draw_curves", lambda *_, **__: None)
+    monkeypatch.setattr(checkpoints, "draw_curves", lambda *_, **__: None)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_the_log_and_the_curves_hold_every_epoch(finished: Run) -> None:
 
 def test_the_kept_weights_give_the_figures_of_the_run(finished: Run) -> None:
     """Scored anew from the folder alone, as an exporter would."""
-    from unmask.training.holdout import read_sides
+    from unmask.training.train_validation_split import read_sides
 
     record = finished.record
     network = FaceNetwork(record.backbone, weights=finished.weights).eval()
@@ -150,9 +150,9 @@ def test_the_kept_weights_give_the_figures_of_the_run(finished: Run) -> None:
 def test_the_edge_normalises_as_the_preprocessing_says(finished: Run) -> None:
     pixels = torch.randint(0, 256, (2, 4, 4, 3), dtype=torch.uint8)
     expected = (pixels.numpy() / 255 - 0.5) / 0.5
-    made = Edge(finished.preprocessing)(pixels)
-    np.testing.assert_allclose(made.numpy(), expected.transpose(0, 3, 1, 2), atol=1e-6)
-    assert made.is_contiguous(memory_format=torch.channels_last)
+    result = Edge(finished.preprocessing)(pixels)
+    np.testing.assert_allclose(result.numpy(), expected.transpose(0, 3, 1, 2), atol=1e-6)
+    assert result.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_a_second_run_into_the_same_folder_is_refused(finished: Run, crops: Path) -> None:
@@ -172,34 +172,34 @@ def test_a_finished_run_is_not_trained_again(finished: Run) -> None:
     ["oversample", "balanced-batches", "focal", "class-balanced-focal", "ldam-drw", "paired"],
 )
 def test_strategies_train(strategy: str, crops: Path, tmp_path: Path) -> None:
-    made = run(tiny(f"imbalance.strategy={strategy}", "epochs=1"), crops, tmp_path / "run")
-    assert made.record.finished
+    result = run(tiny(f"imbalance.strategy={strategy}", "epochs=1"), crops, tmp_path / "run")
+    assert result.record.finished
     distorted = strategy in {"focal", "class-balanced-focal", "ldam-drw"}
-    assert made.record.decision.basis == ("validation" if distorted else "bayes")
+    assert result.record.decision.basis == ("validation" if distorted else "bayes")
 
 
 def test_smoothed_labels_leave_no_closed_form_of_the_threshold(crops: Path, tmp_path: Path) -> None:
-    made = run(tiny("label_smoothing=0.05", "epochs=1"), crops, tmp_path / "run")
-    assert made.record.decision.basis == "validation"
+    result = run(tiny("label_smoothing=0.05", "epochs=1"), crops, tmp_path / "run")
+    assert result.record.decision.basis == "validation"
 
 
 def test_a_plateau_counts_no_epoch_of_the_warm_up(crops: Path, tmp_path: Path) -> None:
     recipe = tiny("epochs=3", "schedule.warmup_ratio=0.5", "early_stopping_epochs=null")
-    made = run(recipe, crops, tmp_path / "run")
-    assert read_checkpoint(made.checkpoint)["learning"]["plateau"]["last_epoch"] == 2
+    result = run(recipe, crops, tmp_path / "run")
+    assert read_checkpoint(result.checkpoint)["learning"]["plateau"]["last_epoch"] == 2
 
 
 def test_the_modern_recipe_trains(crops: Path, tmp_path: Path) -> None:
     recipe = tiny("workers=1", "precision=bf16", "accumulate=2", name="modern-xception")
-    made = run(recipe, crops, tmp_path / "run")
-    assert made.record.selection == "video_auc"
-    state = read_checkpoint(made.checkpoint)["learning"]
+    result = run(recipe, crops, tmp_path / "run")
+    assert result.record.selection == "video_auc"
+    state = read_checkpoint(result.checkpoint)["learning"]
     average, network = state["average"], state["network"]
     assert any((average[name] != network[name]).any() for name in network)
     from safetensors.torch import load_file
 
-    kept = load_file(made.weights)
-    if made.record.best_epoch == 2:
+    kept = load_file(result.weights)
+    if result.record.best_epoch == 2:
         assert all(torch.equal(kept[name], average[name]) for name in kept)
 
 
@@ -218,27 +218,27 @@ def test_two_devices_share_the_steps(crops: Path, tmp_path: Path) -> None:
     # as a command: the processes of the devices cannot import a module of tests
     words = ["train", "paper-xception", "--data", str(crops), "-o", str(tmp_path / "two")]
     words += ["--device", "cpu", "--devices", "2", "--set", *TINY, "batch_size=4"]
-    told = subprocess.run(
+    text = subprocess.run(
         [sys.executable, "-c", "from unmask.cli import main; main()", *words],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "Lightning" not in told.stderr
-    assert "UserWarning" not in told.stderr
-    made = read_run(tmp_path / "two")
-    assert made.record.finished
-    assert read_checkpoint(made.checkpoint)["learning"]["batches_done"] == 2 * (30 // 8)
-    held_out = {name: made.metrics[name] for name in ("accuracy", "auc")}
+    assert "Lightning" not in text.stderr
+    assert "UserWarning" not in text.stderr
+    result = read_run(tmp_path / "two")
+    assert result.record.finished
+    assert read_checkpoint(result.checkpoint)["learning"]["batches_done"] == 2 * (30 // 8)
+    held_out = {name: result.metrics[name] for name in ("accuracy", "auc")}
     assert all(0 <= value <= 1 for value in held_out.values())
 
 
 def test_early_stopping_ends_a_run_that_gets_no_better(crops: Path, tmp_path: Path) -> None:
     still = ["optimiser.learning_rate=1e-30", "optimiser.name=sgd", "schedule.floor=0"]
     recipe = tiny(*still, "epochs=9", "early_stopping_epochs=2", "selection=accuracy")
-    made = run(recipe, crops, tmp_path / "run")
-    assert made.record.finished
-    assert made.record.epochs_done == made.record.best_epoch + 2 < 9
+    result = run(recipe, crops, tmp_path / "run")
+    assert result.record.finished
+    assert result.record.epochs_done == result.record.best_epoch + 2 < 9
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_says_so(crops: Path, tmp_path: Path) -> None:
@@ -251,12 +251,12 @@ def test_a_loss_that_is_no_number_stops_the_run_and_says_so(crops: Path, tmp_pat
 
 def test_changed_crops_do_not_resume(tmp_path: Path) -> None:
     crops = write_toy_crops(tmp_path / "crops.parquet", families=40)
-    made = run(tiny("epochs=1"), crops, tmp_path / "run")
-    record = json.loads((made.folder / "run.json").read_text()) | {"finished": False}
-    (made.folder / "run.json").write_text(json.dumps(record))
+    result = run(tiny("epochs=1"), crops, tmp_path / "run")
+    record = json.loads((result.folder / "run.json").read_text()) | {"finished": False}
+    (result.folder / "run.json").write_text(json.dumps(record))
     write_toy_crops(crops, families=13)
     with pytest.raises(RecipeError, match="are not those that it began with"):
-        resume(made.folder, hardware=Hardware("cpu"), watcher=Notes())
+        resume(result.folder, hardware=Hardware("cpu"), watcher=Notes())
 
 
 def test_a_run_goes_on_with_as_many_devices_as_it_began_with(finished: Run, tmp_path: Path) -> None:
@@ -266,9 +266,9 @@ def test_a_run_goes_on_with_as_many_devices_as_it_began_with(finished: Run, tmp_
     record |= {"finished": False, "devices": 2, "training_paths": ["absent"]}
     (tmp_path / "run.json").write_text(json.dumps(record))
     on = {"hardware": Hardware("cpu"), "watcher": Notes()}
-    with pytest.raises(InputError, match="began with --devices 2, got 1") as told:
+    with pytest.raises(InputError, match="began with --devices 2, got 1") as text:
         resume(tmp_path, **on)
-    assert told.value.hint.endswith(f"--resume {tmp_path} --device cpu --devices 2")
+    assert text.value.hint.endswith(f"--resume {tmp_path} --device cpu --devices 2")
     # runs from before did not note it
     del record["devices"]
     (tmp_path / "run.json").write_text(json.dumps(record))
@@ -278,24 +278,25 @@ def test_a_run_goes_on_with_as_many_devices_as_it_began_with(finished: Run, tmp_
 
 def test_resuming_and_exporting_hold_the_fold_out_again(tmp_path: Path) -> None:
     from training.test_holdout import write_store
-    from unmask.training.subjects import read_subject
+
+    from unmask.training.export_sources import read_subject
 
     store = write_store(tmp_path / "crops", [None] * 12, folds=[0, 1, 2] * 4)
     on = {"hardware": Hardware("cpu"), "watcher": Notes()}
-    made = train(tiny("epochs=1"), [store], [], tmp_path / "run", fold=1, **on)
-    record = json.loads((made.folder / "run.json").read_text()) | {"finished": False}
-    (made.folder / "run.json").write_text(json.dumps(record))
-    made.checkpoint.unlink()
-    half = made.folder / ".checkpoint.ckpt.7.partial"  # of a process that was killed
+    result = train(tiny("epochs=1"), [store], [], tmp_path / "run", fold=1, **on)
+    record = json.loads((result.folder / "run.json").read_text()) | {"finished": False}
+    (result.folder / "run.json").write_text(json.dumps(record))
+    result.checkpoint.unlink()
+    half = result.folder / ".checkpoint.ckpt.7.partial"  # of a process that was killed
     half.touch()
-    again = resume(made.folder, **on)
+    again = resume(result.folder, **on)
     assert not half.exists()
     assert again.record.finished
-    assert again.data == made.data
+    assert again.data == result.data
     assert again.data.held_out_fold == 1
-    exported = read_subject(made.folder)
+    exported = read_subject(result.folder)
     assert ", without fold 1; recipe" in exported.training_data
-    assert len(exported.validation) == made.data.validation.real + made.data.validation.fake
+    assert len(exported.validation) == result.data.validation.real + result.data.validation.fake
 
 
 class Harmful:
@@ -366,14 +367,14 @@ def test_a_damaged_crop_stops_the_run_with_its_name(workers: int, tmp_path: Path
         row["image"] = b"no picture" if row["name"] == "clip3" else row["image"]
     pq.write_table(pa.Table.from_pylist(table), tmp_path / "damaged.parquet")
     held_out = write_toy_crops(tmp_path / "held.parquet", families=2, prefix="held")
-    with pytest.raises(ManifestError, match=r"the crop of 'clip3' in .* is no picture") as told:
+    with pytest.raises(ManifestError, match=r"the crop of 'clip3' in .* is no picture") as text:
         run(
             tiny(f"workers={workers}"),
             tmp_path / "damaged.parquet",
             tmp_path / "run",
             validation=held_out,
         )
-    assert told.value.hint == "write the file again"
+    assert text.value.hint == "write the file again"
 
 
 def test_auto_takes_the_faster_precision(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -411,10 +412,10 @@ print(taken, plain, faults())
 
 
 def test_memory_that_was_freed_is_used_again() -> None:
-    told = subprocess.run(
+    text = subprocess.run(
         [sys.executable, "-c", _FAULTS], capture_output=True, text=True, check=True
     )
-    taken, plain, kept = told.stdout.split()
+    taken, plain, kept = text.stdout.split()
     if taken == "False":
         pytest.skip("this C library has no mallopt")
     assert float(kept) < float(plain) / 10
@@ -448,8 +449,8 @@ def test_the_papers_networks_train(backbone: str, tmp_path: Path) -> None:
     held_out = write_toy_crops(tmp_path / "held.parquet", families=1, prefix="held", side=80)
     changes = [f"network.backbone={backbone}", "network.size_px=80", "batch_size=4", "epochs=1"]
     recipe = tiny(*changes, "optimiser.name=sgd", "precision=bf16")
-    made = run(recipe, crops, tmp_path / "run", validation=held_out)
-    assert made.record.finished
-    assert read_checkpoint(made.checkpoint)["learning"]["batches_done"] == 2
-    made.checkpoint.unlink()  # hundreds of megabytes
-    made.weights.unlink()
+    result = run(recipe, crops, tmp_path / "run", validation=held_out)
+    assert result.record.finished
+    assert read_checkpoint(result.checkpoint)["learning"]["batches_done"] == 2
+    result.checkpoint.unlink()  # hundreds of megabytes
+    result.weights.unlink()

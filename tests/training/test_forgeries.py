@@ -8,7 +8,7 @@ from PIL import Image
 
 from drawn_faces import drawn_face
 from unmask.training.face_windows import _MIRRORED, face_window, plain_window
-from unmask.training.forgeries import FacePicture, aligned, blend, misfit, mouth, render
+from unmask.training.forgeries import FacePicture, align_face, blend, misfit, mouth, render
 
 MAKERS = {"blend": blend, "mouth": mouth, "rendered": render}
 
@@ -69,7 +69,7 @@ def test_an_aligned_face_has_its_landmarks_where_the_other_has_them() -> None:
     moved = face.points * 0.9 + (12, 5)
     x, y = moved[30].round().astype(int)  # the tip of the nose
     dotted[y - 3 : y + 4, x - 3 : x + 4] = 255
-    laid = np.asarray(aligned(FacePicture(Image.fromarray(dotted), moved), face))[..., 0]
+    laid = np.asarray(align_face(FacePicture(Image.fromarray(dotted), moved), face))[..., 0]
     spot = np.argwhere(laid > 128).mean(axis=0)[::-1]
 
     assert np.abs(spot - face.points[30]).max() < 1.5

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.spatial import Delaunay
 
 from drawn_faces import drawn_face
-from unmask.training.hulls import JAW, Hull, deformed, hull_mask, outlines, softened
+from unmask.training.hulls import JAW, Hull, deform, hull_mask, outlines, soften
 
 KINDS = get_args(Hull)
 
@@ -47,7 +47,7 @@ def test_the_hull_of_the_face_is_the_jaw_and_ends_above_at_the_brows() -> None:
 def test_deformation_bends_and_keeps_most_of_a_mask(seed: int) -> None:
     mask = np.zeros((128, 128), dtype=np.float32)
     mask[30:100, 30:100] = 1
-    bent = deformed(mask, np.random.default_rng(seed))
+    bent = deform(mask, np.random.default_rng(seed))
 
     assert set(np.unique(bent)) <= {0.0, 1.0}
     assert (bent * mask).sum() > 0.6 * mask.sum()
@@ -58,7 +58,7 @@ def test_deformation_bends_and_keeps_most_of_a_mask(seed: int) -> None:
 def test_a_softened_mask_has_no_hard_edge(seed: int) -> None:
     mask = np.zeros((128, 128), dtype=np.float32)
     mask[30:100, 30:100] = 1
-    soft = softened(mask, np.random.default_rng(seed))
+    soft = soften(mask, np.random.default_rng(seed))
 
     assert np.abs(np.diff(soft, axis=0)).max() < 0.95
     assert soft.max() > 0.9

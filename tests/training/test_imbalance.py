@@ -23,7 +23,7 @@ from unmask.training.imbalance import (
     Counts,
     balanced_weights,
     effective_weights,
-    strategy_of,
+    make_strategy,
 )
 from unmask.training.recipe import ImbalancePart
 
@@ -84,13 +84,13 @@ def test_effective_weights_lie_between_none_and_balanced() -> None:
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 def test_focal_is_torchvisions(gamma: float) -> None:
-    loss = strategy_of(part("focal", gamma=gamma), COUNTS)(LOGITS, LABELS, done=0.0)
+    loss = make_strategy(part("focal", gamma=gamma), COUNTS)(LOGITS, LABELS, done=0.0)
     expected = ops.sigmoid_focal_loss(LOGITS, LABELS, alpha=-1, gamma=gamma, reduction="mean")
     torch.testing.assert_close(loss, expected)
 
 
 def test_class_balanced_focal_weighs_torchvisions() -> None:
-    loss = strategy_of(part("class-balanced-focal"), COUNTS)(LOGITS, LABELS, done=0.0)
+    loss = make_strategy(part("class-balanced-focal"), COUNTS)(LOGITS, LABELS, done=0.0)
     weights = effective_weights(COUNTS, 0.9999)
     each = ops.sigmoid_focal_loss(LOGITS, LABELS, alpha=-1, gamma=2.0)
     factors = torch.tensor([weights.fake if label else weights.real for label in LABELS])
@@ -99,13 +99,13 @@ def test_class_balanced_focal_weighs_torchvisions() -> None:
 
 @pytest.mark.parametrize("tau", [0.5, 1.0, 2.0])
 def test_logit_adjusted_adds_the_log_priors(tau: float) -> None:
-    loss = strategy_of(part("logit-adjusted", tau=tau), COUNTS)(LOGITS, LABELS, done=0.0)
+    loss = make_strategy(part("logit-adjusted", tau=tau), COUNTS)(LOGITS, LABELS, done=0.0)
     adjusted = two_logits(LOGITS) + tau * torch.log(torch.tensor([0.1, 0.9]))
     torch.testing.assert_close(loss, cross_entropy(adjusted, LABELS.long()))
 
 
 def test_ldam_takes_a_margin_from_the_right_class() -> None:
-    loss = strategy_of(part("ldam-drw", max_margin=0.5), COUNTS)(LOGITS, LABELS, done=0.0)
+    loss = make_strategy(part("ldam-drw", max_margin=0.5), COUNTS)(LOGITS, LABELS, done=0.0)
     margins = torch.tensor([50.0, 450.0]) ** -0.25
     margins *= 0.5 / margins.max()
     enforced = two_logits(LOGITS)
@@ -115,7 +115,7 @@ def test_ldam_takes_a_margin_from_the_right_class() -> None:
 
 
 def test_ldam_weighs_the_classes_only_late() -> None:
-    late = strategy_of(part("ldam-drw", deferred_ratio=0.8), COUNTS)
+    late = make_strategy(part("ldam-drw", deferred_ratio=0.8), COUNTS)
     real = torch.zeros(4)
     before, after = (late(torch.zeros(4), real, done=done) for done in (0.79, 0.8))
     torch.testing.assert_close(after, before * effective_weights(COUNTS, 0.9999).real)
@@ -124,12 +124,12 @@ def test_ldam_weighs_the_classes_only_late() -> None:
 def test_balanced_lets_both_classes_weigh_alike() -> None:
     labels = torch.cat([torch.zeros(50), torch.ones(450)])
     logits = torch.zeros(500, requires_grad=True)
-    strategy_of(part("balanced"), COUNTS)(logits, labels, done=0.0).backward()
+    make_strategy(part("balanced"), COUNTS)(logits, labels, done=0.0).backward()
     assert float(logits.grad.sum()) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_none_is_the_plain_cross_entropy() -> None:
-    loss = strategy_of(part("none"), COUNTS)(LOGITS, LABELS, done=0.0)
+    loss = make_strategy(part("none"), COUNTS)(LOGITS, LABELS, done=0.0)
     torch.testing.assert_close(loss, binary_cross_entropy_with_logits(LOGITS, LABELS))
 
 
@@ -138,7 +138,7 @@ def fitted_intercept(name: str, **numbers: float) -> float:
     rng = np.random.default_rng(0)
     values = np.concatenate([rng.normal(0, 1, 2000), rng.normal(1, 1, 18000)])
     x, y = torch.tensor(values), torch.tensor(np.repeat([0.0, 1.0], [2000, 18000]))
-    strategy = strategy_of(part(name, **numbers), Counts(2000, 18000))
+    strategy = make_strategy(part(name, **numbers), Counts(2000, 18000))
     line = torch.zeros(2, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.LBFGS([line], max_iter=100, line_search_fn="strong_wolfe")
 
@@ -166,14 +166,14 @@ def test_logits_carry_the_log_odds_that_the_strategy_says(
     name: str, numbers: dict[str, float]
 ) -> None:
     """The evidence of N(1, 1) against N(0, 1) is x - 1/2; the rest of the intercept is the odds."""
-    said = strategy_of(part(name, **numbers), Counts(2000, 18000)).log_odds
-    assert fitted_intercept(name, **numbers) + 0.5 == pytest.approx(said, abs=0.1)
+    text = make_strategy(part(name, **numbers), Counts(2000, 18000)).log_odds
+    assert fitted_intercept(name, **numbers) + 0.5 == pytest.approx(text, abs=0.1)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_every_strategy_gives_a_finite_loss_and_gradient(name: str) -> None:
     logits = (LOGITS * 20).requires_grad_()
-    loss = strategy_of(part(name), COUNTS)(logits, LABELS * 0.9 + 0.05, done=1.0)
+    loss = make_strategy(part(name), COUNTS)(logits, LABELS * 0.9 + 0.05, done=1.0)
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(logits.grad).all()

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch (extra `train`)")
 
-from unmask.training.optimisation import optimiser_of, plateau_of, rate_factor
+from unmask.training.optimisation import make_optimiser, make_plateau_rule, rate_factor
 from unmask.training.recipe import OptimiserPart, SchedulePart
 
 PAPER = SchedulePart()
@@ -32,8 +32,8 @@ def keras_plateau(accuracies: list[float], rate: float) -> list[float]:
 def test_the_plateau_is_keras() -> None:
     accuracies = [0.5, 0.6, *[0.6] * 5, 0.60005, *[0.59] * 9, 0.7, *[0.7] * 30]
     network = torch.nn.Linear(2, 1)
-    optimiser = optimiser_of(network, OptimiserPart())
-    plateau = plateau_of(optimiser, PAPER)
+    optimiser = make_optimiser(network, OptimiserPart())
+    plateau = make_plateau_rule(optimiser, PAPER)
     rates = []
     for accuracy in accuracies:
         plateau.step(accuracy)
@@ -56,7 +56,7 @@ def test_a_constant_rate_stays_after_its_warm_up() -> None:
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
 def test_only_matrices_decay(name: str) -> None:
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
-    optimiser = optimiser_of(network, OptimiserPart(name=name, weight_decay=0.1))
+    optimiser = make_optimiser(network, OptimiserPart(name=name, weight_decay=0.1))
     decay = {p: g["weight_decay"] for g in optimiser.param_groups for p in g["params"]}
     assert {n: decay[p] for n, p in network.named_parameters()} == {
         "0.weight": 0.1,

@@ -20,8 +20,8 @@ for package in ("torch", "lightning", "timm", "yaml", "tensorboard"):
 import torch
 
 from toy_crops import write_toy_crops
-from unmask.files import file_sha256
-from unmask.training.keeping import read_checkpoint
+from unmask.system.files import file_sha256
+from unmask.training.checkpoints import read_checkpoint
 from unmask.training.runs import read_run
 
 SETTINGS = [

@@ -10,14 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmask.errors import RecipeError
-from unmask.training.sampling import (
-    Classes,
-    alternating,
-    oversampled,
-    paired,
-    shuffled,
-    undersampled,
-)
+from unmask.training.sampling import Classes, alternate, oversample, pair, shuffle, undersample
 
 sizes = st.integers(1, 40)
 seeds = st.integers(0, 2**32)
@@ -32,11 +25,11 @@ def classes(real: int, fake: int) -> Classes:
 
 @given(sizes, sizes, seeds)
 def test_shuffled_takes_each_crop_once(real: int, fake: int, seed: int) -> None:
-    order = shuffled(classes(real, fake), np.random.default_rng(seed))
+    order = shuffle(classes(real, fake), np.random.default_rng(seed))
     assert sorted(order) == list(range(real + fake))
 
 
-@pytest.mark.parametrize("order_of", [oversampled, alternating])
+@pytest.mark.parametrize("order_of", [oversample, alternate])
 @given(sizes, sizes, seeds)
 def test_repeating_orders_take_both_classes_alike(
     order_of: object, real: int, fake: int, seed: int
@@ -52,40 +45,40 @@ def test_repeating_orders_take_both_classes_alike(
 
 @given(sizes, sizes, seeds)
 def test_undersampled_takes_the_smaller_class_whole(real: int, fake: int, seed: int) -> None:
-    order = undersampled(classes(real, fake), np.random.default_rng(seed))
+    order = undersample(classes(real, fake), np.random.default_rng(seed))
     assert len(set(order.tolist())) == len(order) == 2 * min(real, fake)
     assert (order < real).sum() == min(real, fake)
 
 
 def test_undersampled_draws_other_crops_next_time() -> None:
-    drawn = [set(undersampled(classes(3, 90), np.random.default_rng(n)).tolist()) for n in (1, 2)]
+    drawn = [set(undersample(classes(3, 90), np.random.default_rng(n)).tolist()) for n in (1, 2)]
     assert drawn[0] != drawn[1]
 
 
 @given(sizes, sizes, seeds)
 def test_every_even_slice_of_alternating_is_half_fake(real: int, fake: int, seed: int) -> None:
-    order = alternating(classes(real, fake), np.random.default_rng(seed))
+    order = alternate(classes(real, fake), np.random.default_rng(seed))
     pairs = (order >= real).reshape(-1, 2)
     assert (pairs.sum(axis=1) == 1).all()
 
 
 @given(sizes, sizes, seeds)
 def test_paired_puts_each_original_behind_its_fake(real: int, fake: int, seed: int) -> None:
-    made = classes(real, fake)
-    fakes, originals = paired(made, np.random.default_rng(seed)).reshape(-1, 2).T
-    assert sorted(fakes) == made.fake.tolist()
-    assert (made.original[fakes] == originals).all()
+    result = classes(real, fake)
+    fakes, originals = pair(result, np.random.default_rng(seed)).reshape(-1, 2).T
+    assert sorted(fakes) == result.fake.tolist()
+    assert (result.original[fakes] == originals).all()
 
 
 def test_paired_leaves_fakes_without_an_original_out() -> None:
-    made = Classes(np.array([0]), np.array([1, 2]), np.array([-1, -1, 0]))
-    assert paired(made, np.random.default_rng(0)).tolist() == [2, 0]
+    result = Classes(np.array([0]), np.array([1, 2]), np.array([-1, -1, 0]))
+    assert pair(result, np.random.default_rng(0)).tolist() == [2, 0]
 
 
 def test_paired_needs_some_original() -> None:
-    made = Classes(np.array([0]), np.array([1]), np.array([-1, -1]))
+    result = Classes(np.array([0]), np.array([1]), np.array([-1, -1]))
     with pytest.raises(RecipeError, match="needs the original of each fake"):
-        paired(made, np.random.default_rng(0))
+        pair(result, np.random.default_rng(0))
 
 
 def test_one_class_alone_is_refused() -> None:

@@ -18,8 +18,9 @@ from PIL import Image
 from clips import number_in, picture, remux, write_clip
 from unmask.settings import Limits
 from unmask.video import LumaFrame, LumaPass, probe, read_frames
-from unmask.video.account import Packets, gaps
-from unmask.video.messages import Message
+from unmask.video.damage_account import Packets, gaps
+from unmask.video.ffmpeg_messages import Message
+from unmask.video.nal import is_overwritten
 
 LIMITS = Limits()
 LONG_GOP = {"gop": 250, "options": {"x264-params": "scenecut=0:log-level=none"}}
@@ -342,6 +343,19 @@ def test_frames_of_avi_that_are_shown_in_another_order_have_their_time(
     assert [number_in(f.image) for f in full] == list(range(0, 30, 7))
 
 
+def test_after_a_lost_packet_of_avi_the_others_have_their_time(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.avi", frames=100, codec="mpeg4", options={"bf": "2"})
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    data = path.read_bytes()
+    lost = data.index(packets[40])
+    path.write_bytes(data[:lost] + bytes(len(packets[40])) + data[lost + len(packets[40]) :])
+    _, frames = scan(path)
+    late = [f for f in frames if f.pts_seconds > 3.2]
+    assert [round(f.pts_seconds * 25) for f in late] == [number_in(f.luma) for f in late]
+    assert len(late) >= 18
+
+
 # the account itself
 
 
@@ -390,3 +404,24 @@ def test_a_clock_of_uneven_steps_has_no_holes(stamps: list[int]) -> None:
 )
 def test_only_messages_about_pictures_count(level: int, text: str, damage: bool) -> None:
     assert Message(level, "h264", text).is_damage == damage
+
+
+EXTENSION = b"\0\0\1\xb5\x8f\xff"
+
+
+@pytest.mark.parametrize(
+    ("codec", "data", "overwritten"),
+    [
+        ("mpeg1video", b"\0\0\1\0abc\0\0\1\1slice", False),
+        ("mpeg1video", b"\0\0\1\0abc\0\0\0\0\1\1slice", False),
+        ("mpeg1video", b"\0\0\1\0abc\0\0\0\0slice", True),
+        ("mpeg1video", b"\0\0\1\0abc\0\0\1\1slice\0\0\1\0abc", True),
+        ("mpeg2video", b"\0\0\1\0ab" + EXTENSION + b"\xf3s", False),
+        ("mpeg2video", (b"\0\0\1\0ab" + EXTENSION + b"\xf1s") * 2, False),
+        ("mpeg2video", (b"\0\0\1\0ab" + EXTENSION + b"\xf3s") * 2, True),
+    ],
+)
+def test_data_that_mpeg_video_never_holds_is_overwritten(
+    codec: str, data: bytes, overwritten: bool
+) -> None:
+    assert is_overwritten(codec, None, data) is overwritten

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import resource
 import struct
 import subprocess
 import sys
+import threading
 import zlib
 from itertools import product
 from pathlib import Path
@@ -61,8 +63,8 @@ def test_rows_that_a_png_lacks_are_counted(tmp_path: Path, there: int) -> None:
 def test_a_png_whose_data_fails_its_checksum_is_told(tmp_path: Path) -> None:
     data = bytearray(zlib.compress(filtered(picture(5, SIZE)), 0))
     data[len(data) // 2] ^= 1
-    told = png.missing(io.BytesIO(png_of(bytes(data), SIZE)))
-    assert told == ("rows that are damaged or do not fit their checksum",)
+    text = png.list_missing(io.BytesIO(png_of(bytes(data), SIZE)))
+    assert text == ("rows that are damaged or do not fit their checksum",)
     (tmp_path / "flipped.png").write_bytes(png_of(bytes(data), SIZE))
     with pytest.raises(DecodeError, match="broken data stream"):
         reasons(tmp_path / "flipped.png")
@@ -79,7 +81,7 @@ def test_nothing_is_told_of_a_whole_png(width: int, height: int, mode: str, leve
     written = io.BytesIO()
     pixels.save(written, "PNG", compress_level=level)
     written.seek(0)
-    assert png.missing(written) == ()
+    assert png.list_missing(written) == ()
 
 
 @given(width=st.integers(1, 20), height=st.integers(1, 20), bits=st.sampled_from([1, 4, 8]))
@@ -104,10 +106,10 @@ def test_the_rows_of_interlaced_pictures_are_those_of_their_passes(
     for number in range(1, 8):
         columns = [int((row == number).sum()) for row in drawn if (row == number).any()]
         size += sum(1 + (count * bits + 7) // 8 for count in columns)
-    for there, said in ((size, 0), (size - 1, 1)):
+    for there, text in ((size, 0), (size - 1, 1)):
         rows = zlib.compress(bytes(there))
         data = png_of(rows, (width, height), depth=bits, colour=0, interlaced=1)
-        assert len(png.missing(io.BytesIO(data))) == said
+        assert len(png.list_missing(io.BytesIO(data))) == text
 
 
 def animation(path: Path, frames: int) -> bytes:
@@ -122,6 +124,46 @@ def test_frames_and_rows_that_an_animated_png_lacks_are_told(tmp_path: Path) -> 
     assert reasons(path) == ()
     path.write_bytes(data[: data.rindex(b"fcTL") - 4] + chunk(b"IEND", b""))
     assert "1 of 4 frames of the animation are missing" in reasons(path)
+
+
+def test_a_picture_beside_an_animation_is_none_of_its_frames(tmp_path: Path) -> None:
+    path = tmp_path / "moving.png"
+    pages = [Image.fromarray(picture(number, SIZE)) for number in range(4)]
+    pages[0].save(path, save_all=True, append_images=pages[1:], default_image=True)
+    assert reasons(path) == ()
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b"fcTL") - 4] + chunk(b"IEND", b""))
+    assert "1 of 3 frames of the animation are missing" in reasons(path)
+
+
+def test_of_many_damaged_frames_a_few_are_named() -> None:
+    head = struct.pack(">IIBBBBB", *SIZE, 8, 2, 0, 0, 0)
+    frame = chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, *SIZE, 0, 0, 1, 10, 0, 0))
+    data = zlib.compress(b"\0" * 10)
+    frames = (frame + chunk(b"fdAT", bytes(4) + data)) * 50
+    file = png.SIGNATURE + chunk(b"IHDR", head) + chunk(b"acTL", bytes((0, 0, 0, 50, 0, 0, 0, 0)))
+    text = png.list_missing(io.BytesIO(file + frames + chunk(b"IEND", b"")))
+    assert len(text) == 6
+    assert text[-1] == "rows of 45 more frames"
+
+
+def test_what_other_threads_print_is_no_damage_of_a_tiff(tmp_path: Path) -> None:
+    path = tmp_path / "scan.tif"
+    Image.fromarray(picture(5, SIZE)).save(path)
+    stop = threading.Event()
+
+    def talk() -> None:
+        while not stop.is_set():
+            os.write(2, b"epoch 3: 12 of 100\n")
+
+    talking = threading.Thread(target=talk)
+    talking.start()
+    try:
+        for _ in range(50):
+            assert decode_still(path, limits=LIMITS).damage == ()
+    finally:
+        stop.set()
+        talking.join()
 
 
 def test_a_tiff_that_fails_its_checksum_is_told(tmp_path: Path) -> None:
@@ -280,7 +322,20 @@ def test_more_streams_than_allowed_are_refused_before_they_are_opened(tmp_path: 
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
-def test_more_tags_than_anyone_writes_are_refused_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("count", "hidden", "said"),
+    [
+        (2 * 10**5, False, r"bytes of tags; at most 4194304 allowed"),
+        (LIMITS.max_tags, False, r"has 1000\d tags; at most 10000 allowed"),
+        # in an element that is passed over, but for the index that points into it
+        (LIMITS.max_tags, True, r"has 1000\d tags; at most 10000 allowed"),
+        (LIMITS.max_tags - 10, False, None),  # the clip has some of its own
+        (LIMITS.max_tags - 10, True, None),
+    ],
+)
+def test_more_tags_than_anyone_writes_are_refused_at_once(
+    tmp_path: Path, count: int, hidden: bool, said: str | None
+) -> None:
     path = tmp_path / "a.mkv"
     with av.open(str(path), "w") as container:
         container.metadata["title"] = "a"
@@ -294,14 +349,24 @@ def test_more_tags_than_anyone_writes_are_refused_at_once(tmp_path: Path) -> Non
         return bytes.fromhex(kind) + (1 << 56 | len(data)).to_bytes(8, "big") + data
 
     tag = element("67C8", element("45A3", b"name") + element("4487", b"value"))
-    tags = element("1254C367", element("7373", tag * (LIMITS.max_tag_bytes // len(tag) + 1)))
+    tags = element("1254C367", element("7373", tag * count))
     data = bytearray(path.read_bytes())
     place, segment = data.index(bytes.fromhex("1F43B675")), data.index(bytes.fromhex("18538067"))
+    if hidden:
+        pointer = bytes.fromhex("53AB84 1254C367 53AC88")
+        void = element("EC", tags)
+        index = len(element("114D9B74", element("4DBB", pointer + bytes(8))))
+        position = place - segment - 12 + index + len(void) - len(tags)
+        at = position.to_bytes(8, "big")
+        tags = element("114D9B74", element("4DBB", pointer + at)) + void
     size = int.from_bytes(data[segment + 5 : segment + 12], "big") + len(tags)
     data[place:place] = tags
     data[segment + 5 : segment + 12] = size.to_bytes(7, "big")
     path.write_bytes(data)
-    with pytest.raises(LimitExceeded, match="bytes of tags; at most 4194304 allowed"):
+    if said is None:
+        assert probe(path, limits=LIMITS).metadata["name"] == "value"
+        return
+    with pytest.raises(LimitExceeded, match=said):
         probe(path, limits=LIMITS)
 
 

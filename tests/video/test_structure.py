@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import pytest
 from PIL import Image
 
@@ -11,7 +12,7 @@ from clips import write_clip
 from unmask.errors import LimitExceeded, NotMedia
 from unmask.settings import Limits
 from unmask.video import LumaPass, probe
-from unmask.video.account import gaps
+from unmask.video.damage_account import gaps
 from unmask.video.ebml import check_tags
 from unmask.video.structure import why_broken
 
@@ -112,3 +113,100 @@ def test_what_follows_a_whole_file_is_no_damage(tmp_path: Path) -> None:
         )
         assert len(list(run)) == 10
         assert run.not_analysed == (), path.name
+
+
+def last_packet(path: Path) -> int:
+    """Return the place of the last packet's data in a file."""
+    with av.open(str(path)) as container:
+        data = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    return path.read_bytes().rindex(data[-1][-16:]) + 16 - len(data[-1])
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "before", "said"),
+    [
+        # a head of 11 bytes, and 5 of the codec's
+        ("a.flv", "flv", 12, "structure is damaged"),
+        # the head of a payload: what is zeroed names its stream and its object
+        ("a.wmv", "wmv2", 17, "is damaged"),
+        ("a.ts", "mpeg2video", 19, "the beginning of 1 pictures is damaged"),
+    ],
+)
+def test_a_picture_whose_head_was_overwritten_is_told(
+    tmp_path: Path, name: str, codec: str, before: int, said: str
+) -> None:
+    path = write_clip(tmp_path / name, codec=codec, frames=24, gop=8, size=(96, 64))
+    assert lines(path) == ()
+    overwrite(path, last_packet(path) - before, bytes(before))
+    assert any(said in line for line in lines(path))
+
+
+def test_an_object_that_a_wmv_file_lacks_is_told(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.wmv", codec="wmv2", frames=24, gop=8, size=(96, 64))
+    data = path.read_bytes()
+    with av.open(str(path)) as container:
+        tenth = [bytes(packet) for packet in container.demux(video=0)][10]
+    number = data.index(tenth[:16]) - 16  # behind it: offset, lengths and times
+    assert data[number] == 11
+    overwrite(path, number, bytes([13]))
+    assert any("objects of a stream are missing" in line for line in lines(path))
+
+
+def test_times_out_of_order_behind_an_edit_list_are_told(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", frames=24, gop=8, size=(96, 64))
+    assert lines(path) == ()
+    overwrite(path, path.read_bytes().index(b"ctts"), b"cttk")
+    assert any("run backwards" in line for line in lines(path))
+
+
+@pytest.mark.parametrize("codec", ["mpeg1video", "mpeg2video"])
+def test_a_program_stream_that_ends_within_a_packet_is_told(tmp_path: Path, codec: str) -> None:
+    path = write_clip(tmp_path / "a.mpg", codec=codec, frames=24, gop=8, size=(96, 64))
+    assert lines(path) == ()
+    data = path.read_bytes()
+    second = data.index(b"\0\0\1\xba", 1)
+    path.write_bytes(data[:second])  # whole packets: nothing shows that more followed
+    assert why_broken(path, "mpeg") is None
+    path.write_bytes(data[: second - 10])
+    assert why_broken(path, "mpeg") == "it ends within a packet"
+    path.write_bytes(data)
+    overwrite(path, second, bytes(4))
+    assert why_broken(path, "mpeg") == f"its structure is damaged at byte {second}"
+
+
+@pytest.mark.parametrize(
+    ("box", "place", "data", "said"),
+    [
+        # the unit of a track's clock: damaged in one bit, and gone
+        (b"mdhd", 17, b"\x08", "an edit list shows 0.960 s of a track of 0.023 s"),
+        (b"mvhd", 17, b"\x08", "an edit list shows 0.002 s of a track of 0.960 s"),
+        (b"mdhd", 16, bytes(4), "it has no unit"),
+    ],
+)
+def test_a_damaged_clock_that_hides_most_of_a_track_is_told(
+    tmp_path: Path, box: bytes, place: int, data: bytes, said: str
+) -> None:
+    path = write_clip(tmp_path / "a.mp4", frames=24, gop=8, size=(96, 64))
+    assert lines(path) == ()
+    overwrite(path, path.read_bytes().index(box) + place, data)
+    assert any(said in line for line in lines(path))
+
+
+def test_a_frame_that_the_index_of_avi_lacks_is_told(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.avi", frames=24, gop=8, size=(96, 64), options={"bf": "0"})
+    assert lines(path) == ()
+    data = path.read_bytes()
+    index = data.index(b"idx1") + 8 + 16 * 9
+    overwrite(path, index, b"80dc")
+    overwrite(
+        path, data.index(b"movi") + int.from_bytes(data[index + 8 : index + 12], "little"), b"80dc"
+    )
+    assert any("1 of 24 frames that the file lists" in line for line in lines(path))
+
+
+def test_an_object_of_a_wmv_file_that_is_not_complete_is_told(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.wmv", codec="wmv2", frames=24, gop=8, size=(96, 64))
+    size_before = last_packet(path) - 10
+    assert path.read_bytes()[size_before - 1] == 8  # the length of what follows
+    overwrite(path, size_before + 1, b"\1")
+    assert lines(path) != ()

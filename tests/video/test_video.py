@@ -143,9 +143,9 @@ def test_all_eight_display_matrices_are_followed(
     places = np.stack(np.mgrid[0:48, 0:32], axis=-1).reshape(-1, 2)
     x, y = (places @ step - (places @ step).min(axis=0)).T
     upright = both_pictures(tmp_path / "upright.mp4")
-    for shown, given in zip(both_pictures(tmp_path / "turned.mp4"), upright, strict=True):
+    for shown, value in zip(both_pictures(tmp_path / "turned.mp4"), upright, strict=True):
         expected = np.zeros_like(shown)
-        expected[y, x] = given[places[:, 1], places[:, 0]]
+        expected[y, x] = value[places[:, 1], places[:, 0]]
         np.testing.assert_array_equal(shown, expected)
 
 
@@ -171,10 +171,10 @@ def test_chosen_frames_equal_a_plain_decode(tmp_path: Path, name: str) -> None:
     path = write_clip(tmp_path / name, **{**KINDS[name], "frames": 60})
     run, frames = scan(path)
     everything = list(read_frames(run.info, [f.stamp for f in frames], limits=LIMITS))
-    for wanted in ([7], [3, 30, 31, 59], [50]):
-        stamps = [frames[i].stamp for i in wanted]
+    for expected in ([7], [3, 30, 31, 59], [50]):
+        stamps = [frames[i].stamp for i in expected]
         some = list(read_frames(run.info, stamps, limits=LIMITS))
-        assert [f.index for f in some] == wanted
+        assert [f.index for f in some] == expected
         assert all(np.array_equal(f.image, everything[f.index].image) for f in some)
 
 
@@ -499,8 +499,8 @@ def test_a_duration_below_zero_in_the_header_is_not_believed(tmp_path: Path) -> 
     path = write_clip(tmp_path / "a.mkv")
     data = path.read_bytes()
     (stamp,) = set(re.findall(rb"00:00:00\.\d{9}", data))
-    told = b"\x44\x89\x88"  # the element Duration, eight bytes long
-    at = data.index(told) + len(told)
+    text = b"\x44\x89\x88"  # the element Duration, eight bytes long
+    at = data.index(text) + len(text)
     data = data[:at] + struct.pack(">d", -9000.0) + data[at + 8 :]
     path.write_bytes(data.replace(stamp, bytes(len(stamp))))
     assert probe(path, limits=LIMITS).duration_seconds is None

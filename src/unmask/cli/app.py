@@ -1,4 +1,4 @@
-"""The commands. Each parses, makes one library call and prints; heavy imports wait until then."""
+"""The program: its commands under their names, and how each way to end becomes an exit code."""
 
 from __future__ import annotations
 
@@ -10,22 +10,42 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
 
-from unmask.cli import building, evaluating, explaining, stressing, studying, training
+from unmask.cli import (
+    calibrate,
+    card,
+    compare,
+    detectors,
+    doctor,
+    evaluate,
+    explain,
+    explain_check,
+    export,
+    keyframes,
+    predict,
+    results,
+    scan,
+    schema,
+    scores,
+    serve,
+    stress,
+    study,
+    train,
+)
 from unmask.cli.data import data_app
-from unmask.cli.extras import missing_package
+from unmask.cli.evaluation_options import EXIT_COVERAGE
+from unmask.cli.groups import GroupedCommands
+from unmask.cli.messages import command_at_hand, complain
+from unmask.cli.optional_packages import missing_package
+from unmask.cli.repeated_values import ManyValues
 from unmask.errors import UnmaskError
-from unmask.files import no_room
-from unmask.quiet import leave_no_caches
-from unmask.settings import Limits, ScanSettings
+from unmask.system.files import no_room
+from unmask.system.telemetry import leave_no_caches
 
-_DEFAULT = ScanSettings()
 _STOPPED, _NO_READER = 130, 141
 """Exit codes of a shell for what SIGINT and SIGPIPE end; typer makes 130 of a Ctrl-C, and what
 SIGTERM and SIGHUP end has the same."""
@@ -38,8 +58,9 @@ _FAULT = 70
 
 app = typer.Typer(
     name="unmask",
+    cls=GroupedCommands,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: half the time of a styled one
     help="Find out which faces in a video are deepfakes, why, and how sure that is. Offline.",
@@ -47,8 +68,8 @@ app = typer.Typer(
 app.add_typer(data_app, name="data")
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"unmask {version('unmask')}")
@@ -67,215 +88,25 @@ def options(
     """Take what stands before a command."""
 
 
-def methods_named(text: str) -> tuple[str, ...]:
-    """Return the methods of explaining that an option names; `none` stands for none."""
-    named = tuple(part.strip() for part in text.split(",") if part.strip())
-    return () if named == ("none",) else named
-
-
-EXIT_CODES = (
-    "Exit codes: 0 all analysed, nothing found; 1 some or substantial evidence of manipulation "
-    "found, or substantial evidence in one face; 2 wrong use, or no input could be opened; 3 "
-    "nothing found, but something could not be analysed (a face that only passes by is listed, and "
-    "does not count) or written; 130 stopped with Ctrl-C, SIGTERM or SIGHUP, what was finished is "
-    "written; 70 a fault of the program."
-)
-
-Inputs = Annotated[
-    list[str],
-    typer.Argument(
-        help="Videos, pictures, folders, globs, a list.txt with a path per line (lines that start "
-        "with # are comments), or - for such a list on standard input.",
-        show_default=False,
-    ),
-]
-Detector = Annotated[
-    str | None,
-    typer.Option(
-        help="A folder, a name of `detectors list`, or owner/name on the Hub.",
-        show_default="the shipped one",
-    ),
-]
-FaceDetector = Annotated[str, typer.Option(help="Face detector: yunet or mtcnn.")]
-Selector = Annotated[
-    str,
-    typer.Option(
-        help="Key-frame selector: local-maxima, uniform, all, top-difference, threshold, "
-        "shot-aware, codec-keyframes or random."
-    ),
-]
-Budget = Annotated[int, typer.Option(help="Most key frames of a face.")]
-SampleFps = Annotated[float, typer.Option(help="Most frames per second that are looked at.")]
-Smoothing = Annotated[int, typer.Option(help="Hann window over the difference signal, frames.")]
-DetectEvery = Annotated[float, typer.Option(help="Most seconds between two face detections.")]
-DetectClosely = Annotated[
-    float, typer.Option(help="The same while faces meet, move fast, come or go.")
-]
-DetectSide = Annotated[
-    int,
-    typer.Option(
-        help="Least longer side of the reduced frames that faces are searched in; no frame is "
-        "reduced more than 2.5 times."
-    ),
-]
-Seed = Annotated[int, typer.Option(help="Seed of whatever is random.")]
-Threads = Annotated[int, typer.Option(min=1, help="Threads of the networks.")]
-
-
-@app.command(epilog=EXIT_CODES)
-def scan(  # noqa: PLR0917 - the parameters are the options
-    inputs: Inputs,
-    report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
-    json: Annotated[
-        Path | None, typer.Option(help="Write the result as JSON; - prints it.")
-    ] = None,
-    detector: Detector = None,
-    face_detector: FaceDetector = _DEFAULT.face_detector,
-    selector: Selector = _DEFAULT.selector,
-    budget: Budget = _DEFAULT.budget,
-    sample_fps: SampleFps = _DEFAULT.sample_fps,
-    smoothing_frames: Smoothing = _DEFAULT.smoothing_frames,
-    detect_every_seconds: DetectEvery = _DEFAULT.detect_every_seconds,
-    detect_closely_seconds: DetectClosely = _DEFAULT.detect_closely_seconds,
-    detect_long_side_px: DetectSide = _DEFAULT.detect_long_side_px,
-    explain: Annotated[
-        str,
-        typer.Option(
-            help="Maps of where the model looked, separated by commas: gradcam, gradcam++, "
-            "faster-scorecam, smoothgrad, occlusion; or none."
-        ),
-    ] = ",".join(_DEFAULT.explain),
-    no_explain: Annotated[bool, typer.Option("--no-explain", help="Make no maps.")] = False,
-    stress: Annotated[
-        bool,
-        typer.Option(
-            "--stress", help="Tell whether the verdict survives compression and the like."
-        ),
-    ] = False,
-    max_seconds: Annotated[
-        float, typer.Option(help="Look at this much of a video; the rest is reported.")
-    ] = _DEFAULT.limits.max_seconds,
-    seed: Seed = _DEFAULT.seed,
-    threads: Threads = 2,
-    workers: Annotated[int, typer.Option(min=1, help="Files at a time.")] = 1,
-    timeout_seconds: Annotated[
-        float | None,
-        typer.Option(
-            help="Give up a file that takes longer, and report it.", show_default="no limit"
-        ),
-    ] = None,
-    triage: Annotated[
-        bool,
-        typer.Option(
-            "--triage",
-            help="Take a quick look: key frames of the encoder and a few others, without maps.",
-        ),
-    ] = False,
-    then_full: Annotated[
-        float | None,
-        typer.Option(
-            help="After a --triage, scan those in full whose probability is at least this.",
-            show_default="none",
-        ),
-    ] = None,
-    profile: Annotated[
-        bool,
-        typer.Option("--profile", help="Print how long each stage took, of a single file."),
-    ] = False,
-) -> None:
-    """Scan videos and pictures: a verdict per face and file.
-
-    Every verdict comes with its limits, and with what could not be analysed.
-    """
-    from unmask.cli.scanning import FullScan, Outputs, profiled_scan, run_scan
-    from unmask.jobs import Job
-
-    settings = ScanSettings(
-        face_detector=face_detector,
-        selector=selector,
-        budget=budget,
-        sample_fps=sample_fps,
-        smoothing_frames=smoothing_frames,
-        detect_every_seconds=detect_every_seconds,
-        detect_closely_seconds=detect_closely_seconds,
-        detect_long_side_px=detect_long_side_px,
-        explain=() if no_explain else methods_named(explain),
-        limits=Limits(max_seconds=max_seconds),
-        seed=seed,
-    )
-    job = Job(detector, settings, threads, stress, timeout_seconds)
-    outputs, full = Outputs(report, json), None
-    if then_full is not None:
-        full = FullScan(job, then_full, triage=triage)
-    if triage:
-        job = replace(job, settings=settings.for_triage())
-    if profile and full is not None:
-        raise ValueError("--profile goes without --then-full")
-    if profile:
-        raise typer.Exit(profiled_scan(inputs, outputs, job))
-    raise typer.Exit(run_scan(inputs, outputs, job, workers=workers, full=full))
-
-
-@app.command()
-def keyframes(  # noqa: PLR0917 - the parameters are the options
-    video: Annotated[str, typer.Argument(help="A video.", show_default=False)],
-    sheet: Annotated[Path | None, typer.Option(help="Write a picture of the choice.")] = None,
-    selector: Selector = _DEFAULT.selector,
-    budget: Budget = _DEFAULT.budget,
-    sample_fps: SampleFps = _DEFAULT.sample_fps,
-    smoothing_frames: Smoothing = _DEFAULT.smoothing_frames,
-    face_detector: FaceDetector = _DEFAULT.face_detector,
-    seed: Seed = _DEFAULT.seed,
-) -> None:
-    """List the key frames of each face, and draw the choice.
-
-    The list is tab-separated.
-    """
-    from unmask.cli.choosing import run_keyframes
-
-    settings = ScanSettings(
-        face_detector=face_detector,
-        selector=selector,
-        budget=budget,
-        sample_fps=sample_fps,
-        smoothing_frames=smoothing_frames,
-        seed=seed,
-    )
-    raise typer.Exit(run_keyframes(video, sheet, settings))
-
-
-@app.command()
-def schema() -> None:
-    """Print the JSON schema of what `scan --json` writes."""
-    import json as json_module
-
-    from unmask.report.document import schema as document_schema
-
-    typer.echo(json_module.dumps(document_schema(), indent=2))
-
-
-@app.command()
-def doctor() -> None:
-    """Show versions, models, and how to get what is missing."""
-    from unmask.cli.doctor import run_doctor
-
-    raise typer.Exit(run_doctor())
-
-
-explaining.register(app)
-training.register(app)
-building.register(app)
-evaluating.register(app)
-stressing.register(app)
-studying.register(app)
-
-
-def complain(error: Exception) -> None:
-    """Print an error and its hint to standard error."""
-    from unmask.report.wording import one_line
-
-    hint = error.hint if isinstance(error, UnmaskError) else "see `unmask COMMAND --help`"
-    sys.stderr.write(f"error: {one_line(str(error))}\nhint: {one_line(hint)}\n")
+app.command(epilog=scan.EXIT_CODES)(scan.scan)
+app.command()(keyframes.keyframes)
+app.command()(schema.schema)
+app.command()(doctor.doctor)
+app.command()(results.results)
+app.command()(explain.explain)
+app.command("explain-check")(explain_check.explain_check)
+app.command(cls=ManyValues, epilog=train.TRAIN_CODES)(train.train)
+app.command(epilog=export.EXPORT_CODES)(export.export)
+app.add_typer(detectors.detectors_app, name="detectors")
+app.command(epilog=EXIT_COVERAGE)(predict.predict)
+app.command()(scores.scores)
+app.command(epilog=EXIT_COVERAGE)(evaluate.evaluate)
+app.command(epilog=EXIT_COVERAGE)(compare.compare)
+app.command()(calibrate.calibrate)
+app.command()(card.card)
+app.command(epilog=stress.STRESS_CODES)(stress.stress)
+app.add_typer(study.study_app, name="study")
+app.command()(serve.serve)
 
 
 def _refuse(error: Exception) -> int:
@@ -303,7 +134,7 @@ def _explain_use(error: typer.TyperException) -> None:
     if type(error).__name__ == "NoArgsIsHelpError":  # typer has no public name for it
         sys.stderr.write(f"{message}\n")
     else:
-        sys.stderr.write(f"error: {message}\nhint: see `unmask --help`\n")
+        sys.stderr.write(f"error: {message}\nhint: see `{command_at_hand()} --help`\n")
 
 
 @contextmanager
@@ -363,7 +194,7 @@ def _print_every_name() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def _ended_by(error: Exception) -> int:
+def _end_with(error: Exception) -> int:
     """Say what ended a command, and return its exit code."""
     if isinstance(error, BrokenPipeError):
         _write_nowhere(sys.stdout.fileno())
@@ -393,7 +224,7 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = _STOPPED
     except Exception as error:  # noqa: BLE001 - each kind has its exit code
-        code = _ended_by(error)
+        code = _end_with(error)
     if code == _STOPPED:
         sys.stderr.write("stopped\n")
     sys.exit(code or 0)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from unmask.errors import InputError, InputNotFound
-from unmask.suffixes import MEDIA_SUFFIXES, is_sidecar
+from unmask.system.suffixes import MEDIA_SUFFIXES, is_sidecar
 
 _MAX_LIST_BYTES = 64 * 2**20
 _NAMES_TOLD = 5
@@ -32,13 +32,22 @@ def expand(arguments: Iterable[str]) -> list[str]:
         InputNotFound: nothing was named, or what was named holds no file.
         InputError: a list is too long to be one.
     """
-    files = list(dict.fromkeys(path for argument in arguments for path in _expand_one(argument)))
+    files: dict[str, None] = {}
+    empty: list[str] = []
+    for argument in arguments:
+        result = dict.fromkeys(_expand_one(argument))
+        files |= result
+        if not result:
+            empty.append(argument)
     if not files:
+        where = f"in {', '.join(map(repr, empty[:_NAMES_TOLD]))}" if empty else "was named"
         raise InputNotFound(
-            "no video or picture was named",
+            f"no video or picture {where}",
             hint="name files, folders or a list.txt; a folder is searched for media files",
         )
-    return files
+    for argument in empty:
+        _note(f"no video or picture in {argument!r}")
+    return list(files)
 
 
 def refuse_overwriting(outputs: Sequence[Path], inputs: Iterable[Path]) -> None:
@@ -94,24 +103,24 @@ def require_suffix(path: Path, suffixes: Sequence[str], *, what: str) -> None:
 def _identity(path: Path) -> object:
     """Return what tells a file from all others; None for what cannot be overwritten."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return os.path.realpath(path)
     except ValueError:  # no path at all, such as one with a null character
         return str(path)
-    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
 def _expand_one(argument: str) -> Iterator[str]:
     path = Path(argument)
     mode = _mode(path)
     if argument == "-":
-        yield from _listed(sys.stdin.buffer, "standard input", Path())
+        yield from _read_list(sys.stdin.buffer, "standard input", Path())
     elif stat.S_ISDIR(mode):
         yield from _media_below(path)
     elif path.suffix.lower() == ".txt" and os.access(path, os.R_OK) and stat.S_ISREG(mode):
         with path.open("rb") as file:
-            yield from _listed(file, argument, path.parent)
+            yield from _read_list(file, argument, path.parent)
     elif not os.path.lexists(path) and (matches := sorted(glob(argument, recursive=True))):  # noqa: PTH207
         yield from (m for m in matches if stat.S_ISREG(_mode(Path(m))))
     else:
@@ -152,15 +161,15 @@ def _tell_left_out(folder: Path, paths: list[str]) -> None:
     """Say on standard error what of a folder will not be read."""
     from unmask.report.wording import visible  # loads more than a scan may before its workers
 
-    told = [visible(os.path.relpath(path, folder)) for path in paths[:_NAMES_TOLD]]
+    names = [visible(os.path.relpath(path, folder)) for path in paths[:_NAMES_TOLD]]
     more = ", ..." if len(paths) > _NAMES_TOLD else ""
     sys.stderr.write(
         f"note: left out of {visible(str(folder))!r}, by suffix or as links to folders, "
-        f"{len(paths)} in all: {', '.join(told)}{more} (name them to have them read)\n"
+        f"{len(paths)} in all: {', '.join(names)}{more} (name them to have them read)\n"
     )
 
 
-def _listed(file: IO[bytes], name: str, folder: Path) -> Iterator[str]:
+def _read_list(file: IO[bytes], name: str, folder: Path) -> Iterator[str]:
     """Yield the paths of a list, whatever bytes their names are made of.
 
     Only a line feed ends a line, and nothing but the carriage return of Windows is cut off: what
@@ -173,23 +182,38 @@ def _listed(file: IO[bytes], name: str, folder: Path) -> Iterator[str]:
             f"the list {name!r} is longer than {_MAX_LIST_BYTES} bytes",
             hint="make several lists of it; a video is named by another suffix than .txt",
         )
-    comments = 0
-    for line in _decoded(data, name).split("\n"):
-        entry = line.removesuffix("\r")
-        if entry.startswith("#"):
-            comments += 1
-        elif entry.strip():
-            yield str(folder / entry)
+    lines = [line.removesuffix("\r") for line in _decode(data, name).split("\n")]
+    comments = sum(line.startswith("#") for line in lines)
+    paths = [str(folder / line) for line in lines if line.strip() and not line.startswith("#")]
+    _refuse_prose(paths, name)
+    yield from paths
     if comments:
-        from unmask.report.wording import visible
-
-        sys.stderr.write(
-            f"note: left out of the list {visible(name)!r} as comments, lines that start with '#': "
-            f"{comments} (a file named so is listed as './#...')\n"
+        _note(
+            f"left out of the list {name!r} as comments, lines that start with '#': "
+            f"{comments} (a file named so is listed as './#...')"
         )
 
 
-def _decoded(data: bytes, name: str) -> str:
+def _refuse_prose(paths: Sequence[str], name: str) -> None:
+    """Refuse a text of which no line names anything: it is no list of files."""
+    if not paths or any(_mode(Path(path)) for path in paths):
+        return
+    if any(Path(path).suffix.lower() in MEDIA_SUFFIXES for path in paths):
+        return  # a list of what has gone, or lies below a locked folder: the scan says so of each
+    raise InputError(
+        f"{name!r} is no list of files: none of its {len(paths)} lines names one",
+        hint="a .txt file is read as a list with a path per line; name the video itself",
+    )
+
+
+def _note(text: str) -> None:
+    """Write a note to standard error, every character visible."""
+    from unmask.report.wording import visible  # loads more than a scan may before its workers
+
+    sys.stderr.write(f"note: {visible(text)}\n")
+
+
+def _decode(data: bytes, name: str) -> str:
     """Decode a list as its mark says: Windows writes UTF-16, and UTF-8 with a mark.
 
     Without one it is UTF-8, in which names that are none keep their bytes.

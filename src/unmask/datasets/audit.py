@@ -22,13 +22,13 @@ from unmask.datasets.leaks import (
     Finding,
     NotChecked,
     Side,
+    list_unchecked,
     row_key,
     shared_keys,
-    unchecked,
 )
 from unmask.datasets.manifest import Manifest, VideoRecord
 from unmask.datasets.phash import BITS, DEFAULT_THRESHOLD_BITS, nearest
-from unmask.datasets.sides import SPLITS, side_of
+from unmask.datasets.split_checks import SPLITS, find_side
 from unmask.errors import ManifestError
 from unmask.settings import FRAMES_PER_ROW, Limits
 
@@ -117,7 +117,7 @@ def audit(
     prints = []
     if frames_per_row and len(sides) > 1:
         prints = _all_fingerprints(sides, frames_per_row, root, limits or Limits(), progress)
-    findings = [_by_design(name, made) for name, made in manifests.items() if made.info.leaks]
+    findings = [_by_design(name, each) for name, each in manifests.items() if each.info.leaks]
     findings += _several_splits(manifests)
     for one, other in combinations(range(len(sides)), 2):
         first, second = sides[one], sides[other]
@@ -132,7 +132,7 @@ def audit(
         sides=tuple((each.name, len(each.records)) for each in sides),
         findings=tuple(findings),
         not_checked=(*_gaps(sides, prints), *_without_side(manifests)),
-        unreadable=tuple(row for found in prints for row in found.unreadable),
+        unreadable=tuple(row for each in prints for row in each.unreadable),
         frames=_account(prints, frames_per_row, threshold_bits) if prints else None,
         notes=tuple(
             f"{name}: {m.info.leak_reason}" for name, m in manifests.items() if m.info.leaks
@@ -143,13 +143,13 @@ def audit(
 def _sides(manifests: Mapping[str, Manifest]) -> list[Side]:
     """Return one side for each of several manifests, or for each split or fold of a single one."""
     if len(manifests) > 1:
-        sides = [Side(name, made.records, made.info.root) for name, made in manifests.items()]
+        sides = [Side(name, each.records, each.info.root) for name, each in manifests.items()]
     else:
-        sides = [each for made in manifests.values() for each in _sides_of_one(made)]
+        sides = [each for item in manifests.values() for each in _sides_of_one(item)]
     empty = [each.name for each in sides if not each.records]
     if empty:
         raise ManifestError(f"{empty[0]!r} has no rows", hint="compare manifests that have rows")
-    by_design = any(made.info.leaks for made in manifests.values())
+    by_design = any(each.info.leaks for each in manifests.values())
     if len(sides) < 2 and not by_design:
         raise ManifestError(
             f"there is nothing to compare: {len(sides)} splits or folds in {len(manifests)} "
@@ -162,7 +162,7 @@ def _sides(manifests: Mapping[str, Manifest]) -> list[Side]:
 def _sides_of_one(manifest: Manifest) -> list[Side]:
     rows: dict[str, list[VideoRecord]] = defaultdict(list)
     for record in manifest.records:
-        if (side := side_of(record)) is not None:
+        if (side := find_side(record)) is not None:
             rows[side].append(record)
     names = [*(name for name in SPLITS if name in rows), *sorted(rows.keys() - set(SPLITS))]
     return [Side(name, tuple(rows[name]), manifest.info.root) for name in names]
@@ -176,14 +176,17 @@ def _by_design(name: str, manifest: Manifest) -> Finding:
 def _several_splits(manifests: Mapping[str, Manifest]) -> Iterator[Finding]:
     """Yield, for each two manifests, the rows that are in one split here and another there."""
     named = [
-        (name, {row_key(row, made.info.root): row for row in made.records})
-        for name, made in manifests.items()
+        (name, {row_key(row, each.info.root): row for row in each.records})
+        for name, each in manifests.items()
     ]
     for (first, ours), (second, theirs) in combinations(named, 2):
         examples = [
-            Example(ours[key].id, theirs[key].id, f"{side_of(ours[key])} / {side_of(theirs[key])}")
+            Example(
+                ours[key].id, theirs[key].id, f"{find_side(ours[key])} / {find_side(theirs[key])}"
+            )
             for key in sorted(ours.keys() & theirs.keys())
-            if None not in (found := {side_of(ours[key]), side_of(theirs[key])}) and len(found) > 1
+            if None not in (sides := {find_side(ours[key]), find_side(theirs[key])})
+            and len(sides) > 1
         ]
         share = len(examples) / max(1, len(theirs))
         kept = tuple(examples[:MAX_EXAMPLES])
@@ -223,16 +226,16 @@ def _near_duplicates(
     """Find the frames of the second side that look like one of the first."""
     if not len(ours.hashes) or not len(theirs.hashes):
         return Finding(NEAR_DUPLICATE, first.name, second.name, None, None, None)
-    found = nearest(theirs.hashes, ours.hashes)
-    alike = np.flatnonzero(found.distances <= threshold_bits)
-    alike = alike[np.argsort(found.distances[alike], kind="stable")]
+    pairs = nearest(theirs.hashes, ours.hashes)
+    alike = np.flatnonzero(pairs.distances <= threshold_bits)
+    alike = alike[np.argsort(pairs.distances[alike], kind="stable")]
     best = {int(theirs.rows[frame]): int(frame) for frame in alike[::-1]}
-    nearest_first = sorted(best.values(), key=lambda frame: (found.distances[frame], frame))
+    nearest_first = sorted(best.values(), key=lambda frame: (pairs.distances[frame], frame))
     examples = tuple(
         Example(
-            first.records[ours.rows[found.indices[frame]]].id,
+            first.records[ours.rows[pairs.indices[frame]]].id,
             second.records[theirs.rows[frame]].id,
-            f"{found.distances[frame]} of {BITS} bits differ",
+            f"{pairs.distances[frame]} of {BITS} bits differ",
         )
         for frame in nearest_first[:MAX_EXAMPLES]
     )
@@ -245,14 +248,14 @@ def _gaps(sides: Sequence[Side], prints: Sequence[Fingerprints]) -> Iterator[Not
     for place, side in enumerate(sides):
         total = len(side.records)
         for kind in KEY_CHECKS:
-            yield from unchecked(kind, side)
+            yield from list_unchecked(kind, side)
         if not prints:
             yield NotChecked(NEAR_DUPLICATE, side.name, total, total, "frames were not asked for")
             continue
-        found = prints[place]
+        result = prints[place]
         for rows, reason in (
-            (len(found.unreadable), "their files could not be read"),
-            (found.flat_rows, "all frames looked at have too little contrast"),
+            (len(result.unreadable), "their files could not be read"),
+            (result.flat_rows, "all frames looked at have too little contrast"),
         ):
             if rows:
                 yield NotChecked(NEAR_DUPLICATE, side.name, rows, total, reason)
@@ -261,9 +264,9 @@ def _gaps(sides: Sequence[Side], prints: Sequence[Fingerprints]) -> Iterator[Not
 def _without_side(manifests: Mapping[str, Manifest]) -> Iterator[NotChecked]:
     """Yield rows that no side holds, and sides within a manifest that were not compared."""
     for name, manifest in manifests.items():
-        sides = {side_of(record) for record in manifest.records}
+        sides = {find_side(record) for record in manifest.records}
         if len(manifests) == 1:
-            rows = sum(side_of(record) is None for record in manifest.records)
+            rows = sum(find_side(record) is None for record in manifest.records)
             reason = "rows without a split or fold are on no side"
         else:
             rows = len(manifest) if len(sides - {None}) > 1 else 0
@@ -278,6 +281,6 @@ def _account(
     return FrameAccount(
         threshold_bits=threshold_bits,
         frames_per_row=frames_per_row,
-        frames_compared=sum(len(found.hashes) for found in prints),
-        frames_flat=sum(found.flat_frames for found in prints),
+        frames_compared=sum(len(each.hashes) for each in prints),
+        frames_flat=sum(each.flat_frames for each in prints),
     )

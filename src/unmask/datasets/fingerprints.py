@@ -19,7 +19,7 @@ from unmask.datasets.manifest import VideoRecord
 from unmask.datasets.phash import is_flat, phash, small_luma
 from unmask.errors import InputNotFound, NotMedia, UnmaskError
 from unmask.settings import Limits
-from unmask.suffixes import PICTURE_SUFFIXES
+from unmask.system.suffixes import PICTURE_SUFFIXES
 from unmask.values import VideoInfo
 from unmask.video import FrameStamp, probe, read_frames
 from unmask.video.source import open_container, picture_stream
@@ -83,15 +83,15 @@ def fingerprints(
     flat_frames = flat_rows = 0
     for row, record in enumerate(records):
         try:
-            small = _reduced(record, root, frames, limits)
+            small = _reduce(record, root, frames, limits)
         except UnmaskError as error:
             unreadable.append(Unreadable(record.id, error.message))
             small = []
-        found = [phash(luma) for luma in small if not is_flat(luma)]
-        flat_frames += len(small) - len(found)
-        flat_rows += bool(small) and not found
-        hashes += found
-        rows += [row] * len(found)
+        result = [phash(luma) for luma in small if not is_flat(luma)]
+        flat_frames += len(small) - len(result)
+        flat_rows += bool(small) and not result
+        hashes += result
+        rows += [row] * len(result)
         done()
     return Fingerprints(
         np.array(hashes, dtype=np.uint64),
@@ -124,17 +124,17 @@ def spread_stamps(info: VideoInfo, count: int, *, limits: Limits) -> list[FrameS
     return [FrameStamp(int(i), int(times[i]), float(times[i] - times[0]) * base) for i in chosen]
 
 
-def _reduced(
+def _reduce(
     record: VideoRecord, root: Path, frames: int, limits: Limits
 ) -> list[NDArray[np.float64]]:
     """Return a few frames of a row, reduced."""
     if record.kind == "crop":
         return [small_luma(read_crop(root, record.id, limits))]
-    read = _of_folder if record.kind == "frames" else _of_video
+    read = _reduce_folder if record.kind == "frames" else _reduce_video
     return read(root / record.id, frames, limits)
 
 
-def _of_video(path: Path, frames: int, limits: Limits) -> list[NDArray[np.float64]]:
+def _reduce_video(path: Path, frames: int, limits: Limits) -> list[NDArray[np.float64]]:
     info = probe(path, limits=limits)
     still = info.kind == "image"
     stamps = [_STILL] if still else spread_stamps(info, frames, limits=limits)
@@ -143,9 +143,9 @@ def _of_video(path: Path, frames: int, limits: Limits) -> list[NDArray[np.float6
     return [small_luma(frame.image) for frame in read_frames(info, stamps, limits=limits)]
 
 
-def _of_folder(path: Path, frames: int, limits: Limits) -> list[NDArray[np.float64]]:
+def _reduce_folder(path: Path, frames: int, limits: Limits) -> list[NDArray[np.float64]]:
     pictures = files_below(path, PICTURE_SUFFIXES) if path.is_dir() else []
     if not pictures:
         raise InputNotFound(f"no pictures in {str(path)!r}", hint="check the data set's folder")
     places = np.unique(((np.arange(frames) + 0.5) / frames * len(pictures)).astype(int))
-    return [luma for place in places for luma in _of_video(pictures[place], 1, limits)]
+    return [luma for place in places for luma in _reduce_video(pictures[place], 1, limits)]

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.datasets.layouts.crops import IN_PARQUET, picture
+from unmask.datasets.layouts.crop_files import IN_PARQUET, picture
 from unmask.datasets.layouts.layout import files_below
 from unmask.errors import DecodeError, InputNotFound, NotMedia
 from unmask.faces.detector import FaceDetector, create
 from unmask.faces.tracks import Tracker
-from unmask.passes import (
+from unmask.scanner.passes import (
     DETECTOR_THREADS,
     ChosenFrames,
     decode_chosen,
@@ -28,7 +28,7 @@ from unmask.passes import (
     wanted_at,
 )
 from unmask.settings import Limits, ScanSettings
-from unmask.suffixes import PICTURE_SUFFIXES
+from unmask.system.suffixes import PICTURE_SUFFIXES
 from unmask.values import FaceTrack, Frame
 from unmask.video import FrameStamp, LumaFrame, LumaPass, probe, read_frames
 from unmask.video.still import pixels_as_shown

@@ -154,8 +154,8 @@ def row_key(record: VideoRecord, root: str) -> str:
 
 def _known_to_differ(one: VideoRecord, other: VideoRecord) -> bool:
     return any(
-        None not in told and len(told) > 1
-        for told in ({one.sha256, other.sha256}, {one.target, other.target})
+        None not in each and len(each) > 1
+        for each in ({one.sha256, other.sha256}, {one.target, other.target})
     )
 
 
@@ -181,11 +181,11 @@ def shared_keys(kind: str, first: Side, second: Side) -> Finding:
 
 
 def _by_key(side: Side, check: KeyCheck) -> dict[str, list[VideoRecord]]:
-    found: dict[str, list[VideoRecord]] = defaultdict(list)
+    by_key: dict[str, list[VideoRecord]] = defaultdict(list)
     for record in side.records:
         for key in check.keys(record, side.root):
-            found[key].append(record)
-    return found
+            by_key[key].append(record)
+    return by_key
 
 
 def _pairs(
@@ -198,7 +198,7 @@ def _pairs(
             yield partner, other
 
 
-def unchecked(kind: str, side: Side) -> list[NotChecked]:
+def list_unchecked(kind: str, side: Side) -> list[NotChecked]:
     """Say which rows of a side tell too little for one kind of leak."""
     check = KEY_CHECKS[kind]
     lacking = [record for record in side.records if check.lacking(record)]

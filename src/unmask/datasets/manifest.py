@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from unmask.datasets.parquet import read_table
 from unmask.errors import InputNotFound, ManifestError
-from unmask.files import check_folder_of, write_whole
+from unmask.system.files import check_parent_folder, write_whole
 
 Label = Literal["real", "fake"]
 Split = Literal["train", "validation", "test"]
@@ -165,7 +165,7 @@ def write_manifest(manifest: Manifest, path: str | Path) -> None:
         {_METADATA_KEY: json.dumps(described, sort_keys=True)}
     )
     target = Path(path)
-    check_folder_of(target)
+    check_parent_folder(target)
     write_whole(target, lambda partial: pq.write_table(table, partial, compression="zstd"))
 
 
@@ -181,7 +181,7 @@ def read_manifest(path: str | Path) -> Manifest:
             f"no manifest {str(path)!r}", hint="make one with `unmask data index LAYOUT FOLDER`"
         )
     table = read_table(path, hint="make one with `unmask data index`")
-    described = _described(table, path)
+    described = _read_description(table, path)
     try:
         info = ManifestInfo(**{**described, "warnings": tuple(described.get("warnings", ()))})
         records = tuple(
@@ -193,7 +193,7 @@ def read_manifest(path: str | Path) -> Manifest:
     return Manifest(info, records)
 
 
-def _described(table: pa.Table, path: str | Path) -> dict[str, Any]:
+def _read_description(table: pa.Table, path: str | Path) -> dict[str, Any]:
     """Return the metadata without its version, checked."""
     raw = (table.schema.metadata or {}).get(_METADATA_KEY)
     if raw is None or not set(COLUMNS.names) <= set(table.column_names):
@@ -202,10 +202,10 @@ def _described(table: pa.Table, path: str | Path) -> dict[str, Any]:
         described: dict[str, Any] = dict(json.loads(raw))
     except (ValueError, TypeError, RecursionError) as error:
         raise ManifestError(f"{str(path)!r} is a damaged manifest: {error}", hint=_HINT) from error
-    found = described.pop("version", None)
-    if found != MANIFEST_VERSION:
+    version = described.pop("version", None)
+    if version != MANIFEST_VERSION:
         raise ManifestError(
-            f"{str(path)!r} is a manifest of version {found}, this program reads "
+            f"{str(path)!r} is a manifest of version {version}, this program reads "
             f"{MANIFEST_VERSION}",
             hint=_HINT,
         )

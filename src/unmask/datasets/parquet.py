@@ -23,7 +23,7 @@ _REASON_CHARACTERS = 200
 
 
 @contextmanager
-def reading(path: str | Path, *, hint: str) -> Iterator[None]:
+def read_errors(path: str | Path, *, hint: str) -> Iterator[None]:
     """Turn whatever is raised while a file is read into one error.
 
     Raises:
@@ -46,7 +46,7 @@ def read_table(path: str | Path, *, hint: str, columns: Sequence[str] | None = N
     Raises:
         ManifestError: it is damaged, or claims more rows than its bytes can hold.
     """
-    with reading(path, hint=hint), pq.ParquetFile(path) as file:
+    with read_errors(path, hint=hint), pq.ParquetFile(path) as file:
         rows, size = file.metadata.num_rows, Path(path).stat().st_size
         # each row of ours has a name of its own: that takes more than a byte
         if rows > max(size, _SMALL_ROWS):
@@ -64,9 +64,9 @@ def batches(
     Raises:
         ManifestError: it is damaged.
     """
-    with reading(path, hint=hint), pq.ParquetFile(path) as file:
-        wanted = [name for name in columns if name in file.schema_arrow.names]
-        yield from file.iter_batches(batch_size=rows, columns=wanted)
+    with read_errors(path, hint=hint), pq.ParquetFile(path) as file:
+        present = [name for name in columns if name in file.schema_arrow.names]
+        yield from file.iter_batches(batch_size=rows, columns=present)
 
 
 def column_names(path: str | Path, *, hint: str) -> list[str]:
@@ -75,5 +75,5 @@ def column_names(path: str | Path, *, hint: str) -> list[str]:
     Raises:
         ManifestError: it cannot be read.
     """
-    with reading(path, hint=hint):
+    with read_errors(path, hint=hint):
         return list(pq.read_schema(path).names)

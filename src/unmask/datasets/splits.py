@@ -1,7 +1,7 @@
 """Split protocols: which rows train, validate and test, and what a user must know of the choice.
 
 Comes after indexing and before crops. Every protocol but the paper's keeps linked rows together
-(see `grouping`): a fake goes with the video that was changed and the one whose face was put in.
+(see `groups`): a fake goes with the video that was changed and the one whose face was put in.
 What a protocol cannot keep apart, such as persons under a split by video, is counted and said in
 the manifest's warnings. The same rows in any order give the same splits.
 """
@@ -17,26 +17,26 @@ from importlib.metadata import version
 import numpy as np
 
 from unmask.datasets import layouts
-from unmask.datasets.carving import with_validation
-from unmask.datasets.grouping import (
+from unmask.datasets.groups import (
     GROUP_BY,
     GroupBy,
     Grouping,
-    connected,
-    drawn,
+    connect,
+    draw_index,
     group_rows,
-    keys_of,
+    link_keys,
     place_rows,
 )
 from unmask.datasets.manifest import Manifest, Split, VideoRecord
-from unmask.datasets.sides import (
+from unmask.datasets.split_checks import (
     SPLITS,
+    find_one_sided,
     footageless_fakes,
     nameless_rows,
-    one_sided,
     shared_between_sides,
-    swallowed,
+    warn_of_large_groups,
 )
+from unmask.datasets.validation_split import with_validation
 from unmask.errors import ManifestError
 from unmask.settings import FOLDS
 
@@ -138,22 +138,26 @@ def split(
         raise ValueError(f"lists of parts go with the protocol 'part' only, got {protocol!r}")
     if not manifest.records:
         raise ManifestError("the manifest has no rows", hint="index the data set again")
-    made = PROTOCOLS[protocol](manifest.with_records(manifest.records), settings)
+    splitting = PROTOCOLS[protocol](manifest.with_records(manifest.records), settings)
     found_at_index = tuple(manifest.info.settings.get(_INDEX_WARNINGS, manifest.info.warnings))
     return manifest.with_records(
-        made.records,
+        splitting.records,
         protocol=protocol,
-        leaks=made.leak_reason is not None,
-        leak_reason=made.leak_reason,
+        leaks=splitting.leak_reason is not None,
+        leak_reason=splitting.leak_reason,
         seed=seed,
-        warnings=tuple(dict.fromkeys((*found_at_index, *made.warnings, *one_sided(made.records)))),
+        warnings=tuple(
+            dict.fromkeys(
+                (*found_at_index, *splitting.warnings, *find_one_sided(splitting.records))
+            )
+        ),
         settings=manifest.info.settings
-        | _written(settings, made.grouping)
+        | _describe_settings(settings, splitting.grouping)
         | {_INDEX_WARNINGS: list(found_at_index)},
     )
 
 
-def _written(settings: SplitSettings, grouping: Grouping | None) -> dict[str, object]:
+def _describe_settings(settings: SplitSettings, grouping: Grouping | None) -> dict[str, object]:
     """Return the settings as they stand in a manifest, and what groups there were."""
     return {
         "ratios": list(settings.ratios),
@@ -174,7 +178,7 @@ def frame_split(
 
     Source: the paper splits frames at random, so that frames of one video are on every side.
     """
-    return SPLITS[drawn(f"{seed}\0{video_id}\0{frame_index}", ratios)]
+    return SPLITS[draw_index(f"{seed}\0{video_id}\0{frame_index}", ratios)]
 
 
 def _official(manifest: Manifest, settings: SplitSettings) -> Splitting:
@@ -211,13 +215,13 @@ def _where_lists_are(dataset: str) -> str:
 
 
 def _video(manifest: Manifest, settings: SplitSettings) -> Splitting:
-    return _grouped(manifest.records, group_rows(manifest.records), settings)
+    return _split_groups(manifest.records, group_rows(manifest.records), settings)
 
 
 def _identity(manifest: Manifest, settings: SplitSettings) -> Splitting:
     records = manifest.records
-    made = _grouped(records, group_rows(records, "identity"), settings)
-    return replace(made, warnings=(*made.warnings, *nameless_rows(records)))
+    splitting = _split_groups(records, group_rows(records, "identity"), settings)
+    return replace(splitting, warnings=(*splitting.warnings, *nameless_rows(records)))
 
 
 def _part(manifest: Manifest, settings: SplitSettings) -> Splitting:
@@ -230,20 +234,20 @@ def _part(manifest: Manifest, settings: SplitSettings) -> Splitting:
     if settings.validation_parts or settings.test_parts:
         return _listed_parts(records, settings)
     keys = [
-        (*keys_of(record, "video"), *([("part", record.part)] if record.part else ()))
+        (*link_keys(record, "video"), *([("part", record.part)] if record.part else ()))
         for record in records
     ]
-    return _grouped(records, connected(keys), settings)
+    return _split_groups(records, connect(keys), settings)
 
 
 def _listed_parts(records: Sequence[VideoRecord], settings: SplitSettings) -> Splitting:
     split_of = _split_of_parts({record.part for record in records if record.part}, settings)
     nowhere = sum(record.part is None for record in records)
-    made = tuple(
+    result = tuple(
         replace(r, split=split_of[r.part] if r.part else None, fold=None) for r in records
     )  # fmt: skip
     warnings = [f"{nowhere} rows lie in no part and get no split"] if nowhere else []
-    return Splitting(made, (*warnings, *shared_between_sides(made)))
+    return Splitting(result, (*warnings, *shared_between_sides(result)))
 
 
 def _split_of_parts(parts: set[str], settings: SplitSettings) -> dict[str, Split]:
@@ -274,31 +278,31 @@ def _k_fold(manifest: Manifest, settings: SplitSettings) -> Splitting:
             hint=f"take fewer folds, or another grouping than {settings.group_by!r}",
         )
     fold_of = place_rows(records, grouping, [1.0] * folds, settings.seed)
-    made = tuple(
+    result = tuple(
         replace(record, split=None, fold=int(fold))
         for record, fold in zip(records, fold_of, strict=True)
     )
     nameless = nameless_rows(records) if settings.group_by == "identity" else []
-    huge = swallowed(grouping, max(SWALLOWED_SHARE, 1 / folds))
-    warnings = (*huge, *nameless, *footageless_fakes(made), *shared_between_sides(made))
-    return Splitting(made, warnings, grouping=grouping)
+    huge = warn_of_large_groups(grouping, max(SWALLOWED_SHARE, 1 / folds))
+    warnings = (*huge, *nameless, *footageless_fakes(result), *shared_between_sides(result))
+    return Splitting(result, warnings, grouping=grouping)
 
 
 def _frames(manifest: Manifest, settings: SplitSettings) -> Splitting:
-    made = tuple(replace(record, split=None, fold=None) for record in manifest.records)
+    records = tuple(replace(record, split=None, fold=None) for record in manifest.records)
     reason = (
         "frames are split at random, as the paper did: frames of one video, and so of one person, "
         "train, validate and test; a result says nothing of unseen videos"
     )
-    return Splitting(made, (f"{reason}; frames drawn with seed {settings.seed}",), reason)
+    return Splitting(records, (f"{reason}; frames drawn with seed {settings.seed}",), reason)
 
 
-def _grouped(
+def _split_groups(
     records: Sequence[VideoRecord], grouping: Grouping, settings: SplitSettings
 ) -> Splitting:
     """Hand groups out to splits by the ratios."""
     placed = place_rows(records, grouping, settings.ratios, settings.seed)
-    made = tuple(
+    result = tuple(
         replace(record, split=SPLITS[part], fold=None)
         for record, part in zip(records, placed, strict=True)
     )
@@ -307,9 +311,9 @@ def _grouped(
         for part, (name, ratio) in enumerate(zip(SPLITS, settings.ratios, strict=True))
         if ratio > 0 and not (placed == part).any()
     ]
-    huge = swallowed(grouping, SWALLOWED_SHARE)
-    warnings = (*huge, *empty, *footageless_fakes(made), *shared_between_sides(made))
-    return Splitting(made, warnings, grouping=grouping)
+    huge = warn_of_large_groups(grouping, SWALLOWED_SHARE)
+    warnings = (*huge, *empty, *footageless_fakes(result), *shared_between_sides(result))
+    return Splitting(result, warnings, grouping=grouping)
 
 
 PROTOCOLS: dict[str, Callable[[Manifest, SplitSettings], Splitting]] = {

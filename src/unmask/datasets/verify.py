@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from unmask.datasets.files import FileState, FileTask, Trouble, inspect
-from unmask.datasets.layouts.crops import IN_PARQUET
+from unmask.datasets.layouts.crop_files import IN_PARQUET
 from unmask.datasets.layouts.layout import Expected, Layout, files_below
 from unmask.datasets.manifest import Manifest, VideoRecord
+from unmask.datasets.row_files import FileState, FileTask, Trouble, inspect
 from unmask.settings import Limits
-from unmask.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
-from unmask.workers import Crashed, run_all
+from unmask.system.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
+from unmask.system.workers import Crashed, run_all
 
 
 @dataclass(frozen=True)
@@ -152,14 +152,14 @@ def _states(
     tasks: list[FileTask], workers: int, progress: Callable[[int, int], None] | None
 ) -> list[FileState]:
     states: dict[int, FileState] = {}
-    for place, state in _inspected(tasks, workers):
+    for place, state in _inspect_all(tasks, workers):
         states[place] = state
         if progress:
             progress(len(states), len(tasks))
     return [states[place] for place in range(len(tasks))]
 
 
-def _inspected(tasks: list[FileTask], workers: int) -> Iterator[tuple[int, FileState]]:
+def _inspect_all(tasks: list[FileTask], workers: int) -> Iterator[tuple[int, FileState]]:
     """Yield what was found, with the task's place.
 
     Files are opened in processes, as a damaged one can end its decoder; hashed only, in threads.
@@ -168,11 +168,11 @@ def _inspected(tasks: list[FileTask], workers: int) -> Iterator[tuple[int, FileS
         with ThreadPoolExecutor(workers) as pool:
             yield from enumerate(pool.map(partial(inspect, Limits()), tasks))
         return
-    for place, found in run_all(tasks, Limits, inspect, workers=workers):
-        if isinstance(found, Crashed):
-            reason = f"the process that opened it died: {found}"
-            found = FileState(troubles=(("unreadable", reason),))  # noqa: PLW2901
-        yield place, found
+    for place, state in run_all(tasks, Limits, inspect, workers=workers):
+        if isinstance(state, Crashed):
+            reason = f"the process that opened it died: {state}"
+            state = FileState(troubles=(("unreadable", reason),))  # noqa: PLW2901
+        yield place, state
 
 
 def _problems(records: Iterable[VideoRecord], states: Iterable[FileState]) -> list[Problem]:
@@ -191,8 +191,8 @@ def _counts(manifest: Manifest, expected: Iterable[Expected]) -> list[Count]:
 
 
 def _count(expected: Expected, records: Iterable[VideoRecord]) -> list[Count]:
-    found = Counter(record.compression for record in records if expected.matches(record))
-    ordered = sorted(found.items(), key=lambda item: item[0] or "")
+    numbers = Counter(record.compression for record in records if expected.matches(record))
+    ordered = sorted(numbers.items(), key=lambda item: item[0] or "")
     return [Count(expected, name, count) for name, count in ordered or [(None, 0)]]
 
 

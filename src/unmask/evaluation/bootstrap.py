@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.evaluation.batch import Batch, Sorted, Values
 from unmask.evaluation.metrics import Metric, auc
+from unmask.evaluation.weightings import Batch, Sorted, Values
 from unmask.settings import REPLICATES
 
 LEVEL = 0.95
@@ -77,7 +77,7 @@ def replicate(
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def interval_of(values: Values) -> Interval | None:
+def percentile_interval(values: Values) -> Interval | None:
     """Return the percentile interval of replicates, or None where most have no number."""
     known = values[np.isfinite(values)]
     if len(known) < max(2, len(values) / 2):
@@ -110,7 +110,7 @@ def area_under_roc(
         replicates=replicates,
         seed=seed,
     )
-    return float(auc(ordered.plain().roc)[0]), interval_of(drawn["AUC"])
+    return float(auc(ordered.plain().roc)[0]), percentile_interval(drawn["AUC"])
 
 
 def intervals(
@@ -137,11 +137,14 @@ def intervals(
     if len(np.unique(cluster)) < CLUSTERS_NEEDED:
         return dict.fromkeys([figure.name for figure in figures])
     lasting = len(cluster) * replicates > _STEPS
-    made = [figure for figure in figures if not (figure.steps and lasting)]
+    remaining = [figure for figure in figures if not (figure.steps and lasting)]
 
     def compute(weights: Values) -> dict[str, Values]:
         batch = Batch(units, weights)
-        return {figure.name: figure.compute(batch) for figure in made}
+        return {figure.name: figure.compute(batch) for figure in remaining}
 
-    found = replicate(cluster[units.order], compute, replicates=replicates, seed=seed)
-    return {f.name: interval_of(found[f.name]) if f in made else None for f in figures}
+    replicates_of = replicate(cluster[units.order], compute, replicates=replicates, seed=seed)
+    return {
+        f.name: percentile_interval(replicates_of[f.name]) if f in remaining else None
+        for f in figures
+    }

@@ -17,9 +17,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle import Calibration
-from unmask.evaluation.batch import Values
+from unmask.bundle.manifest import Calibration
 from unmask.evaluation.bootstrap import draws
+from unmask.evaluation.weightings import Values
 
 Method = Literal["temperature", "platt", "isotonic"]
 Labels = NDArray[np.bool_]
@@ -46,7 +46,7 @@ class Fit:
     """The curve; empty where it is the logit itself."""
 
     def calibration(
-        self, method: Method, covariance: NDArray[np.float64] | None = None, **told: str | None
+        self, method: Method, covariance: NDArray[np.float64] | None = None, **data: str | None
     ) -> Calibration:
         """Return it as a bundle holds it."""
         known = np.zeros((2, 2)) if covariance is None else covariance
@@ -58,12 +58,12 @@ class Fit:
                 "knots": self.knots,
                 "covariance": known.tolist(),
                 "data": "",
-                **told,
+                **data,
             }
         )
 
 
-def balanced(is_fake: Labels, weights: Values) -> Values:
+def balance_weights(is_fake: Labels, weights: Values) -> Values:
     """Return weights under which both labels count the same in all, one a unit on average."""
     of_fakes = weights[is_fake].sum()
     of_reals = weights[~is_fake].sum()
@@ -77,7 +77,7 @@ def _logistic(x: Values, is_fake: Labels, weights: Values, *, offset: bool) -> t
 
     fakes, reals = weights[is_fake].sum(), weights[~is_fake].sum()
     other = np.where(is_fake, 1 / (fakes + 2), 1 / (reals + 2))
-    even = balanced(is_fake, weights)
+    even = balance_weights(is_fake, weights)
     model = LogisticRegression(C=np.inf, fit_intercept=offset, tol=1e-6, max_iter=500)
     model.fit(
         np.concatenate([x, x])[:, None],
@@ -105,7 +105,7 @@ def fit_isotonic(x: Values, is_fake: Labels, weights: Values) -> Fit:
     """
     from sklearn.isotonic import IsotonicRegression
 
-    even = balanced(is_fake, weights)
+    even = balance_weights(is_fake, weights)
     one_fake = even[is_fake].sum() / weights[is_fake].sum()
     one_real = even[~is_fake].sum() / weights[~is_fake].sum()
     model = IsotonicRegression()
@@ -144,7 +144,7 @@ class Chosen:
     """`(N,)` log odds of each unit by the chosen method fitted without the unit's cluster."""
 
 
-def folds_of(cluster: NDArray[np.int64], *, seed: int) -> NDArray[np.int64]:
+def assign_folds(cluster: NDArray[np.int64], *, seed: int) -> NDArray[np.int64]:
     """Return the fold of each unit; units of one cluster share theirs."""
     numbers, position = np.unique(cluster, return_inverse=True)
     order = np.random.default_rng(seed).permutation(len(numbers))
@@ -163,7 +163,7 @@ def choose(x: Values, is_fake: Labels, cluster: NDArray[np.int64], *, seed: int 
     Raises:
         ValueError: a label is missing from a fold's complement.
     """
-    fold = folds_of(cluster, seed=seed)
+    fold = assign_folds(cluster, seed=seed)
     ones = np.ones(len(x))
     held_out: dict[Method, Values] = {}
     for method, fit in CALIBRATORS.items():
@@ -172,8 +172,8 @@ def choose(x: Values, is_fake: Labels, cluster: NDArray[np.int64], *, seed: int 
             inside = fold == number
             if len(set(is_fake[~inside])) < 2:
                 raise ValueError("too few clusters to choose a calibration by cross-validation")
-            made = fit(x[~inside], is_fake[~inside], ones[~inside]).calibration(method)
-            odds[inside] = made.log_odds(x[inside])
+            calibration = fit(x[~inside], is_fake[~inside], ones[~inside]).calibration(method)
+            odds[inside] = calibration.log_odds(x[inside])
         held_out[method] = odds
     parts = {m: _losses_of_clusters(odds, is_fake, cluster) for m, odds in held_out.items()}
     losses = {method: float(part.sum()) for method, part in parts.items()}
@@ -201,7 +201,7 @@ def _distance(part: Values, best: Values) -> float:
     return float(more.sum()) / error if error else 0.0
 
 
-def covariance_of(
+def estimate_covariance(
     method: Method,
     fit: Fit,
     x: Values,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from unmask.bundle import BundleManifest, Metric, write_manifest
-from unmask.card import card
+from unmask.bundle.card import card
+from unmask.bundle.manifest import BundleManifest, Metric, write_manifest
 from unmask.evaluation.results import Evaluation
-from unmask.files import write_whole
+from unmask.system.files import write_whole
 
 CARD = "README.md"
 HEADLINES = ("AUC", "EER", "TPR at 1\u00a0% FPR", "balanced accuracy", "Cllr", "minimum Cllr")
@@ -34,10 +34,10 @@ def save(folder: Path, manifest: BundleManifest) -> BundleManifest:
     return saved
 
 
-def measured(evaluation: Evaluation) -> tuple[Metric, ...]:
+def headline_metrics(evaluation: Evaluation) -> tuple[Metric, ...]:
     """Return the headline figures of an evaluation as a bundle holds them."""
     info, settings = evaluation.info, evaluation.settings
-    made = []
+    metrics = []
     for group in evaluation.groups:
         if group.by != "all":
             continue
@@ -46,7 +46,7 @@ def measured(evaluation: Evaluation) -> tuple[Metric, ...]:
             f"{group.fakes} fake {settings.level}s, 95 % bootstrap over {group.clusters} clusters "
             f"({settings.cluster_by}); {evaluation.coverage.share:.1%} of videos analysed"
         )
-        made += [
+        metrics += [
             Metric(
                 name=f"{figure.name} per {settings.level}",
                 value=round(figure.value, 6),
@@ -56,7 +56,7 @@ def measured(evaluation: Evaluation) -> tuple[Metric, ...]:
             for figure in map(group.figure, HEADLINES)
             if figure.value is not None and figure.interval is not None
         ]
-    return tuple(made)
+    return tuple(metrics)
 
 
 def _protocol(evaluation: Evaluation) -> str:

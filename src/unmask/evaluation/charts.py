@@ -119,29 +119,33 @@ UNIT = Axes((0.0, 1.0), (0.0, 1.0))
 _QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def charts_of(evaluation: Evaluation) -> tuple[Chart, ...]:
+def draw_charts(evaluation: Evaluation) -> tuple[Chart, ...]:
     """Return all charts of an evaluation; none where one of the labels is missing."""
     curves = evaluation.curves
     if curves is None:
         return ()
-    made = [_roc(curves, evaluation), _det(curves), _reliability(curves)]
-    return (*made, _cost(curves), _risk(curves), *_histograms(curves, evaluation.threshold_logit))
+    charts = [_roc(curves, evaluation), _det(curves), _reliability(curves)]
+    return (*charts, _cost(curves), _risk(curves), *_histograms(curves, evaluation.threshold_logit))
 
 
 def _roc(curves: Curves, evaluation: Evaluation) -> Chart:
-    found = evaluation.confusion
-    fpr = found.real_called_fake / max(1, found.real_called_fake + found.real_called_real)
-    tpr = found.fake_called_fake / max(1, found.fake_called_fake + found.fake_called_real)
-    said = f"at the threshold: {tpr:.1%} of fakes found, {fpr:.1%} of reals called fake"
+    confusion = evaluation.confusion
+    fpr = confusion.real_called_fake / max(
+        1, confusion.real_called_fake + confusion.real_called_real
+    )
+    tpr = confusion.fake_called_fake / max(
+        1, confusion.fake_called_fake + confusion.fake_called_real
+    )
+    text = f"at the threshold: {tpr:.1%} of fakes found, {fpr:.1%} of reals called fake"
     return Chart(
         "ROC",
-        f"Dot: {said}. Dashed: guessing.",
+        f"Dot: {text}. Dashed: guessing.",
         "reals called fake",
         "fakes found",
         UNIT.x_ticks(_QUARTERS),
         UNIT.y_ticks(_QUARTERS),
         (UNIT.line("chance", ((0, 0), (1, 1))), UNIT.line("main", curves.roc)),
-        (Mark(UNIT.across(fpr), UNIT.up(tpr), said),),
+        (Mark(UNIT.across(fpr), UNIT.up(tpr), text),),
     )
 
 
@@ -222,7 +226,7 @@ def _risk(curves: Curves) -> Chart:
 
 def _histograms(curves: Curves, threshold: float) -> list[Chart]:
     edges = curves.histogram_edges
-    made = []
+    charts = []
     for histogram in curves.histograms:
         top = max(1, *histogram.counts)
         axes = Axes((edges[0], edges[-1]), (0.0, float(top)))
@@ -241,7 +245,7 @@ def _histograms(curves: Curves, threshold: float) -> list[Chart]:
         )
         inside = edges[0] <= threshold <= edges[-1]
         at = ((threshold, 0.0), (threshold, float(top)))
-        made.append(
+        charts.append(
             Chart(
                 f"Scores: {histogram.name}",
                 f"n = {sum(histogram.counts)}. Dashed: the threshold {threshold:.2f}.",
@@ -254,4 +258,4 @@ def _histograms(curves: Curves, threshold: float) -> list[Chart]:
                 bars,
             )
         )
-    return made
+    return charts

@@ -14,9 +14,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle import Abstention
-from unmask.evaluation.batch import Values
-from unmask.likelihood import answer
+from unmask.bundle.manifest import Abstention
+from unmask.evaluation.weightings import Values
+from unmask.scanner.likelihood import answer
 
 GUARANTEE = (
     "For a new {level} drawn like the calibration data, its true label is ruled out with "
@@ -61,7 +61,7 @@ def fit_abstention(
     scores, fake = logit[taken], is_fake[taken]
     below = _kth_smallest(scores[fake], error_rate)
     above = _kth_smallest(-scores[~fake], error_rate)
-    found = Abstention(
+    abstention = Abstention(
         error_rate=error_rate,
         fake_excluded_below=below,
         real_excluded_above=None if above is None else -above,
@@ -69,8 +69,8 @@ def fit_abstention(
         guarantee=GUARANTEE.format(level=level, rate=error_rate),
         data=f"{fake.sum()} fakes and {(~fake).sum()} reals, one a source each, of {data}",
     )
-    unsure = np.mean([answer(float(score), found) == "cannot judge" for score in logit])
-    return found.model_copy(update={"abstained": float(unsure)})
+    unsure = np.mean([answer(float(score), abstention) == "cannot judge" for score in logit])
+    return abstention.model_copy(update={"abstained": float(unsure)})
 
 
 def _kth_smallest(scores: Values, error_rate: float) -> float | None:

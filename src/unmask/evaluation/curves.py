@@ -11,7 +11,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from unmask.evaluation.batch import BINS, Sorted, Values
+from unmask.evaluation.weightings import BINS, Sorted, Values
 
 Points = tuple[tuple[float, float], ...]
 
@@ -65,7 +65,7 @@ class Curves:
     """Share of units that are answered, error rate among them; the surest first."""
 
 
-def curves_of(units: Sorted, kinds: Sequence[str]) -> Curves:
+def compute_curves(units: Sorted, kinds: Sequence[str]) -> Curves:
     """Compute all curves.
 
     Args:
@@ -83,7 +83,7 @@ def curves_of(units: Sorted, kinds: Sequence[str]) -> Curves:
     least = np.min((1 - tpr)[:, None] * weight + fpr[:, None] * (1 - weight), axis=0)
     edges, histograms = _histograms(units, kinds)
     return Curves(
-        roc=thinned(fpr, tpr),
+        roc=thin_curve(fpr, tpr),
         det=_det(fpr, 1 - tpr),
         reliability=reliability(units),
         histograms=histograms,
@@ -98,7 +98,7 @@ def _points(x: Values, y: Values) -> Points:
     return tuple((float(a), float(b)) for a, b in zip(x, y, strict=True))
 
 
-def thinned(x: Values, y: Values) -> Points:
+def thin_curve(x: Values, y: Values) -> Points:
     """Return a curve with at most `MAX_POINTS` points, its ends among them."""
     keep = np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).round().astype(np.int64))
     return _points(x[keep], y[keep])
@@ -109,7 +109,7 @@ def _det(false_alarms: Values, misses: Values) -> Points:
     deviate = np.vectorize(NormalDist().inv_cdf, otypes=[np.float64])
     if not inside.any():
         return ()
-    return thinned(deviate(false_alarms[inside]), deviate(misses[inside]))
+    return thin_curve(deviate(false_alarms[inside]), deviate(misses[inside]))
 
 
 def reliability(units: Sorted) -> tuple[ReliabilityBin, ...]:
@@ -133,15 +133,15 @@ def _histograms(
     names = np.array(kinds, dtype=object)
     edges = np.histogram_bin_edges(units.logit, bins=HISTOGRAM_BINS)
     ordered = sorted(set(kinds), key=lambda name: (name != "real", name))
-    made = tuple(
+    histograms = tuple(
         Histogram(name, tuple(np.histogram(units.logit[names == name], bins=edges)[0].tolist()))
         for name in ordered
     )
-    return tuple(edges.tolist()), made
+    return tuple(edges.tolist()), histograms
 
 
 def _risk_coverage(units: Sorted) -> Points:
     wrong = units.called != units.is_fake
     order = np.argsort(-np.abs(units.log_odds), kind="stable")
     count = np.arange(1, len(order) + 1)
-    return thinned(count / len(order), np.cumsum(wrong[order]) / count)
+    return thin_curve(count / len(order), np.cumsum(wrong[order]) / count)

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.errors import ManifestError
-from unmask.evaluation.batch import Batch, Sorted, Values
-from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, Interval, interval_of, replicate
-from unmask.evaluation.evaluating import evaluate, figure_of, sorted_units
+from unmask.evaluation.aggregation import Units, make_units
+from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, Interval, percentile_interval, replicate
+from unmask.evaluation.composer import evaluate, make_figure, sorted_units
 from unmask.evaluation.metrics import Metric, metrics
 from unmask.evaluation.predictions import Predictions
 from unmask.evaluation.results import Counting, Evaluation, EvaluationSettings, Group
-from unmask.evaluation.units import Units, units_of
+from unmask.evaluation.weightings import Batch, Sorted, Values
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ def evaluate_folds(
         ValueError: the settings name something that there is not.
     """
     settings = settings or EvaluationSettings()
-    fold_of = _fold_of(folds)
+    fold_of = _map_folds(folds)
     each = tuple(evaluate(fold, settings) for fold in folds)
-    units = units_of(
-        _joined(folds),
+    units = make_units(
+        _join(folds),
         level=settings.level,
         aggregation=settings.aggregation,
         cluster_by=settings.cluster_by,
@@ -72,21 +72,21 @@ def evaluate_folds(
     return Folds(each, tuple(means))
 
 
-def _fold_of(folds: Sequence[Predictions]) -> dict[str, int]:
+def _map_folds(folds: Sequence[Predictions]) -> dict[str, int]:
     """Return the number of each video's fold."""
-    found: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     for number, fold in enumerate(folds):
         for video in np.unique(fold.video_id.astype(str)).tolist():
-            if found.setdefault(video, number) != number:
+            if numbers.setdefault(video, number) != number:
                 raise ManifestError(
                     f"{video!r} is in two of the files, and folds have no video in common",
                     hint="predict each fold by itself, with --fold; `unmask compare` is for two "
                     "detectors on the same videos",
                 )
-    return found
+    return numbers
 
 
-def _joined(folds: Sequence[Predictions]) -> Predictions:
+def _join(folds: Sequence[Predictions]) -> Predictions:
     """Return the rows of all folds, to number their clusters together."""
     names = [f.name for f in fields(Predictions) if f.name not in {"info", "words"}]
     columns = {name: np.concatenate([getattr(fold, name) for fold in folds]) for name in names}
@@ -108,15 +108,15 @@ def _mean(
         for part in parts
         if (refusal := metric.refusal(reals=part.reals, fakes=part.fakes)) is not None
     }
-    given = [metric for metric in known if metric.name not in refusals]
+    computable = [metric for metric in known if metric.name not in refusals]
     ordered = [
         sorted_units(part, fold.info, fold.threshold_logit)
         for part, fold in zip(parts, each, strict=True)
     ]
     cluster = np.concatenate([part.cluster for part in parts])
-    values = _means(ordered, np.ones((1, len(cluster))), given)
-    ends = _intervals(ordered, cluster, [m for m in given if not m.steps], settings)
-    found = {name: (float(value[0]), ends.get(name)) for name, value in values.items()}
+    values = _means(ordered, np.ones((1, len(cluster))), computable)
+    ends = _intervals(ordered, cluster, [m for m in computable if not m.steps], settings)
+    figures_by_name = {name: (float(value[0]), ends.get(name)) for name, value in values.items()}
     clusters = len(np.unique(cluster))
     return Group(
         by="all",
@@ -126,7 +126,8 @@ def _mean(
         fakes=sum(part.fakes for part in parts),
         clusters=clusters,
         figures=tuple(
-            figure_of(m, refusals.get(m.name), found.get(m.name), clusters) for m in known
+            make_figure(m, refusals.get(m.name), figures_by_name.get(m.name), clusters)
+            for m in known
         ),
     )
 
@@ -159,4 +160,4 @@ def _intervals(
         replicates=settings.replicates,
         seed=settings.seed,
     )
-    return {name: interval_of(values) for name, values in drawn.items()}
+    return {name: percentile_interval(values) for name, values in drawn.items()}

@@ -29,15 +29,15 @@ def to_html(evaluation: Evaluation) -> str:
     style = page.asset("unmask.report", "report.css") + page.asset(
         "unmask.evaluation", "evaluation.css"
     )
-    made = [overall_table(evaluation), group_table(evaluation)]
+    tables = [overall_table(evaluation), group_table(evaluation)]
     template = page.environment("unmask.evaluation").get_template("evaluation.html.j2")
     return template.render(
         found=evaluation,
         info=evaluation.info,
         settings=evaluation.settings,
-        charts=charts.charts_of(evaluation),
+        charts=charts.draw_charts(evaluation),
         box=charts,
-        tables=[TableView(table, markdown(table), latex(table)) for table in made],
+        tables=[TableView(table, markdown(table), latex(table)) for table in tables],
         style=Markup(style),  # noqa: S704 - our own files
         policy=page.policy(style),
     )

@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from unmask.evaluation.batch import Batch, Confusion, Roc, Values
+from unmask.evaluation.weightings import Batch, Confusion, Roc, Values
 
 PARTIAL_FPR = 0.1
 """The partial AUC looks at false positive rates up to this."""
@@ -90,22 +90,22 @@ def _f1(c: Confusion) -> Values:
     return _ratio(2 * c.tp, 2 * c.tp + c.fp + c.fn)
 
 
-def swapped(c: Confusion) -> Confusion:
+def swap_classes(c: Confusion) -> Confusion:
     """Return the counts with real as the positive class."""
     return Confusion(tp=c.tn, fp=c.fn, fn=c.fp, tn=c.tp)
 
 
 def _macro(of_class: Callable[[Confusion], Values], c: Confusion) -> Values:
-    return (of_class(c) + of_class(swapped(c))) / 2
+    return (of_class(c) + of_class(swap_classes(c))) / 2
 
 
-def _weighted(of_class: Callable[[Confusion], Values], c: Confusion) -> Values:
+def _weight(of_class: Callable[[Confusion], Values], c: Confusion) -> Values:
     fakes, reals = c.tp + c.fn, c.tn + c.fp
-    return _ratio(fakes * of_class(c) + reals * of_class(swapped(c)), fakes + reals)
+    return _ratio(fakes * of_class(c) + reals * of_class(swap_classes(c)), fakes + reals)
 
 
 def _real(of_class: Callable[[Confusion], Values], c: Confusion) -> Values:
-    return of_class(swapped(c))
+    return of_class(swap_classes(c))
 
 
 _OF_CLASS = {"precision": _precision, "recall": _recall, "F1": _f1}
@@ -115,7 +115,7 @@ COUNTED: dict[str, Callable[[Confusion], Values]] = {
     **{f"{name}, fake": of_class for name, of_class in _OF_CLASS.items()},
     **{f"{name}, real": partial(_real, of_class) for name, of_class in _OF_CLASS.items()},
     **{f"{name}, macro": partial(_macro, of_class) for name, of_class in _OF_CLASS.items()},
-    **{f"{name}, weighted": partial(_weighted, of_class) for name, of_class in _OF_CLASS.items()},
+    **{f"{name}, weighted": partial(_weight, of_class) for name, of_class in _OF_CLASS.items()},
 }
 """Figures at the threshold, from the confusion matrix."""
 
@@ -158,8 +158,8 @@ def equal_error_rate(roc: Roc) -> Values:
 
 def tpr_at(roc: Roc, *, fpr: float) -> Values:
     """Share of fakes found by the lowest threshold that keeps the false positive rate."""
-    found = np.where(roc.fpr <= fpr * (1 + 1e-12), roc.tpr, 0.0).max(axis=1)
-    return np.where(np.isnan(roc.fpr[:, -1]), np.nan, found)
+    rates = np.where(roc.fpr <= fpr * (1 + 1e-12), roc.tpr, 0.0).max(axis=1)
+    return np.where(np.isnan(roc.fpr[:, -1]), np.nan, rates)
 
 
 CURVED: dict[str, Callable[[Roc], Values]] = {

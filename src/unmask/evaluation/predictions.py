@@ -19,12 +19,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from unmask.bundle import Calibration, OperatingPoint, Strict
+from unmask.bundle.manifest import Calibration, OperatingPoint, Strict
+from unmask.crops.rows import Status
 from unmask.datasets.manifest import Label, Split
-from unmask.datasets.parquet import read_table, reading
-from unmask.datasets.rows import Status
+from unmask.datasets.parquet import read_errors, read_table
 from unmask.errors import InputNotFound, ManifestError
-from unmask.files import check_folder_of, write_whole
+from unmask.system.files import check_parent_folder, write_whole
 
 PREDICTIONS_VERSION = 1
 """Version of the columns and of the metadata."""
@@ -227,7 +227,7 @@ COLUMNS: pa.Schema = pa.schema(
 """Columns of the Parquet file, in the order of `PredictionRow`."""
 
 
-def table_of(rows: Sequence[PredictionRow]) -> pa.Table:
+def to_table(rows: Sequence[PredictionRow]) -> pa.Table:
     """Return rows as a table, in order of video, track and frame."""
     ordered = sorted(rows, key=lambda r: (r.video_id, r.track or 0, r.frame_index or 0))
     return pa.table(
@@ -240,11 +240,11 @@ def write_predictions(info: PredictionsInfo, table: pa.Table, path: str | Path) 
 
     Args:
         info: what holds for all rows.
-        table: of `table_of`.
+        table: of `to_table`.
         path: where to.
     """
     target = Path(path)
-    check_folder_of(target)
+    check_parent_folder(target)
     described = f'{{"version": {PREDICTIONS_VERSION}, "info": {info.model_dump_json()}}}'
     described_table = table.replace_schema_metadata({_METADATA_KEY: described})
     write_whole(
@@ -263,8 +263,8 @@ def read_predictions(path: str | Path) -> Predictions:
         raise InputNotFound(f"no predictions file {str(path)!r}", hint=_HINT)
     table = read_table(path, hint=_HINT)
     info = _info(table, path)
-    with reading(path, hint=_HINT):  # columns of other types
-        return predictions_of(info, table, name=str(path))
+    with read_errors(path, hint=_HINT):  # columns of other types
+        return from_table(info, table, name=str(path))
 
 
 def _info(table: pa.Table, path: str | Path) -> PredictionsInfo:
@@ -283,7 +283,7 @@ def _info(table: pa.Table, path: str | Path) -> PredictionsInfo:
         raise ManifestError(f"{str(path)!r}: {where}: {first['msg']}", hint=_HINT) from error
 
 
-def predictions_of(info: PredictionsInfo, table: pa.Table, *, name: str) -> Predictions:
+def from_table(info: PredictionsInfo, table: pa.Table, *, name: str) -> Predictions:
     """Return a table of predictions as columns, checked.
 
     Args:
@@ -327,7 +327,7 @@ def _floats(table: pa.Table, name: str) -> NDArray[np.float64]:
 
 
 def _tuples(lists: Sequence[list[str] | None]) -> NDArray[np.object_]:
-    made = np.empty(len(lists), dtype=object)
+    column = np.empty(len(lists), dtype=object)
     for position, each in enumerate(lists):
-        made[position] = tuple(each or ())
-    return made
+        column[position] = tuple(each or ())
+    return column

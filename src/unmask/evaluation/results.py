@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from unmask.evaluation.aggregation import ClusterBy, Level
 from unmask.evaluation.bootstrap import Interval
 from unmask.evaluation.curves import Curves
 from unmask.evaluation.metrics import CostMatrix
 from unmask.evaluation.predictions import PredictionsInfo
-from unmask.evaluation.units import ClusterBy, Level
 from unmask.settings import REPLICATES
 
 EVALUATION_VERSION = "1"

@@ -21,26 +21,26 @@ import numpy as np
 import pyarrow.compute as pc
 from PIL import Image
 
-from unmask.bundle import Bundle, Preprocessing, View
-from unmask.datasets.encoded import decoded
-from unmask.datasets.layouts import crops as crops_layout
+from unmask.bundle.framing import Crops, batch, face_square, split_views
+from unmask.bundle.manifest import Bundle, Preprocessing, View
+from unmask.bundle.runtime import DEFAULT_BATCH, Network
+from unmask.crops.encoded_pictures import decode_picture
+from unmask.crops.reading import Crop, CropDataset
+from unmask.crops.rows import StoreInfo, VideoCoverage, manifest_sha256
+from unmask.crops.store import CropStore
+from unmask.datasets.layouts import crop_files as crops_layout
 from unmask.datasets.layouts.crop_table import CropTable, read_crop_table
-from unmask.datasets.loading import Crop, CropDataset
 from unmask.datasets.manifest import Label, Manifest, ManifestInfo, Split, VideoRecord
 from unmask.datasets.parquet import CROPS_HINT, batches
-from unmask.datasets.rows import StoreInfo, VideoCoverage, manifest_sha256
-from unmask.datasets.sides import check_fold
-from unmask.datasets.store import CropStore
+from unmask.datasets.split_checks import check_fold
 from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import PredictionRow
-from unmask.evaluation.video_scorer import Pixels, Rows, VideoScorer, row_of
-from unmask.faces.crops import cut_square
-from unmask.faces.framing import Crops, batch, face_square, split_views
-from unmask.provenance import settings_table
-from unmask.runtime import DEFAULT_BATCH, Network
-from unmask.scoring import sharpness
+from unmask.evaluation.video_scorer import Pixels, Rows, VideoScorer, make_row
+from unmask.faces.squares import cut_square
+from unmask.scanner.scoring import sharpness
 from unmask.settings import ScanSettings
-from unmask.workers import Crashed, run_all
+from unmask.system.provenance import settings_table
+from unmask.system.workers import Crashed, run_all
 
 _SLACK = 0.02
 """How far the wanted square may reach over a stored crop, in sides of that crop."""
@@ -140,15 +140,15 @@ def _terms(info: StoreInfo | ManifestInfo) -> dict[str, Any]:
     }
 
 
-def _name_of(info: ManifestInfo) -> str:
+def _name_data(info: ManifestInfo) -> str:
     """Return what the data are called: of one's own, by their folder."""
     return Path(info.root).name if info.dataset in _OF_ONES_OWN else info.dataset
 
 
 def row_of_crop(crop: Crop, logit: float, *, sharpness: float | None = None) -> PredictionRow:
     """Return a stored crop's row with what was found."""
-    told = {name: getattr(crop, name) for name in _OF_CROP}
-    return PredictionRow(**told, sharpness=sharpness, logit=logit)
+    facts = {name: getattr(crop, name) for name in _OF_CROP}
+    return PredictionRow(**facts, sharpness=sharpness, logit=logit)
 
 
 def recut_views(crop: Crop, views: Sequence[View]) -> Crops:
@@ -235,24 +235,24 @@ class PictureSource:
             ManifestError: a video has crops of both labels.
         """
         name = self.path.name
-        found = {
-            row.name: replace(crops_layout.record_of(name, row), id=f"{name}/{row.video}")
+        records = {
+            row.name: replace(crops_layout.make_record(name, row), id=f"{name}/{row.video}")
             for row in self._table.rows
         }
         labels: dict[str, Label] = {}
-        for record in found.values():
+        for record in records.values():
             if labels.setdefault(record.id, record.label) != record.label:
                 raise ManifestError(
                     f"the video {record.id!r} has crops of both labels",
                     hint="name the video that each was cut from: a fake is another one than its "
                     "original",
                 )
-        return found
+        return records
 
     @property
     def described(self) -> dict[str, Any]:
         """What is known of the file."""
-        crops = (crops_layout.record_of(self.path.name, row) for row in self._table.rows)
+        crops = (crops_layout.make_record(self.path.name, row) for row in self._table.rows)
         records = tuple(sorted(crops, key=lambda record: record.id))
         licence = crops_layout.CROPS.licence
         info = ManifestInfo("crops", str(self.path.parent), licence)
@@ -274,12 +274,12 @@ class PictureSource:
             rows = [r for r in group.to_pylist() if self._of(r).id not in skip]
             for row in self._scored(network, rows):
                 begun[row.video_id].append(row)
-            whole = [name for name, found in begun.items() if len(found) == crops_of[name]]
+            whole = [name for name, each in begun.items() if len(each) == crops_of[name]]
             if whole:
                 yield [row for name in whole for row in begun.pop(name)]
 
     def _scored(self, network: Network, rows: Sequence[dict[str, Any]]) -> Rows:
-        pictures = [(row, _decoded(row["image"], self.bundle.views)) for row in rows]
+        pictures = [(row, _decode(row["image"], self.bundle.views)) for row in rows]
         readable = [crops for _, crops in pictures if crops is not None]
         logits = iter(network.run(batch(readable)).logits if readable else ())
         return [_picture_row(self._of(row), row, crops, logits) for row, crops in pictures]
@@ -292,9 +292,9 @@ def _picture_row(
     record: VideoRecord, row: dict[str, Any], crops: Crops | None, logits: Iterator[np.float32]
 ) -> PredictionRow:
     if crops is None:
-        return row_of(record, status="failed", reason="the picture cannot be decoded")
+        return make_row(record, status="failed", reason="the picture cannot be decoded")
     face_px = row.get("face_px")
-    return row_of(
+    return make_row(
         record,
         frame_index=row.get("frame"),
         face_px=None if face_px is None else float(face_px),
@@ -303,16 +303,16 @@ def _picture_row(
     )
 
 
-def opened(encoded: bytes) -> Image.Image | None:
+def open_picture(encoded: bytes) -> Image.Image | None:
     """Return a picture; None where it cannot be decoded."""
     try:
-        return decoded(encoded)
+        return decode_picture(encoded)
     except ManifestError:
         return None
 
 
-def _decoded(encoded: bytes, views: Sequence[View]) -> Crops | None:
-    picture = opened(encoded)
+def _decode(encoded: bytes, views: Sequence[View]) -> Crops | None:
+    picture = open_picture(encoded)
     return None if picture is None else split_views(picture, views)
 
 
@@ -341,20 +341,20 @@ class VideoSource:
         if self.fold is not None:
             check_fold(self.fold, (r.fold for r in records), name="the manifest")
             return [r for r in records if r.fold == self.fold]
-        found = [r for r in records if self.split in {None, r.split}]
-        if not found:
+        selected = [r for r in records if self.split in {None, r.split}]
+        if not selected:
             raise ManifestError(
                 f"no row of the manifest is in the split {self.split!r}",
                 hint="see `unmask data split`; leave --split away for all rows",
             )
-        return found
+        return selected
 
     @property
     def described(self) -> dict[str, Any]:
         """What the manifest says."""
         return {
             **_terms(self.manifest.info),
-            "data": _name_of(self.manifest.info),
+            "data": _name_data(self.manifest.info),
             "manifest_sha256": manifest_sha256(self.manifest),
             "videos_expected": len(self._records),
             "settings": {**settings_table(self.settings), "split": self.split, "fold": self.fold},
@@ -369,9 +369,9 @@ class VideoSource:
             )
         tasks = [record for record in self._records if record.id not in skip]
         start = partial(VideoScorer, self.bundle, self.settings, place)
-        for position, found in run_all(tasks, start, VideoScorer.score, workers=self.workers):
-            if isinstance(found, Crashed):
-                reason = f"the process that read it died ({found})"
-                yield [row_of(tasks[position], status="failed", reason=reason)]
+        for position, result in run_all(tasks, start, VideoScorer.score, workers=self.workers):
+            if isinstance(result, Crashed):
+                reason = f"the process that read it died ({result})"
+                yield [make_row(tasks[position], status="failed", reason=reason)]
             else:
-                yield found
+                yield result

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.evaluation.batch import Sorted
+from unmask.evaluation.aggregation import Units, make_units
 from unmask.evaluation.bootstrap import Interval, intervals
-from unmask.evaluation.distorting import Scores, StressSettings
-from unmask.evaluation.distortions import AS_THEY_ARE, Condition
-from unmask.evaluation.evaluating import train_warnings
+from unmask.evaluation.composer import train_warnings
+from unmask.evaluation.distorted_scores import Scores, StressSettings
 from unmask.evaluation.metrics import metrics
 from unmask.evaluation.predictions import PredictionsInfo
-from unmask.evaluation.units import Units, units_of
+from unmask.evaluation.weightings import Sorted
+from unmask.scanner.distortions import AS_THEY_ARE, Condition
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,11 @@ class Stress:
 
     def of(self, distortion: str) -> dict[float | None, Outcome]:
         """Return the outcomes of a distortion by level, the crops as they are under None."""
-        found = (o for o in self.outcomes if o.condition.distortion in {distortion, AS_THEY_ARE})
-        return {outcome.condition.level: outcome for outcome in found}
+        outcomes = (o for o in self.outcomes if o.condition.distortion in {distortion, AS_THEY_ARE})
+        return {outcome.condition.level: outcome for outcome in outcomes}
 
 
-def outcomes_of(scores: Scores, settings: StressSettings, *, threshold: float) -> Stress:
+def compute_outcomes(scores: Scores, settings: StressSettings, *, threshold: float) -> Stress:
     """Count what every condition does.
 
     Args:
@@ -81,7 +81,7 @@ def outcomes_of(scores: Scores, settings: StressSettings, *, threshold: float) -
         threshold: logit at or above which a unit is called fake.
     """
     each = [
-        units_of(
+        make_units(
             replace(scores.predictions, logit=logits),
             level=settings.level,
             aggregation=settings.aggregation,

@@ -6,9 +6,9 @@ from markupsafe import Markup
 
 from unmask.evaluation import charts
 from unmask.evaluation.charts import Axes, Chart, Mark, Tick
-from unmask.evaluation.distortions import DISTORTIONS
 from unmask.evaluation.stress import Outcome, Stress
 from unmask.report import page
+from unmask.scanner.distortions import DISTORTIONS
 
 COLUMNS = (
     "distortion", "level", "AUC", "95 % interval", "shift of reals", "shift of fakes", "changed",
@@ -17,9 +17,9 @@ COLUMNS = (
 _NO = "-"
 
 
-def rows_of(found: Stress) -> list[tuple[str, ...]]:
+def make_rows(stress: Stress) -> list[tuple[str, ...]]:
     """Return the table, a row for each condition."""
-    return [_row(outcome) for outcome in found.outcomes]
+    return [_row(outcome) for outcome in stress.outcomes]
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
@@ -34,21 +34,21 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
     )
 
 
-def charts_of(found: Stress) -> tuple[Chart, ...]:
+def draw_charts(stress: Stress) -> tuple[Chart, ...]:
     """Return a curve for each distortion; none where one of the labels is missing."""
-    if found.plain.auc is None:
+    if stress.plain.auc is None:
         return ()
-    reached = [outcome.auc for outcome in found.outcomes if outcome.auc is not None]
-    reached += [o.interval.low for o in found.outcomes if o.interval is not None]
+    reached = [outcome.auc for outcome in stress.outcomes if outcome.auc is not None]
+    reached += [o.interval.low for o in stress.outcomes if o.interval is not None]
     bottom = 0.5 if min(reached) >= 0.5 else 0.0
-    return tuple(_curve(found, name, bottom) for name in found.settings.only)
+    return tuple(_curve(stress, name, bottom) for name in stress.settings.only)
 
 
-def _curve(found: Stress, name: str, bottom: float) -> Chart:
-    kind, by_level = DISTORTIONS[name], found.of(name)
+def _curve(stress: Stress, name: str, bottom: float) -> Chart:
+    kind, by_level = DISTORTIONS[name], stress.of(name)
     axes = Axes((-0.3, len(kind.levels) - 0.7), (bottom, 1.0))
     drawn = [(at, by_level[level]) for at, level in enumerate(kind.levels)]
-    plain = found.plain.auc or 0.0
+    plain = stress.plain.auc or 0.0
     lines = [axes.line("chance", tuple((end, plain) for end in axes.x))]
     for end in ("low", "high"):
         points = [(at, getattr(o.interval, end)) for at, o in drawn if o.interval is not None]
@@ -56,7 +56,7 @@ def _curve(found: Stress, name: str, bottom: float) -> Chart:
     known = tuple((float(at), o.auc) for at, o in drawn if o.auc is not None)
     lines.append(axes.line("main", known))
     marks = tuple(
-        Mark(axes.across(at), axes.up(o.auc), _told(o)) for at, o in drawn if o.auc is not None
+        Mark(axes.across(at), axes.up(o.auc), _describe(o)) for at, o in drawn if o.auc is not None
     )
     ticks = tuple(
         Tick(axes.across(at), "none" if level is None else f"{level:g}")
@@ -74,24 +74,24 @@ def _curve(found: Stress, name: str, bottom: float) -> Chart:
     )
 
 
-def _told(outcome: Outcome) -> str:
+def _describe(outcome: Outcome) -> str:
     return ", ".join(f"{name} {value}" for name, value in zip(COLUMNS, _row(outcome), strict=True))
 
 
-def to_html(found: Stress) -> str:
+def to_html(stress: Stress) -> str:
     """Draw the page of a stress test."""
     style = page.asset("unmask.report", "report.css") + page.asset(
         "unmask.evaluation", "evaluation.css"
     )
     template = page.environment("unmask.evaluation").get_template("stress.html.j2")
     return template.render(
-        found=found,
-        info=found.info,
-        settings=found.settings,
-        charts=charts_of(found),
+        found=stress,
+        info=stress.info,
+        settings=stress.settings,
+        charts=draw_charts(stress),
         box=charts,
         columns=COLUMNS,
-        rows=rows_of(found),
+        rows=make_rows(stress),
         style=Markup(style),  # noqa: S704 - our own files
         policy=page.policy(style),
     )

@@ -171,10 +171,10 @@ def _cells(row: Row, write: Callable[[Number], str], text: Callable[[str], str] 
     return [*head, *map(write, row.numbers), text(one_line(row.measured_on, _CELL))]
 
 
-def _plain(found: Number) -> str:
-    return f"{found.told} (LEAKS)" if found.leaks else found.told
+def _plain(result: Number) -> str:
+    return f"{result.told} (LEAKS)" if result.leaks else result.told
 
 
-def _latex_number(found: Number) -> str:
-    text = escape(found.told)
-    return rf"{text} \textcolor{{red}}{{leaks}}" if found.leaks else text
+def _latex_number(result: Number) -> str:
+    text = escape(result.told)
+    return rf"{text} \textcolor{{red}}{{leaks}}" if result.leaks else text

@@ -15,27 +15,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.bundle import Bundle
+from unmask.bundle.framing import Crops, batch, cut_views, split_views
+from unmask.bundle.manifest import Bundle
+from unmask.bundle.runtime import Network
 from unmask.datasets.footage import read_crop, read_folder, read_video
 from unmask.datasets.manifest import VideoRecord
 from unmask.errors import UnmaskError
 from unmask.evaluation.predictions import PredictionRow
-from unmask.faces.framing import Crops, batch, cut_views, split_views
-from unmask.passes import choose_in, heaviest, measured_key_frame
-from unmask.runtime import Network
-from unmask.scoring import scored, sharpness
+from unmask.scanner.passes import choose_in, heaviest, measured_key_frame
+from unmask.scanner.scoring import score_key_frame, sharpness
+from unmask.scanner.verdict import judge_track
 from unmask.settings import ScanSettings
 from unmask.values import KeyFrame
-from unmask.verdict import judge_track
 
 Pixels = NDArray[np.uint8]
 Rows = list[PredictionRow]
 
 
-def row_of(record: VideoRecord, **found: Any) -> PredictionRow:
+def make_row(record: VideoRecord, **facts: Any) -> PredictionRow:
     """Return a row of a manifest's video with what was found."""
     return PredictionRow(
-        video_id=record.id, **{name: getattr(record, name) for name in _OF_RECORD}, **found
+        video_id=record.id, **{name: getattr(record, name) for name in _OF_RECORD}, **facts
     )
 
 
@@ -66,17 +66,19 @@ class VideoScorer:
             read = self._of_crop if record.kind == "crop" else self._of_footage
             return read(record)
         except UnmaskError as error:
-            return [row_of(record, status="failed", reason=error.message)]
+            return [make_row(record, status="failed", reason=error.message)]
         except Exception as error:  # noqa: BLE001 - one video's failure must not touch another's
             reason = f"{type(error).__name__}: {error}"
-            return [row_of(record, status="failed", reason=reason)]
+            return [make_row(record, status="failed", reason=reason)]
 
     def _of_crop(self, record: VideoRecord) -> Rows:
         """Score a picture that is a face crop already, whole."""
         pixels = read_crop(self._root, record.id, self._settings.limits)
         crops = split_views(Image.fromarray(pixels), self._views)
         logit = float(self._network.run(batch([crops])).logits[0])
-        return [row_of(record, track=1, frame_index=0, sharpness=sharpness(crops[0]), logit=logit)]
+        return [
+            make_row(record, track=1, frame_index=0, sharpness=sharpness(crops[0]), logit=logit)
+        ]
 
     def _of_footage(self, record: VideoRecord) -> Rows:
         read = read_folder if record.kind == "frames" else read_video
@@ -84,18 +86,18 @@ class VideoScorer:
         tracks = heaviest(footage.tracks, self._settings.limits.max_tracks)
         if not tracks:
             reason = f"no face was found in {footage.frames_sampled} frames"
-            return [row_of(record, status="empty", reason=reason)]
+            return [make_row(record, status="empty", reason=reason)]
         chosen = [choose_in(track, footage.codec_keys, self._settings) for track in tracks]
         frames: list[tuple[int, KeyFrame]] = []
         cuts: list[Crops] = []
         looked_at: dict[int, list[KeyFrame]] = {track.id: [] for track in tracks}
         for frame, each, position in footage.frames(chosen):
-            asked = measured_key_frame(footage.detector, frame, each, position)
-            if asked.unusable is not None:
-                looked_at[each.track.id].append(asked)
+            key = measured_key_frame(footage.detector, frame.image, each, position)
+            if key.unusable is not None:
+                looked_at[each.track.id].append(key)
                 continue
-            cuts.append(cut_views(frame.image, asked.box, self._views))
-            frames.append((each.track.id, asked))
+            cuts.append(cut_views(frame.image, key.box, self._views))
+            frames.append((each.track.id, key))
         for track, faces in self._scored(frames, cuts).items():
             looked_at[track] += faces
         return self._judged(record, looked_at, timed=footage.seconds is not None)
@@ -108,8 +110,8 @@ class VideoScorer:
         if not cuts:
             return tracks
         logits = self._network.run(batch(cuts)).logits
-        for (track, asked), cut, logit in zip(frames, cuts, logits, strict=True):
-            tracks[track].append(scored(asked, cut[0], logit, self._manifest.judgeable))
+        for (track, key), cut, logit in zip(frames, cuts, logits, strict=True):
+            tracks[track].append(score_key_frame(key, cut[0], logit, self._manifest.judgeable))
         return tracks
 
     def _judged(
@@ -123,9 +125,9 @@ class VideoScorer:
         judged = [track for track, verdict in verdicts.items() if verdict.logit is not None]
         if not judged:
             reasons = "; ".join(f"face {t}: {v.reason}" for t, v in sorted(verdicts.items()))
-            return [row_of(record, status="failed", reason=f"cannot judge: {reasons}")]
+            return [make_row(record, status="failed", reason=f"cannot judge: {reasons}")]
         return [
-            row_of(
+            make_row(
                 record,
                 track=track,
                 frame_index=frame.frame_index,

@@ -83,6 +83,6 @@ def mean_agreement(maps: list[Float]) -> float | None:
     None where fewer than two maps say anything.
     """
     telling = [each for each in maps if each.any()]
-    found = [spearman(one, other) for one, other in combinations(telling, 2)]
-    known = [each for each in found if each is not None]
+    correlations = [spearman(one, other) for one, other in combinations(telling, 2)]
+    known = [each for each in correlations if each is not None]
     return float(np.mean(known)) if known else None

@@ -160,8 +160,8 @@ class Checker:
         kept: list[Example] = []
         spread = _spread(len(samples), max(self.examples, SHUFFLED_CROPS))
         for number, sample in enumerate(samples):
-            example, made = self._measured(sample, number)
-            rows += made
+            example, result = self._measured(sample, number)
+            rows += result
             pairs += _pairs(sample, {name: example.maps[name] for name in self.methods})
             kept += [example] if number in spread else []
             tell("maps", (number + 1) / len(samples))
@@ -173,12 +173,12 @@ class Checker:
         """Return one crop with its maps, and its rows: methods, then baselines."""
         image = self.prepare(sample.pixels[None])
         evidence = self.model.evidence(image)
-        made = explain(self.model, image, self.methods, seed=self.seed, evidence=evidence)
+        result = explain(self.model, image, self.methods, seed=self.seed, evidence=evidence)
         size = image.shape[-1]
-        maps = {name: each.scaled[0] for name, each in made.items()}
+        maps = {name: each.scaled[0] for name, each in result.items()}
         maps["centre"] = baselines.centre(size)
         maps["random"] = baselines.random(size, seed=self.seed + number)
-        reasons = {name: each.empty[0] for name, each in made.items()}
+        reasons = {name: each.empty[0] for name, each in result.items()}
         example = Example(sample, float(evidence.logits[0]), maps)
         rows = [self._row(example, image[0], name, reasons.get(name)) for name in maps]
         return example, rows
@@ -190,7 +190,7 @@ class Checker:
         stable = None
         if method in self.methods and not empty:
             stable = sensitivity(self._maker(method), image, saliency, seed=self.seed)
-        found = None if sample.mask is None else localise(saliency, sample.mask)
+        place = None if sample.mask is None else localise(saliency, sample.mask)
         return MapRow(
             crop_id=sample.crop_id,
             video_id=sample.video_id,
@@ -203,9 +203,9 @@ class Checker:
             deletion=() if curve is None else tuple(curve.deletion.tolist()),
             insertion=() if curve is None else tuple(curve.insertion.tolist()),
             sensitivity=stable,
-            energy=None if found is None else found.energy,
-            pointing=None if found is None else found.pointing,
-            overlap=None if found is None else found.overlap,
+            energy=None if place is None else place.energy,
+            pointing=None if place is None else place.pointing,
+            overlap=None if place is None else place.overlap,
             mask_share=None if sample.mask is None else float((sample.mask >= MANIPULATED).mean()),
         )
 
@@ -219,24 +219,26 @@ class Checker:
         tell: Callable[[str, float], None],
     ) -> dict[tuple[str, str], list[float]]:
         """Return the similarity to maps under shuffled weights by crop and method."""
-        found: dict[tuple[str, str], list[float]] = {}
+        similarities: dict[tuple[str, str], list[float]] = {}
         if not kept:
-            return found
+            return similarities
         images = self.prepare(np.stack([each.sample.pixels for each in kept]))
         for depth, network in shuffled:
-            made = explain(network, images, self.methods, seed=self.seed)
+            maps = explain(network, images, self.methods, seed=self.seed)
             for name in self.methods:
                 for number, each in enumerate(kept):
                     if each.maps[name].any():
-                        other = spearman(each.maps[name], made[name].scaled[number])
-                        found.setdefault((each.sample.crop_id, name), []).append(other or 0.0)
+                        other = spearman(each.maps[name], maps[name].scaled[number])
+                        similarities.setdefault((each.sample.crop_id, name), []).append(
+                            other or 0.0
+                        )
             tell("shuffled weights", depth)
-        return found
+        return similarities
 
 
-def _spread(count: int, wanted: int) -> set[int]:
-    """Return at most `wanted` places evenly spread over `count`."""
-    return set(np.linspace(0, count - 1, min(count, wanted)).round().astype(int).tolist())
+def _spread(count: int, size: int) -> set[int]:
+    """Return at most `size` places evenly spread over `count`."""
+    return set(np.linspace(0, count - 1, min(count, size)).round().astype(int).tolist())
 
 
 def _pairs(sample: Sample, maps: dict[str, Float]) -> list[PairRow]:

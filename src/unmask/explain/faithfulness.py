@@ -64,7 +64,7 @@ def curves(
         steps: parts.
     """
     covered = order_masks(saliency, steps)[:, None]
-    grey, coarse = np.zeros_like(image)[None], blurred(image)[None]
+    grey, coarse = np.zeros_like(image)[None], blur(image)[None]
     kept = image[None]
     pictures = np.concatenate(
         [np.where(covered, grey, kept), np.where(covered, kept, coarse)]
@@ -82,19 +82,19 @@ def order_masks(saliency: NDArray[np.floating], steps: int) -> NDArray[np.bool_]
     return marked.reshape(-1, *saliency.shape)
 
 
-def blurred(image: Float) -> Float:
+def blur(image: Float) -> Float:
     """Return a picture `(3, S, S)` without its detail."""
     size = image.shape[-1]
     return np.stack([enlarge(enlarge(channel, _BLURRED_PX), size) for channel in image])
 
 
 def sensitivity(
-    made: Callable[[Float], Float], image: Float, saliency: Float, *, seed: int
+    explain_again: Callable[[Float], Float], image: Float, saliency: Float, *, seed: int
 ) -> float | None:
     """Return the largest relative change of a map under small noise; None for an empty map.
 
     Args:
-        made: from pictures `(N, 3, S, S)` to their maps `(N, S, S)`.
+        explain_again: from pictures `(N, 3, S, S)` to their maps `(N, S, S)`.
         image: `(3, S, S)` normalised.
         saliency: its map.
         seed: of the noise.
@@ -104,5 +104,5 @@ def sensitivity(
         return None
     drawn = np.random.default_rng(seed).standard_normal((SENSITIVITY_DRAWS, *image.shape))
     spread = SENSITIVITY_NOISE * float(image.max() - image.min())
-    others = made((image[None] + spread * drawn).astype(np.float32))
+    others = explain_again((image[None] + spread * drawn).astype(np.float32))
     return max(float(np.linalg.norm(other - saliency)) / size for other in others)

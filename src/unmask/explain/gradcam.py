@@ -18,7 +18,7 @@ def gradcam(evidence: Evidence) -> Float:
     """Return raw GradCAM maps `(N, h, w)`: negative where a place speaks against `fake`."""
     gradients = evidence.gradients
     places = gradients.shape[2] * gradients.shape[3]
-    return _weighted(_sums(gradients) / np.float32(places), evidence.features)
+    return _weigh_channels(_sums(gradients) / np.float32(places), evidence.features)
 
 
 def gradcam_plus_plus(evidence: Evidence) -> Float:
@@ -31,7 +31,7 @@ def gradcam_plus_plus(evidence: Evidence) -> Float:
     totals = _sums(evidence.features)[:, :, None, None]
     pairs = zip(evidence.gradients, totals, strict=True)
     weights = np.concatenate([_sums(_shares(*pair)[None]) for pair in pairs])
-    return _weighted(weights, evidence.features)
+    return _weigh_channels(weights, evidence.features)
 
 
 def _shares(gradients: Float, totals: Float) -> Float:
@@ -57,7 +57,7 @@ def _sums(values: Float) -> Float:
     return total
 
 
-def _weighted(weights: Float, features: Float) -> Float:
+def _weigh_channels(weights: Float, features: Float) -> Float:
     """Return the sum of the channels of `(N, C, h, w)` under weights `(N, C)`."""
     count, channels, height, width = features.shape
     raw: Float = weights[:, None] @ features.reshape(count, channels, height * width)

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle import Bundle
+from unmask.bundle.framing import ViewGrid
+from unmask.bundle.manifest import Bundle
+from unmask.bundle.runtime import Network, Output
 from unmask.errors import BundleError
 from unmask.explain.differentiable import Evidence, Float
 from unmask.explain.methods import EXPLAINERS, OF_INPUT_GRADIENT
-from unmask.faces.framing import ViewGrid
-from unmask.runtime import Network, Output
 
 
 class BundleNetwork:
@@ -107,7 +107,7 @@ class BundleNetwork:
         return np.concatenate(placed, axis=1)
 
 
-def methods_of(bundle: Bundle, methods: tuple[str, ...]) -> tuple[str, ...]:
+def check_bundle_methods(bundle: Bundle, methods: tuple[str, ...]) -> tuple[str, ...]:
     """Return the methods, if a bundle can be explained with all of them.
 
     Raises:

@@ -11,13 +11,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from unmask.bundle import Bundle, View, load_bundle, write_manifest
+from unmask.bundle.manifest import Bundle, View, load_bundle, write_manifest
+from unmask.bundle.onnx_file import prune
+from unmask.bundle.runtime import GRADIENT_OUTPUTS, OUTPUTS
 from unmask.explain.differentiable import Differentiable
 from unmask.explain.network import BundleNetwork
-from unmask.explain.weights import key_of, shuffle_by_key, weights_of
-from unmask.files import file_sha256
-from unmask.onnx_file import pruned
-from unmask.runtime import GRADIENT_OUTPUTS, OUTPUTS
+from unmask.explain.onnx_weights import content_key, read_weights, shuffle_by_key
+from unmask.system.files import file_sha256
 
 DEPTHS = (0.25, 0.5, 0.75, 1.0)
 """Shares of the weight tensors that are shuffled, counted from the output."""
@@ -48,7 +48,7 @@ def cascade(
 
 def _keys(data: bytes) -> list[str]:
     """Return the keys of a file's weights, the output's first, each once."""
-    return list(dict.fromkeys(key_of(w.values(data)) for w in reversed(weights_of(data))))
+    return list(dict.fromkeys(content_key(w.values(data)) for w in reversed(read_weights(data))))
 
 
 def chosen_keys(own: list[str], shared: list[str], depth: float) -> set[str]:
@@ -88,4 +88,4 @@ def _graphs(bundle: Bundle, view: View, name: str) -> list[bytes]:
     data = (bundle.folder / name).read_bytes()
     if view.gradient != view.model:
         return [data]
-    return [pruned(data, outputs) for outputs in (OUTPUTS, GRADIENT_OUTPUTS)]
+    return [prune(data, outputs) for outputs in (OUTPUTS, GRADIENT_OUTPUTS)]

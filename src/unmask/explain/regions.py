@@ -83,11 +83,11 @@ def region_map(shape: tuple[int, ...], landmarks: NDArray[np.floating]) -> NDArr
     return np.select(claims, range(len(claims)), default=len(claims))
 
 
-def in_words(found: tuple[tuple[str, float], ...]) -> str:
+def describe_regions(regions: tuple[tuple[str, float], ...]) -> str:
     r"""Say where a map lies, regions under 5 % left out.
 
     >>> in_words((("mouth", 0.61), ("nose", 0.37), ("eyes", 0.02)))
     'mouth 61\xa0%, nose 37\xa0%'
     """
-    told = [(name, share) for name, share in found if share >= 0.05]
-    return ", ".join(f"{name} {share * 100:.0f}\u00a0%" for name, share in told)
+    large = [(name, share) for name, share in regions if share >= 0.05]
+    return ", ".join(f"{name} {share * 100:.0f}\u00a0%" for name, share in large)

@@ -60,7 +60,7 @@ def probability(logits: Float | float) -> Float:
 def _masks(channels: Float, size_px: int) -> Float:
     """Enlarge channels `(K, h, w)` bilinearly and bring each to [0, 1]: `(K, S, S)`."""
     height, width = channels.shape[1:]
-    large = _spreading(height, size_px) @ channels @ _spreading(width, size_px).T
+    large = _enlarging_weights(height, size_px) @ channels @ _enlarging_weights(width, size_px).T
     low = large.min(axis=(1, 2), keepdims=True)
     high = large.max(axis=(1, 2), keepdims=True)
     scaled: Float = (large - low) / (high - low + np.float32(_EPSILON))
@@ -68,7 +68,7 @@ def _masks(channels: Float, size_px: int) -> Float:
 
 
 @lru_cache(maxsize=8)
-def _spreading(cells: int, size_px: int) -> Float:
+def _enlarging_weights(cells: int, size_px: int) -> Float:
     """Return the weights `(S, cells)` of bilinear enlarging, pixel centres at halves."""
     place = (np.arange(size_px) + 0.5) * cells / size_px - 0.5
     weights = [np.interp(place, range(cells), unit) for unit in np.eye(cells)]

@@ -167,8 +167,8 @@ class _Mean:
         if not known:
             return None
         values, numbers = (np.array(column) for column in zip(*known, strict=True))
-        made = self.interval(values.astype(np.float64), numbers.astype(np.int64))
-        return Figure(float(values.mean()), made, len(known))
+        interval = self.interval(values.astype(np.float64), numbers.astype(np.int64))
+        return Figure(float(values.mean()), interval, len(known))
 
 
 def _line(

@@ -60,7 +60,7 @@ def _upright(image: Image.Image, landmarks: NDArray[np.float64]) -> NDArray[np.f
     # PIL wants the map from a pixel of the result to its place in the picture
     rows = (turn.real, -turn.imag, shift.real, turn.imag, turn.real, shift.imag)
     cut = image.transform((side, side), Image.Transform.AFFINE, rows, Image.Resampling.BILINEAR)
-    return _averaged(np.asarray(cut.convert("L"), dtype=np.float32), _FINER_FACE)
+    return _average(np.asarray(cut.convert("L"), dtype=np.float32), _FINER_FACE)
 
 
 def _head(image: Image.Image, box: Box) -> NDArray[np.float32]:
@@ -69,10 +69,10 @@ def _head(image: Image.Image, box: Box) -> NDArray[np.float32]:
     reach = max(box[2] - box[0], box[3] - box[1]) * _HEAD_RATIO / 2
     extent = (x - reach, y - reach, x + reach, y + reach)
     cut = image.transform((side, side), Image.Transform.EXTENT, extent, Image.Resampling.BILINEAR)
-    return _averaged(np.asarray(cut, dtype=np.float32), _FINER_HEAD)
+    return _average(np.asarray(cut, dtype=np.float32), _FINER_HEAD)
 
 
-def _averaged(fine: NDArray[np.float32], times: int) -> NDArray[np.float32]:
+def _average(fine: NDArray[np.float32], times: int) -> NDArray[np.float32]:
     side = fine.shape[0] // times
     blocks: NDArray[np.float32] = fine.reshape(side, times, side, times, *fine.shape[2:])
     mean: NDArray[np.float32] = blocks.mean(axis=(1, 3))

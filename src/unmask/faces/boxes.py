@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.quiet import onnxruntime
+from unmask.system.telemetry import onnxruntime
 from unmask.values import Box
 
 Array = NDArray[np.float32]

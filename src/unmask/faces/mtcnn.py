@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from unmask.faces.area import AreaTable, Windows
 from unmask.faces.boxes import Array, BoxMapping, built_in_session, suppress
-from unmask.stages import stage
+from unmask.system.stages import stage
 from unmask.values import Box, Face, Landmarks
 
 THRESHOLDS = (0.6, 0.7, 0.7)
@@ -93,13 +93,13 @@ class MtcnnDetector:
 
     def _propose(self, table: AreaTable, smallest_px: int) -> Array:
         """Run P-Net over the pyramid and return `(N, 4)` square candidates."""
-        found = [np.zeros((0, 9), dtype=np.float32)]
+        proposals = [np.zeros((0, 9), dtype=np.float32)]
         for scale in pyramid(table.height, table.width, smallest_px):
             level = table.resize(int(table.height * scale + 1), int(table.width * scale + 1))
             probability, regression = self._pnet.run(None, {"image": _normalise(level)[None]})
             cells = _cells(probability[0, 1], regression[0], scale)
-            found.append(cells[suppress(cells[:, :4], cells[:, 4], 0.5)])
-        cells = np.concatenate(found)
+            proposals.append(cells[suppress(cells[:, :4], cells[:, 4], 0.5)])
+        cells = np.concatenate(proposals)
         cells = cells[suppress(cells[:, :4], cells[:, 4], 0.7)]
         sides = np.tile(cells[:, 2:4] - cells[:, :2], 2)
         return _square(cells[:, :4] + cells[:, 5:9] * sides)

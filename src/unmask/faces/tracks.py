@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from unmask.faces.appearance import look_at
 from unmask.faces.association import Sighting, gap_ratio, link, side
-from unmask.faces.crops import cut_square, square_around
 from unmask.faces.detector import FaceDetector
 from unmask.faces.open_track import OpenTrack, Seen, is_crowded, is_part, may_be_hidden
-from unmask.stages import stage
+from unmask.faces.squares import cut_square, square_around
+from unmask.system.stages import stage
 from unmask.values import Box, Face, FaceTrack
 
 _MAX_MISSES = 1
@@ -78,6 +78,16 @@ class SampledFrame(Protocol):
         """Return the reduced picture in colour."""
 
 
+class Watcher(Protocol):
+    """Follows what becomes of the frames."""
+
+    def placed(self, track: OpenTrack, scale: float) -> None:
+        """Hear of the frame that was last added to a track; `scale` is as for `SampledFrame`."""
+
+    def ended(self, track: OpenTrack) -> None:
+        """Hear that a track has all its frames."""
+
+
 class Tracker:
     """Turns sampled frames into face tracks.
 
@@ -85,11 +95,18 @@ class Tracker:
         detector: finds the faces.
         every_seconds: longest time between two detections.
         closely_seconds: time between two while faces meet, move fast, come or go.
+        watcher: told of every frame that is added to a track, and of every track that ends.
     """
 
     def __init__(
-        self, detector: FaceDetector, *, every_seconds: float, closely_seconds: float = 0.1
+        self,
+        detector: FaceDetector,
+        *,
+        every_seconds: float,
+        closely_seconds: float = 0.1,
+        watcher: Watcher | None = None,
     ) -> None:
+        self._watcher = watcher
         self._detector = detector
         self._every = every_seconds
         self._closely = min(closely_seconds, every_seconds)
@@ -107,6 +124,16 @@ class Tracker:
         """Times of the cuts found, seconds."""
         self.detections = 0
         """Pictures in which faces were searched."""
+
+    @property
+    def open_tracks(self) -> Sequence[OpenTrack]:
+        """The tracks that may go on."""
+        return self._open
+
+    @property
+    def oldest_held(self) -> int | None:
+        """Index of the earliest frame that may still be added to a track."""
+        return self._held[0].index if self._held else None
 
     @stage("tracking")
     def add(self, frame: SampledFrame) -> None:
@@ -165,7 +192,7 @@ class Tracker:
             track.misses += 1
             track.hidden |= may_be_hidden(track.predicted(now), places)
         over = [t for t in lost if self._is_over(t, now)]
-        self._closed += over
+        self._close(over)
         self._open = [t for t in self._open if t not in over] + fresh
         self._last_detection = now
         self._next_interval = self._closely if self._is_busy(now) else self._every
@@ -181,13 +208,13 @@ class Tracker:
 
     def _quick_search(self, picture: NDArray[np.uint8], now: float) -> list[Face]:
         """Look for some faces only, when it is not the turn of all."""
-        wanted = "known faces"
+        kind = "known faces"
         if self._last_turn is None or now - self._last_turn >= self._every - 1e-6:
-            wanted = _SEARCHES[self._turns % len(_SEARCHES)]
+            kind = _SEARCHES[self._turns % len(_SEARCHES)]
             self._turns, self._last_turn = self._turns + 1, now
-        if wanted == "large faces":
+        if kind == "large faces":
             return self._detector.detect(picture, smallest_px=_LARGE_FACE_PX)
-        if wanted == "known faces" and self._open:
+        if kind == "known faces" and self._open:
             near = [_as_box(track.predicted(now)) for track in self._open]
             return self._detector.detect(picture, near)
         return []
@@ -252,6 +279,8 @@ class Tracker:
         track.geometry.append(geometry.astype(np.float32))
         track.detected.append(detected)
         track.clear.append(clear)
+        if self._watcher is not None:
+            self._watcher.placed(track, self._scale)
 
     def _is_over(self, track: OpenTrack, now: float) -> bool:
         """Tell whether a face has been missed for too long."""
@@ -293,9 +322,15 @@ class Tracker:
             for t, d in self._link(sightings, last.pts_seconds):
                 crowded = is_crowded(d, places, [], last.pts_seconds)
                 self._extend(self._open[t], sightings[d], last.pts_seconds, crowded=crowded)
-        self._closed += self._open
+        self._close(self._open)
         self._open = []
         self._held.clear()
+
+    def _close(self, tracks: Sequence[OpenTrack]) -> None:
+        self._closed += tracks
+        if self._watcher is not None:
+            for track in tracks:
+                self._watcher.ended(track)
 
     def _forget(self) -> None:
         """Let go of frames that every open track has placed; the newest stays, for cuts."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.faces.boxes import Array, BoxMapping, built_in_session, suppress
-from unmask.stages import stage
+from unmask.system.stages import stage
 from unmask.values import Box, Face, Landmarks
 
 STRIDES_PX = (8, 16, 32)
@@ -90,10 +90,10 @@ class YunetDetector:
         Returns:
             Boxes `(N, 4)` as the network draws them, points `(N, 5, 2)`, scores `(N,)`.
         """
-        outputs = self._network.run(_OUTPUTS, {"input": _padded(image)})
+        outputs = self._network.run(_OUTPUTS, {"input": _pad(image)})
         columns = _whole_cells(image.shape[1])
         parts = [
-            _decoded(
+            _decode(
                 outputs[4 * grid : 4 * grid + 4],
                 stride=stride,
                 cells_a_row=columns // stride,
@@ -146,7 +146,7 @@ def _whole_cells(side_px: int) -> int:
     return -(-side_px // STRIDES_PX[-1]) * STRIDES_PX[-1]
 
 
-def _padded(image: NDArray[np.uint8]) -> Array:
+def _pad(image: NDArray[np.uint8]) -> Array:
     """Return `(1, 3, H, W)` BGR in [0, 255], filled up with black to whole cells of each grid."""
     height, width = image.shape[:2]
     planes = np.zeros((1, 3, _whole_cells(height), _whole_cells(width)), dtype=np.float32)
@@ -154,7 +154,7 @@ def _padded(image: NDArray[np.uint8]) -> Array:
     return planes
 
 
-def _decoded(
+def _decode(
     outputs: Sequence[Array], *, stride: int, cells_a_row: int, least_score: float
 ) -> tuple[Array, Array, Array]:
     """Decode one grid: boxes `(N, 4)` XYXY, points `(N, 5, 2)`, scores `(N,)`; pixels.

@@ -61,10 +61,10 @@ def input_gradient(gradient: Tensor, weight: Tensor, size: torch.Size, stride: P
         spread[:, :, :: stride[0], :: stride[1]] = gradient
     rows, columns = weight.shape[2:]
     turned = weight.flip(2, 3)
-    found = conv2d(spread, turned, None, 1, (rows - 1, columns - 1), 1, len(weight))
+    result = conv2d(spread, turned, None, 1, (rows - 1, columns - 1), 1, len(weight))
     # rows and columns at the end that no output saw
-    below, right = size[0] - found.shape[2], size[1] - found.shape[3]
-    return pad(found, (0, right, 0, below)) if below or right else found
+    below, right = size[0] - result.shape[2], size[1] - result.shape[3]
+    return pad(result, (0, right, 0, below)) if below or right else result
 
 
 def weight_gradient(gradient: Tensor, x: Tensor, weight: Tensor, stride: Pair) -> Tensor:
@@ -77,16 +77,16 @@ def weight_gradient(gradient: Tensor, x: Tensor, weight: Tensor, stride: Pair) -
         stride: of the convolution.
     """
     height, width = ((n - 1) * s for n, s in zip(gradient.shape[2:], stride, strict=True))
-    found = torch.empty_like(weight)
+    tensor = torch.empty_like(weight)
     rows, columns = (min(side, _BLOCK) for side in weight.shape[2:])
     for top in _starts(weight.shape[2]):
         for left in _starts(weight.shape[3]):
             seen = x[:, :, top : top + height + rows, left : left + width + columns]
             block = weight[:, :, top : top + rows, left : left + columns]
-            found[:, :, top : top + rows, left : left + columns] = _native(
+            tensor[:, :, top : top + rows, left : left + columns] = _native(
                 gradient, seen.contiguous(memory_format=torch.channels_last), block, stride
             )
-    return found
+    return tensor
 
 
 def _starts(side: int) -> list[int]:
@@ -96,11 +96,11 @@ def _starts(side: int) -> list[int]:
 
 
 def _native(gradient: Tensor, x: Tensor, weight: Tensor, stride: Pair) -> Tensor:
-    found: Tensor = torch.ops.aten.convolution_backward(
+    tensor: Tensor = torch.ops.aten.convolution_backward(
         gradient, x, weight.contiguous(), None, stride, [0, 0], [1, 1], False, [0, 0], len(weight),
         [False, True, False],
     )[1]  # fmt: skip
-    return found
+    return tensor
 
 
 class Depthwise(nn.Module):

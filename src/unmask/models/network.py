@@ -1,6 +1,6 @@
 """A convolutional backbone of timm with the paper's head, and how pictures go into it.
 
-Training makes a `FaceNetwork`, the exporter turns it into a bundle, and `preprocessing_of` gives
+Training makes a `FaceNetwork`, the exporter turns it into a bundle, and `read_preprocessing` gives
 the one `Preprocessing` that training, scanning and evaluation share.
 """
 
@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from unmask.bundle import Preprocessing
+from unmask.bundle.manifest import Preprocessing
 from unmask.errors import DownloadError, InputError, InputNotFound
 from unmask.models import squeezenet  # noqa: F401 - timm learns its name
 from unmask.models.head import HeadedNetwork, PaperHead
@@ -65,11 +65,11 @@ class FaceNetwork(HeadedNetwork):
         drop_path: float = 0.0,
         mirrored: bool = False,
     ) -> None:
-        made = _backbone(backbone, pretrained=weights == "imagenet", drop_path=drop_path)
-        channels = int(made.num_features)
+        model = _backbone(backbone, pretrained=weights == "imagenet", drop_path=drop_path)
+        channels = int(model.num_features)
         super().__init__(PaperHead(channels, width=head_width, dropout=dropout))
         self.backbone_name = backbone
-        self.backbone, self.channels, self.mirrored = made, channels, mirrored
+        self.backbone, self.channels, self.mirrored = model, channels, mirrored
         if isinstance(weights, Path):
             self._load(weights)
 
@@ -114,7 +114,7 @@ class FaceNetwork(HeadedNetwork):
             )
 
 
-def preprocessing_of(
+def read_preprocessing(
     network: FaceNetwork,
     size_px: int,
     *,

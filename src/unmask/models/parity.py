@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unmask.bundle import Parity
+from unmask.bundle.manifest import Parity
+from unmask.bundle.runtime import GRADIENT_OUTPUTS, INPUT, OUTPUTS, open_session
 from unmask.errors import BundleError
 from unmask.models.head import HeadedNetwork
-from unmask.runtime import GRADIENT_OUTPUTS, INPUT, OUTPUTS, open_session
 
 Float = NDArray[np.float32]
 
@@ -46,13 +46,13 @@ def measure_parity(
     features = network.features(leaf)
     logits = network.head(features)
     at_features, at_leaf = torch.autograd.grad(logits.sum(), [features, leaf])
-    found = _run(scoring, OUTPUTS, images)
+    results = _run(scoring, OUTPUTS, images)
     at_input = _run(gradient, GRADIENT_OUTPUTS, images)[0] if gradient else None
     rounding = None if at_input is None else _on_most_crops(at_leaf, _exact(network, images))
     return Parity(
-        logit=_relative(found[0], logits),
-        features=_relative(found[1], features),
-        gradient=_relative(found[2], at_features),
+        logit=_relative(results[0], logits),
+        features=_relative(results[1], features),
+        gradient=_relative(results[2], at_features),
         input_gradient=None if at_input is None else _on_most_crops(at_input, at_leaf),
         input_gradient_rounding=rounding,
         crops=crops,
@@ -65,18 +65,18 @@ def require_parity(parity: Parity) -> None:
     Raises:
         BundleError: one is larger, or no number.
     """
-    found = parity.model_dump(include=set(LIMITS), exclude_none=True)
+    errors = parity.model_dump(include=set(LIMITS), exclude_none=True)
     limits = dict(LIMITS)
     if parity.input_gradient_rounding is not None:
         rounding = ROUNDINGS * parity.input_gradient_rounding
         limits["input_gradient"] = max(limits["input_gradient"], rounding)
-    wrong = {name: value for name, value in found.items() if not value <= limits[name]}
+    wrong = {name: value for name, value in errors.items() if not value <= limits[name]}
     if wrong:
-        said = ", ".join(
+        text = ", ".join(
             f"{name} {value:.1e} (at most {limits[name]:.1g})" for name, value in wrong.items()
         )
         raise BundleError(
-            f"the exported network differs from the trained one: {said}",
+            f"the exported network differs from the trained one: {text}",
             hint="no bundle was written; export with the versions in constraints.txt",
         )
 
@@ -84,8 +84,8 @@ def require_parity(parity: Parity) -> None:
 def _exact(network: HeadedNetwork, images: Float) -> torch.Tensor:
     """Return the gradient at the input in double precision, `(N, 3, S, S)`."""
     leaf = torch.from_numpy(images.astype(np.float64)).requires_grad_()
-    (found,) = torch.autograd.grad(deepcopy(network).double()(leaf).sum(), leaf)
-    return found
+    (gradient,) = torch.autograd.grad(deepcopy(network).double()(leaf).sum(), leaf)
+    return gradient
 
 
 def _run(path: Path, outputs: tuple[str, ...], images: Float) -> list[Float]:
@@ -100,6 +100,6 @@ def _on_most_crops(got: Any, expected: Any) -> float:
 
 
 def _relative(got: Any, expected: torch.Tensor) -> float:
-    wanted = expected.detach().numpy()
-    scale, difference = np.abs(wanted).max(), np.abs(np.asarray(got) - wanted).max()
+    reference = expected.detach().numpy()
+    scale, difference = np.abs(reference).max(), np.abs(np.asarray(got) - reference).max()
     return float(difference / scale if scale else difference)

@@ -65,5 +65,5 @@ class SqueezeNet(nn.Module):
 @register_model  # type: ignore[untyped-decorator]  # timm has no types
 def squeezenet1_1(pretrained: bool = False, **options: Any) -> nn.Module:
     """Make the network, as timm's registry calls for it."""
-    made: nn.Module = build_model_with_cfg(SqueezeNet, _NAME, pretrained, **options)
-    return made
+    model: nn.Module = build_model_with_cfg(SqueezeNet, _NAME, pretrained, **options)
+    return model

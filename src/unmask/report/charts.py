@@ -80,6 +80,8 @@ class Timeline:
     """Start and width of the time in which the face is seen, percent."""
     unscored_y: float | None
     """Row of the frames without a score, if there are any."""
+    end_seconds: float
+    """Where the axis ends; it begins at 0."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ def timeline(track: TrackResult, duration_seconds: float | None) -> Timeline:
         y_ticks=y_ticks,
         span=(start, max(_share(track.end_seconds, 0.0, end) - start, 0.4)),
         unscored_y=row,
+        end_seconds=end,
     )
 
 

@@ -42,6 +42,16 @@ def to_json(document: ScanDocument) -> str:
     return json.dumps(plain, indent=2, allow_nan=False) + "\n"
 
 
+def to_line(document: ScanDocument) -> str:
+    """Write the same on one line, as a file of lines (NDJSON) needs it.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+    """
+    plain = _plain(dataclasses.asdict(document), "document")
+    return json.dumps(plain, separators=(",", ":"), allow_nan=False) + "\n"
+
+
 def require_writable(result: ScanRecord) -> None:
     """Make sure that a result can be written, so that it cannot take others with it.
 
@@ -86,20 +96,20 @@ def schema() -> dict[str, Any]:
     The descriptions are the docstrings under the fields in `unmask.values`, so that the text
     exists once.
     """
-    made = _ADAPTER.json_schema(mode="validation")
+    document = _ADAPTER.json_schema(mode="validation")
     described = _field_docstrings()
-    for name, part in {"ScanDocument": made, **made.get("$defs", {})}.items():
+    for name, part in {"ScanDocument": document, **document.get("$defs", {})}.items():
         for field, entry in part.get("properties", {}).items():
             text = described.get((name, field))
             if text is not None:
                 entry["description"] = text
-    made["properties"]["schema_version"]["const"] = SCHEMA_VERSION
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+    document["properties"]["schema_version"]["const"] = SCHEMA_VERSION
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}
 
 
 def _field_docstrings() -> dict[tuple[str, str], str]:
     """Read the strings under the fields of `unmask.values`, by class and field."""
-    found: dict[tuple[str, str], str] = {}
+    docstrings: dict[tuple[str, str], str] = {}
     for node in ast.parse(inspect.getsource(values)).body:
         if not isinstance(node, ast.ClassDef):
             continue
@@ -109,8 +119,10 @@ def _field_docstrings() -> dict[tuple[str, str], str]:
             if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
                 text = after.value.value
                 if isinstance(text, str):
-                    found[node.name, field.target.id] = inspect.cleandoc(text).replace("\n", " ")
-    return found
+                    docstrings[node.name, field.target.id] = inspect.cleandoc(text).replace(
+                        "\n", " "
+                    )
+    return docstrings
 
 
 def _plain(value: object, place: str) -> object:

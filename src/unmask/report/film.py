@@ -1,7 +1,7 @@
 """A clip with what was found drawn on it: boxes, tracks, scores and the map of where it looked.
 
 Only key frames are scored and explained. Between two of them a face carries the score and the map
-of the nearest one, moved along with its box, and the caption says so. The sound is left out.
+of the nearest one, moved along with its box, and the caption says so. The sound is copied.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from unmask.bundle import Preprocessing
+from unmask.bundle.framing import face_square
+from unmask.bundle.manifest import Preprocessing
 from unmask.explain.methods import TITLES
-from unmask.faces.framing import face_square
-from unmask.files import write_whole
-from unmask.passes import FirstPass, Progress
 from unmask.report.pictures import overlay
+from unmask.report.sound import Sound
 from unmask.report.wording import NOT_MEASURED, percent
+from unmask.scanner.passes import FirstPass, Progress
 from unmask.settings import Limits
+from unmask.system.files import write_whole
 from unmask.values import Box, FaceTrack, KeyFrame, KeyFramePicture, Scan, TrackResult
 from unmask.video import read_frames
+from unmask.video.source import open_container
 
 Picture = NDArray[np.uint8]
 _TICKS_PER_SECOND = 90_000
@@ -74,6 +76,16 @@ class FilmStyle:
     """How crops, and so maps, lie around face boxes."""
 
 
+@dataclass(frozen=True)
+class DrawnFilm:
+    """What was written."""
+
+    frames: int
+    """Pictures."""
+    silent: str | None = None
+    """Why the sound of the film is not in it, where it has one."""
+
+
 def draw_film(
     first: FirstPass,
     scan: Scan,
@@ -82,7 +94,7 @@ def draw_film(
     style: FilmStyle,
     limits: Limits,
     progress: Progress | None = None,
-) -> int:
+) -> DrawnFilm:
     """Write a video with the result drawn on its sampled frames.
 
     Args:
@@ -94,20 +106,24 @@ def draw_film(
         progress: told how far it is.
 
     Returns:
-        Frames written.
+        How many pictures were written, and whether the sound was copied.
     """
     faces = _faces(first, scan)
     stamps = [first.stamps[index] for index in sorted(first.stamps)]
-    written = 0
+    written = DrawnFilm(0)
 
     def encode(partial: Path) -> None:
         nonlocal written
-        with _encoder(partial, _FORMATS[target.suffix.lower()]) as write:
+        container_format = _FORMATS[target.suffix.lower()]
+        with (
+            open_container(first.info.path, limits=limits) as source,
+            _encoder(partial, container_format, source) as write,
+        ):
             for frame in read_frames(first.info, stamps, limits=limits):
                 write(draw_frame(frame.image, frame.index, faces, style), frame.pts_seconds)
-                written += 1
+                written = DrawnFilm(written.frames + 1, write.silent)
                 if progress:
-                    progress("drawing", written / len(stamps))
+                    progress("drawing", written.frames / len(stamps))
 
     write_whole(target, encode)
     return written
@@ -143,22 +159,32 @@ def _draw_face(
 ) -> None:
     """Draw one face: its map, its box, its number and score."""
     picture = face.pictures.get(key.frame_index)
-    found = [m for m in picture.maps if m.method == style.method] if picture else []
-    if found and found[0].empty is None:
-        _lay_over(canvas, overlay(found[0].values), face_square(box, style.crop))
+    maps = [m for m in picture.maps if m.method == style.method] if picture else []
+    if maps and maps[0].empty is None:
+        _lay_over(canvas, overlay(maps[0].values), face_square(box, style.crop))
     colour = _COLOURS[(face.track.id - 1) % len(_COLOURS)]
     thickness = max(2, canvas.height // 240)
     ImageDraw.Draw(canvas).rectangle(box, outline=colour, width=thickness)
-    text = f"face {face.track.id}: {_said(key)}"
+    text = f"{_verdict(face)}; {_describe_score(key)}"
     _label(canvas, (box[0], box[1]), text, colour)
 
 
-def _said(key: KeyFrame) -> str:
+def _verdict(face: _Drawn) -> str:
+    """Put the verdict on a face into words, with its range."""
+    verdict = face.result.verdict
+    text = f"face {face.track.id}: {verdict.word}"
+    if verdict.interval is None:
+        return text
+    low, high = map(percent, verdict.interval)
+    return f"{text}, {low} to {high}".replace("\u00a0", " ")  # the font has no such space
+
+
+def _describe_score(key: KeyFrame) -> str:
     """Put the score of a key frame into words, with why it does not count where it does not."""
     if key.probability is None:
-        return NOT_MEASURED
-    score = percent(key.probability).replace("\u00a0", " ")  # the font has no such space
-    return f"{score} fake" + (
+        return f"nearest key frame {NOT_MEASURED}"
+    score = percent(key.probability).replace("\u00a0", " ")
+    return f"nearest key frame {score}" + (
         f", not counted: {key.unusable.split(' (')[0]}" if key.unusable else ""
     )
 
@@ -185,20 +211,28 @@ def _label(
 
 
 @contextmanager
-def _encoder(target: Path, container_format: str) -> Iterator[_Writer]:
-    """Open a file for H.264 pictures with time stamps of their own."""
+def _encoder(
+    target: Path, container_format: str, source: av.container.InputContainer
+) -> Iterator[_Writer]:
+    """Open a file for H.264 pictures with time stamps of their own, and the sound of a film."""
     with av.open(str(target), "w", format=container_format) as container:
-        writer = _Writer(container)
+        writer = _Writer(container, source)
         yield writer
         writer.finish()
 
 
 class _Writer:
-    """Encodes pictures; the first decides the size."""
+    """Encodes pictures, the first decides the size; copies the sound up to each."""
 
-    def __init__(self, container: av.container.OutputContainer) -> None:
+    def __init__(
+        self, container: av.container.OutputContainer, source: av.container.InputContainer
+    ) -> None:
         self._container = container
+        self._source = source
         self._stream: av.VideoStream | None = None
+        self._sound: Sound | None = None
+        self.silent: str | None = None
+        """Why the sound is left out, if it is."""
 
     def __call__(self, picture: Picture, seconds: float) -> None:
         """Encode a picture that is shown at a time."""
@@ -208,6 +242,8 @@ class _Writer:
         frame.pts = round(seconds * _TICKS_PER_SECOND)
         frame.time_base = Fraction(1, _TICKS_PER_SECOND)
         self._container.mux(stream.encode(frame))
+        if self._sound is not None:
+            self._sound.copy_until(seconds, self._container)
 
     def finish(self) -> None:
         """Write what the encoder holds back."""
@@ -221,4 +257,8 @@ class _Writer:
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, _TICKS_PER_SECOND)
         self._stream = stream
+        try:
+            self._sound = Sound.of(self._source, self._container)
+        except ValueError as error:
+            self.silent = str(error)
         return stream

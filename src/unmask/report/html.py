@@ -1,138 +1,100 @@
-"""The report as one HTML file that needs neither network nor server.
+"""The report as HTML that needs neither network nor server: the summary first, details after it.
 
 It is for people who have to answer for what they publish: the verdict in words with its limits,
 each face with its key frames and what the network looked at, what was left out, and everything
-needed to repeat the scan. Text from the file is hostile: templates escape everything, and
-characters that hide or reorder text are shown as code points. The page's own security policy
-allows nothing but its pictures, one style and one script.
+needed to repeat the scan. Of more than ten files each has a page of its own, in a folder beside the
+summary. Text from a file is hostile: templates escape everything, and characters that hide or
+reorder text are shown as code points. A page's own security policy allows nothing but its pictures,
+its film, one style and one script.
+
+A service shows the same parts: `article` and `summary_table` render them by themselves.
 """
 
 from __future__ import annotations
 
-import statistics
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import PurePath
+from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from unmask.explain.methods import OF_FEATURES, TITLES
-from unmask.explain.regions import in_words
+from unmask.language import translation
+from unmask.language.sentences import sentence
 from unmask.report import page, wording
-from unmask.report.charts import (
-    LINE_WIDTH,
-    PLOT_HEIGHT,
-    PLOT_TOP,
-    CurveChart,
-    Dot,
-    Timeline,
-    curve_chart,
-    timeline,
-)
-from unmask.report.pictures import jpeg_uri, overlay_uri
-from unmask.values import KeyFrame, KeyFramePicture, SaliencyMap, Scan, ScanRecord, TrackResult
+from unmask.report.charts import LINE_WIDTH, PLOT_HEIGHT, PLOT_TOP
+from unmask.report.film_link import NO_FILM, film_link
+from unmask.report.summary import Row, Summary, failure_row, row, summary
+from unmask.report.views import ReportView, report_view
+from unmask.system.files import write_text
+from unmask.values import Examination, Scan
 
-_THUMB_PX = 160
+FILES_ON_ONE_PAGE = 10
+"""Most files whose details stand on the page of the summary."""
+_MAX_NAME = 60
+"""Characters of a file's name in that of its page."""
 
 
 @dataclass(frozen=True)
-class MapView:
-    """One map of a key frame as the page shows it."""
+class Place:
+    """Where a report is written, which decides how it shows films and many files."""
 
-    place: int
-    """Position of the method in the report's list, from 1: its part of the class name."""
-    title: str
-    """The method's name."""
-    overlay: str | None
-    """Data URI of the map; None where it is empty."""
-    words: str
-    """Where it lies, or why it is empty."""
+    path: Path
+    """File of the report."""
+    files: int = 1
+    """Files that it is about."""
+    embed_bytes: int | None = None
+    """Size up to which films are written into the page; None to link to them."""
 
-
-@dataclass(frozen=True)
-class MethodView:
-    """One method of explaining, as a reader can choose it."""
-
-    place: int
-    """Position in the report's list, from 1."""
-    name: str
-    """The method's name in settings."""
-    title: str
-    """The method's name as printed."""
-    faithfulness: str | None
-    """What is known of its maps for this detector; None where nothing was recorded."""
-
-
-@dataclass(frozen=True)
-class FrameView:
-    """One key frame as the page shows it."""
-
-    anchor: str
-    """Id of its element."""
-    key: KeyFrame
-    """Its numbers."""
-    dot: Dot
-    """Its place on the timeline."""
-    crop: str | None
-    """Data URI of the crop."""
-    maps: tuple[MapView, ...]
-    """Its maps, by method."""
-    agreement: float | None
-    """Mean rank correlation of these maps."""
-
-
-@dataclass(frozen=True)
-class FaceView:
-    """One face track as the page shows it."""
-
-    anchor: str
-    """Id of its section."""
-    track: TrackResult
-    """Its numbers."""
-    frames: tuple[FrameView, ...]
-    """Its key frames."""
-    shown: str | None
-    """Anchor of the frame that is open at first."""
-    thumb: str | None
-    """Data URI of a small representative crop."""
-    methods: tuple[MethodView, ...]
-    """Methods of which some frame has a map."""
-    timeline: Timeline
-    """Scores over time."""
-    curve: CurveChart | None
-    """Difference over time."""
-    still: bool
-    """Whether it is of a single picture, which has no time."""
-
-
-@dataclass(frozen=True)
-class ReportView:
-    """One file as the page shows it."""
-
-    anchor: str
-    """Id of its section."""
-    name: str
-    """File name without folders."""
-    result: ScanRecord
-    """Everything known."""
-    faces: tuple[FaceView, ...]
-    """Its faces."""
+    @property
+    def folder(self) -> Path | None:
+        """Folder of the pages of single files; None where one page holds them all."""
+        if self.files <= FILES_ON_ONE_PAGE:
+            return None
+        return self.path.with_name(f"{self.path.stem}-files")
 
 
 class Page:
-    """A report that grows file by file; of a file's pictures it keeps what it shows."""
+    """A report that grows file by file; of a file's pictures it keeps what it shows.
 
-    def __init__(self) -> None:
+    With a folder for single files it keeps their rows alone, and their pages are written as they
+    come.
+    """
+
+    def __init__(
+        self, place: Place | None = None, *, examination: Examination | None = None
+    ) -> None:
+        self._place, self._examination = place, examination
         self._reports: dict[int, ReportView] = {}
+        self._rows: dict[int, Row] = {}
 
     def add(self, scan: Scan, place: int) -> None:
-        """Add a file that stands at a place among the others, whenever they are added."""
-        self._reports[place] = _report(scan, f"r{place + 1}")
+        """Add a file that stands at a place among the others, whenever they are added.
+
+        Raises:
+            OSError: the page of this file could not be written.
+        """
+        anchor, video = f"r{place + 1}", scan.result.video
+        folder = None if self._place is None else self._place.folder
+        if self._place is None or folder is None:
+            film = NO_FILM
+            if self._place is not None:
+                film = film_link(video, self._place.path, embed_bytes=self._place.embed_bytes)
+            self._reports[place] = report_view(scan, anchor, film)
+            self._rows[place] = row(scan.result, f"#{anchor}")
+            return
+        folder.mkdir(exist_ok=True)
+        target = folder / f"{place + 1:04d}-{_safe(Path(video.path).name)}.html"
+        film = film_link(video, target, embed_bytes=self._place.embed_bytes)
+        back = f"../{self._place.path.name}"
+        write_text(target, self._render([report_view(scan, "r1", film)], None, back=back))
+        self._rows[place] = row(scan.result, f"{folder.name}/{target.name}")
 
     def html(self, failures: Sequence[tuple[str, str]] = ()) -> str:
-        """Draw it, with an index in front if there is more than one file.
+        """Draw it, with the summary in front if there is more than one file.
 
         Args:
             failures: path and reason of each file that could not be scanned.
@@ -140,16 +102,34 @@ class Page:
         Returns:
             A complete HTML document.
         """
+        rows = [each for _, each in sorted(self._rows.items())]
+        listed = summary([*rows, *(failure_row(path, reason) for path, reason in failures)])
+        if len(listed.rows) == 1 and len(self._reports) == 1:
+            return self._render(list(self._reports.values()), None)
+        by_link = {f"#{report.anchor}": report for report in self._reports.values()}
+        ranked = [by_link[each.link] for each in listed.rows if each.link in by_link]
+        return self._render(ranked, listed)
+
+    def _render(
+        self, reports: Sequence[ReportView], listed: Summary | None, *, back: str | None = None
+    ) -> str:
         style, script = asset("report.css"), asset("report.js")
         template = environment().get_template("report.html.j2")
+        media = {source for report in reports if (source := report.film.source) is not None}
         return template.render(
-            reports=[report for _, report in sorted(self._reports.items())],
-            failures=failures,
-            batch=len(self._reports) != 1 or bool(failures),
+            reports=reports,
+            summary=listed,
+            back=back,
+            examination=self._examination,
             style=Markup(style),  # noqa: S704 - our own file
             script=Markup(script),  # noqa: S704 - our own file
-            policy=page.policy(style, script),
+            policy=page.policy(style, script, media=sorted(media)),
         )
+
+
+def _safe(name: str) -> str:
+    """Return a file's name as part of another one: plain characters only, so that links hold."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:_MAX_NAME]
 
 
 def to_html(scan: Scan) -> str:
@@ -164,20 +144,48 @@ def to_html(scan: Scan) -> str:
     return to_html_batch([scan])
 
 
-def to_html_batch(scans: Sequence[Scan], failures: Sequence[tuple[str, str]] = ()) -> str:
-    """Draw one report of many files, with an index in front.
+def to_html_batch(
+    scans: Sequence[Scan],
+    failures: Sequence[tuple[str, str]] = (),
+    *,
+    place: Place | None = None,
+    examination: Examination | None = None,
+) -> str:
+    """Draw one report of many files, with a summary in front.
 
     Args:
-        scans: results and pictures, in the order to show.
+        scans: results and pictures.
         failures: path and reason of each file that could not be scanned.
+        place: where it will be written; None: it shows no films, and one page holds all files.
+        examination: case, analyst and note.
 
     Returns:
         A complete HTML document.
     """
-    made = Page()
-    for place, scan in enumerate(scans):
-        made.add(scan, place)
-    return made.html(failures)
+    html = Page(place, examination=examination)
+    for number, scan in enumerate(scans):
+        html.add(scan, number)
+    return html.html(failures)
+
+
+def article(
+    report: ReportView, *, level: int = 2, examination: Examination | None = None
+) -> Markup:
+    """Render one file's part of a page, for a page of another make with our style and script.
+
+    Args:
+        report: the file.
+        level: of its heading, 1 or 2.
+        examination: case, analyst and note.
+    """
+    part = environment().get_template("parts/article.html.j2").module
+    return Markup(part.article(report, level, examination))  # type: ignore[attr-defined]  # noqa: S704
+
+
+def summary_table(listed: Summary) -> Markup:
+    """Render the summary of many files, as `article` renders one."""
+    part = environment().get_template("parts/summary.html.j2").module
+    return Markup(part.table(listed))  # type: ignore[attr-defined]  # noqa: S704
 
 
 def asset(name: str) -> str:
@@ -185,126 +193,53 @@ def asset(name: str) -> str:
     return page.asset("unmask.report", name)
 
 
+def _text(english: str, /, **values: object) -> Markup:
+    """Return a text of the catalogue for a template; its values are escaped and made visible."""
+    return _escaped(translation._(english), values)
+
+
+def _plural(one: str, many: str, count: int, /, **values: object) -> Markup:
+    chosen = translation.language().catalogue.ngettext(one, many, count)
+    return _escaped(chosen, {"count": count, **values})
+
+
+def _escaped(text: str, values: dict[str, object]) -> Markup:
+    shown = {name: page.make_visible(value) for name, value in values.items()}
+    return escape(text).format(**shown)
+
+
 @cache
 def environment() -> jinja2.Environment:
     """Return where templates come from, everything escaped."""
-    made = page.environment("unmask.report")
-    made.filters.update(
+    templates = page.environment("unmask.report")
+    templates.filters.update(
         number=wording.number,
         percent=wording.percent,
         clock=wording.clock,
         bytesize=wording.size,
         setting=wording.setting,
         statements=wording.statements,
+        comparison=wording.comparison,
         survival=wording.survival,
-        persons=wording.repeated_persons,
         rate=wording.rate,
+        rate_basis=wording.rate_basis,
         range_note=wording.range_note,
-        decided=wording.decided,
+        decided=wording.describe_decision,
         misses=wording.misses,
+        moment=wording.moment,
+        credential_text=wording.credential_text,
+        source_type=wording.source_type,
+        word=wording.local_word,
+        sentence=sentence,
+        compact_json=lambda value: json.dumps(value, separators=(",", ":")),
     )
-    made.globals.update(
-        verdicts=wording.VERDICTS,
+    templates.globals.update(
+        _=_text,
+        ngettext=_plural,
+        language=translation.language,
+        verdict_text=wording.verdict_text,
         plot_top=PLOT_TOP,
         plot_height=PLOT_HEIGHT,
         line_width=LINE_WIDTH,
     )
-    return made
-
-
-def _report(scan: Scan, anchor: str) -> ReportView:
-    result = scan.result
-    coverage = result.coverage
-    still = result.video.kind == "image"
-    lengths = (result.video.duration_seconds, coverage.seconds_analysed)
-    duration = None if still else max((s for s in lengths if s is not None), default=None)
-    pictures = {(p.track_id, p.frame_index): p for p in scan.pictures}
-    methods = _methods(scan)
-    return ReportView(
-        anchor=anchor,
-        name=PurePath(result.video.path).name or result.video.path,
-        result=result,
-        faces=tuple(
-            _face(t, pictures, anchor, duration, methods, still=still) for t in result.tracks
-        ),
-    )
-
-
-def _methods(scan: Scan) -> tuple[MethodView, ...]:
-    """List the methods that made maps, in the order in which they were asked for."""
-    names = dict.fromkeys(each.method for p in scan.pictures for each in p.maps)
-    stated = dict(scan.faithfulness)
-    return tuple(
-        MethodView(place, name, TITLES.get(name, name), stated.get(name))
-        for place, name in enumerate(names, 1)
-    )
-
-
-def _face(
-    track: TrackResult,
-    pictures: dict[tuple[int, int], KeyFramePicture],
-    report: str,
-    duration: float | None,
-    methods: tuple[MethodView, ...],
-    *,
-    still: bool,
-) -> FaceView:
-    anchor = f"{report}-face{track.id}"
-    drawn = timeline(track, duration)
-    frames = tuple(
-        _frame(key, dot, pictures.get((track.id, key.frame_index)), f"{anchor}-frame{n}", methods)
-        for n, (key, dot) in enumerate(zip(track.key_frames, drawn.dots, strict=True), 1)
-    )
-    best = _representative(track.key_frames, {i for t, i in pictures if t == track.id})
-    picture = None if best is None else pictures.get((track.id, track.key_frames[best].frame_index))
-    return FaceView(
-        anchor=anchor,
-        track=track,
-        frames=frames,
-        shown=None if best is None else frames[best].anchor,
-        thumb=None if picture is None else jpeg_uri(picture.crop, side_px=_THUMB_PX),
-        methods=methods if any(f.maps for f in frames) else (),
-        timeline=drawn,
-        curve=curve_chart(track.curve, track.key_frames),
-        still=still,
-    )
-
-
-def _frame(
-    key: KeyFrame,
-    dot: Dot,
-    picture: KeyFramePicture | None,
-    anchor: str,
-    methods: tuple[MethodView, ...],
-) -> FrameView:
-    if picture is None:
-        return FrameView(anchor, key, dot, crop=None, maps=(), agreement=None)
-    by_name = {method.name: method for method in methods}
-    return FrameView(
-        anchor=anchor,
-        key=key,
-        dot=dot,
-        crop=jpeg_uri(picture.crop),
-        maps=tuple(_map(each, by_name[each.method], picture.view) for each in picture.maps),
-        agreement=picture.agreement,
-    )
-
-
-def _map(saliency: SaliencyMap, method: MethodView, view: str | None) -> MapView:
-    if saliency.empty is not None:
-        return MapView(method.place, method.title, None, f"empty: {saliency.empty}")
-    words = "regions not measured" if saliency.regions is None else in_words(saliency.regions)
-    if view is not None and saliency.method in OF_FEATURES:
-        words = f"{view} view: {words}"
-    return MapView(method.place, method.title, overlay_uri(saliency.values), words)
-
-
-def _representative(keys: Sequence[KeyFrame], pictured: set[int]) -> int | None:
-    """Return the position of the pictured key frame with the median score."""
-    if not keys:
-        return None
-    shown = [n for n, key in enumerate(keys) if key.frame_index in pictured]
-    scored = [(p, n) for n in shown if (p := keys[n].probability) is not None]
-    if scored:
-        return statistics.median_low(scored)[1]
-    return shown[0] if shown else 0
+    return templates

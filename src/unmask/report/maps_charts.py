@@ -27,12 +27,12 @@ class MapsChart:
     """Those of a random map, then the method's own."""
 
 
-def charts_of(summary: Summary) -> tuple[MapsChart, ...]:
+def draw_charts(summary: Summary) -> tuple[MapsChart, ...]:
     """Return a chart for each method whose maps were measured."""
     random = next((line.curves for line in summary.methods if line.method == "random"), None)
     beside = () if random is None else _lines(random, "plain")
     return tuple(
-        MapsChart(line.method, _said(line.curves), (*beside, *_lines(line.curves, "own")))
+        MapsChart(line.method, _describe(line.curves), (*beside, *_lines(line.curves, "own")))
         for line in summary.methods
         if line.verdict is not None and line.curves is not None
     )
@@ -50,7 +50,7 @@ def _points(values: Sequence[float]) -> str:
     )
 
 
-def _said(curves: MeanCurves) -> str:
+def _describe(curves: MeanCurves) -> str:
     half = len(curves.deletion) // 2
     return (
         f"P(fake) is {curves.deletion[0]:.2f} for the whole crop, {curves.deletion[half]:.2f} with "

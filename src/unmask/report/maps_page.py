@@ -65,10 +65,10 @@ def maps_page(page: MapsPage) -> str:
             summary=page.summary,
             examples=[_example(each) for each in page.checked.examples],
             titles=TITLES,
-            charts=maps_charts.charts_of(page.summary),
+            charts=maps_charts.draw_charts(page.summary),
             box=maps_charts,
             figure=figure,
-            reading=reading,
+            reading=read_figures,
             rule=RULE,
             survives=SURVIVES,
             depths=DEPTHS,
@@ -94,9 +94,9 @@ def figure(value: Figure | None, *, sign: bool = False) -> str:
     return f"{value.mean:{form}} ({value.interval[0]:{form}} to {value.interval[1]:{form}})"
 
 
-def reading(line: MethodSummary) -> str:
+def read_figures(line: MethodSummary) -> str:
     """Say in a sentence what a method's figures mean."""
-    said = {
+    meaning = {
         "untrustworthy": "stays alike when nothing of the training is left: do not use it",
         "follows the score": "the score follows these maps better than both baselines",
         "no better than a baseline": "a blob in the middle, or a random map, does as well",
@@ -104,14 +104,14 @@ def reading(line: MethodSummary) -> str:
         None: "a baseline: knows nothing of the network",
     }[line.verdict]
     if line.energy_gain is None or line.energy_gain.interval is None:
-        return said
+        return meaning
     low, high = line.energy_gain.interval
     where = "as much as the blob does"
     if low > 0:
         where = "more than the blob does"
     elif high < 0:
         where = "less than the blob does"
-    return f"{said}; it lies on the forgery {where}"
+    return f"{meaning}; it lies on the forgery {where}"
 
 
 def _example(example: Example) -> ExampleView:
@@ -121,9 +121,9 @@ def _example(example: Example) -> ExampleView:
         mask = sample.mask[..., None].repeat(3, axis=2)
         pictures.append(("manipulated", jpeg_uri(mask, side_px=_PICTURE_PX), True))
     for method, saliency in example.maps.items():
-        made = laid_over(sample.pixels, saliency)
+        overlay = laid_over(sample.pixels, saliency)
         title = TITLES.get(method, f"({method})")
-        pictures.append((title, jpeg_uri(made, side_px=_PICTURE_PX), bool(saliency.any())))
+        pictures.append((title, jpeg_uri(overlay, side_px=_PICTURE_PX), bool(saliency.any())))
     return ExampleView(
         name=sample.crop_id,
         label=sample.label or "label not known",

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.files import write_whole
 from unmask.report.pictures import overlay
+from unmask.system.files import write_whole
 from unmask.values import KeyFramePicture
 
 Picture = NDArray[np.uint8]

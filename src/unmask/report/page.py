@@ -9,19 +9,28 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from importlib import resources
 
 import jinja2
 from markupsafe import Markup
 
+from unmask.language.translation import _
 from unmask.report import wording
 
 
-def policy(style: str, script: str | None = None) -> str:
-    """Return the content security policy that allows exactly this style and this script."""
+def policy(style: str, script: str | None = None, *, media: Sequence[str] = ()) -> str:
+    """Return the content security policy that allows exactly this style and this script.
+
+    Args:
+        style: text of the style.
+        script: text of the script.
+        media: where films may come from, as the policy names it; nowhere else.
+    """
     scripts = "'none'" if script is None else f"'{source_hash(script)}'"
+    films = f"media-src {' '.join(media)}; " if media else ""
     return (
-        "default-src 'none'; img-src data:; "
+        f"default-src 'none'; img-src data:; {films}"
         f"style-src '{source_hash(style)}'; script-src {scripts}; "
         "base-uri 'none'; form-action 'none'"
     )
@@ -45,16 +54,16 @@ def environment(package: str) -> jinja2.Environment:
         loader=jinja2.PackageLoader(package, "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=shown,
+        finalize=make_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
 
 
-def shown(value: object) -> object:
+def make_visible(value: object) -> object:
     """Make a value that a template writes visible; None is never an empty place."""
     if value is None:
-        return wording.NOT_MEASURED
+        return _(wording.NOT_MEASURED)
     if isinstance(value, str) and not isinstance(value, Markup):
         return wording.visible(value)
     return value

@@ -52,8 +52,8 @@ def overlay(saliency: NDArray[np.float32]) -> NDArray[np.uint8]:
     strength = np.clip(saliency.astype(np.float64), 0.0, 1.0)
     channels = [np.interp(strength, _STOPS, _COLOURS[:, i]) for i in range(3)]
     alpha = 255.0 * np.clip((strength - 0.08) / 0.5, 0.0, 1.0)
-    made: NDArray[np.uint8] = np.rint(np.stack([*channels, alpha], axis=-1)).astype(np.uint8)
-    return made
+    blended: NDArray[np.uint8] = np.rint(np.stack([*channels, alpha], axis=-1)).astype(np.uint8)
+    return blended
 
 
 def overlay_uri(saliency: NDArray[np.float32]) -> str:

@@ -1,6 +1,7 @@
 """How the report says things: verdicts in plain language, numbers with units, hostile text.
 
-One place for words keeps the page from promising more than the numbers carry. Text from a file
+One place for words keeps the page from promising more than the numbers carry. They are said in the
+language in force (`unmask.language.translation`). Text from a file
 (names, metadata) is untrusted: `visible` turns every character that does not show itself into an
 escape that does. `html` hands these functions to its templates.
 """
@@ -9,11 +10,15 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import get_args
 
-from unmask.values import UNSEEN, ConformalAnswer, ScanRecord, Verdict, Word
+from unmask.language.sentences import sentence
+from unmask.language.translation import N_, _, local_number, ngettext
+from unmask.values import UNSEEN, ConformalAnswer, CredentialState, ScanRecord, Verdict, Word
 
-NOT_MEASURED = "not measured"
+NOT_MEASURED = N_("not measured")
 """What stands for None on the page."""
 
 
@@ -33,51 +38,97 @@ class VerdictText:
     """What it does not say."""
 
 
-VERDICTS: dict[Word, VerdictText] = {
+_VERDICTS: dict[Word, VerdictText] = {
     "substantial evidence": VerdictText(
-        title="Substantial evidence of manipulation",
+        title=N_("Substantial evidence of manipulation"),
         strength=3,
         style="substantial",
-        meaning="The detector finds marks in this face that it knows mostly from manipulated ones.",
-        limit="This is not proof. Strong compression, filters, make-up and editing can leave "
-        "similar marks in a genuine recording. Look for other sources before you publish.",
+        meaning=N_(
+            "The detector finds marks in this face that it knows mostly from manipulated ones."
+        ),
+        limit=N_(
+            "This is not proof. Strong compression, filters, make-up and editing can leave "
+            "similar marks in a genuine recording. Look for other sources before you publish."
+        ),
     ),
     "some evidence": VerdictText(
-        title="Some evidence of manipulation",
+        title=N_("Some evidence of manipulation"),
         strength=2,
         style="some",
-        meaning="The detector finds marks that occur in manipulated and in genuine faces, "
-        "more often in manipulated ones.",
-        limit="This is not proof, and too weak to rest a claim on by itself. Treat it as a reason "
-        "to look closer.",
+        meaning=N_(
+            "The detector finds marks that occur in manipulated and in genuine faces, "
+            "more often in manipulated ones."
+        ),
+        limit=N_(
+            "This is not proof, and too weak to rest a claim on by itself. Treat it as a reason "
+            "to look closer."
+        ),
     ),
     "inconclusive": VerdictText(
-        title="Inconclusive",
+        title=N_("Inconclusive"),
         strength=0,
         style="inconclusive",
-        meaning="The detector's score is one that genuine and manipulated faces both get.",
-        limit="This speaks neither for nor against manipulation. Judge by other evidence: the "
-        "original file, its source, other recordings.",
+        meaning=N_("The detector's score is one that genuine and manipulated faces both get."),
+        limit=N_(
+            "This speaks neither for nor against manipulation. Judge by other evidence: the "
+            "original file, its source, other recordings."
+        ),
     ),
     "little evidence": VerdictText(
-        title="Little evidence of manipulation",
+        title=N_("Little evidence of manipulation"),
         strength=1,
         style="little",
-        meaning="The detector finds few of the marks of manipulation that it knows.",
-        limit="This does not mean that the video is genuine. A method that the detector has never "
-        "seen, a good forgery or strong compression leave little evidence too; and it says "
-        "nothing about voice, words, place, date or context.",
+        meaning=N_("The detector finds few of the marks of manipulation that it knows."),
+        limit=N_(
+            "This does not mean that the video is genuine. A method that the detector has never "
+            "seen, a good forgery or strong compression leave little evidence too; and it says "
+            "nothing about voice, words, place, date or context."
+        ),
     ),
     "cannot judge": VerdictText(
-        title="Cannot be judged",
+        title=N_("Cannot be judged"),
         strength=0,
         style="none",
-        meaning="There was not enough usable material for a judgement.",
-        limit="This speaks neither for nor against manipulation. A sharper, larger or less "
-        "compressed copy may be judged.",
+        meaning=N_("There was not enough usable material for a judgement."),
+        limit=N_(
+            "This speaks neither for nor against manipulation. A sharper, larger or less "
+            "compressed copy may be judged."
+        ),
     ),
 }
-"""Every word of a verdict, explained."""
+
+_WORDS: dict[Word, str] = {
+    "substantial evidence": N_("substantial evidence"),
+    "some evidence": N_("some evidence"),
+    "inconclusive": N_("inconclusive"),
+    "little evidence": N_("little evidence"),
+    "cannot judge": N_("cannot judge"),
+}
+
+_PHRASES: dict[Word, str] = {
+    "substantial evidence": N_("substantial evidence of manipulation"),
+    "some evidence": N_("some evidence of manipulation"),
+    "little evidence": N_("little evidence of manipulation"),
+}
+
+
+WORDS: tuple[Word, ...] = get_args(Word)
+"""All words of verdicts, the strongest first."""
+
+
+def verdict_text(word: Word) -> VerdictText:
+    """Return how a word is explained, in the language in force."""
+    text = _VERDICTS[word]
+    return replace(text, title=_(text.title), meaning=_(text.meaning), limit=_(text.limit))
+
+
+def local_word(word: Word) -> str:
+    """Return a verdict's word in the language in force.
+
+    >>> local_word("some evidence")
+    'some evidence'
+    """
+    return _(_WORDS[word])
 
 
 def visible(text: str) -> str:
@@ -113,7 +164,11 @@ def visible_lines(text: str) -> str:
 def repeated_persons(result: ScanRecord) -> tuple[str, ...]:
     """Name the persons of whom there is more than one face."""
     return tuple(
-        f"person {each.id}: faces {', '.join(map(str, each.tracks))}, which look the same"
+        _(
+            "person {person}: faces {faces}, which look the same",
+            person=each.id,
+            faces=", ".join(map(str, each.tracks)),
+        )
         for each in result.persons
         if len(each.tracks) > 1
     )
@@ -126,8 +181,8 @@ def number(value: float | None, digits: int = 2, unit: str = "") -> str:
     ('not measured', '0.0\xa0px')
     """
     if value is None or not math.isfinite(value):
-        return NOT_MEASURED
-    return f"{value:,.{digits}f}" + (f"\u00a0{unit}" if unit else "")
+        return _(NOT_MEASURED)
+    return local_number(f"{value:,.{digits}f}") + (f"\u00a0{unit}" if unit else "")
 
 
 def percent(value: float | None) -> str:
@@ -137,7 +192,7 @@ def percent(value: float | None) -> str:
     ('>99\xa0%', '87\xa0%', 'not measured')
     """
     if value is None or not math.isfinite(value):
-        return NOT_MEASURED
+        return _(NOT_MEASURED)
     if value > 0.99:
         return ">99\u00a0%"
     if value < 0.01:
@@ -152,12 +207,12 @@ def clock(seconds: float | None, digits: int = 2) -> str:
     ('1:03.46', '1:01:01')
     """
     if seconds is None or not math.isfinite(seconds):
-        return NOT_MEASURED
+        return _(NOT_MEASURED)
     scale = 10**digits
     whole, part = divmod(round(abs(seconds) * scale), scale)
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
-    tail = f"{rest:02d}" + (f".{part:0{digits}d}" if digits else "")
+    tail = f"{rest:02d}" + (local_number(f".{part:0{digits}d}") if digits else "")
     sign = "-" if seconds < 0 else ""
     return sign + (f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}")
 
@@ -168,19 +223,20 @@ def size(count: int) -> str:
     >>> size(1500), size(12)
     ('1.5\xa0kB (1,500\xa0bytes)', '12\xa0bytes')
     """
-    exact = f"{count:,}\u00a0bytes"
+    exact = ngettext("{number} byte", "{number} bytes", count, number=local_number(f"{count:,}"))
+    exact = exact.replace(" ", "\u00a0")
     for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= step:
-            return f"{count / step:.1f}\u00a0{unit} ({exact})"
+            return local_number(f"{count / step:.1f}") + f"\u00a0{unit} ({exact})"
     return exact
 
 
 def setting(value: str | float | bool | None) -> str:
     """Write the value of a setting."""
     if value is None:
-        return "not set"
+        return _("not set")
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     return str(value)
 
 
@@ -193,21 +249,51 @@ def statements(verdict: Verdict) -> tuple[str, ...]:
     >>> print(statements(verdict)[0].replace("\xa0", " "))
     likelihood ratio 3.2 (weak support for fake); the data support 1/100 to 10
     """
-    made = []
+    lines = []
     ratio, answer = verdict.likelihood, verdict.answer
     if ratio is not None:
         low, high = times(ratio.log10_lower), times(ratio.log10_upper)
         at_end = ratio.log10 in {ratio.log10_lower, ratio.log10_upper} and ratio.log10 != 0
-        made.append(
-            f"likelihood ratio {times(ratio.log10)} ({ratio.words}); the data support {low} to "
-            f"{high}{'; it may be further from 1' if at_end else ''}"
-            f"{'; fitted on single crops' if ratio.of_single_crops else ''}"
+        text = _(
+            "likelihood ratio {ratio} ({words}); the data support {low} to {high}",
+            ratio=times(ratio.log10),
+            words=sentence(ratio.words),
+            low=low,
+            high=high,
         )
+        text += _("; it may be further from 1") if at_end else ""
+        lines.append(text + (_("; fitted on single crops") if ratio.of_single_crops else ""))
     if answer is not None:
-        made.append(_ruled_out(answer))
+        lines.append(_ruled_out(answer))
     if verdict.out_of_range is not None:
-        made.append(f"outside the calibration data: {verdict.out_of_range}")
-    return tuple(made)
+        beyond = sentence(verdict.out_of_range)
+        lines.append(_("outside the calibration data: {beyond}", beyond=beyond))
+    return tuple(lines)
+
+
+def comparison(verdict: Verdict) -> str | None:
+    r"""Say in plain words how much likelier a score is for one side; None: not known.
+
+    >>> from unmask.values import LikelihoodStatement
+    >>> ratio = LikelihoodStatement(0.5, -2.0, 1.0, "weak support for fake")
+    >>> comparison(Verdict("some evidence", 0.9, None, 2.0, 8, likelihood=ratio))
+    'A manipulated face gets such a score about 3.2 times as often as a genuine one.'
+    """
+    ratio = verdict.likelihood
+    if ratio is None:
+        return None
+    if times(abs(ratio.log10)) == "1":
+        return _("Manipulated and genuine faces get such a score equally often.")
+    factor = times(abs(ratio.log10))
+    if ratio.log10 > 0:
+        return _(
+            "A manipulated face gets such a score about {factor} times as often as a genuine one.",
+            factor=factor,
+        )
+    return _(
+        "A genuine face gets such a score about {factor} times as often as a manipulated one.",
+        factor=factor,
+    )
 
 
 def phrase(word: Word) -> str:
@@ -216,7 +302,7 @@ def phrase(word: Word) -> str:
     >>> phrase("some evidence"), phrase("inconclusive")
     ('some evidence of manipulation', 'inconclusive')
     """
-    return f"{word} of manipulation" if word.endswith("evidence") else word
+    return _(_PHRASES[word]) if word in _PHRASES else local_word(word)
 
 
 _OF = 20
@@ -227,27 +313,42 @@ def rate(verdict: Verdict) -> str | None:
     """Say how often such a verdict is given to genuine and to forged videos; None: not known."""
     if verdict.rate is None:
         return None
-    genuine, fakes = _about(verdict.rate.of_genuine), _about(verdict.rate.of_fake)
-    return (
-        f"of {_OF} genuine videos and pictures {genuine} got this verdict, of {_OF} manipulated "
-        f"ones {fakes} (of {verdict.rate.genuine} and {verdict.rate.fakes}; each source was left "
-        "out of the calibration in turn, the limits of the words were chosen on all)"
+    return _(
+        "of {of} genuine videos and pictures {genuine} got this verdict, of {of} manipulated ones "
+        "{fakes}",
+        of=_OF,
+        genuine=_about(verdict.rate.of_genuine),
+        fakes=_about(verdict.rate.of_fake),
+    )
+
+
+def rate_basis(verdict: Verdict) -> str | None:
+    """Say what `rate` was measured on; None: nothing."""
+    if verdict.rate is None:
+        return None
+    return _(
+        "of {genuine} genuine and {fakes} manipulated videos and pictures; each source was left "
+        "out of the calibration in turn, the limits of the words were chosen on all",
+        genuine=verdict.rate.genuine,
+        fakes=verdict.rate.fakes,
     )
 
 
 def _about(share: float) -> str:
     count = round(share * _OF)
-    return "none" if share == 0 else "fewer than 1" if count == 0 else f"about {count}"
+    if share == 0:
+        return _("none")
+    return _("fewer than 1") if count == 0 else _("about {number}", number=count)
 
 
 def range_note(verdict: Verdict) -> str:
     """Say what the range beside a probability covers."""
     if verdict.interval is None:
-        return "range not measured: one picture has no scatter"
-    note = "95 % range: scatter between the key frames alone, not the error on other videos"
+        return _("range not measured: one picture has no scatter")
+    note = _("95 % range: scatter between the key frames alone, not the error on other videos")
     if verdict.interval_covers_sources:
-        note = "95 % range: scatter between the key frames, and error on videos of other sources"
-    return f"{note}; cut off where the calibration data end" if _is_cut_off(verdict) else note
+        note = _("95 % range: scatter between the key frames, and error on videos of other sources")
+    return note + (_("; cut off where the calibration data end") if _is_cut_off(verdict) else "")
 
 
 def _is_cut_off(verdict: Verdict) -> bool:
@@ -259,13 +360,17 @@ def _is_cut_off(verdict: Verdict) -> bool:
     return any(math.isclose(a, b, abs_tol=1e-6) for a in verdict.interval for b in ends)
 
 
-def decided(verdict: Verdict) -> str | None:
-    """Say which face decides for a video of several; None for one face or none."""
+def describe_decision(verdict: Verdict) -> str | None:
+    """Say which face decides for a video of several, and why; None for one face or none."""
     if verdict.faces_judged is None or verdict.faces_judged < 2:
         return None
-    return (
-        f"face {verdict.deciding_track} decides, the strongest of {verdict.faces_judged}; among "
-        "more faces the same score is weaker evidence, and this is taken into account"
+    return _(
+        "face {face} decides: of the {count} faces that were judged, its {frames} key frames score "
+        "highest on average; the more faces, the likelier that one scores high by chance, so its "
+        "score counts for less than alone",
+        face=verdict.deciding_track,
+        count=verdict.faces_judged,
+        frames=verdict.frames_used,
     )
 
 
@@ -275,25 +380,97 @@ def misses(result: ScanRecord) -> str | None:
     if result.verdict.word not in ("little evidence", "inconclusive") or not rates:
         return None
     tested = sorted((r for r in rates if r.missed is not None), key=lambda r: -(r.missed or 0.0))
-    said = []
+    parts = []
     if tested:
-        listed = [f"{r.method} ({percent(r.missed)} of {r.videos})" for r in tested]
-        said.append(f"little evidence is what it gave to these: {', '.join(listed)}")
-    if untested := [r.method for r in rates if r.missed is None]:
-        said.append(f"no figure for: {', '.join(untested)}")
-    return "; ".join(said)
+        listed = ", ".join(
+            _(
+                "{method} ({share} of {videos})",
+                method=sentence(r.method),
+                share=percent(r.missed),
+                videos=r.videos,
+            )
+            for r in tested
+        )
+        parts.append(_("little evidence is what it gave to these: {listed}", listed=listed))
+    if untested := [sentence(r.method) for r in rates if r.missed is None]:
+        parts.append(_("no figure for: {listed}", listed=", ".join(untested)))
+    return "; ".join(parts)
 
 
 def _ruled_out(answer: ConformalAnswer) -> str:
     """Say what a score rules out, and how often that is wrong."""
     rate = percent(answer.error_rate)
     if answer.label == "cannot judge":
-        return f"no label is ruled out alone: both are left, or neither, at an error rate of {rate}"
-    other, side = ("fake", "low") if answer.label == "real" else ("real", "high")
-    return (
-        f"{other} is ruled out: at most {rate} of {other}s like those of the calibration data "
-        f"score this {side}; it is no proof of {answer.label}"
+        return _(
+            "no label is ruled out alone: both are left, or neither, at an error rate of {rate}",
+            rate=rate,
+        )
+    if answer.label == "real":
+        return _(
+            "fake is ruled out: at most {rate} of fakes like those of the calibration data "
+            "score this low; it is no proof of real",
+            rate=rate,
+        )
+    return _(
+        "real is ruled out: at most {rate} of reals like those of the calibration data "
+        "score this high; it is no proof of fake",
+        rate=rate,
     )
+
+
+_CREDENTIALS: dict[CredentialState, str] = {
+    "absent": N_(
+        "The file has no Content Credentials. That says nothing: most files have none, and they "
+        "are lost when a file is shared or edited."
+    ),
+    "unsupported": N_("This kind of file cannot carry Content Credentials that are read here."),
+    "unreadable": N_("The file has Content Credentials that cannot be read: they are damaged."),
+    "well-formed": N_(
+        "The file has Content Credentials that do not fit it: it was changed afterwards, or their "
+        "signature does not hold."
+    ),
+    "valid": N_(
+        "The Content Credentials fit the file and their signature holds. The signer is on no list "
+        "of trusted ones, so anybody may have signed."
+    ),
+    "trusted": N_(
+        "The Content Credentials fit the file, and the signer is on the list of trusted ones."
+    ),
+}
+
+_SOURCE_TYPES = {
+    "digitalCapture": N_("recorded by a camera"),
+    "computationalCapture": N_("recorded by a camera and computed"),
+    "negativeFilm": N_("digitised from a negative"),
+    "positiveFilm": N_("digitised from a positive"),
+    "print": N_("digitised from a print"),
+    "humanEdits": N_("edited by people"),
+    "minorHumanEdits": N_("edited by people"),
+    "compositeCapture": N_("composed of recordings"),
+    "algorithmicallyEnhanced": N_("changed by an algorithm"),
+    "dataDrivenMedia": N_("made from data"),
+    "digitalArt": N_("drawn on a computer"),
+    "digitalCreation": N_("drawn on a computer"),
+    "virtualRecording": N_("recorded in a virtual world"),
+    "compositeSynthetic": N_("composed, in part synthetic"),
+    "compositeWithTrainedAlgorithmicMedia": N_("composed, in part generated by AI"),
+    "trainedAlgorithmicMedia": N_("generated by AI"),
+    "algorithmicMedia": N_("generated by an algorithm"),
+}
+
+
+def credential_text(state: CredentialState) -> str:
+    """Say what became of checking Content Credentials."""
+    return _(_CREDENTIALS[state])
+
+
+def source_type(name: str) -> str:
+    """Explain one of IPTC's digital source types, with its own name.
+
+    >>> source_type("trainedAlgorithmicMedia"), source_type("other")
+    ('generated by AI (trainedAlgorithmicMedia)', 'other')
+    """
+    return f"{_(_SOURCE_TYPES[name])} ({name})" if name in _SOURCE_TYPES else name
 
 
 def leak_mark(*, leaks: bool) -> str:
@@ -308,13 +485,42 @@ def survival(result: ScanRecord) -> tuple[str, ...]:
     changed = [each for each in result.stress if each.verdict.word != result.verdict.word]
     kept = len(result.stress) - len(changed)
     return (
-        f"under stress: the verdict stays under {kept} of {len(result.stress)} distortions",
+        _(
+            "under stress: the verdict stays under {kept} of {all} distortions",
+            kept=kept,
+            all=len(result.stress),
+        ),
         *(
-            f"{each.distortion}, {each.level}: {each.verdict.word} "
-            f"(probability {percent(each.verdict.probability)})"
+            _(
+                "{distortion}, {level}: {word} (probability {probability})",
+                distortion=each.distortion,
+                level=each.level,
+                word=local_word(each.verdict.word),
+                probability=percent(each.verdict.probability),
+            )
             for each in changed
         ),
     )
+
+
+def moment(iso_utc: str | None, offset_minutes: int | None = None) -> str:
+    r"""Write a time in UTC, or in local time where its offset is given.
+
+    >>> moment("2026-01-02T23:04:05Z"), moment("2026-01-02T23:04:05Z", 60)
+    ('2026-01-02 23:04:05\xa0UTC', '2026-01-03 00:04:05 (UTC+01:00)')
+    """
+    if iso_utc is None:
+        return _(NOT_MEASURED)
+    time = datetime.fromisoformat(iso_utc)
+    if offset_minutes is None:
+        return f"{time:%Y-%m-%d %H:%M:%S}\u00a0UTC"
+    local = time.astimezone(timezone(timedelta(minutes=offset_minutes)))
+    return f"{local:%Y-%m-%d %H:%M:%S} (UTC{_offset(offset_minutes)})"
+
+
+def _offset(minutes: int) -> str:
+    hours, rest = divmod(abs(minutes), 60)
+    return f"{'-' if minutes < 0 else '+'}{hours:02d}:{rest:02d}"
 
 
 def times(log10: float) -> str:
@@ -324,4 +530,5 @@ def times(log10: float) -> str:
     ('100', '1/10', '2')
     """
     factor = f"{10 ** abs(log10):,.{0 if abs(log10) >= 1 else 1}f}".removesuffix(".0")
-    return factor if log10 >= 0 or factor == "1" else f"1/{factor}"
+    local = local_number(factor)
+    return local if log10 >= 0 or factor == "1" else f"1/{local}"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from unmask.studies.all_frames import ALL_FRAMES
-from unmask.studies.consistency import EXPLANATION_CONSISTENCY
-from unmask.studies.gradual import GRADUAL_CHANGES
-from unmask.studies.imbalance import CLASS_WEIGHTS, IMBALANCE_METHODS
-from unmask.studies.leak import LEAK
-from unmask.studies.selection import FRAME_SELECTION
-from unmask.studies.severity import IMBALANCE_SEVERITY
-from unmask.studies.spurious import SPURIOUS_CUES
+from unmask.studies.experiments.all_frames import ALL_FRAMES
+from unmask.studies.experiments.consistency import EXPLANATION_CONSISTENCY
+from unmask.studies.experiments.gradual import GRADUAL_CHANGES
+from unmask.studies.experiments.imbalance import CLASS_WEIGHTS, IMBALANCE_METHODS
+from unmask.studies.experiments.leak import LEAK
+from unmask.studies.experiments.selection import FRAME_SELECTION
+from unmask.studies.experiments.severity import IMBALANCE_SEVERITY
+from unmask.studies.experiments.spurious import SPURIOUS_CUES
+from unmask.studies.experiments.temporal import TEMPORAL_INFORMATION
+from unmask.studies.experiments.unseen import UNSEEN_MANIPULATIONS
 from unmask.studies.study import Study
-from unmask.studies.temporal import TEMPORAL_INFORMATION
-from unmask.studies.unseen import UNSEEN_MANIPULATIONS
 
 EVERY = "all"
 """Stands for every study."""
@@ -38,7 +38,7 @@ STUDIES: dict[str, Study] = {
 """Every study."""
 
 
-def studies_named(name: str) -> list[Study]:
+def find_studies(name: str) -> list[Study]:
     """Return a study by name, or every one.
 
     Raises:

@@ -25,8 +25,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from unmask.datasets.parquet import reading
-from unmask.files import write_whole
+from unmask.datasets.parquet import read_errors
+from unmask.system.files import write_whole
 
 CELL_VERSION = 1
 """Raised when a measurement changes its meaning, so that old cells are measured anew."""
@@ -109,7 +109,7 @@ class Cache:
             ManifestError: its file is damaged.
         """
         path = self._path(cell)
-        with reading(path, hint="remove the file and run the study again"):
+        with read_errors(path, hint="remove the file and run the study again"):
             table = pq.read_table(path)
             described = json.loads((table.schema.metadata or {})[_METADATA_KEY])
             return Measured(table.replace_schema_metadata(None), described["figures"])
@@ -125,11 +125,11 @@ class Cache:
 
     def _make(self, cell: Cell, work: Path) -> None:
         began = time.perf_counter()
-        found = cell.measure(Place(work, self.kept(cell)))
+        measured = cell.measure(Place(work, self.kept(cell)))
         seconds = round(time.perf_counter() - began, 3)
-        figures = {"cell_seconds": seconds, **found.figures}
+        figures = {"cell_seconds": seconds, **measured.figures}
         described = {"version": CELL_VERSION, "content": cell.content, "figures": figures}
-        table = found.table.replace_schema_metadata({_METADATA_KEY: json.dumps(described)})
+        table = measured.table.replace_schema_metadata({_METADATA_KEY: json.dumps(described)})
         write_whole(self._path(cell), lambda partial: pq.write_table(table, partial))
 
     @contextmanager

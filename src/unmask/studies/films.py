@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from unmask.datasets.grouping import seeded_order
+from unmask.datasets.groups import seeded_order
 from unmask.datasets.manifest import read_manifest
 from unmask.errors import InputNotFound, ManifestError
-from unmask.studies.material import leak_in
+from unmask.studies.crop_set import leak_in
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def read_films(path: Path, *, root: Path | None = None, limit: int | None = None
         InputNotFound: a video is not where it should be.
     """
     manifest = read_manifest(path)
-    found = [
+    films = [
         Film(
             id=record.id,
             path=manifest.path_of(record, root=root),
@@ -106,24 +106,26 @@ def read_films(path: Path, *, root: Path | None = None, limit: int | None = None
         for record in manifest.records
         if record.kind == "video"
     ]
-    if not found:
+    if not films:
         raise ManifestError(
             f"{str(path)!r} lists no video", hint="index a data set of videos, not of crops"
         )
-    missing = [film.path for film in found if not film.path.is_file()]
+    missing = [film.path for film in films if not film.path.is_file()]
     if missing:
         raise InputNotFound(
-            f"{len(missing)} of {len(found)} videos are not there, the first: {missing[0]}",
+            f"{len(missing)} of {len(films)} videos are not there, the first: {missing[0]}",
             hint="give --root with the folder that the data set lies in now",
         )
     kept = np.unique(
-        np.linspace(0, len(found) - 1, min(len(found), limit or len(found))).astype(int)
+        np.linspace(0, len(films) - 1, min(len(films), limit or len(films))).astype(int)
     )
     info = manifest.info
-    return Films(path.name, info.licence, tuple(found[at] for at in kept), leak_in(info))
+    return Films(path.name, info.licence, tuple(films[at] for at in kept), leak_in(info))
 
 
-def parted(films: Sequence[Film], share: float = 0.2) -> tuple[tuple[Film, ...], tuple[Film, ...]]:
+def part_films(
+    films: Sequence[Film], share: float = 0.2
+) -> tuple[tuple[Film, ...], tuple[Film, ...]]:
     """Return the films in two parts, the second with about a share of the footage."""
     targets = sorted({film.target for film in films})
     order = seeded_order(targets, np.ones(len(targets), np.int64), seed=0)

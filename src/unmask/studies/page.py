@@ -51,14 +51,14 @@ def to_html(outcomes: Sequence[Outcome]) -> str:
     return templates.get_template("studies.html.j2").render(
         outcomes=outcomes,
         ran_on=ran_on,
-        written=written,
+        written=format_result,
         marked=lambda outcome: _Marked(outcome.leak),
         style=Markup(style),  # noqa: S704 - our own files
         policy=page.policy(style),
     )
 
 
-def written(result: Result) -> str:
+def format_result(result: Result) -> str:
     """Return a number of a study in one line."""
     return result.estimate.signed if result.kind == "difference" else result.estimate.text
 
@@ -117,7 +117,7 @@ def _mark(outcome: Outcome) -> str:
 
 def _line(result: Result, mark: str) -> str:
     e = result.estimate
-    number = f"{written(result)}{mark}"
+    number = f"{format_result(result)}{mark}"
     cells = (result.condition, result.figure, number, e.units, e.clusters, e.runs)
     return f"| {' | '.join(_cell(str(each)) for each in cells)} |"
 

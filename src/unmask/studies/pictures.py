@@ -11,9 +11,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.datasets.encoded import decoded
-from unmask.studies.material import COLUMNS, Material, all_of
-from unmask.studies.toys import jpeg
+from unmask.crops.encoded_pictures import decode_picture
+from unmask.studies.crop_set import COLUMNS, Material, join_reasons
+from unmask.studies.synthetic import jpeg
 
 Pixels = NDArray[np.uint8]
 
@@ -24,16 +24,16 @@ _MARK_SQUARES = 4
 _MARK_VERSION = "checkered square, 16 %, lower right"
 
 
-def pixels_of(crops: Material, size_px: int, positions: Iterable[int]) -> Pixels:
+def decode_pixels(crops: Material, size_px: int, positions: Iterable[int]) -> Pixels:
     """Return crops `(N, size_px, size_px, 3)` uint8, resized as training resizes them."""
     images = crops.table["image"]
-    found = []
+    pixels = []
     for position in positions:
-        picture = decoded(images[position].as_py())
+        picture = decode_picture(images[position].as_py())
         if picture.size != (size_px, size_px):
             picture = picture.resize((size_px, size_px), Image.Resampling.BILINEAR)
-        found.append(np.asarray(picture))
-    return np.stack(found)
+        pixels.append(np.asarray(picture))
+    return np.stack(pixels)
 
 
 def mark_mask(size_px: int) -> NDArray[np.uint8]:
@@ -44,17 +44,17 @@ def mark_mask(size_px: int) -> NDArray[np.uint8]:
     return mask
 
 
-def marked(crops: Material, wanted: NDArray[np.bool_], condition: str) -> Material:
-    """Return the crops with a mark planted in those for which `wanted` (N,) holds.
+def plant_marks(crops: Material, chosen: NDArray[np.bool_], condition: str) -> Material:
+    """Return the crops with a mark planted in those for which `chosen` (N,) holds.
 
     Args:
         crops: to change.
-        wanted: which of them get the mark.
+        chosen: which of them get the mark.
         condition: noted in the column of that name.
     """
     images = crops.table["image"].to_pylist()
-    for position in np.flatnonzero(wanted):
-        picture = np.array(decoded(images[position]))
+    for position in np.flatnonzero(chosen):
+        picture = np.array(decode_picture(images[position]))
         inside = mark_mask(picture.shape[0]) > 0
         step = max(1, round(MARK_SHARE * picture.shape[0] / _MARK_SQUARES))
         board = (np.indices(inside.shape) // step).sum(axis=0) % 2 * 255
@@ -62,7 +62,7 @@ def marked(crops: Material, wanted: NDArray[np.bool_], condition: str) -> Materi
         images[position] = jpeg(picture)
     table = crops.table.set_column(10, COLUMNS.field("image"), pa.array(images, pa.large_binary()))
     digest = hashlib.sha256(f"{crops.sha256} {_MARK_VERSION}".encode())
-    digest.update(np.asarray(wanted, np.uint8).tobytes())
+    digest.update(np.asarray(chosen, np.uint8).tobytes())
     changed = replace(crops, sha256=digest.hexdigest(), table=table)
     return with_condition(changed, condition)
 
@@ -75,11 +75,11 @@ def with_condition(crops: Material, condition: str) -> Material:
     return replace(crops, sha256=digest, table=table)
 
 
-def joined(parts: Iterable[Material]) -> Material:
+def join_materials(parts: Iterable[Material]) -> Material:
     """Return several materials as one, rows in order."""
     listed = list(parts)
     digest = hashlib.sha256(" ".join(part.sha256 for part in listed).encode()).hexdigest()
     title = ", ".join(dict.fromkeys(part.title for part in listed))
     licence = "; ".join(dict.fromkeys(part.licence for part in listed))
     table = pa.concat_tables([part.table for part in listed])
-    return Material(title, digest, licence, table, all_of(part.leak for part in listed))
+    return Material(title, digest, licence, table, join_reasons(part.leak for part in listed))

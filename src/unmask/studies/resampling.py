@@ -16,9 +16,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.evaluation.batch import Batch, Sorted, Values
-from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, interval_of, replicate
+from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, percentile_interval, replicate
 from unmask.evaluation.metrics import COUNTED, CURVED
+from unmask.evaluation.weightings import Batch, Sorted, Values
 from unmask.studies.estimate import Estimate
 
 REPLICATES = 1000
@@ -161,7 +161,7 @@ class Estimates:
 
     def estimate(self, value: float, draws: Values | None, *conditions: str) -> Estimate:
         """Return a number computed from conditions, with the interval of its draws."""
-        interval = None if draws is None else interval_of(draws)
+        interval = None if draws is None else percentile_interval(draws)
         runs = [run for name in dict.fromkeys(conditions) for run in self._conditions[name]]
         return Estimate(
             value=value if np.isfinite(value) else None,
@@ -174,7 +174,7 @@ class Estimates:
 
     def _compute(self, weights: Values, *, draw_seeds: bool = True) -> dict[str, Values]:
         drawn: dict[int, Values] = {}
-        found: dict[str, Values] = {}
+        result: dict[str, Values] = {}
         for condition, runs in self._conditions.items():
             seeds, of_run, count = np.unique(
                 [run.seed for run in runs], return_inverse=True, return_counts=True
@@ -186,8 +186,8 @@ class Estimates:
                 values = np.stack(
                     [run.figure(figure, weights[:, self._place[id(run)]]) for run in runs], axis=1
                 )
-                found[_key(condition, figure)] = _mean(values, moved)
-        return found
+                result[_key(condition, figure)] = _mean(values, moved)
+        return result
 
     def _seeds(self, rows: int, count: int, *, draw: bool) -> Values:
         """Return how far each seed's deviation from the mean moves the mean, `(rows, count)`.

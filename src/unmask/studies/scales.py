@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import get_args
 
-from unmask.keyframes import SELECTORS
-from unmask.studies.toys import ToyCrops, ToyFilms, ToyPersons
+from unmask.scanner.keyframes import SELECTORS
+from unmask.studies.synthetic import ToyCrops, ToyFilms, ToyPersons
 from unmask.training.recipe import StrategyName
 
 STRATEGIES: tuple[str, ...] = get_args(StrategyName)

@@ -17,14 +17,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.bundle import Bundle
-from unmask.datasets import encoded
+from unmask.bundle.manifest import Bundle
+from unmask.bundle.runtime import preprocess
+from unmask.crops import encoded_pictures
 from unmask.explain import BundleNetwork
 from unmask.explain.differentiable import Differentiable
-from unmask.runtime import preprocess
 from unmask.studies.cells import Cache, Cell, Factor, Measured, Place
-from unmask.studies.cutting import Cutting
-from unmask.studies.learned import network_of
+from unmask.studies.frame_crops import Cutting
+from unmask.studies.trained_scores import load_network
 
 Pixels = NDArray[np.uint8]
 Float = NDArray[np.float32]
@@ -137,7 +137,7 @@ class LearnedScorer:
         """The network with its best weights."""
         from unmask.models.differentiable import TorchNetwork
 
-        return TorchNetwork(network_of(self.folder), batch=_BATCH)
+        return TorchNetwork(load_network(self.folder), batch=_BATCH)
 
     def prepare(self, crops: Pixels) -> Float:
         """Normalise as its training did."""
@@ -160,9 +160,9 @@ def scored_cell(factors: dict[str, Factor], frames: Cell, scorer: Scorer, cache:
     def measure(_: Place) -> Measured:
         table = cache.run(frames).table
         logits, embeddings = _scores(table["image"].to_pylist(), scorer)
-        told = table.drop_columns(["image"])
-        told = told.append_column("logit", pa.array(logits, pa.float64()))
-        return Measured(told.append_column("embedding", embeddings))
+        facts = table.drop_columns(["image"])
+        facts = facts.append_column("logit", pa.array(logits, pa.float64()))
+        return Measured(facts.append_column("embedding", embeddings))
 
     return Cell(factors, content, measure)
 
@@ -171,17 +171,17 @@ def _scores(images: Sequence[bytes], scorer: Scorer) -> tuple[NDArray[np.float64
     logits: list[float] = []
     embeddings: list[list[float]] = []
     for first in range(0, len(images), _BATCH):
-        pixels = np.stack([decoded(image, scorer) for image in images[first : first + _BATCH]])
+        pixels = np.stack([decode_crop(image, scorer) for image in images[first : first + _BATCH]])
         evidence = scorer.model.evidence(scorer.prepare(pixels))
         logits += evidence.logits.astype(float).tolist()
         embeddings += evidence.features.mean(axis=(2, 3)).tolist()
     return np.array(logits), pa.array(embeddings, pa.list_(pa.float32()))
 
 
-def decoded(image: bytes, scorer: Scorer) -> Pixels:
+def decode_crop(image: bytes, scorer: Scorer) -> Pixels:
     """Return an encoded crop at the scorer's size."""
     size = scorer.cutting.size_px
-    picture: Any = encoded.decoded(image)
+    picture: Any = encoded_pictures.decode_picture(image)
     if picture.size != (size, size):
         picture = picture.resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(picture, dtype=np.uint8)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from unmask.studies.cells import Cell, Factor, Measured
-from unmask.studies.drawing import Drawing
+from unmask.studies.charts import Drawing
 from unmask.studies.estimate import Estimate
 
 if TYPE_CHECKING:
-    from unmask.studies.world import World
+    from unmask.studies.study_context import StudyContext
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Answer:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Measurements:
     """The cells of a study that are done."""
 
     cells: tuple[tuple[Cell, Measured], ...]
@@ -52,18 +52,18 @@ class Found:
     def where(self, **factors: Factor) -> list[tuple[Cell, Measured]]:
         """Return the cells with these factors."""
         return [
-            (cell, found)
-            for cell, found in self.cells
+            (cell, each)
+            for cell, each in self.cells
             if all(cell.factors.get(name) == value for name, value in factors.items())
         ]
 
     def by(self, *names: str) -> dict[tuple[Factor, ...], list[tuple[Cell, Measured]]]:
         """Return the cells that have all these factors, grouped by their values."""
         groups: dict[tuple[Factor, ...], list[tuple[Cell, Measured]]] = {}
-        for cell, found in self.cells:
+        for cell, result in self.cells:
             if all(name in cell.factors for name in names):
                 key = tuple(cell.factors[name] for name in names)
-                groups.setdefault(key, []).append((cell, found))
+                groups.setdefault(key, []).append((cell, result))
         return groups
 
 
@@ -95,9 +95,9 @@ class Study(About):
 
     needs: str
     """What it runs on: crops, persons (crops that name them), films, a detector."""
-    cells: Callable[[World], Sequence[Cell]]
+    cells: Callable[[StudyContext], Sequence[Cell]]
     """Lists the cells."""
-    answer: Callable[[World, Found], Answer]
+    answer: Callable[[StudyContext, Measurements], Answer]
     """Reads the answer out of the cells that are done."""
 
 

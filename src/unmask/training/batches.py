@@ -18,8 +18,8 @@ from PIL import Image
 from unmask.errors import RecipeError
 from unmask.settings import DEFAULT_MARGIN_RATIO
 from unmask.training.augment import degrade, random_window, smooth_skin
-from unmask.training.crops import Crops
-from unmask.training.making import BLEND_SCALE, ForgeryMaker
+from unmask.training.crop_table import Crops
+from unmask.training.forgery_source import BLEND_SCALE, ForgeryMaker
 from unmask.training.recipe import Recipe
 from unmask.training.sampling import Classes, Order, Positions
 from unmask.training.selfblend import part_of_fake, same_frame, self_blend
@@ -31,14 +31,14 @@ _PASSES, _STEPS = 0, 1
 """Second word of a seed, so that the streams of passes and of steps are apart."""
 
 
-def resized(image: Image.Image, size_px: int) -> Image.Image:
+def resize_crop(image: Image.Image, size_px: int) -> Image.Image:
     """Return a crop in the network's size, as scoring resizes it."""
     if image.width == size_px:
         return image
     return image.resize((size_px, size_px), Image.Resampling.BILINEAR)
 
 
-def classes_of(crops: Crops, *, drawn: NDArray[np.bool_] | None = None) -> Classes:
+def find_classes(crops: Crops, *, drawn: NDArray[np.bool_] | None = None) -> Classes:
     """Return where each class is, and for each fake the nearest real crop of the same footage.
 
     Crops of another compression are taken only where the footage has none of the fake's own. Of
@@ -99,8 +99,8 @@ def blended_pairs(recipe: Recipe) -> int:
     """Return how many pairs of a real crop and its self-blended fake a batch holds."""
     if recipe.augmentation.blends_only:
         return recipe.batch_size // 2
-    wanted = round(recipe.batch_size * recipe.augmentation.self_blended_ratio / 2)
-    return min(wanted, (recipe.batch_size - 1) // 2)
+    pairs = round(recipe.batch_size * recipe.augmentation.self_blended_ratio / 2)
+    return min(pairs, (recipe.batch_size - 1) // 2)
 
 
 def forgery_maker(crops: Crops, recipe: Recipe) -> ForgeryMaker:
@@ -143,7 +143,7 @@ class TrainingBatches:
             self._drawn, crops_of_pass = 0, len(self._reals)
         else:
             self._drawn = recipe.batch_size - 2 * self._blends
-            self._classes = classes_of(crops, drawn=drawn_crops(crops, recipe))
+            self._classes = find_classes(crops, drawn=drawn_crops(crops, recipe))
             crops_of_pass = len(self._order_of(0))
         per_step = (self._drawn or self._blends) * devices * recipe.accumulate
         self._per_pass = crops_of_pass // per_step * recipe.accumulate
@@ -190,7 +190,7 @@ class TrainingBatches:
 
     def _augmented(self, image: Image.Image, rng: np.random.Generator, size_px: int) -> Image.Image:
         if self._recipe.augmentation.name == "none":
-            return resized(image, size_px)
+            return resize_crop(image, size_px)
         return self._degrade(self._framed(image, rng, size_px), rng)
 
     def _matched(
@@ -232,15 +232,15 @@ class TrainingBatches:
             return self._blend(self._crops.picture(index), rng, size)
         pair = self._maker.forged(index, rng, size)
         return _alike(
-            (pair.real, pair.fake), rng, lambda image: self._degrade(resized(image, size), rng)
+            (pair.real, pair.fake), rng, lambda image: self._degrade(resize_crop(image, size), rng)
         )
 
     def _blend(self, face: Image.Image, rng: np.random.Generator, size: int) -> list[Image.Image]:
         """Return a real crop and its self-blended fake, both augmented in the same way."""
         if self._recipe.augmentation.name == "none":
-            return list(self_blend(resized(face, size), rng))
+            return list(self_blend(resize_crop(face, size), rng))
         pair = self_blend(self._framed(face, rng, round(BLEND_SCALE * size)), rng)
-        return _alike(pair, rng, lambda image: self._degrade(resized(image, size), rng))
+        return _alike(pair, rng, lambda image: self._degrade(resize_crop(image, size), rng))
 
 
 def _alike(
@@ -277,5 +277,7 @@ class ValidationBatches:
         """Return positions `(B,)` and pixels `(B, S, S, 3)`."""
         first = number * self._batch_size
         positions = np.arange(first, min(first + self._batch_size, len(self._crops)))
-        images = [resized(self._crops.picture(int(index)), self._size_px) for index in positions]
+        images = [
+            resize_crop(self._crops.picture(int(index)), self._size_px) for index in positions
+        ]
         return positions, np.stack([np.asarray(image) for image in images])

@@ -21,24 +21,24 @@ from torch.multiprocessing import ProcessRaisedException
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from unmask.errors import InputError, RecipeError, TrainingStopped, UnmaskError
-from unmask.files import drop_partials, write_text
 from unmask.models.depthwise import quicken
-from unmask.models.network import FaceNetwork, preprocessing_of
-from unmask.provenance import versions
+from unmask.models.network import FaceNetwork, read_preprocessing
 from unmask.settings import DEFAULT_MARGIN_RATIO
+from unmask.system.files import drop_partials, write_text
+from unmask.system.provenance import versions
 from unmask.training.batches import (
     TrainingBatches,
     ValidationBatches,
     blended_pairs,
     drawn_crops,
 )
+from unmask.training.checkpoints import RunKeeper, Truth, Watcher, read_checkpoint
 from unmask.training.hardware import Hardware, lightning_precision, resolve_precision
-from unmask.training.holdout import Sides, sides_for, sides_of
-from unmask.training.imbalance import Counts, Strategy, strategy_of
-from unmask.training.keeping import RunKeeper, Truth, Watcher, read_checkpoint
-from unmask.training.learning import LOG, Learning, hush
+from unmask.training.imbalance import Counts, Strategy, make_strategy
+from unmask.training.lightning_module import LOG, Learning, hush
 from unmask.training.recipe import Recipe, load_recipe, to_yaml
 from unmask.training.runs import RECIPE, RECORD, Run, RunRecord, read_run, write_record
+from unmask.training.train_validation_split import Sides, reread_sides, sides_for
 
 _VERSIONED = ("torch", "timm", "lightning")
 _VALIDATION_BATCH = 64
@@ -186,7 +186,7 @@ def resume(folder: str | Path, *, hardware: Hardware, watcher: Watcher) -> Run:
         return run
     _check_devices(run, hardware)
     recipe = load_recipe(run.recipe_path)
-    sides = sides_of(run.record, recipe)
+    sides = reread_sides(run.record, recipe)
     if sides.data != run.data:
         raise RecipeError(
             f"the crops of {str(folder)!r} are not those that it began with",
@@ -244,7 +244,7 @@ def _record(
         backbone=part.backbone,
         head_width=part.head_width,
         dropout=part.dropout,
-        preprocessing=preprocessing_of(
+        preprocessing=read_preprocessing(
             network, part.size_px, margin_ratio=margin, shift_y_ratio=part.shift_y_ratio
         ),
         data=sides.data,
@@ -262,11 +262,11 @@ def _record(
 def strategy_for(recipe: Recipe, sides: Sides) -> Strategy:
     """Return the strategy against imbalance, for the crops as the loss will see them."""
     if recipe.augmentation.blends_only:
-        return strategy_of(recipe.imbalance, Counts(1, 1))  # each real crop with its blend
+        return make_strategy(recipe.imbalance, Counts(1, 1))  # each real crop with its blend
     fakes = sides.training.is_fake[drawn_crops(sides.training, recipe)]
     counts = Counts(int((~fakes).sum()), int(fakes.sum()))
     ratio = 2 * blended_pairs(recipe) / recipe.batch_size
-    return strategy_of(recipe.imbalance, counts.with_blends(ratio))
+    return make_strategy(recipe.imbalance, counts.with_blends(ratio))
 
 
 def _batches(recipe: Recipe, sides: Sides, hardware: Hardware) -> TrainingBatches:

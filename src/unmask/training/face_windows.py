@@ -19,7 +19,7 @@ _MARGINS = (0.92, 1.12)
 """The window's margin over that of the network: YuNet's boxes tremble, other detectors' differ."""
 
 
-def landmarks_of(numbers: tuple[float, ...]) -> Points:
+def read_landmarks(numbers: tuple[float, ...]) -> Points:
     """Return `(79, 2)` landmarks; five points are filled up by the mean face.
 
     Args:
@@ -100,7 +100,7 @@ def _window(
     )  # fmt: skip
     offset = centre - matrix @ np.full(2, size_px / 2)
     moved = (points - offset) @ np.linalg.inv(matrix).T
-    return FacePicture(window, _relabelled(moved) if flip < 0 else moved)
+    return FacePicture(window, _relabel(moved) if flip < 0 else moved)
 
 
 _PAIRS = (
@@ -115,6 +115,6 @@ _PAIRS = (
 _MIRRORED = np.array([other for _, other in sorted(_PAIRS)])
 
 
-def _relabelled(points: Points) -> Points:
+def _relabel(points: Points) -> Points:
     """Return mirrored landmarks in their order again."""
     return points[_MIRRORED]

@@ -68,11 +68,11 @@ def blend(face: FacePicture, rng: np.random.Generator, *, keep_target: bool = Fa
         rng: source of randomness.
         keep_target: whether only what is blended in may be changed, never what it is blended into.
     """
-    changed = restyled(face.image, rng)
+    changed = restyle(face.image, rng)
     into_this = rng.random() < 0.5 or keep_target
     source, target = (changed, face.image) if into_this else (face.image, changed)
     mask = hull_mask(face.points, face.image.width, rng)
-    return Pair(target, _mixed(target, _displaced(source, rng), mask), mask)
+    return Pair(target, _mix(target, _displace(source, rng), mask), mask)
 
 
 def mouth(
@@ -93,17 +93,17 @@ def mouth(
     side = face.image.width
     donor = face.image
     if other is not None:
-        donor = aligned(other, face)
+        donor = align_face(other, face)
     elif rendered is not None and rng.random() < 0.7:
         donor = _faithful(rendered, face.image, rng)
     else:
-        donor = _displaced(donor, rng)
+        donor = _displace(donor, rng)
     box = _face_box(face.points, rng)
     put_in = _small(donor, box, rng, sides=(80, 140))
     if rng.random() < 0.3:
         put_in = recolour(put_in, rng, 0.06)
     mask = _lower_mask(face.points, box, side, rng)
-    return Pair(face.image, _mixed(face.image, put_in, mask), mask)
+    return Pair(face.image, _mix(face.image, put_in, mask), mask)
 
 
 def render(
@@ -131,13 +131,13 @@ def render(
         mask = hull_mask(face.points, side, rng)
         mask = mask / max(float(mask.max()), 1e-3)  # whole: a rendered face is no mixture
     elif kind < 0.8 or rendered is None:  # a whole picture that is soft is no forgery
-        mask = _feathered(box, side, rng)
+        mask = _feather(box, side, rng)
     else:
         mask = np.ones((side, side), dtype=np.float32)
-    return Pair(face.image, _mixed(face.image, put_in, mask), mask)
+    return Pair(face.image, _mix(face.image, put_in, mask), mask)
 
 
-def restyled(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+def restyle(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Change colour, brightness and frequency as the paper does.
 
     Args:
@@ -153,10 +153,10 @@ def restyled(image: Image.Image, rng: np.random.Generator) -> Image.Image:
         image = _turned_hue(image, rng)
     if rng.random() < 0.5:
         return _shrunk(image, 1 / float(rng.choice((1.5, 2, 2, 3, 4))), rng)
-    return _sharpened(image, rng)
+    return _sharpen(image, rng)
 
 
-def aligned(other: FacePicture, face: FacePicture) -> Image.Image:
+def align_face(other: FacePicture, face: FacePicture) -> Image.Image:
     """Lay another picture over a face, by the similarity that fits their landmarks best.
 
     Args:
@@ -188,7 +188,7 @@ def misfit(a: Points, b: Points) -> float:
     return float(np.sqrt((rest**2).sum() / (spread**2).sum()))
 
 
-def _displaced(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+def _displace(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Move by up to 3 % and 1.5 % and scale by up to 5 %; mirrored at the edges."""
     side = image.width
     border = side // 8
@@ -231,7 +231,7 @@ def _shrunk(image: Image.Image, factor: float, rng: np.random.Generator) -> Imag
     return image.resize(size, _RESAMPLING[rng.integers(1, 4)]).resize(image.size, up)
 
 
-def _sharpened(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+def _sharpen(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     percent = int(rng.uniform(60, 250))
     return image.filter(ImageFilter.UnsharpMask(rng.uniform(0.8, 2.0), percent, 0))
 
@@ -250,11 +250,11 @@ def _lower_mask(
     """Return a mask of the lower face: a box, hard or feathered, or the hull of mouth and chin."""
     kind = rng.random()
     if kind < 0.2:
-        return _feathered(box, side, rng)  # Wav2Lip pastes the whole face box
+        return _feather(box, side, rng)  # Wav2Lip pastes the whole face box
     if kind < 0.7:
         half = box.copy()
         half[1] = points[27:36, 1].mean() + rng.uniform(-0.1, 0.1) * (box[3] - box[1])
-        return _feathered(half, side, rng)
+        return _feather(half, side, rng)
     lower = np.concatenate((points[3:14], points[31:36], points[48:68]))
     inner = lower if kind < 0.85 else points[48:68]
     centre = inner.mean(axis=0)
@@ -276,7 +276,7 @@ def _faithful(rendered: Image.Image, image: Image.Image, rng: np.random.Generato
     return _image(sharp + share * (soft - coarse[0] + coarse[1] - sharp))
 
 
-def _feathered(box: NDArray[np.float64], side: int, rng: np.random.Generator) -> Weights:
+def _feather(box: NDArray[np.float64], side: int, rng: np.random.Generator) -> Weights:
     """Return a box as a mask, its edge hard half of the time."""
     feather = 1.0 if rng.random() < 0.5 else rng.uniform(0.01, 0.08) * side
     grid = np.arange(side, dtype=np.float32) + 0.5
@@ -285,7 +285,7 @@ def _feathered(box: NDArray[np.float64], side: int, rng: np.random.Generator) ->
     return (down[:, None] * across[None, :]).astype(np.float32)
 
 
-def _mixed(base: Image.Image, put_in: Image.Image, mask: Weights) -> Image.Image:
+def _mix(base: Image.Image, put_in: Image.Image, mask: Weights) -> Image.Image:
     below = np.asarray(base, dtype=np.float32)
     return _image(below + mask[:, :, None] * (np.asarray(put_in, dtype=np.float32) - below))
 

@@ -35,11 +35,11 @@ class Hardware:
         """Refuse devices that are not there."""
         if self.device not in {"auto", "cpu", "cuda"} or self.devices < 1:
             raise ValueError(f"device must be auto, cpu or cuda, devices at least 1, got {self}")
-        found = torch.cuda.device_count()
-        wanted = self.device == "cuda" or (self.device == "auto" and found > 0)
-        if wanted and found < self.devices:
+        count = torch.cuda.device_count()
+        uses_gpu = self.device == "cuda" or (self.device == "auto" and count > 0)
+        if uses_gpu and count < self.devices:
             raise InputError(
-                f"{self.devices} GPUs were asked for, {found} are there",
+                f"{self.devices} GPUs were asked for, {count} are there",
                 hint="train with --device cpu, or on fewer --devices",
             )
 
@@ -115,13 +115,13 @@ def step_seconds(network: nn.Module, size_px: int) -> dict[Precision, float]:
     crops = crops.to(memory_format=torch.channels_last)
     times: dict[Precision, list[float]] = {"32": [], "bf16": []}
     for _ in range(_TIMED_STEPS + 1):
-        for precision, found in times.items():
+        for precision, seconds in times.items():
             start = time.perf_counter()
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
                 logits = network(crops)
             logits.float().mean().backward()
-            found.append(time.perf_counter() - start)
+            seconds.append(time.perf_counter() - start)
     network.zero_grad(set_to_none=True)
     for name, buffer in network.named_buffers():
         buffer.copy_(before[name])
-    return {precision: statistics.median(found[1:]) for precision, found in times.items()}
+    return {precision: statistics.median(each[1:]) for precision, each in times.items()}

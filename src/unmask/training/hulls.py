@@ -61,8 +61,8 @@ def hull_mask(
     """
     kind = kind or get_args(Hull)[rng.choice(4, p=(0.3, 0.3, 0.2, 0.2))]
     polygons = outlines(points * (_MASK_PX / side_px), kind, rng)
-    soft = softened(deformed(_filled(polygons), rng), rng) * np.float32(rng.choice(BLEND_RATIOS))
-    return _enlarged(soft, side_px)
+    soft = soften(deform(_fill(polygons), rng), rng) * np.float32(rng.choice(BLEND_RATIOS))
+    return _enlarge(soft, side_px)
 
 
 def soft_hull(points: Points, side_px: int, rng: np.random.Generator) -> Weights:
@@ -73,8 +73,8 @@ def soft_hull(points: Points, side_px: int, rng: np.random.Generator) -> Weights
         side_px: its side.
         rng: source of randomness.
     """
-    filled = _filled([_convex(points * (_MASK_PX / side_px))])
-    return _enlarged(softened(filled, rng), side_px)
+    filled = _fill([_convex(points * (_MASK_PX / side_px))])
+    return _enlarge(soften(filled, rng), side_px)
 
 
 def outlines(points: Points, kind: Hull, rng: np.random.Generator) -> list[Points]:
@@ -105,7 +105,7 @@ def _convex(points: Points) -> Points:
         return points
 
 
-def _filled(polygons: list[Points]) -> Weights:
+def _fill(polygons: list[Points]) -> Weights:
     canvas = Image.new("L", (_MASK_PX, _MASK_PX))
     draw = ImageDraw.Draw(canvas)
     for polygon in polygons:
@@ -113,7 +113,7 @@ def _filled(polygons: list[Points]) -> Weights:
     return np.asarray(canvas, dtype=np.float32) / np.float32(255)
 
 
-def deformed(mask: Weights, rng: np.random.Generator) -> Weights:
+def deform(mask: Weights, rng: np.random.Generator) -> Weights:
     """Bend a mask by a smooth random field of displacements.
 
     Args:
@@ -137,7 +137,7 @@ def deformed(mask: Weights, rng: np.random.Generator) -> Weights:
     return mask[y, x]
 
 
-def softened(mask: Weights, rng: np.random.Generator) -> Weights:
+def soften(mask: Weights, rng: np.random.Generator) -> Weights:
     """Blur a mask, keep the core that the blur left whole or nearly so, and blur that again.
 
     Args:
@@ -145,20 +145,20 @@ def softened(mask: Weights, rng: np.random.Generator) -> Weights:
         rng: source of randomness.
     """
     side = len(mask)
-    first = _blurred(mask, rng.uniform(0.004, 0.03) * side)
+    first = _blur(mask, rng.uniform(0.004, 0.03) * side)
     # mostly shrunk, as the paper does; at times grown, so that the seam may lie outside the face
     core = (first > rng.choice((0.98, 0.8, 0.5, 0.2), p=(0.4, 0.2, 0.2, 0.2))).astype(np.float32)
     if core.sum() < _LEAST_CORE * max(1.0, float(mask.sum())):
         core = mask  # a part so small that the shrink left nothing: no fake may equal its real
-    return _blurred(core, rng.uniform(0.003, 0.035) * side)
+    return _blur(core, rng.uniform(0.003, 0.035) * side)
 
 
-def _blurred(mask: Weights, radius: float) -> Weights:
+def _blur(mask: Weights, radius: float) -> Weights:
     image = Image.fromarray((mask * 255).astype(np.uint8))
     soft = np.asarray(image.filter(ImageFilter.GaussianBlur(radius)), dtype=np.float32)
     return soft / np.float32(255)
 
 
-def _enlarged(mask: Weights, side_px: int) -> Weights:
+def _enlarge(mask: Weights, side_px: int) -> Weights:
     whole = Image.fromarray(mask).resize((side_px, side_px), Image.Resampling.BILINEAR)
     return np.asarray(whole)

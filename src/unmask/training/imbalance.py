@@ -75,7 +75,7 @@ class Strategy:
     """Class weights."""
     weights_from: float = 0.0
     """Share of the run after which the weights apply."""
-    order: Order = sampling.shuffled
+    order: Order = sampling.shuffle
     """Order of the crops in an epoch."""
     loss: Loss = losses.cross_entropy
     """Loss of each crop."""
@@ -163,18 +163,18 @@ STRATEGIES: dict[str, Callable[[Counts, ImbalancePart], Strategy]] = {
     "none": _none,
     "balanced": _balanced,
     "effective-number": _effective_number,
-    "oversample": partial(_resampled, sampling.oversampled),
-    "undersample": partial(_resampled, sampling.undersampled),
-    "balanced-batches": partial(_resampled, sampling.alternating),
+    "oversample": partial(_resampled, sampling.oversample),
+    "undersample": partial(_resampled, sampling.undersample),
+    "balanced-batches": partial(_resampled, sampling.alternate),
     "focal": _focal,
     "class-balanced-focal": _class_balanced_focal,
     "logit-adjusted": _logit_adjusted,
     "ldam-drw": _ldam_drw,
-    "paired": partial(_resampled, sampling.paired),
+    "paired": partial(_resampled, sampling.pair),
 }
 """The strategies by name."""
 
 
-def strategy_of(part: ImbalancePart, counts: Counts) -> Strategy:
+def make_strategy(part: ImbalancePart, counts: Counts) -> Strategy:
     """Return the strategy that a recipe names, for these counts."""
     return STRATEGIES[part.strategy](counts, part)

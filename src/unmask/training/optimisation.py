@@ -24,7 +24,7 @@ OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 """Optimisers by name."""
 
 
-def optimiser_of(network: nn.Module, part: OptimiserPart) -> torch.optim.Optimizer:
+def make_optimiser(network: nn.Module, part: OptimiserPart) -> torch.optim.Optimizer:
     """Return the optimiser of a network; biases, norms and scales do not decay."""
     trained = [p for p in network.parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = [
@@ -34,7 +34,7 @@ def optimiser_of(network: nn.Module, part: OptimiserPart) -> torch.optim.Optimiz
     return OPTIMISERS[part.name](groups, lr=part.learning_rate)
 
 
-def plateau_of(optimiser: torch.optim.Optimizer, part: SchedulePart) -> Any:
+def make_plateau_rule(optimiser: torch.optim.Optimizer, part: SchedulePart) -> Any:
     """Return the rule that lowers the rate when validation accuracy stands still.
 
     As Keras's `ReduceLROnPlateau`, which the paper used: an improvement is any above 1e-4, and

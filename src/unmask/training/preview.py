@@ -9,7 +9,7 @@ from PIL import Image
 
 from unmask.errors import RecipeError
 from unmask.training.batches import forgery_maker
-from unmask.training.crops import Crops
+from unmask.training.crop_table import Crops
 from unmask.training.forgeries import Pair
 from unmask.training.recipe import FORGERIES, Recipe
 

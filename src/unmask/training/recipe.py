@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from unmask.bundle import Strict
+from unmask.bundle.manifest import Strict
 from unmask.errors import InputNotFound, RecipeError
 
 FOLDER = Path(__file__).parent / "recipes"
@@ -295,7 +295,7 @@ def load_recipe(name_or_path: str | Path, changes: Sequence[str] = ()) -> Recipe
     5
     """
     path = _find(name_or_path)
-    fields = _parsed(_text(path), where=str(path))
+    fields = _parse(_text(path), where=str(path))
     if not isinstance(fields, dict):
         raise RecipeError(
             f"{path} holds no fields", hint="write a recipe as lines `field: value`, in YAML"
@@ -303,7 +303,7 @@ def load_recipe(name_or_path: str | Path, changes: Sequence[str] = ()) -> Recipe
     fields.setdefault("name", path.stem)
     for change in changes:
         _set(fields, change)
-    return _checked(fields, where=str(name_or_path))
+    return _check(fields, where=str(name_or_path))
 
 
 def to_yaml(recipe: Recipe) -> str:
@@ -330,14 +330,14 @@ def _find(name_or_path: str | Path) -> Path:
     )
 
 
-def _parsed(text: str, *, where: str) -> Any:
+def _parse(text: str, *, where: str) -> Any:
     import yaml
 
     try:
         values = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
-        told = " ".join(str(error).split())[:_REASON_CHARACTERS]
-        raise RecipeError(f"{where} is no YAML: {told}", hint="see docs/training.md") from error
+        reason = " ".join(str(error).split())[:_REASON_CHARACTERS]
+        raise RecipeError(f"{where} is no YAML: {reason}", hint="see docs/training.md") from error
     _refuse_endless(values, where=where)
     return values
 
@@ -388,35 +388,35 @@ def _set(fields: dict[str, Any], change: str) -> None:
                 f"{change!r}: {part!r} has no fields of its own",
                 hint=f"write --set {part}=VALUE",
             )
-    inner[last] = _parsed(text, where=f"the value of --set {key}")
+    inner[last] = _parse(text, where=f"the value of --set {key}")
 
 
-def _checked(fields: dict[str, Any], *, where: str) -> Recipe:
+def _check(fields: dict[str, Any], *, where: str) -> Recipe:
     try:
         return Recipe.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        message, hint = _explained(first)
+        message, hint = _explain(first)
         raise RecipeError(f"{where}: {message}", hint=hint) from error
 
 
-def _explained(error: Any) -> tuple[str, str]:
+def _explain(error: Any) -> tuple[str, str]:
     """Return in words what is wrong with one field, and what is allowed."""
     location = [str(part) for part in error["loc"]]
     name = ".".join(location)
     if error["type"] == "extra_forbidden":
-        allowed = _fields_of(location[:-1])
+        allowed = _list_fields(location[:-1])
         near = get_close_matches(location[-1], allowed, n=1)
         meant = f"did you mean {'.'.join([*location[:-1], near[0]])}? " if near else ""
         return f"no field {name!r}", f"{meant}there are: {', '.join(allowed)}"
-    said = error["msg"].removeprefix("Value error, ")
+    message = error["msg"].removeprefix("Value error, ")
     if not name:
-        return said, "change one of the two"
-    said = said[0].lower() + said[1:]
-    return f"{name}: {said}, got {error['input']!r}", f"change it with --set {name}=VALUE"
+        return message, "change one of the two"
+    message = message[0].lower() + message[1:]
+    return f"{name}: {message}, got {error['input']!r}", f"change it with --set {name}=VALUE"
 
 
-def _fields_of(location: Sequence[str]) -> list[str]:
+def _list_fields(location: Sequence[str]) -> list[str]:
     """Return the names of the fields of a part."""
     part: Any = Recipe
     for name in location:

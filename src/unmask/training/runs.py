@@ -22,9 +22,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from unmask.bundle import Preprocessing, Sha256, Strict
+from unmask.bundle.manifest import Preprocessing, Sha256, Strict
 from unmask.errors import InputError, InputNotFound
-from unmask.files import write_text
+from unmask.system.files import write_text
 
 RUN_VERSION = "1"
 RECIPE = "recipe.yaml"

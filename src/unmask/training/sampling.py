@@ -45,34 +45,34 @@ class Classes:
 Order = Callable[[Classes, np.random.Generator], Positions]
 
 
-def shuffled(classes: Classes, rng: np.random.Generator) -> Positions:
+def shuffle(classes: Classes, rng: np.random.Generator) -> Positions:
     """Return every crop once, at random."""
     return rng.permutation(np.concatenate([classes.real, classes.fake]))
 
 
-def oversampled(classes: Classes, rng: np.random.Generator) -> Positions:
+def oversample(classes: Classes, rng: np.random.Generator) -> Positions:
     """Return the larger class once and the smaller as often, its crops repeated evenly."""
     size = max(len(classes.real), len(classes.fake))
     return rng.permutation(
-        np.concatenate([_repeated(each, size, rng) for each in (classes.real, classes.fake)])
+        np.concatenate([_repeat(each, size, rng) for each in (classes.real, classes.fake)])
     )
 
 
-def undersampled(classes: Classes, rng: np.random.Generator) -> Positions:
+def undersample(classes: Classes, rng: np.random.Generator) -> Positions:
     """Return the smaller class once and as many crops of the larger, drawn anew each time."""
     size = min(len(classes.real), len(classes.fake))
     parts = [rng.permutation(each)[:size] for each in (classes.real, classes.fake)]
     return rng.permutation(np.concatenate(parts))
 
 
-def alternating(classes: Classes, rng: np.random.Generator) -> Positions:
+def alternate(classes: Classes, rng: np.random.Generator) -> Positions:
     """Return real and fake in turn, so that every batch of even size is half real, half fake."""
     size = max(len(classes.real), len(classes.fake))
-    parts = [_repeated(each, size, rng) for each in (classes.real, classes.fake)]
+    parts = [_repeat(each, size, rng) for each in (classes.real, classes.fake)]
     return np.stack(parts, axis=1).ravel()
 
 
-def paired(classes: Classes, rng: np.random.Generator) -> Positions:
+def pair(classes: Classes, rng: np.random.Generator) -> Positions:
     """Return every fake that has its original, and that after it.
 
     Raises:
@@ -88,7 +88,7 @@ def paired(classes: Classes, rng: np.random.Generator) -> Positions:
     return np.stack([fakes, classes.original[fakes]], axis=1).ravel()
 
 
-def _repeated(positions: Positions, size: int, rng: np.random.Generator) -> Positions:
+def _repeat(positions: Positions, size: int, rng: np.random.Generator) -> Positions:
     """Return `size` positions at random in which each is as frequent as any other, give or take 1.
 
     Whole passes follow each other, so that a crop comes back only when all have been seen.

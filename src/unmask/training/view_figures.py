@@ -1,6 +1,6 @@
 """How well the views of a joined detector separate: each alone, all together, by source and kind.
 
-The figures go into the bundle that `joining` writes, with what they were measured on.
+The figures go into the bundle that `detector_ensemble` writes, with what they were measured on.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle import Metric
+from unmask.bundle.manifest import Metric
+from unmask.evaluation.aggregation import Level, Units
 from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, area_under_roc
-from unmask.evaluation.units import Level, Units
-from unmask.evaluation.words import LEAST_OF_A_LABEL
+from unmask.evaluation.verdict_words import LEAST_OF_A_LABEL
 
 _Part = tuple[str, NDArray[np.bool_]]
 

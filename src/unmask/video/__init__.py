@@ -8,13 +8,16 @@ chosen; `read_frames` reads only the chosen frames in full colour.
 from __future__ import annotations
 
 from unmask.video.decode import FrameStamp
+from unmask.video.full_frame import FramePart, FullFrame
 from unmask.video.luma import LumaFrame, LumaPass
 from unmask.video.probe import probe
 from unmask.video.rgb import read_frames
 from unmask.video.triage import TriagePass, read_looks
 
 __all__ = [
+    "FramePart",
     "FrameStamp",
+    "FullFrame",
     "LumaFrame",
     "LumaPass",
     "TriagePass",

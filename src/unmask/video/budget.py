@@ -1,7 +1,7 @@
 """What the frames of a video may cost while it is read: memory for those that wait, and work.
 
 The size of any frame is checked before (`still.check_pixels`), and the time of all of them is
-limited where files are read in processes of their own (`jobs`).
+limited where files are read in processes of their own (`scanner.batch`).
 """
 
 from __future__ import annotations

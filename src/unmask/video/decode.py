@@ -1,7 +1,8 @@
 """Decoding every frame of a video in order, with its number, its time and what went wrong.
 
 Both passes count frames here, so that a frame's index means the same in both. Damage does not end
-the reading: what can be decoded is decoded, and `Decoding` keeps account of the rest (`account`).
+the reading: what can be decoded is decoded, and `Decoding` keeps account of the rest (see
+`damage_account`).
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from av.video.stream import VideoStream
 
 from unmask.settings import Limits
 from unmask.values import VideoInfo
-from unmask.video.account import Packets, Sent, regular_step
-from unmask.video.messages import Listener, Message
+from unmask.video.damage_account import Packets, Sent, regular_step
+from unmask.video.ffmpeg_messages import Listener, Message
 from unmask.video.nal import is_overwritten
 from unmask.video.shape import Shape, turn_of_frame
 from unmask.video.source import (
@@ -37,7 +38,7 @@ from unmask.video.source import (
     picture_stream,
     picture_streams,
     prepare_decoder,
-    reason_of,
+    read_reason,
     tagged_seconds,
 )
 
@@ -87,6 +88,8 @@ class Clock:
     """Stamp of the latest frame."""
     count: int = 0
     """Frames seen."""
+    backward: int = 0
+    """Frames whose stamp was no later than the one before."""
     jumps: list[tuple[float, float]] = field(default_factory=list)
     """Where the clock jumped: time of the frame before, and by how many seconds."""
     _offset: int = 0
@@ -108,6 +111,7 @@ class Clock:
         elif time <= self.last:
             own = False
             if pts is not None:
+                self.backward += 1
                 self._offset += self.last + usual - time
             time = self.last + usual
         after_jump = self._is_jump(time - self.last)
@@ -200,6 +204,8 @@ class Decoding:
     is_fragmented: bool = False
     """Whether the sample table grows on the way, so that it is no promise for all."""
     _decoding_times: list[int] | None = None
+    _waiting: deque[int] = field(default_factory=lambda: deque(maxlen=_STEPS_KEPT))
+    _usually_waiting: int | None = None
     _delay: int | None = None
     _listed_at_first: int = 0
     _shapes: dict[int, float] = field(default_factory=dict)
@@ -323,10 +329,28 @@ class Decoding:
         """
         if not self._decoding_times:
             return frame.pts, True
+        self._drop_times_of_lost_packets(self._decoding_times)
         time = heappop(self._decoding_times)
         if self._delay is None:
             self._delay = (frame.pts or time) - time
         return time + self._delay, frame.pts == time + self._delay
+
+    def _drop_times_of_lost_packets(self, times: list[int]) -> None:
+        """Take out the earliest of the times where more wait than ever since the beginning.
+
+        As many packets are always in the decoder; of one more than that no frame will come, and
+        each later frame would be shown one place too early.
+        """
+        self._waiting.append(len(times))
+        if len(self._waiting) < _STEPS_KEPT:
+            return
+        fewest = min(self._waiting)
+        if self._usually_waiting is None or fewest < self._usually_waiting:
+            self._usually_waiting = fewest
+        elif fewest > self._usually_waiting:
+            for _ in range(fewest - self._usually_waiting):
+                heappop(times)
+            self._waiting.clear()
 
     def _shape(self, stream: VideoStream, frame: VideoFrame, note: Sent | None) -> Shape:
         """Return how a frame is shown.
@@ -361,6 +385,8 @@ class Decoding:
         if container.format.name == "avi":
             if self._listed_at_first < 2:  # the index at its end is missing: the header counts
                 return stream.frames or None
+            if len(entries) < stream.frames:  # entries of the index are damaged
+                return stream.frames
             if len(entries) <= self.packets_read:
                 return len(entries)
             return sum(entry.size > 0 for entry in entries)  # empty ones repeat a frame
@@ -386,7 +412,7 @@ class Decoding:
                 with listener.during():
                     packet = next(packets, None)
             except av.FFmpegError as error:
-                self.stopped = reason_of(error)
+                self.stopped = read_reason(error)
                 packet = None
             yield packet
             if packet is None:

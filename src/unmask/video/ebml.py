@@ -15,6 +15,8 @@ from unmask.settings import Limits
 
 _HEAD, _SEGMENT, _TAGS = 0x1A45DFA3, 0x18538067, 0x1254C367
 _CLUSTER = 0x1F43B675
+_SEEK_HEAD, _SEEK, _SEEK_ID, _SEEK_POSITION = 0x114D9B74, 0x4DBB, 0x53AB, 0x53AC
+_SIMPLE_TAG = b"\x67\xc8"
 _MOST_ELEMENTS = 1_000_000
 """More than this are not looked at."""
 
@@ -23,28 +25,87 @@ def check_tags(path: str | Path, limits: Limits) -> None:
     """Refuse a Matroska file with far more tags than anyone writes; any other is passed over.
 
     Raises:
-        LimitExceeded: more bytes of tags than allowed.
+        LimitExceeded: more bytes of tags, or more tags, than allowed.
     """
+    size = count = 0
     with Path(path).open("rb") as file:
-        size = sum(size for kind, size in _elements(file) if kind == _TAGS)
-    if size > limits.max_tag_bytes:
-        raise LimitExceeded(
-            f"{str(path)!r} has {size} bytes of tags; at most {limits.max_tag_bytes} allowed",
-            hint="copy its streams into a file without tags, and keep the original",
-        )
+        for place, length in _places_of_tags(file):
+            size += length
+            if size > limits.max_tag_bytes:
+                raise _too_many(path, f"{size} bytes of tags", limits.max_tag_bytes)
+            file.seek(place)
+            count += file.read(length).count(_SIMPLE_TAG)
+    if count > limits.max_tags:
+        raise _too_many(path, f"{count} tags", limits.max_tags)
 
 
-def _elements(file: IO[bytes]) -> Iterator[tuple[int, int]]:
-    """Yield kind and size of a file's segments' elements, up to one whose size is not stated."""
-    first = _number(file, marked=True)
-    if first != _HEAD:
+def _too_many(path: str | Path, what: str, most: int) -> LimitExceeded:
+    return LimitExceeded(
+        f"{str(path)!r} has {what}; at most {most} allowed",
+        hint="copy its streams into a file without tags, and keep the original",
+    )
+
+
+def _places_of_tags(file: IO[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield place and length of the contents of a file's tags, each once.
+
+    They may stand among the other elements, or anywhere that an index of elements points to.
+    """
+    if _number(file, marked=True) != _HEAD:
         return
     end = file.seek(0, 2)
     file.seek(0)
-    while (kind := _number(file, marked=True)) is not None:
+    pointed: set[int] = set()
+    seen: set[int] = set()
+    segment = 0
+    for kind, size in _elements(file, end):
+        place = file.tell()
+        if kind == _SEGMENT:
+            segment = place
+        elif kind == _SEEK_HEAD:
+            pointed |= {segment + each for each in _pointers(file, place + size)}
+        elif kind == _TAGS:
+            seen.add(place)
+            yield place, size
+        file.seek(place)
+    for element in sorted(each for each in pointed if each < end):
+        file.seek(element)
+        if _number(file, marked=True) != _TAGS:
+            continue
+        length, place = _number(file, marked=False), file.tell()
+        if length and place not in seen:
+            yield place, min(length, end - place)
+
+
+def _pointers(file: IO[bytes], end: int) -> Iterator[int]:
+    """Yield the positions, from the segment's content, that an index says tags are at."""
+    for kind, size in _elements(file, end):
+        if kind != _SEEK:
+            continue
+        place, of_tags, position = file.tell(), False, 0
+        for field, length in _elements(file, place + size):
+            value = int.from_bytes(file.read(min(length, 8)), "big")
+            of_tags = of_tags or (field == _SEEK_ID and value == _TAGS)
+            position = value if field == _SEEK_POSITION else position
+            file.seek(file.tell() - min(length, 8))
+        file.seek(place)
+        if of_tags:
+            yield position
+
+
+def _elements(file: IO[bytes], end: int) -> Iterator[tuple[int, int]]:
+    """Yield kind and size of the elements up to `end`, or to one whose size is not stated.
+
+    While one is handled the file stands at its content, where it has to stand again afterwards. A
+    segment comes with no size: its elements follow.
+    """
+    for _ in range(_MOST_ELEMENTS):
+        if file.tell() >= end or (kind := _number(file, marked=True)) is None:
+            return
         size = _number(file, marked=False)
         if kind == _SEGMENT:
-            continue  # its elements follow
+            yield kind, 0
+            continue
         if size is None:
             return
         yield kind, size

@@ -18,15 +18,16 @@ from PIL import Image
 
 from unmask.errors import DecodeError
 from unmask.settings import Limits
-from unmask.stages import stage_of_each
+from unmask.system.stages import stage_of_each
 from unmask.values import VideoInfo
 from unmask.video import png
-from unmask.video.ahead import ahead
 from unmask.video.budget import Unfolding, frames_ahead
 from unmask.video.decode import Decoding, FrameStamp
-from unmask.video.lacking import lacking
+from unmask.video.full_frame import FullFrame
 from unmask.video.picture import luma_as_shown, reduced_size, rgb_as_shown
+from unmask.video.prefetch import ahead
 from unmask.video.shape import Shape
+from unmask.video.shortfall import compute_shortfall
 from unmask.video.still import decode_still
 
 TICK_TOLERANCE = 0.25
@@ -47,9 +48,10 @@ class LumaFrame:
         starts_part: whether a jump of the clock, or a stretch that is damaged or missing, lies
             before it: nothing is followed on from the frames before.
         scale: a length in pixels of the original as shown, times this, is one in `luma`.
+        full: the frame at full size; whoever keeps it keeps its memory.
     """
 
-    __slots__ = ("_rgb", "codec_key", "luma", "scale", "stamp", "starts_part")
+    __slots__ = ("_rgb", "codec_key", "full", "luma", "scale", "stamp", "starts_part")
 
     def __init__(
         self,
@@ -60,7 +62,9 @@ class LumaFrame:
         *,
         codec_key: bool = True,
         starts_part: bool = False,
+        full: FullFrame | None = None,
     ) -> None:
+        self.full = full
         self.codec_key = codec_key
         self.starts_part = starts_part
         self.stamp = stamp
@@ -98,7 +102,7 @@ class LumaFrame:
 
     def release(self) -> None:
         """Let go of the decoded frame; `luma` stays."""
-        self._rgb = None
+        self._rgb = self.full = None
 
     def __repr__(self) -> str:
         """Show the shape, not the pixels."""
@@ -185,7 +189,7 @@ class LumaPass:
         depth = frames_ahead(self.info, FRAMES_AHEAD, self.limits)
         frames = stage_of_each("decoding", self._sampled(decoding))
         yield from ahead(frames, depth=depth)
-        lack = lacking(decoding)
+        lack = compute_shortfall(decoding)
         self.seconds_analysed = max(0.0, decoding.seconds - lack.gap_seconds)
         self.not_analysed = (*lack.reasons, *self._missing_of_apng())
         self.is_whole = not self.not_analysed
@@ -205,7 +209,7 @@ class LumaPass:
         if self.info.container != "apng":
             return ()
         with Path(self.info.path).open("rb") as file:
-            return png.missing(file)
+            return png.list_missing(file)
 
     def _sampled(self, decoding: Decoding) -> Iterator[LumaFrame]:
         last_tick, last_sound, jumped = -1, 0.0, False
@@ -242,5 +246,11 @@ class LumaPass:
             )
 
         return LumaFrame(
-            stamp, luma, self.scale, rgb, codec_key=bool(frame.key_frame), starts_part=starts_part
+            stamp,
+            luma,
+            self.scale,
+            rgb,
+            codec_key=bool(frame.key_frame),
+            starts_part=starts_part,
+            full=FullFrame(frame, shape, self.info),
         )

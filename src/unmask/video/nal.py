@@ -1,10 +1,10 @@
-"""What no coded H.264 or HEVC picture may contain: a check that FFmpeg's decoders do not make.
+"""What no coded H.264, HEVC or MPEG picture holds: a check that FFmpeg's decoders do not make.
 
-Three zero bytes in a row never occur inside a unit of these codecs: encoders put a byte between.
-Where they do, the data was overwritten (a lost sector, an interrupted download), and the decoder
-often shows something for it without a word.
+Three zero bytes in a row never occur inside a unit of these codecs: encoders put a byte between, or
+choose codes that have no such run. Where they do, the data was overwritten (a lost sector, an
+interrupted download), and the decoder often shows something for it without a word.
 
-Source: ITU-T H.264, 7.4.1, and H.265, 7.4.2.
+Source: ITU-T H.264, 7.4.1, and H.265, 7.4.2; ISO/IEC 11172-2, 2.4.1, and 13818-2, 6.2.1.
 """
 
 from __future__ import annotations
@@ -18,6 +18,12 @@ _FORBIDDEN = re.compile(rb"\x00\x00[\x00\x02](?s:.)")
 """With a byte behind it: not at the very end, where zeros may fill up and are taken off."""
 _FORBIDDEN_BETWEEN_MARKS = re.compile(rb"\x00\x00\x00[^\x00\x01]|\x00\x00\x02")
 """In a stream of units with start marks, which begin with zeros themselves."""
+_LONG_ZEROS = re.compile(rb"\x00\x00\x00[^\x00\x01]")
+_PICTURE_HEADER = b"\x00\x00\x01\x00"
+_MPEG_VIDEO = ("mpeg1video", "mpeg2video")
+_EXTENSION = re.compile(rb"\x00\x00\x01\xb5[\x80-\x8f](?s:.)(?s:(.))")
+"""The coding extension of an MPEG-2 picture, and the byte that ends in its structure."""
+_WHOLE_FRAME = 3
 
 
 def is_overwritten(codec: str, configuration: bytes | None, data: bytes) -> bool:
@@ -28,13 +34,26 @@ def is_overwritten(codec: str, configuration: bytes | None, data: bytes) -> bool
         configuration: the decoder configuration from the container.
         data: the packet.
     """
-    if codec not in _LENGTH_AT or b"\0\0" not in data:
+    if b"\0\0" not in data:
+        return False
+    if codec in _MPEG_VIDEO:
+        return _LONG_ZEROS.search(data) is not None or _holds_two_pictures(data)
+    if codec not in _LENGTH_AT:
         return False
     if not configuration or configuration[0] != 1 or len(configuration) <= _LENGTH_AT[codec]:
         return _FORBIDDEN_BETWEEN_MARKS.search(data) is not None
     size = (configuration[_LENGTH_AT[codec]] & 3) + 1
     # zeros are taken off and not looked behind for: that would cost their number squared
     return any(_FORBIDDEN.search(unit.rstrip(b"\0")) for unit in _units(data, size))
+
+
+def _holds_two_pictures(data: bytes) -> bool:
+    """Tell whether a packet of MPEG-1 or MPEG-2 holds more than one frame; two fields are one."""
+    headers = data.count(_PICTURE_HEADER)
+    if headers < 2:
+        return False
+    structures = [structure[0] & 3 for structure in _EXTENSION.findall(data)]
+    return headers > 2 or len(structures) < 2 or _WHOLE_FRAME in structures
 
 
 def _units(data: bytes, size: int) -> Iterator[bytes]:

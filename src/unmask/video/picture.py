@@ -52,7 +52,7 @@ def luma_as_shown(
 ) -> NDArray[np.uint8]:
     """Return the luma of a frame, `(h, w)`, on a canvas of the given width and height as shown."""
     inner = size_within(shape.size_as_shown(frame.width, frame.height), canvas)
-    width, height = _before_turning(inner, shape)
+    width, height = coded_size(inner, shape)
     small = swscale.reformat(
         one_field(frame),
         width=width,
@@ -61,7 +61,7 @@ def luma_as_shown(
         interpolation=Interpolation.AREA,
         threads=1,  # slices cost more than they save at this size
     )
-    return _on_canvas(_turned(_pixels(small, np.uint8, 1)[:, :, 0], shape), canvas)
+    return _on_canvas(turned(_pixels(small, np.uint8, 1)[:, :, 0], shape), canvas)
 
 
 def rgb_as_shown(
@@ -82,7 +82,7 @@ def rgb_as_shown(
         transfer: the file's transfer function.
     """
     inner = size_within(shape.size_as_shown(frame.width, frame.height), canvas)
-    width, height = _before_turning(inner, shape)
+    width, height = coded_size(inner, shape)
     smaller = width * height < frame.width * frame.height
     picture = swscale.reformat(
         one_field(frame),
@@ -98,7 +98,31 @@ def rgb_as_shown(
         pixels = _pixels(picture, np.uint8, 3)
     else:
         pixels = to_sdr(_pixels(picture, np.uint16, 3), transfer)
-    return _on_canvas(_turned(pixels, shape), canvas)
+    return _on_canvas(turned(pixels, shape), canvas)
+
+
+def rgb_of_part(part: VideoFrame, colours: tuple[int | None, int]) -> NDArray[np.uint8]:
+    """Return a part of a coded SDR frame in RGB, `(h, w, 3)`, as the whole frame is converted.
+
+    Args:
+        part: at its own size.
+        colours: of the frame, as `colours_of` gives them.
+    """
+    matrix, colour_range = colours
+    picture = VideoReformatter().reformat(
+        part,
+        format="rgb24",
+        src_colorspace=matrix,
+        src_color_range=colour_range,
+        dst_color_range=ColorRange.JPEG,
+        interpolation=Interpolation.BICUBIC,
+    )
+    return _pixels(picture, np.uint8, 3)
+
+
+def colours_of(frame: VideoFrame) -> tuple[int | None, int]:
+    """Return the matrix and the range of a frame, for swscale."""
+    return _matrix(frame), _range(frame)
 
 
 def one_field(frame: VideoFrame) -> VideoFrame:
@@ -111,7 +135,7 @@ def one_field(frame: VideoFrame) -> VideoFrame:
         return frame
     field = VideoFrame(frame.width, frame.height // 2, frame.format.name)
     for source, target in zip(frame.planes, field.planes, strict=True):
-        lines = _lines(source, np.uint8)[: source.height : 2]
+        lines = lines_of(source, np.uint8)[: source.height : 2]
         canvas = np.zeros((target.buffer_size // target.line_size, target.line_size), np.uint8)
         rows, columns = min(len(lines), target.height), min(source.line_size, target.line_size)
         canvas[:rows, :columns] = lines[:rows, :columns]
@@ -120,13 +144,15 @@ def one_field(frame: VideoFrame) -> VideoFrame:
     return field
 
 
-def _before_turning(size: tuple[int, int], shape: Shape) -> tuple[int, int]:
+def coded_size(size: tuple[int, int], shape: Shape) -> tuple[int, int]:
+    """Return width and height before turning of a picture that is shown in a size, or after it."""
     return size if shape.rotation_degrees % 180 == 0 else (size[1], size[0])
 
 
-def _turned(pixels: NDArray[np.uint8], shape: Shape) -> NDArray[np.uint8]:
-    turned = np.rot90(pixels, -shape.rotation_degrees // 90)
-    return np.ascontiguousarray(turned[:, ::-1] if shape.mirrored else turned)
+def turned(pixels: NDArray[np.uint8], shape: Shape) -> NDArray[np.uint8]:
+    """Return coded pixels turned and mirrored as they are shown."""
+    upright = np.rot90(pixels, -shape.rotation_degrees // 90)
+    return np.ascontiguousarray(upright[:, ::-1] if shape.mirrored else upright)
 
 
 def _on_canvas(pixels: NDArray[np.uint8], canvas: tuple[int, int]) -> NDArray[np.uint8]:
@@ -142,11 +168,11 @@ def _on_canvas(pixels: NDArray[np.uint8], canvas: tuple[int, int]) -> NDArray[np
 
 def _pixels(frame: VideoFrame, kind: type[Scalar], channels: int) -> NDArray[Scalar]:
     """Return a copy of the pixels of a packed frame, `(h, w, channels)`."""
-    lines = _lines(frame.planes[0], kind)[: frame.height, : frame.width * channels]
+    lines = lines_of(frame.planes[0], kind)[: frame.height, : frame.width * channels]
     return lines.reshape(frame.height, frame.width, channels).copy()
 
 
-def _lines(plane: VideoPlane, kind: type[Scalar]) -> NDArray[Scalar]:
+def lines_of(plane: VideoPlane, kind: type[Scalar]) -> NDArray[Scalar]:
     """Return a view of a plane's lines with the padding behind each."""
     buffer: Any = plane  # has the buffer protocol; PyAV's stubs do not say so
     values: NDArray[Scalar] = np.frombuffer(buffer, kind)

@@ -21,6 +21,8 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 DAMAGED = "rows that are damaged or do not fit their checksum"
 """How the reason begins where data is damaged and not only missing."""
 _PIECE_BYTES = 2**16
+_MOST_FAULTS = 5
+"""Frames whose faults are named."""
 _LARGEST_CHUNK_BYTES = 2**31 - 1
 """What the format allows."""
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -59,7 +61,7 @@ def check_chunks(file: IO[bytes], path: str | Path, limits: Limits) -> None:
         )
 
 
-def missing(file: IO[bytes]) -> tuple[str, ...]:
+def list_missing(file: IO[bytes]) -> tuple[str, ...]:
     """Return what is missing or damaged of a PNG file's pictures, a sentence part each.
 
     Args:
@@ -67,34 +69,69 @@ def missing(file: IO[bytes]) -> tuple[str, ...]:
     """
     if file.read(len(SIGNATURE)) != SIGNATURE:
         return ("its beginning",)
-    pictures: list[_Picture] = []
-    head, promised = b"", None
+    count = _Count()
+    head, picture = b"", None
     for kind, size, content in _chunks(file):
         if kind == b"IHDR":
             head = content.read(min(size, 13))
         elif kind == b"acTL":
-            promised = int.from_bytes(content.read(4), "big")
-        elif kind == b"fcTL" and promised is not None:
+            count.promised = int.from_bytes(content.read(4), "big")
+        elif kind == b"fcTL" and count.promised is not None:
+            count.finish(picture)
             width, height = struct.unpack(">4xII", content.read(12).ljust(12, b"\0"))
-            pictures.append(_Picture(_passes(head, width, height)))
+            picture = _Picture(_passes(head, width, height))
         elif kind in (b"IDAT", b"fdAT"):
-            if not pictures:  # a picture without, or outside, an animation
-                pictures.append(_Picture(_passes(head, *struct.unpack(">II", head[:8]))))
+            if picture is None:
+                # before an animation it is for programs that show no animations
+                picture = _Picture(_passes(head, *struct.unpack(">II", head[:8])))
+                picture.is_shown = count.promised is None
             content.read(4 if kind == b"fdAT" else 0)
-            pictures[-1].take(content, size - 4 * (kind == b"fdAT"))
-    return tuple(_told(pictures, promised))
+            picture.take(content, size - 4 * (kind == b"fdAT"))
+    count.finish(picture)
+    return tuple(count.reasons())
 
 
-def _told(pictures: list[_Picture], promised: int | None) -> Iterator[str]:
-    for number, picture in enumerate(pictures, start=1):
-        where = "" if promised is None else f" in frame {number} of the animation"
+@dataclass
+class _Count:
+    """What the pictures of a file lack so far; a file may hold millions."""
+
+    promised: int | None = None
+    """Frames of the animation; None where there is none."""
+    seen: int = 0
+    """Frames."""
+    begun: int = 0
+    """Frames of which something is there."""
+    faults: list[str] = field(default_factory=list)
+    """The first few."""
+    more: int = 0
+    """Frames with others."""
+
+    def finish(self, picture: _Picture | None) -> None:
+        """Count a picture all of whose data was taken."""
+        if picture is None or not picture.is_shown:
+            return
+        self.seen += 1
+        self.begun += picture.got > 0
+        where = "" if self.promised is None else f" in frame {self.seen} of the animation"
         if picture.damaged:  # how many rows came before is not known
-            yield f"{DAMAGED}{where}"
+            self._keep(f"{DAMAGED}{where}")
         elif picture.rows_missing:
-            yield f"{picture.rows_missing} of {picture.rows} rows missing{where}"
-    begun = sum(picture.got > 0 for picture in pictures)
-    if promised is not None and begun < promised:
-        yield f"{promised - begun} of {promised} frames of the animation are missing"
+            self._keep(f"{picture.rows_missing} of {picture.rows} rows missing{where}")
+
+    def _keep(self, fault: str) -> None:
+        if len(self.faults) < _MOST_FAULTS:
+            self.faults.append(fault)
+        else:
+            self.more += 1
+
+    def reasons(self) -> Iterator[str]:
+        """Yield what is missing or damaged."""
+        yield from self.faults
+        if self.more:
+            yield f"rows of {self.more} more frames"
+        if self.promised is not None and self.begun < self.promised:
+            lost = f"{self.promised - self.begun} of {self.promised} frames"
+            yield f"{lost} of the animation are missing"
 
 
 @dataclass
@@ -107,6 +144,8 @@ class _Picture:
     """Bytes that were there."""
     damaged: bool = False
     """Whether the data breaks off or fails its checksum."""
+    is_shown: bool = True
+    """Whether it is the picture, or a frame of the animation."""
     _unpack: zlib._Decompress = field(default_factory=zlib.decompressobj)
 
     @property

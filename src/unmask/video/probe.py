@@ -6,6 +6,7 @@ one frame decoded, because libavformat hands the display matrix over with the fi
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -21,12 +22,12 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from unmask.errors import InputNotFound, LimitExceeded, NotMedia
-from unmask.files import file_sha256
 from unmask.settings import Limits
+from unmask.system.files import file_sha256
 from unmask.values import StreamInfo, VideoInfo
 from unmask.video import still
 from unmask.video.budget import check_animation
-from unmask.video.messages import Listener
+from unmask.video.ffmpeg_messages import Listener
 from unmask.video.shape import Shape, turn_of_frame
 from unmask.video.source import (
     HINT_FORMAT,
@@ -64,7 +65,7 @@ def probe(path: str | Path, *, limits: Limits) -> VideoInfo:
         NotMedia: empty, no media, without a picture stream, or a picture in tiles.
         LimitExceeded: too many bytes, pixels or streams.
     """
-    size = _size_of(path, limits)
+    size = _file_size(path, limits)
     digest = _sha256(path)
     picture = still.open_still(path, limits=limits)
     if picture is not None:
@@ -77,25 +78,30 @@ def probe(path: str | Path, *, limits: Limits) -> VideoInfo:
         return _video_info(path, size, digest, container, limits)
 
 
-def _size_of(path: str | Path, limits: Limits) -> int:
+_DOWNLOAD = (
+    "download it first, with a browser, `curl -O` or yt-dlp, and name the file; nothing is fetched"
+)
+
+
+def _file_size(path: str | Path, limits: Limits) -> int:
     try:
-        found = Path(path).stat()
+        status = Path(path).stat()
     except (OSError, ValueError) as error:
-        remote = "://" in str(path)
+        remote = re.search(r"(^|/)[a-z]+:/", str(path)) is not None
         raise InputNotFound(
             f"cannot open {str(path)!r}: {getattr(error, 'strerror', None) or error}",
-            hint="download it first; only local files are read" if remote else "check the path",
+            hint=_DOWNLOAD if remote else "check the path",
         ) from error
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise InputNotFound(f"{str(path)!r} is not a regular file", hint="give one media file")
-    if found.st_size == 0:
+    if status.st_size == 0:
         raise NotMedia(f"{str(path)!r} is empty", hint="get a complete copy")
-    if found.st_size > limits.max_bytes:
+    if status.st_size > limits.max_bytes:
         raise LimitExceeded(
-            f"{str(path)!r} has {found.st_size} bytes; at most {limits.max_bytes} allowed",
+            f"{str(path)!r} has {status.st_size} bytes; at most {limits.max_bytes} allowed",
             hint="cut the video into parts",
         )
-    return found.st_size
+    return status.st_size
 
 
 def _sha256(path: str | Path) -> str:
@@ -123,14 +129,14 @@ def _still_info(
         bit_depth=16 if picture.mode.startswith("I") else 8,
         width_px=width,
         height_px=height,
-        rotation_degrees=still.rotation_of(picture),
+        rotation_degrees=still.read_rotation(picture),
         pixel_aspect=1.0,
         transfer="sdr",
         fps_from_header=None,
         duration_seconds=None,
-        frames_from_header=still.count_of(path, picture, limits),
+        frames_from_header=still.count_pictures(path, picture, limits),
         streams=(StreamInfo(index=0, kind="video", codec=name),),
-        metadata=_cut(still.metadata_of(picture)),
+        metadata=_shorten(still.read_metadata(picture)),
         mirrored=still.is_mirrored(picture),
     )
 
@@ -146,7 +152,9 @@ def _video_info(
     still.check_pixels(path, *shown, limits)
     rate, pixel_format = stream.average_rate, context.pix_fmt or "unknown"
     depth = VideoFormat(pixel_format).components[0].bits if context.pix_fmt else 8
-    metadata = _cut({**container.metadata, **{f"video.{k}": v for k, v in stream.metadata.items()}})
+    metadata = _shorten(
+        {**container.metadata, **{f"video.{k}": v for k, v in stream.metadata.items()}}
+    )
     streams = tuple(
         StreamInfo(index=s.index, kind=s.type, codec=s.codec_context.name)
         if s.codec_context is not None
@@ -218,12 +226,12 @@ _HEADERS_IN_STREAM = ("h264", "hevc", "mpeg1video", "mpeg2video", "vc1")
 
 def _duration(container: InputContainer, stream: VideoStream) -> float | None:
     """Return the first duration above zero of those that the file tells."""
-    told = (
+    durations = (
         float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None,
         tagged_seconds(stream.metadata.get("DURATION", "")),
         container.duration / av.time_base if container.duration else None,
     )
-    return next((seconds for seconds in told if seconds is not None and seconds > 0), None)
+    return next((seconds for seconds in durations if seconds is not None and seconds > 0), None)
 
 
 def _shape(container: InputContainer, stream: VideoStream, limits: Limits) -> Shape:
@@ -273,6 +281,6 @@ def _until_broken(packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[Vid
             yield packet
 
 
-def _cut(metadata: Mapping[str, str]) -> dict[str, str]:
+def _shorten(metadata: Mapping[str, str]) -> dict[str, str]:
     entries = list(metadata.items())[:MAX_ENTRIES]
     return {key[:MAX_TEXT]: value[:MAX_TEXT] for key, value in entries}

@@ -23,7 +23,7 @@ from unmask.errors import DecodeError
 from unmask.settings import Limits
 from unmask.values import Frame, VideoInfo
 from unmask.video.decode import Decoding, FrameStamp
-from unmask.video.messages import Listener
+from unmask.video.ffmpeg_messages import Listener
 from unmask.video.picture import rgb_as_shown
 from unmask.video.shape import Shape
 from unmask.video.source import close_decoder, open_container, picture_stream, prepare_decoder
@@ -78,10 +78,10 @@ def _by_count(
     info: VideoInfo, chosen: list[FrameStamp], limits: Limits
 ) -> Iterator[tuple[FrameStamp, VideoFrame]]:
     """Yield chosen frames by their number, from a plain decode of everything."""
-    wanted = {stamp.index for stamp in chosen}
-    last = max(wanted)
+    indices = {stamp.index for stamp in chosen}
+    last = max(indices)
     for stamp, frame in Decoding(info, limits):
-        if stamp.index in wanted:
+        if stamp.index in indices:
             yield stamp, frame
         if stamp.index >= last:
             return
@@ -132,9 +132,9 @@ class _Shortcut:
         )
 
     def __iter__(self) -> Iterator[VideoFrame]:
-        wanted = frozenset(self.unsent)
+        indices = frozenset(self.unsent)
         for packet in _until_broken(self.container.demux(self.stream)):
-            self._note(packet, wanted)
+            self._note(packet, indices)
             yield from self._decode(packet)
             if not self.unsent:
                 break
@@ -144,9 +144,9 @@ class _Shortcut:
                 self.container.seek(target, stream=self.stream)
         yield from self._decode(None)
 
-    def _note(self, packet: Packet[VideoStream], wanted: frozenset[int]) -> None:
+    def _note(self, packet: Packet[VideoStream], indices: frozenset[int]) -> None:
         """Say whether the decoder may leave this packet out, and keep account of it."""
-        needed = packet.pts is None or packet.pts in wanted or not self.may_skip
+        needed = packet.pts is None or packet.pts in indices or not self.may_skip
         self.stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
         if packet.pts is not None:
             self.unsent.discard(packet.pts)

@@ -56,7 +56,7 @@ def size_within(shown: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, i
     return max(1, round(shown[0] * scale)), max(1, round(shown[1] * scale))
 
 
-def turn_of(matrix: NDArray[np.int32]) -> tuple[int, bool]:
+def read_turn(matrix: NDArray[np.int32]) -> tuple[int, bool]:
     """Return the clockwise turn of a display matrix, and whether it mirrors left to right after it.
 
     Args:
@@ -71,9 +71,9 @@ def turn_of(matrix: NDArray[np.int32]) -> tuple[int, bool]:
 
 
 def turn_of_frame(frame: VideoFrame) -> tuple[int, bool] | None:
-    """Return what `turn_of` says of a decoded frame's display matrix; None where it has none."""
+    """Return what `read_turn` says of a decoded frame's display matrix; None where it has none."""
     matrix = _display_matrix(frame)
-    return turn_of(np.frombuffer(matrix, np.int32)) if matrix else None
+    return read_turn(np.frombuffer(matrix, np.int32)) if matrix else None
 
 
 def _display_matrix(frame: VideoFrame) -> bytes | None:

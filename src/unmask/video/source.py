@@ -59,7 +59,7 @@ def _starts_as_heif(path: str | Path) -> bool:
         return is_heif(file.read(12))
 
 
-def reason_of(error: av.FFmpegError) -> str:
+def read_reason(error: av.FFmpegError) -> str:
     """Return what FFmpeg says of an error, on one line and without the path."""
     return " ".join((error.strerror or type(error).__name__).split())
 
@@ -103,7 +103,7 @@ def open_container(
                 "memory than there is",
                 hint=HINT_STREAMS,
             ) from error
-        why = reason_of(error) if isinstance(error, av.FFmpegError) else type(error).__name__
+        why = read_reason(error) if isinstance(error, av.FFmpegError) else type(error).__name__
         hint = HINT_CUT_OFF if _starts_as_mp4(path) else HINT_FORMAT
         raise NotMedia(f"{str(path)!r} is not a readable video: {why}", hint=hint) from error
     try:

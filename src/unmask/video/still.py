@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import struct
 import sys
 import tempfile
@@ -51,6 +52,12 @@ _BAND_PIXELS = 4_000_000
 """Pixels that are turned into RGB at once."""
 _MOST_SAID = 4000
 """Bytes of libtiff's messages that are looked at."""
+_LIBTIFF = re.compile(
+    r"_?(TIFF|ZIP|LZW|O?JPEG|Fax|PixarLog|LogLu?v?|PackBits|Dump|LERC|ZSTD|LZMA|WebP|JBIG|Thunder|"
+    r"NeXT)\w*: ",
+    re.IGNORECASE,
+)
+"""How a line of libtiff begins: with the name of its function."""
 _one_listener = threading.Lock()
 """Standard error is the whole process's."""
 
@@ -101,7 +108,7 @@ def open_still(
     """
     with (
         suppress(OSError, ValueError),
-        _opened(path, encoded) as file,
+        _open(path, encoded) as file,
     ):  # the scan says what cannot be read
         png.check_chunks(file, path, limits)
     try:
@@ -134,7 +141,7 @@ def _restore_orientation(picture: Image.Image, path: str | Path, encoded: bytes 
     orientation = picture.info.get("original_orientation")
     if not isinstance(orientation, int):
         return
-    with suppress(OSError, ValueError), _opened(path, encoded) as file:
+    with suppress(OSError, ValueError), _open(path, encoded) as file:
         if not _turned_by_boxes(file):
             picture.getexif()[ORIENTATION] = orientation
 
@@ -157,7 +164,7 @@ def _formats(path: str | Path, encoded: bytes | None) -> tuple[str, ...]:
 
     It puts tiles together and turns the picture as its boxes say.
     """
-    with suppress(OSError, ValueError), _opened(path, encoded) as file:
+    with suppress(OSError, ValueError), _open(path, encoded) as file:
         if is_heif(file.read(12)) and find_spec("pillow_heif") is not None:
             from pillow_heif import register_heif_opener
 
@@ -178,7 +185,7 @@ def is_animation(picture: Image.Image) -> bool:
     return picture.format == "GIF"
 
 
-def count_of(path: str | Path, picture: Image.Image, limits: Limits) -> int | None:
+def count_pictures(path: str | Path, picture: Image.Image, limits: Limits) -> int | None:
     """Return the number of pictures of an animation or of pages that is read as a still, else 1.
 
     None where more follow than the first and they cannot be counted, or are too many.
@@ -216,7 +223,7 @@ def _has_few_pages(path: str | Path, most: int) -> bool:
     return True
 
 
-def rotation_of(picture: Image.Image) -> int:
+def read_rotation(picture: Image.Image) -> int:
     """Return the clockwise turn that the EXIF orientation asks for."""
     return ROTATIONS.get(_orientation(picture), 0)
 
@@ -228,7 +235,7 @@ def is_mirrored(picture: Image.Image) -> bool:
 
 def size_as_shown(picture: Image.Image) -> tuple[int, int]:
     """Return width and height after the turn; Pillow gives those of a TIFF file turned already."""
-    if picture.format == "TIFF" or rotation_of(picture) % 180 == 0:
+    if picture.format == "TIFF" or read_rotation(picture) % 180 == 0:
         return picture.size
     return picture.height, picture.width
 
@@ -241,17 +248,17 @@ def _orientation(picture: Image.Image) -> int:
         return 1
 
 
-def metadata_of(picture: Image.Image) -> dict[str, str]:
+def read_metadata(picture: Image.Image) -> dict[str, str]:
     """Return text chunks and EXIF entries as text."""
-    found = {str(key): value for key, value in picture.info.items() if isinstance(value, str)}
+    entries = {str(key): value for key, value in picture.info.items() if isinstance(value, str)}
     try:
         tags = dict(picture.getexif())
     except _DAMAGED:
         tags = {}
     for tag, value in tags.items():
         if isinstance(value, str | int | float):
-            found[f"exif.{ExifTags.TAGS.get(tag, tag)}"] = str(value)
-    return found
+            entries[f"exif.{ExifTags.TAGS.get(tag, tag)}"] = str(value)
+    return entries
 
 
 def pixels_as_shown(
@@ -292,12 +299,12 @@ def decode_still(path: str | Path, *, limits: Limits, encoded: bytes | None = No
     try:
         with picture:
             damage = _damage(path, picture, encoded)
-            with _messages(picture.format) as said:
+            with _messages(picture.format) as messages:
                 picture.load()  # turns a TIFF file, and then says no more that it is to be turned
             turn = _orientation(picture)
             pixels = _rgb(picture)
-        spoilt = bool(said) or any(each.startswith(png.DAMAGED) for each in damage)
-        return StillPixels(_turned(pixels, turn), (*damage, *said), spoilt)
+        spoilt = bool(messages) or any(each.startswith(png.DAMAGED) for each in damage)
+        return StillPixels(_turn(pixels, turn), (*damage, *messages), spoilt)
     except _DAMAGED as error:
         why = " ".join(str(error).split())
         raise DecodeError(
@@ -309,11 +316,11 @@ def _damage(path: str | Path, picture: Image.Image, encoded: bytes | None) -> tu
     """Return what the file's own checksums say; only PNG has some that Pillow passes over."""
     if picture.format != "PNG":
         return ()
-    with _opened(path, encoded) as file:
-        return png.missing(file)
+    with _open(path, encoded) as file:
+        return png.list_missing(file)
 
 
-def _opened(path: str | Path, encoded: bytes | None) -> IO[bytes]:
+def _open(path: str | Path, encoded: bytes | None) -> IO[bytes]:
     return Path(path).open("rb") if encoded is None else io.BytesIO(encoded)
 
 
@@ -323,22 +330,24 @@ def _messages(picture_format: str | None) -> Iterator[list[str]]:
 
     It does so where it makes RGB itself, of YCbCr for one.
     """
-    said: list[str] = []
+    messages: list[str] = []
     if picture_format != "TIFF":
-        yield said
+        yield messages
         return
     with _one_listener, tempfile.TemporaryFile() as heard:
         sys.stderr.flush()
         before = os.dup(2)
         os.dup2(heard.fileno(), 2)
         try:
-            yield said
+            yield messages
         finally:
             os.dup2(before, 2)
             os.close(before)
             heard.seek(0)
             text = heard.read(_MOST_SAID).decode("utf-8", "replace")
-    said += [f"damaged rows: {' '.join(line.split())}" for line in text.splitlines()[:1]]
+    # other threads of a program may print at the same time
+    lines = [line for line in text.splitlines() if _LIBTIFF.match(line)]
+    messages += [f"damaged rows: {' '.join(line.split())}" for line in lines[:1]]
 
 
 def _rgb(picture: Image.Image) -> NDArray[np.uint8]:
@@ -355,7 +364,7 @@ def _rgb(picture: Image.Image) -> NDArray[np.uint8]:
     return pixels
 
 
-def _turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+def _turn(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Turn and mirror as an EXIF orientation says."""
     turned = np.rot90(pixels, -ROTATIONS.get(orientation, 0) // 90)
     return np.ascontiguousarray(turned[:, ::-1] if orientation in MIRRORED else turned)

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from unmask.video.asf import asf_fault
 from unmask.video.ebml import elements_in_clusters
+from unmask.video.edits import edit_fault
 
 _BOX_HEAD = 8
 _MOST_BOXES = 1_000_000
@@ -27,6 +29,14 @@ _MATROSKA_PARTS = frozenset(
 )
 """Elements of a segment and its clusters (RFC 9559)."""
 
+_FLV_HEAD, _FLV_TAG_HEAD = 9, 11
+_FLV_TAGS = (8, 9, 15, 18)
+"""Sound, pictures, and two kinds of data."""
+
+_PACK, _PROGRAM_END = 0xBA, 0xB9
+_MARK = b"\x00\x00\x01"
+"""What each part of a program stream begins with."""
+
 _GIF_EXTENSION, _GIF_PICTURE, _GIF_END = 0x21, 0x2C, 0x3B
 
 
@@ -36,9 +46,15 @@ def why_broken(path: str | Path, container: str) -> str | None:
     with Path(path).open("rb") as file:
         if "mp4" in names:
             size = file.seek(0, 2)
-            return next(_box_faults(file, size), None)
+            return next(_box_faults(file, size), None) or edit_fault(file, size)
         if "matroska" in names:
             return _matroska_fault(file)
+        if "flv" in names:
+            return _flv_fault(file)
+        if "mpeg" in names:
+            return _program_stream_fault(file)
+        if "asf" in names:
+            return asf_fault(file)
         return _gif_fault(file) if "gif" in names else None
 
 
@@ -114,6 +130,61 @@ def _matroska_fault(file: IO[bytes]) -> str | None:
             return f"its structure is damaged at byte {place}"
         if length is not None and file.tell() + length > size:
             return f"it ends within an element of {length} bytes"
+    return None
+
+
+def _flv_fault(file: IO[bytes]) -> str | None:
+    """Walk the tags of an FLV file: after each its length is written once more."""
+    size = file.seek(0, 2)
+    file.seek(5)
+    place = int.from_bytes(file.read(4), "big") + 4
+    if place < _FLV_HEAD + 4:
+        return "its structure is damaged at byte 5"
+    for _ in range(_MOST_BOXES):
+        if place >= size:
+            return None
+        file.seek(place)
+        head = file.read(_FLV_TAG_HEAD)
+        end = place + _FLV_TAG_HEAD + int.from_bytes(head[1:4], "big")
+        file.seek(end)
+        length = int.from_bytes(file.read(4), "big")
+        if end + 4 > size:
+            return f"it ends within a tag, at byte {place}"
+        # some recorders write no length, or that without the head
+        lengths = (0, end - place, end - place - _FLV_TAG_HEAD)
+        if head[0] & 0x1F not in _FLV_TAGS or length not in lengths:
+            return f"its structure is damaged at byte {place}"
+        place = end + 4
+    return None
+
+
+def _program_stream_fault(file: IO[bytes]) -> str | None:
+    """Walk the packets of an MPEG program stream (ISO/IEC 11172-1 and 13818-1).
+
+    Files that begin otherwise (of a Video CD, or cut) are not looked at.
+    """
+    size = file.seek(0, 2)
+    file.seek(0)
+    if file.read(4) != _MARK + bytes([_PACK]):
+        return None
+    place = 0
+    for _ in range(_MOST_BOXES):
+        file.seek(place)
+        head = file.read(14)
+        if place == size or head[:4] == _MARK + bytes([_PROGRAM_END]):
+            return None
+        if len(head) < 6:
+            return "it ends within a packet"
+        if head[:3] != _MARK or head[3] < _PACK:
+            return f"its structure is damaged at byte {place}"
+        if head[3] == _PACK:
+            place += 14 + (head[-1] & 7) if head[4] >> 6 == 1 else 12
+        elif length := int.from_bytes(head[4:6], "big"):
+            place += 6 + length
+        else:  # a packet up to the next that is found
+            return None
+        if place > size:
+            return "it ends within a packet"
     return None
 
 

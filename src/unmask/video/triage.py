@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from unmask.errors import DecodeError
 from unmask.settings import Limits
 from unmask.values import Frame, VideoInfo
-from unmask.video.ahead import ahead
 from unmask.video.decode import FrameStamp
 from unmask.video.luma import FRAMES_AHEAD, LumaFrame, LumaPass
 from unmask.video.picture import rgb_as_shown
+from unmask.video.prefetch import ahead
 from unmask.video.rgb import PROGRESSIVE
 from unmask.video.shape import Shape, turn_of_frame
 from unmask.video.source import (
@@ -99,16 +99,16 @@ class TriagePass(LumaPass):
             )
 
     def _looks(self, index: PacketIndex) -> Iterator[LumaFrame]:
-        wanted = plan_looks(index)
-        for stamp, frame in decode_looks(self.info, index, wanted, self.limits):
+        planned = plan_looks(index)
+        for stamp, frame in decode_looks(self.info, index, planned, self.limits):
             self.frames_decoded += 1
             yield self._reduced(stamp, frame, starts_part=False)
         if not self.frames_decoded:
             raise DecodeError(
-                f"none of {len(wanted)} frames of {self.info.path!r} could be decoded",
+                f"none of {len(planned)} frames of {self.info.path!r} could be decoded",
                 hint="get an undamaged copy",
             )
-        if missing := len(wanted) - self.frames_decoded:
+        if missing := len(planned) - self.frames_decoded:
             self.not_analysed = (f"{missing} frames that could not be decoded",)
 
 
@@ -128,9 +128,9 @@ def read_looks(
     """
     swscale, size = VideoReformatter(), (info.width_px, info.height_px)
     left = {stamp.pts: stamp for stamp in chosen}
-    wanted = np.array([stamp.pts for stamp in chosen], dtype=np.int64)
-    for found, frame in decode_looks(info, index, wanted, limits):
-        stamp = left.pop(found.pts)
+    stamps = np.array([stamp.pts for stamp in chosen], dtype=np.int64)
+    for look, frame in decode_looks(info, index, stamps, limits):
+        stamp = left.pop(look.pts)
         shape = stamp.shape or Shape.from_header(info)
         pixels = rgb_as_shown(frame, shape, size, swscale, transfer=info.transfer)
         yield Frame(stamp.index, stamp.pts_seconds, pixels)
@@ -175,7 +175,7 @@ def plan_looks(index: PacketIndex) -> Stamps:
     >>> plan_looks(PacketIndex(pts, pts % 50 == 0, 0.04, 1, True)).tolist()
     [0, 12, 25, 37, 50, 62, 74, 99]
     """
-    keys = _thinned(index.pts[index.keys], index)
+    keys = _thin(index.pts[index.keys], index)
     if not index.progressive:
         return keys
     per_shot = [_extra(shot, keys) for shot in _shots(index)]
@@ -186,13 +186,13 @@ def plan_looks(index: PacketIndex) -> Stamps:
 
 
 def decode_looks(
-    info: VideoInfo, index: PacketIndex, wanted: Stamps, limits: Limits
+    info: VideoInfo, index: PacketIndex, stamps: Stamps, limits: Limits
 ) -> Iterator[tuple[FrameStamp, VideoFrame]]:
     """Decode frames by their stamps, in order, and as few others as they need.
 
     Frames that cannot be decoded are left out.
     """
-    awaited = set(wanted.tolist())
+    awaited = set(stamps.tolist())
     number = 0
     with open_container(info.path, limits=limits) as container:
         stream = picture_stream(container)
@@ -201,7 +201,7 @@ def decode_looks(
         prepare_decoder(stream, limits=limits, threads=True)
         packets = _groups(_packets(container.demux(stream)), index, awaited)
         try:
-            for frame in chain.from_iterable(_decoded(stream, p) for p in chain(packets, [None])):
+            for frame in chain.from_iterable(_decode(stream, p) for p in chain(packets, [None])):
                 pts = frame.pts
                 if pts is not None and pts in awaited and not frame.is_corrupt:
                     awaited.discard(pts)
@@ -222,13 +222,13 @@ def _own_shape(info: VideoInfo, frame: VideoFrame) -> Shape | None:
 
 
 def _groups(
-    packets: Iterator[Packet[VideoStream]], index: PacketIndex, wanted: set[int]
+    packets: Iterator[Packet[VideoStream]], index: PacketIndex, stamps: set[int]
 ) -> Iterator[Packet[VideoStream]]:
     """Yield the packets from each key frame to the last wanted frame behind it, none of others.
 
     Frames that no other needs are left out by the decoder.
     """
-    last = _last_wanted(index, wanted)
+    last = _last_of_groups(index, stamps)
     until: int | None = None
     for packet in packets:
         if not packet.size or packet.pts is None:
@@ -237,21 +237,21 @@ def _groups(
             until = last.get(packet.pts)
         if until is None:
             continue
-        needed = packet.is_keyframe or packet.pts in wanted or not index.progressive
+        needed = packet.is_keyframe or packet.pts in stamps or not index.progressive
         packet.stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
         yield packet
         if packet.pts == until:
             until = None
 
 
-def _last_wanted(index: PacketIndex, wanted: set[int]) -> dict[int, int]:
+def _last_of_groups(index: PacketIndex, stamps: set[int]) -> dict[int, int]:
     """Return, by a key frame's stamp, that of the last packet of its group that is wanted."""
     last: dict[int, int] = {}
     key = int(index.pts[0])
     for pts, is_key in zip(index.pts.tolist(), index.keys.tolist(), strict=True):
         if is_key:
             key = pts
-        if pts in wanted:
+        if pts in stamps:
             last[key] = pts
     return last
 
@@ -271,7 +271,7 @@ def _shots(index: PacketIndex) -> list[Stamps]:
     return [np.sort(pts[usable]) for pts, usable in parts]
 
 
-def _thinned(keys: Stamps, index: PacketIndex) -> Stamps:
+def _thin(keys: Stamps, index: PacketIndex) -> Stamps:
     """Return key frames, evenly thinned to so many per second, but no fewer than a shot needs."""
     keys = np.sort(keys)
     seconds = index.seconds(int(keys[-1])) - index.seconds(int(keys[0]))
@@ -295,7 +295,7 @@ def _extra(shot: Stamps, keys: Stamps) -> list[int]:
     return extra
 
 
-def _decoded(stream: VideoStream, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+def _decode(stream: VideoStream, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
     try:
         return stream.codec_context.decode(packet)
     except av.FFmpegError:

@@ -1,21 +1,25 @@
-"""`unmask data`: data sets from a folder on disk to face crops; one module per group of commands.
+"""`unmask data`: data sets from a folder on disk to face crops; one module a command.
 
-Each module has a function `register(app)` that adds its commands; heavy imports wait until a
-command runs.
+Heavy imports wait until a command runs.
 """
 
 from __future__ import annotations
 
 import typer
 
-from unmask.cli.data import cropping, indexing, splitting, synthesising
+from unmask.cli.data import audit, crops, index, layouts, sheet, split, stats, synth, verify
 
 data_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     help="Data sets: index, verify, split, audit, crop. For those who build detectors.",
 )
-indexing.register(data_app)
-splitting.register(data_app)
-cropping.register(data_app)
-synthesising.register(data_app)
+data_app.command()(layouts.layouts)
+data_app.command()(index.index)
+data_app.command(epilog=verify.VERIFY_CODES)(verify.verify)
+data_app.command()(split.split)
+data_app.command(epilog=audit.AUDIT_CODES)(audit.audit)
+data_app.command(epilog=crops.CROPS_CODES)(crops.crops)
+data_app.command()(stats.stats)
+data_app.command()(sheet.sheet)
+data_app.command()(synth.synth)

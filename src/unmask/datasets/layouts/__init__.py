@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unmask.datasets.layouts.celebdf import CELEBDF_PP, CELEBDF_V1, CELEBDF_V2
-from unmask.datasets.layouts.crops import CROPS
+from unmask.datasets.layouts.crop_files import CROPS
 from unmask.datasets.layouts.deeperforensics import DEEPERFORENSICS
 from unmask.datasets.layouts.df40 import DF40
 from unmask.datasets.layouts.dfdc import DFDC

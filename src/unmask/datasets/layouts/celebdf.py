@@ -12,8 +12,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from unmask.datasets.layouts.layout import Expected, Found, Layout, Placed, Unknown, place_files
-from unmask.datasets.layouts.lists import HINT, find_list, lines_of
+from unmask.datasets.layouts.layout import (
+    Expected,
+    FolderContents,
+    Layout,
+    Placed,
+    Unknown,
+    place_files,
+)
+from unmask.datasets.layouts.lists import HINT, find_list, read_lines
 from unmask.datasets.manifest import Label, Split, VideoRecord
 from unmask.errors import ManifestError
 
@@ -43,18 +50,18 @@ _TALK = re.compile(r"(id\d+)_(\d+)_test_\w+")
 _LINE = re.compile(r"([01])\s+(\S.*)")
 
 
-def index(root: Path, *, name: str, family: str) -> Found:
+def index(root: Path, *, name: str, family: str) -> FolderContents:
     """Find the videos, and mark those of the test list."""
     place = partial(_place, name=name, family=family)
     records, unknown = place_files(name, root, place)
     path = find_list(root, TEST_LIST)
     if path is None:
         warning = f"no {TEST_LIST}: rows have no official split; it comes with the data set"
-        return Found(tuple(records), tuple(unknown), (warning,))
+        return FolderContents(tuple(records), tuple(unknown), (warning,))
     listed = _read_list(path)
     records = [_with_split(record, listed, path) for record in records]
     absent = sorted(set(listed) - {_key(record.id) for record in records})
-    return Found(tuple(records), tuple(unknown), _warnings(records, absent))
+    return FolderContents(tuple(records), tuple(unknown), _warnings(records, absent))
 
 
 def _place(path: str, *, name: str, family: str) -> Placed:
@@ -128,7 +135,7 @@ def _key(path: str) -> str:
 def _read_list(path: Path) -> dict[str, Label]:
     """Return the label of each test video. The list has no header, and 1 means real."""
     listed: dict[str, Label] = {}
-    for number, line in lines_of(path):
+    for number, line in read_lines(path):
         match = _LINE.fullmatch(line)
         if not match:
             raise ManifestError(
@@ -197,7 +204,7 @@ _FACTS = (
 )
 
 
-def _index(name: str, family: str) -> Callable[[Path], Found]:
+def _index(name: str, family: str) -> Callable[[Path], FolderContents]:
     return partial(index, name=name, family=family)
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from unmask.datasets.layouts.table import Row, identities_of, split_of
+from unmask.datasets.layouts.table import Row, parse_identities, parse_split
 from unmask.datasets.manifest import Label, Split
-from unmask.datasets.parquet import column_names, read_table, reading
+from unmask.datasets.parquet import column_names, read_errors, read_table
 from unmask.errors import InputNotFound, ManifestError
 
 REQUIRED = ("name", "label", "image")
@@ -99,7 +99,7 @@ def read_crop_table(path: Path) -> CropTable:
     columns = [n for n in names if n in known - pictures]
     table = read_table(path, columns=columns, hint=HINT)
     _check_frames(path, table)
-    with reading(path, hint=HINT):
+    with read_errors(path, hint=HINT):
         rows = tuple(
             _row(Row(f"{str(path)!r}, row {number}", values, HINT))
             for number, values in enumerate(table.to_pylist(), start=1)
@@ -134,8 +134,8 @@ def _row(row: Row) -> TableCrop:
         source=row.text("source"),
         frame=row.values.get("frame"),
         method=row.text("method") if label == "fake" else None,
-        identities=identities_of(row),
-        split=split_of(row),
+        identities=parse_identities(row),
+        split=parse_split(row),
         dfdc_part=row.text("dfdc_part"),
         dataset=row.text("dataset"),
         face_box=_numbers(row, "face_box", (4,)),

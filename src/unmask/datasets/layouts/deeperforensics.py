@@ -11,8 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from unmask.datasets.layouts.ffpp import person, youtube
-from unmask.datasets.layouts.layout import Expected, Found, Layout, Placed, Unknown, place_files
-from unmask.datasets.layouts.lists import HINT, find_list, lines_of
+from unmask.datasets.layouts.layout import (
+    Expected,
+    FolderContents,
+    Layout,
+    Placed,
+    Unknown,
+    place_files,
+)
+from unmask.datasets.layouts.lists import HINT, find_list, read_lines
 from unmask.datasets.manifest import Split, VideoRecord
 from unmask.errors import ManifestError
 
@@ -37,11 +44,11 @@ _REAL = re.compile(REALS + r"/(?P<number>\d{3})\.\w+")
 _NAME = re.compile(r"(?:.*/)?(\d{3}_[MW]\d+)(?:\.\w+)?")
 
 
-def index(root: Path) -> Found:
+def index(root: Path) -> FolderContents:
     """Find the fakes of all variants, and the reals where they were linked in."""
     records, unknown = place_files("deeperforensics", root, _place)
     splits, warnings = _read_splits(root)
-    records = [replace(record, split=_split_of(record, splits)) for record in records]
+    records = [replace(record, split=_find_split(record, splits)) for record in records]
     if not any(record.label == "real" for record in records):
         warnings.append(
             f"no reals: link FaceForensics++'s originals at c23 to {REALS} below this folder and "
@@ -49,7 +56,7 @@ def index(root: Path) -> Found:
         )
     if (root / SOURCES).is_dir():
         warnings.append(f"{SOURCES} is left out: the publishers forbid its use as reals")
-    return Found(tuple(records), tuple(unknown), tuple(warnings))
+    return FolderContents(tuple(records), tuple(unknown), tuple(warnings))
 
 
 def _place(path: str) -> Placed:
@@ -88,8 +95,8 @@ def _read_splits(root: Path) -> tuple[dict[str, Split], list[str]]:
         if path is None:
             missing.append(name)
             continue
-        for number, line in lines_of(path):
-            key = youtube(_listed(line, number, path)[:3])
+        for number, line in read_lines(path):
+            key = youtube(_read_line(line, number, path)[:3])
             if splits.setdefault(key, split) != split:
                 raise ManifestError(
                     f"{str(path)!r}, line {number}: {line[:60]!r} has the target of a video in "
@@ -103,7 +110,7 @@ def _read_splits(root: Path) -> tuple[dict[str, Split], list[str]]:
     return splits, [warning] if missing else []
 
 
-def _listed(line: str, number: int, path: Path) -> str:
+def _read_line(line: str, number: int, path: Path) -> str:
     match = _NAME.fullmatch(line)
     if not match:
         raise ManifestError(
@@ -113,7 +120,7 @@ def _listed(line: str, number: int, path: Path) -> str:
     return match[1]
 
 
-def _split_of(record: VideoRecord, splits: dict[str, Split]) -> Split | None:
+def _find_split(record: VideoRecord, splits: dict[str, Split]) -> Split | None:
     """Return the split of a row's target: a real goes where its fake goes."""
     return splits.get(record.target or "")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unmask.datasets.layouts.layout import (
-    Found,
+    FolderContents,
     Layout,
     Placed,
     Unknown,
@@ -42,12 +42,12 @@ _YOUTUBE = re.compile(r"(?:.*/)?original_sequences/youtube/(raw|c0|c23|c40)/fram
 _CELEB_REAL = re.compile(r"(?:.*/)?Celeb-real/frames/((id\d+)_\d+)")
 
 
-def index(root: Path) -> Found:
+def index(root: Path) -> FolderContents:
     """Find the folders of frames, and single pictures where a method has those."""
     folders = picture_folders(root)
     placed = (row for folder, names in folders.items() for row in _place(folder, names))
     records, unknown = sort_placed("df40", root, placed, f"{len(folders)} folders there")
-    return Found(tuple(records), tuple(unknown), _warnings(records))
+    return FolderContents(tuple(records), tuple(unknown), _warnings(records))
 
 
 def _warnings(records: list[VideoRecord]) -> tuple[str, ...]:

@@ -12,8 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from unmask.datasets.layouts.layout import Expected, Found, Layout, Placed, Unknown, place_files
-from unmask.datasets.layouts.lists import HINT, find_list, read_csv, read_json, text_of
+from unmask.datasets.layouts.layout import (
+    Expected,
+    FolderContents,
+    Layout,
+    Placed,
+    Unknown,
+    place_files,
+)
+from unmask.datasets.layouts.lists import HINT, find_list, read_csv, read_field, read_json
 from unmask.datasets.manifest import Label, Split, VideoRecord
 from unmask.errors import ManifestError
 
@@ -49,30 +56,32 @@ class Lists:
     """File names, in small letters, of fakes whose picture is known to be their original's."""
 
 
-def index(root: Path) -> Found:
+def index(root: Path) -> FolderContents:
     """Find the videos of all parts by the lists that lie beside them."""
     table = next((path for name in HASH_TABLES if (path := find_list(root, name))), None)
-    lists = Lists(_read_lists(root), _unchanged(table) if table else frozenset())
+    lists = Lists(_read_lists(root), _find_unchanged(table) if table else frozenset())
     name = root.resolve().name
     records, unknown = place_files("dfdc", root, lambda path: _place(path, lists, name))
-    return Found(tuple(records), tuple(unknown), _warnings(records, lists, table))
+    return FolderContents(tuple(records), tuple(unknown), _warnings(records, lists, table))
 
 
 def _read_lists(root: Path) -> dict[str, dict[str, Entry]]:
-    found: dict[str, dict[str, Entry]] = {}
+    lists: dict[str, dict[str, Entry]] = {}
     for pattern in ("", "*/", "*/*/"):
         for name, read in ((METADATA, _read_metadata), (LABELS, _read_labels)):
             for path in sorted(root.glob(f"{pattern}{name}")):
                 # where both lie in a folder, as in the test set, the table has the labels
-                found[path.parent.relative_to(root).as_posix()] = read(path)
-    return found
+                lists[path.parent.relative_to(root).as_posix()] = read(path)
+    return lists
 
 
 def _read_metadata(path: Path) -> dict[str, Entry]:
     """Read a part's metadata; entries without a label, as the test set's are, are left out."""
     content: dict[str, Any] = read_json(path, dict)
     return {
-        name.lower(): Entry(label_of(text_of(entry, "label", path), path), _original(entry, path))
+        name.lower(): Entry(
+            parse_label(read_field(entry, "label", path), path), _original(entry, path)
+        )
         for name, entry in content.items()
         if not (isinstance(entry, dict) and "label" not in entry)
     }
@@ -80,15 +89,15 @@ def _read_metadata(path: Path) -> dict[str, Entry]:
 
 def _original(entry: object, path: Path) -> str | None:
     value = entry.get("original") if isinstance(entry, dict) else None
-    return None if value in (None, "NAN", "") else text_of(entry, "original", path)
+    return None if value in (None, "NAN", "") else read_field(entry, "original", path)
 
 
 def _read_labels(path: Path) -> dict[str, Entry]:
     rows = read_csv(path, ("filename", "label"))
-    return {row["filename"].lower(): Entry(label_of(row["label"], path), None) for row in rows}
+    return {row["filename"].lower(): Entry(parse_label(row["label"], path), None) for row in rows}
 
 
-def label_of(word: str, path: Path) -> Label:
+def parse_label(word: str, path: Path) -> Label:
     """Return what a label of DFDC's lists, in whichever spelling, means."""
     match word.strip().upper():
         case "REAL" | "0":
@@ -100,7 +109,7 @@ def label_of(word: str, path: Path) -> Label:
     )
 
 
-def _unchanged(table: Path) -> frozenset[str]:
+def _find_unchanged(table: Path) -> frozenset[str]:
     rows = read_csv(table, _HASH_COLUMNS)
     return frozenset(
         row["filename"].lower()

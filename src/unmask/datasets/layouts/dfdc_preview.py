@@ -6,17 +6,17 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from unmask.datasets.layouts.dfdc import label_of
+from unmask.datasets.layouts.dfdc import parse_label
 from unmask.datasets.layouts.layout import (
     Expected,
-    Found,
+    FolderContents,
     Layout,
     Placed,
     Unknown,
     place_files,
     require_folder,
 )
-from unmask.datasets.layouts.lists import HINT, find_list, read_json, text_of
+from unmask.datasets.layouts.lists import HINT, find_list, read_field, read_json
 from unmask.datasets.manifest import Label, Split, VideoRecord
 from unmask.errors import ManifestError
 
@@ -24,7 +24,7 @@ _FAKE = re.compile(r"(\d+)_(\d+_\w+)_(\d+)")
 _REAL = re.compile(r"(\d+_\w+)_(\d+)")
 
 
-def index(root: Path) -> Found:
+def index(root: Path) -> FolderContents:
     """Find the videos that `dataset.json` names."""
     require_folder(root)
     path = find_list(root, "dataset.json")
@@ -43,13 +43,13 @@ def index(root: Path) -> Found:
         "there is no official validation set: carve one by identity, "
         "`unmask data split MANIFEST --protocol identity`"
     )
-    return Found(tuple(records), tuple(unknown), tuple(warnings))
+    return FolderContents(tuple(records), tuple(unknown), tuple(warnings))
 
 
 def _place(name: str, entry: Any, path: Path) -> Placed:
     if entry is None:
         return Unknown(name, "dataset.json does not name it")
-    label = label_of(text_of(entry, "label", path), path)
+    label = parse_label(read_field(entry, "label", path), path)
     stem = PurePosixPath(name).stem
     named = (_FAKE if label == "fake" else _REAL).fullmatch(stem)
     recording = named[2 if label == "fake" else 1] if named else None
@@ -61,8 +61,8 @@ def _place(name: str, entry: Any, path: Path) -> Placed:
         target=f"dfdc-preview/recording/{recording}" if recording else None,
         identities=_persons(entry, label),
         part=name.partition("/")[0],
-        split=_split(text_of(entry, "set", path), path),
-        note=_augmented(entry),
+        split=_split(read_field(entry, "set", path), path),
+        note=_describe_augmentations(entry),
     )
 
 
@@ -82,9 +82,9 @@ def _split(word: str, path: Path) -> Split:
     )
 
 
-def _augmented(entry: dict[str, Any]) -> str | None:
-    found = entry.get("augmentations")
-    words = [str(each)[:60] for each in found] if isinstance(found, list) else []
+def _describe_augmentations(entry: dict[str, Any]) -> str | None:
+    augmentations = entry.get("augmentations")
+    words = [str(each)[:60] for each in augmentations] if isinstance(augmentations, list) else []
     return f"augmented: {', '.join(words)}" if words else None
 
 

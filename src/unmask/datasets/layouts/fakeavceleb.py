@@ -9,8 +9,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from unmask.datasets.layouts.layout import Expected, Found, Layout, Placed, Unknown, place_files
-from unmask.datasets.layouts.lists import HINT, cells_of, find_list
+from unmask.datasets.layouts.layout import (
+    Expected,
+    FolderContents,
+    Layout,
+    Placed,
+    Unknown,
+    place_files,
+)
+from unmask.datasets.layouts.lists import HINT, find_list, read_cells
 from unmask.datasets.manifest import VideoRecord
 from unmask.errors import ManifestError
 
@@ -28,17 +35,17 @@ _FAKE_STEM = re.compile(
 """Clip, number of an fsgan face, person and YouTube clip of a swapped face, person of the voice."""
 
 
-def index(root: Path) -> Found:
+def index(root: Path) -> FolderContents:
     """Find the clips, and their methods in the table."""
     path = find_list(root, META)
     methods = _methods(path) if path else {}
-    records, unknown = place_files("fakeavceleb", root, lambda found: _place(found, methods))
-    return Found(tuple(records), tuple(unknown), _warnings(records, methods))
+    records, unknown = place_files("fakeavceleb", root, lambda value: _place(value, methods))
+    return FolderContents(tuple(records), tuple(unknown), _warnings(records, methods))
 
 
 def _methods(path: Path) -> dict[str, str]:
     """Return the method of each clip by its path below the data set's folder."""
-    lines = cells_of(path)
+    lines = read_cells(path)
     header = lines[0][1] if lines else []
     if header[: len(_COLUMNS)] != _COLUMNS:
         raise ManifestError(

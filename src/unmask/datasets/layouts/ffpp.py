@@ -12,7 +12,14 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, cast, get_args
 
-from unmask.datasets.layouts.layout import Expected, Found, Layout, Placed, Unknown, place_files
+from unmask.datasets.layouts.layout import (
+    Expected,
+    FolderContents,
+    Layout,
+    Placed,
+    Unknown,
+    place_files,
+)
 from unmask.datasets.layouts.lists import HINT, find_list, read_json
 from unmask.datasets.manifest import Split, VideoRecord
 from unmask.errors import ManifestError
@@ -47,19 +54,19 @@ def person(number: str) -> str:
     return f"ffpp/{number}"
 
 
-def index(root: Path) -> Found:
+def index(root: Path) -> FolderContents:
     """Find originals, fakes and masks, and the official splits where their files lie."""
     masks: dict[tuple[str, str], str] = {}
     records, unknown = place_files("ffpp", root, lambda path: _place(path, masks))
     records = [_with_mask(record, masks) for record in records]
     splits, warnings = _read_splits(root)
     if splits:
-        records = [replace(record, split=_split_of(record, splits)) for record in records]
-        warnings += _unplaced(records)
+        records = [replace(record, split=_find_split(record, splits)) for record in records]
+        warnings += _count_unplaced(records)
     used = {record.mask for record in records}
     orphans = [Unknown(path, "a mask whose video is not there") for path in masks.values()]
     unknown += [orphan for orphan in orphans if orphan.path not in used]
-    return Found(tuple(records), tuple(unknown), tuple(warnings))
+    return FolderContents(tuple(records), tuple(unknown), tuple(warnings))
 
 
 def _place(path: str, masks: dict[tuple[str, str], str]) -> Placed:
@@ -171,13 +178,13 @@ def _is_number(value: object) -> bool:
     return isinstance(value, str) and _ORIGINAL["youtube"].fullmatch(value) is not None
 
 
-def _split_of(record: VideoRecord, splits: Mapping[str, Split]) -> Split | None:
+def _find_split(record: VideoRecord, splits: Mapping[str, Split]) -> Split | None:
     """Return the split that all footage of a row is in; None where it is in several or in none."""
-    found = {splits.get(key.removeprefix("ffpp/youtube/")) for key in record.footage}
-    return found.pop() if len(found) == 1 else None
+    parts = {splits.get(key.removeprefix("ffpp/youtube/")) for key in record.footage}
+    return parts.pop() if len(parts) == 1 else None
 
 
-def _unplaced(records: list[VideoRecord]) -> list[str]:
+def _count_unplaced(records: list[VideoRecord]) -> list[str]:
     """Say how many rows the split files leave out."""
     without = [record for record in records if record.split is None]
     actors = sum(record.part == "actors" for record in without)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from unmask.datasets.layouts.layout import (
-    Found,
+    FolderContents,
     Layout,
     Placed,
     Unknown,
@@ -14,7 +14,7 @@ from unmask.datasets.layouts.layout import (
     sort_placed,
 )
 from unmask.datasets.manifest import Kind, Split, VideoRecord
-from unmask.suffixes import VIDEO_SUFFIXES
+from unmask.system.suffixes import VIDEO_SUFFIXES
 
 SPLITS: dict[str, Split] = {
     "train": "train",
@@ -25,7 +25,7 @@ SPLITS: dict[str, Split] = {
 """Folders above `real` and `fake` that are a split."""
 
 
-def index(root: Path) -> Found:
+def index(root: Path) -> FolderContents:
     """Find videos and folders of frames below `real/` and `fake/`, at any depth."""
     videos = [path.relative_to(root).as_posix() for path in files_below(root, VIDEO_SUFFIXES)]
     folders = picture_folders(root)
@@ -34,11 +34,11 @@ def index(root: Path) -> Found:
     placed += [_place(path, "frames", name) for path in folders]
     seen = f"{len(videos)} videos and {len(folders)} folders of pictures there"
     records, unknown = sort_placed("folder", root, placed, seen)
-    return Found(tuple(records), tuple(unknown), _warnings(records))
+    return FolderContents(tuple(records), tuple(unknown), _warnings(records))
 
 
 def _place(path: str, kind: Kind, root_name: str) -> Placed:
-    above, side, below = _parted(path)
+    above, side, below = _split_path(path)
     if side is None:
         return Unknown(path, "not below a folder `real` or `fake`")
     if above and (len(above) > 1 or above[0].lower() not in SPLITS):
@@ -58,7 +58,7 @@ def _place(path: str, kind: Kind, root_name: str) -> Placed:
     )
 
 
-def _parted(path: str) -> tuple[list[str], str | None, list[str]]:
+def _split_path(path: str) -> tuple[list[str], str | None, list[str]]:
     """Part a path at the first folder `real` or `fake`; the last part is never that folder."""
     parts = path.split("/")
     for number, part in enumerate(parts):

@@ -14,7 +14,7 @@ from typing import Any
 
 from unmask.datasets.manifest import Kind, Label, Manifest, ManifestInfo, Split, VideoRecord
 from unmask.errors import InputNotFound, ManifestError
-from unmask.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
+from unmask.system.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Expected:
     def matches(self, record: VideoRecord) -> bool:
         """Tell whether a row is one of those counted."""
         return all(
-            wanted is None or wanted == getattr(record, name)
-            for name, wanted in (
+            each is None or each == getattr(record, name)
+            for name, each in (
                 ("label", self.label),
                 ("method", self.method),
                 ("split", self.split),
@@ -56,7 +56,7 @@ class Unknown:
 
 
 @dataclass(frozen=True)
-class Found:
+class FolderContents:
     """What an adapter found in a folder."""
 
     records: tuple[VideoRecord, ...]
@@ -87,7 +87,7 @@ class Layout:
     """Counts of the complete data set; empty where anything goes."""
     facts: tuple[str, ...]
     """What is easily missed, a sentence each; printed with the layout."""
-    index: Callable[[Path], Found]
+    index: Callable[[Path], FolderContents]
     """Find the rows below a folder.
 
     Raises InputNotFound when the folder is absent, and ManifestError when nothing in it fits.
@@ -96,18 +96,20 @@ class Layout:
     """Folders below the data set's that are in its download and on purpose are no rows."""
 
 
-def manifest_of(layout: Layout, root: Path, found: Found, **settings: Any) -> Manifest:
+def make_manifest(
+    layout: Layout, root: Path, contents: FolderContents, **settings: Any
+) -> Manifest:
     """Make a manifest of what was found; the data set's own lists make the protocol `official`."""
-    official = any(record.split for record in found.records)
+    official = any(record.split for record in contents.records)
     info = ManifestInfo(
         dataset=layout.name,
         root=str(root.absolute()),
         licence=layout.licence,
         protocol="official" if official else None,
-        warnings=found.warnings,
+        warnings=contents.warnings,
         settings=settings,
     )
-    return Manifest(info, tuple(sorted(found.records, key=lambda record: record.id)))
+    return Manifest(info, tuple(sorted(contents.records, key=lambda record: record.id)))
 
 
 def require_folder(root: Path) -> None:
@@ -131,8 +133,8 @@ def files_below(root: Path, suffixes: Iterable[str]) -> list[Path]:
         InputNotFound: the folder is absent.
     """
     require_folder(root)
-    wanted = frozenset(suffixes)
-    return sorted(path for path in _walk(root) if path.suffix.lower() in wanted and path.is_file())
+    endings = frozenset(suffixes)
+    return sorted(path for path in _walk(root) if path.suffix.lower() in endings and path.is_file())
 
 
 def _walk(root: Path) -> Iterator[Path]:
@@ -156,11 +158,11 @@ def picture_folders(root: Path) -> dict[str, list[str]]:
         InputNotFound: the folder is absent.
     """
     require_folder(root)
-    found: dict[str, list[str]] = {}
+    folders: dict[str, list[str]] = {}
     for path in _walk(root):
         if path.suffix.lower() in PICTURE_SUFFIXES:
-            found.setdefault(path.parent.relative_to(root).as_posix(), []).append(path.name)
-    return {folder: sorted(found[folder]) for folder in sorted(found)}
+            folders.setdefault(path.parent.relative_to(root).as_posix(), []).append(path.name)
+    return {folder: sorted(folders[folder]) for folder in sorted(folders)}
 
 
 Placed = VideoRecord | Unknown | None

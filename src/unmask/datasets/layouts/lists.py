@@ -48,7 +48,7 @@ def read_text(path: Path) -> str:
         ) from error
 
 
-def lines_of(path: Path) -> list[tuple[int, str]]:
+def read_lines(path: Path) -> list[tuple[int, str]]:
     """Return the lines that are not blank, without spaces at their ends, with their numbers."""
     lines = enumerate(read_text(path).splitlines(), start=1)
     return [(number, line.strip()) for number, line in lines if line.strip()]
@@ -61,16 +61,16 @@ def read_json(path: Path, shape: type[_T]) -> _T:
         ManifestError: not JSON, or its top level is not of that shape.
     """
     try:
-        found = json.loads(read_text(path))
+        document = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         reason = str(error) or type(error).__name__
         raise ManifestError(f"{str(path)!r} is not JSON: {reason}", hint=HINT) from error
-    if not isinstance(found, shape):
+    if not isinstance(document, shape):
         raise ManifestError(
-            f"{str(path)!r} holds a JSON {type(found).__name__}, expected a {shape.__name__}",
+            f"{str(path)!r} holds a JSON {type(document).__name__}, expected a {shape.__name__}",
             hint=HINT,
         )
-    return found
+    return document
 
 
 def read_csv(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
@@ -79,17 +79,17 @@ def read_csv(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
     Raises:
         ManifestError: not a table, a column is missing, or a row is short.
     """
-    wanted = list(columns)
+    header = list(columns)
     try:
         reader = csv.DictReader(read_text(path).splitlines())
-        missing = [name for name in wanted if name not in (reader.fieldnames or ())]
+        missing = [name for name in header if name not in (reader.fieldnames or ())]
         if missing:
             raise ManifestError(
                 f"{str(path)!r} has no column {missing[0]!r}; its first line must name the "
-                f"columns {', '.join(wanted)}",
+                f"columns {', '.join(header)}",
                 hint=HINT,
             )
-        rows = [{name: row[name] for name in wanted} for row in reader]
+        rows = [{name: row[name] for name in header} for row in reader]
     except csv.Error as error:
         raise ManifestError(f"{str(path)!r} is not a table: {error}", hint=HINT) from error
     if short := next((n for n, row in enumerate(rows, 2) if None in row.values()), None):
@@ -97,7 +97,7 @@ def read_csv(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
     return rows
 
 
-def cells_of(path: Path) -> list[tuple[int, list[str]]]:
+def read_cells(path: Path) -> list[tuple[int, list[str]]]:
     """Return the cells of a table's lines that are not blank, each with its line's number.
 
     Raises:
@@ -110,7 +110,7 @@ def cells_of(path: Path) -> list[tuple[int, list[str]]]:
         raise ManifestError(f"{str(path)!r} is not a table: {error}", hint=HINT) from error
 
 
-def text_of(entry: object, key: str, path: Path) -> str:
+def read_field(entry: object, key: str, path: Path) -> str:
     """Return a text from an entry of a JSON file.
 
     Args:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from unmask.datasets.layouts.layout import Found, Layout
-from unmask.datasets.layouts.lists import cells_of
+from unmask.datasets.layouts.layout import FolderContents, Layout
+from unmask.datasets.layouts.lists import read_cells
 from unmask.datasets.manifest import Kind, Label, Split, VideoRecord
-from unmask.datasets.parquet import read_table, reading
+from unmask.datasets.parquet import read_errors, read_table
 from unmask.errors import InputNotFound, ManifestError
-from unmask.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
+from unmask.system.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
 LABELS: dict[str, Label] = {"real": "real", "fake": "fake", "0": "real", "1": "fake"}
 """Labels by how they may be written, in small or capital letters."""
@@ -56,7 +56,7 @@ class Row:
         return ManifestError(f"{self.place}: {what}; {allowed}", hint=self.hint)
 
 
-def index(path: Path) -> Found:
+def index(path: Path) -> FolderContents:
     """Read a table, or the one table in a folder; paths count from the table's folder.
 
     Raises:
@@ -64,7 +64,7 @@ def index(path: Path) -> Found:
         ManifestError: no table or several, a column is missing, or a row is wrong.
     """
     table = _table_at(path)
-    columns, rows = _read(table)
+    columns, rows = _read_rows(table)
     if missing := [name for name in REQUIRED if name not in columns]:
         raise ManifestError(
             f"{str(table)!r} has no column {missing[0]!r}, its columns are "
@@ -80,7 +80,7 @@ def index(path: Path) -> Found:
         if _label(row) == "real" and row.text("target") is None
     }
     records = tuple(_record(name, row, reals, table.parent) for name, row in names.items())
-    return Found(records, (), _warnings(records, columns))
+    return FolderContents(records, (), _warnings(records, columns))
 
 
 def _table_at(path: Path) -> Path:
@@ -99,12 +99,12 @@ def _table_at(path: Path) -> Path:
     return tables[0]
 
 
-def _read(table: Path) -> tuple[list[str], list[Row]]:
+def _read_rows(table: Path) -> tuple[list[str], list[Row]]:
     """Return columns and rows, numbered from 1 without the header line."""
     if table.suffix.lower() == ".csv":
         return _read_csv(table)
     content = read_table(table, hint=_HINT)
-    with reading(table, hint=_HINT):
+    with read_errors(table, hint=_HINT):
         return content.column_names, [
             Row(f"{table.name!r}, row {number}", values)
             for number, values in enumerate(content.to_pylist(), start=1)
@@ -112,7 +112,7 @@ def _read(table: Path) -> tuple[list[str], list[Row]]:
 
 
 def _read_csv(table: Path) -> tuple[list[str], list[Row]]:
-    lines = cells_of(table)
+    lines = read_cells(table)
     header = [cell.strip() for cell in lines[0][1]] if lines else []
     rows = []
     for number, (line, cells) in enumerate(lines[1:], start=1):
@@ -126,15 +126,15 @@ def _read_csv(table: Path) -> tuple[list[str], list[Row]]:
 
 def _ids(rows: list[Row], folder: Path) -> dict[str, Row]:
     """Return the rows by id, in their order; an id twice is an error."""
-    found: dict[str, Row] = {}
+    rows_by_id: dict[str, Row] = {}
     for row in rows:
         name = _below(row, "path", folder)
         if name is None:
             raise row.wrong("no path", "every row needs one")
-        if name in found:
-            raise row.wrong(f"the path {name!r} again", f"it is that of {found[name].place}")
-        found[name] = row
-    return found
+        if name in rows_by_id:
+            raise row.wrong(f"the path {name!r} again", f"it is that of {rows_by_id[name].place}")
+        rows_by_id[name] = row
+    return rows_by_id
 
 
 def _below(row: Row, column: str, folder: Path) -> str | None:
@@ -172,9 +172,9 @@ def _record(name: str, row: Row, reals: Mapping[str, str], folder: Path) -> Vide
         method=method,
         target=_footage(row, "target", reals) or reals.get(name),
         source=_footage(row, "source", reals),
-        identities=identities_of(row),
+        identities=parse_identities(row),
         part=row.text("part"),
-        split=split_of(row),
+        split=parse_split(row),
         compression=row.text("compression"),
         mask=_below(row, "mask", folder),
         kind=_kind(row, name),
@@ -187,7 +187,7 @@ def _footage(row: Row, column: str, reals: Mapping[str, str]) -> str | None:
     return None if text is None else reals.get(PurePosixPath(text).as_posix(), text)
 
 
-def identities_of(row: Row) -> tuple[str, ...]:
+def parse_identities(row: Row) -> tuple[str, ...]:
     """Return the persons of a row, each once: a list, or texts with `;` between."""
     many = row.values.get("identities")
     if isinstance(many, list):
@@ -198,7 +198,7 @@ def identities_of(row: Row) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each.strip() for each in named if each.strip()))
 
 
-def split_of(row: Row) -> Split | None:
+def parse_split(row: Row) -> Split | None:
     """Return the split of a row.
 
     Raises:
@@ -224,10 +224,10 @@ def _kind(row: Row, name: str) -> Kind:
 
 
 def _warnings(records: tuple[VideoRecord, ...], columns: list[str]) -> tuple[str, ...]:
-    return tuple(_warnings_of(records, columns))
+    return tuple(_warn(records, columns))
 
 
-def _warnings_of(records: tuple[VideoRecord, ...], columns: list[str]) -> Iterator[str]:
+def _warn(records: tuple[VideoRecord, ...], columns: list[str]) -> Iterator[str]:
     if unused := [name for name in columns if name not in {*REQUIRED, *OPTIONAL}]:
         yield f"columns that are not used: {', '.join(unused)}"
     orphans = sum(record.label == "fake" and record.target is None for record in records)

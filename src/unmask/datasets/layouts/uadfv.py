@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from unmask.datasets.layouts.layout import Expected, Found, Layout, Placed, Unknown, place_files
+from unmask.datasets.layouts.layout import (
+    Expected,
+    FolderContents,
+    Layout,
+    Placed,
+    Unknown,
+    place_files,
+)
 from unmask.datasets.manifest import VideoRecord
 
 METHOD = "FakeApp"
@@ -13,13 +20,13 @@ _REAL = re.compile(r"real/(\d{4})\.\w+")
 _FAKE = re.compile(r"fake/(\d{4})_fake\.\w+")
 
 
-def index(root: Path) -> Found:
+def index(root: Path) -> FolderContents:
     """Find the videos."""
     records, unknown = place_files("uadfv", root, _place)
     have = {record.target for record in records if record.label == "real"}
     orphans = sum(r.label == "fake" and r.target not in have for r in records)
     warning = f"{orphans} fakes whose original is not here"
-    return Found(tuple(records), tuple(unknown), (warning,) if orphans else ())
+    return FolderContents(tuple(records), tuple(unknown), (warning,) if orphans else ())
 
 
 def _place(path: str) -> Placed:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unmask.datasets.layouts.layout import (
     Expected,
-    Found,
+    FolderContents,
     Layout,
     Placed,
     Unknown,
@@ -21,14 +21,14 @@ _LABELS: dict[str, Label] = {"real": "real", "fake": "fake"}
 _SPLITS: dict[str, Split] = {"train": "train", "test": "test"}
 
 
-def index(root: Path) -> Found:
+def index(root: Path) -> FolderContents:
     """Find the sequences: every folder of pictures below one of the four sides."""
     folders = picture_folders(root)
     placed = (_place(folder) for folder in folders)
     records, unknown = sort_placed("wilddeepfake", root, placed, f"{len(folders)} folders there")
     packed = sum(1 for _ in root.rglob("*.tar.gz"))
     warnings = (f"{packed} archives lie there; what is still packed is not seen",) if packed else ()
-    return Found(tuple(records), tuple(unknown), warnings)
+    return FolderContents(tuple(records), tuple(unknown), warnings)
 
 
 def _place(folder: str) -> Placed:

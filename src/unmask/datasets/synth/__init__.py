@@ -15,8 +15,8 @@ from unmask.datasets.synth import (
     dfdc,
     fakeavceleb,
     ffpp,
-    own,
     uadfv,
+    user_sets,
     wilddeepfake,
 )
 
@@ -32,8 +32,8 @@ SYNTH: dict[str, Callable[[Path, int], None]] = {
     "wilddeepfake": wilddeepfake.make,
     "uadfv": uadfv.make,
     "df40": df40.make,
-    "folder": own.make_folder,
-    "table": own.make_table,
-    "crops": own.make_crops,
+    "folder": user_sets.make_folder,
+    "table": user_sets.make_table,
+    "crops": user_sets.make_crops,
 }
 """`make(root, seed)` for each layout: fills an empty folder."""

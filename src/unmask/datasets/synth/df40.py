@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from unmask.datasets.synth.footage import face_crops, forge, talk, write_frames, write_picture
-from unmask.datasets.synth.talking import Frames
+from unmask.datasets.synth.talking_head import Frames
 
 CROP_PX = 96
 FFPP = ("001", "870", "033", "097")
@@ -21,13 +21,13 @@ def make(root: Path, seed: int) -> None:
     for first in range(2):
         training, testing, celebrity = first, first + 2, first + 4
         pair = f"{FFPP[training]}_{FFPP[training ^ 1]}"
-        swapped = _forged(training, seed, "swap")
+        swapped = _forge(training, seed, "swap")
         write_frames(root / "DF40_train/simswap/frames" / pair, swapped)
         pair = f"{FFPP[testing]}_{FFPP[testing ^ 1]}"
-        soft = _forged(testing, seed, "soft")
+        soft = _forge(testing, seed, "soft")
         write_frames(root / "DF40/inswap/ff/frames" / pair, soft)
         pair = f"id{first}_id{first ^ 1}_0000"
-        swapped = _forged(celebrity, seed, "swap")
+        swapped = _forge(celebrity, seed, "swap")
         write_frames(root / "DF40/inswap/cdf/frames" / pair, swapped)
         synthesis = face_crops(_clip(first + 12, seed), CROP_PX)
         write_frames(root / "DF40/StyleGAN2/ff" / f"{first:03d}", synthesis)
@@ -38,7 +38,7 @@ def _with_reals(folder: Path, person: int, seed: int) -> None:
     """Make a clip and a single picture of methods that have reals of their own."""
     for label, frames in (
         ("real", face_crops(_clip(person, seed), CROP_PX)),
-        ("fake", _forged(person, seed, "sharp")),
+        ("fake", _forge(person, seed, "sharp")),
     ):
         write_frames(folder / "deepfacelab" / label / "frames" / f"{person:04d}", frames)
         write_picture(folder / "MidJourney" / label / f"{person:04d}.png", frames[-1])
@@ -56,6 +56,6 @@ def _clip(person: int, seed: int) -> Frames:
     return talk(person, take=seed, seconds=_SECONDS)
 
 
-def _forged(person: int, seed: int, way: str) -> Frames:
+def _forge(person: int, seed: int, way: str) -> Frames:
     frames, _ = forge(_clip(person, seed), person ^ 1, method=way)
     return face_crops(frames, CROP_PX)

@@ -28,22 +28,22 @@ def make(root: Path, seed: int) -> None:
             studio.real(f"{part}/{stem}.mp4", person)
             studio.fake(f"{part}/{fake}.mp4", person, source)
             metadata[f"{stem}.mp4"] = {"label": "REAL", "split": "train"}
-            metadata[f"{fake}.mp4"] = _fake_of(stem)
+            metadata[f"{fake}.mp4"] = _find_fake(stem)
         if part == "dfdc_train_part_00":
             # written a little smaller, as a file with another voice has other bytes
             studio.real(f"{part}/{VOICE_ONLY[0]}.mp4", clips[0][1], crf=25)
-            metadata[f"{VOICE_ONLY[0]}.mp4"] = _fake_of(VOICE_ONLY[1])
+            metadata[f"{VOICE_ONLY[0]}.mp4"] = _find_fake(VOICE_ONLY[1])
         studio.text(f"{part}/metadata.json", json.dumps(metadata))
     for part, persons in LISTED.items():
-        _listed(studio, part, *persons)
+        _write_list(studio, part, *persons)
     _hashes(studio)
 
 
-def _fake_of(stem: str) -> dict[str, str]:
+def _find_fake(stem: str) -> dict[str, str]:
     return {"label": "FAKE", "split": "train", "original": f"{stem}.mp4"}
 
 
-def _listed(studio: Studio, part: str, person: int, forged: int) -> None:
+def _write_list(studio: Studio, part: str, person: int, forged: int) -> None:
     studio.real(f"{part}/{part[0]}real.mp4", person)
     studio.fake(f"{part}/{part[0]}fake.mp4", forged, person)
     lines = ("filename,label", f"{part[0]}real.mp4,0", f"{part[0]}fake.mp4,1")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unmask.datasets.synth.footage import forge, talk, write_video
-from unmask.datasets.synth.talking import Frames
+from unmask.datasets.synth.talking_head import Frames
 
 PERSONS = {
     "id00076": "00109",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from unmask.datasets.synth.finding import face_crops
-from unmask.datasets.synth.forging import METHODS, forge
-from unmask.datasets.synth.talking import talk
-from unmask.datasets.synth.writing import (
+from unmask.datasets.synth.forgery import METHODS, forge
+from unmask.datasets.synth.landmarks import face_crops
+from unmask.datasets.synth.media_writer import (
     write_frames,
     write_mask_video,
     write_picture,
     write_video,
 )
+from unmask.datasets.synth.talking_head import talk
 
 __all__ = [
     "METHODS",

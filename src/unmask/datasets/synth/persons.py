@@ -111,12 +111,12 @@ def figure(person: int, scale: float) -> Figure:
         scale: pixels of the drawing for one of the portrait.
     """
     looks = look(person)
-    portrait = _dressed(looks)
+    portrait = _dress(looks)
     size = (round(portrait.width * scale), round(portrait.height * scale))
     pixels = np.asarray(portrait.resize(size, Image.Resampling.BICUBIC), np.float32)
     rows, columns = np.mgrid[0 : size[1], 0 : size[0]].astype(np.float32)
-    x, y = _shaped(columns / scale, rows / scale, looks)
-    resting = Image.fromarray(_rounded(sample(pixels, x * scale, y * scale)))
+    x, y = _warp(columns / scale, rows / scale, looks)
+    resting = Image.fromarray(_round(sample(pixels, x * scale, y * scale)))
     moves = (np.abs(x - MOUTH[0]) < MOUTH[2]) & (y > EYES_Y) & (y < JAW_ENDS_Y)
     down, across = (np.flatnonzero(moves.any(axis)) for axis in (1, 0))
     region = np.s_[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
@@ -139,7 +139,7 @@ def _portrait() -> Array:
     return np.dstack([colours, matte])
 
 
-def _dressed(looks: Look) -> Image.Image:
+def _dress(looks: Look) -> Image.Image:
     """Recolour hair, suit and skin."""
     portrait = _portrait()
     rows, columns = np.mgrid[0 : portrait.shape[0], 0 : portrait.shape[1]].astype(np.float32)
@@ -147,7 +147,7 @@ def _dressed(looks: Look) -> Image.Image:
     light = colours.mean(2, keepdims=True) / 255
     inner = np.hypot((columns - HEAD[0]) / 38, (rows - 132) / 56)
     darker = np.maximum(_step((0.72 - light[..., 0]) / 0.2), _step((86 - rows) / 12))
-    hair = _softened(_step((inner - 0.9) / 0.15) * _step((160 - rows) / 20) * darker)
+    hair = _soften(_step((inner - 0.9) / 0.15) * _step((160 - rows) / 20) * darker)
     suit = _step((rows - COLLAR_Y + 30) / 25) * _step((colours[..., 0] - colours[..., 2] - 40) / 50)
     suit *= _step((np.hypot(columns - HEAD[0], rows - 150) - 55) / 10)
     colours = colours * np.array(looks.skin, np.float32)
@@ -156,16 +156,16 @@ def _dressed(looks: Look) -> Image.Image:
         tinted = np.array(colour, np.float32) * lit * 1.9
         colours = colours + share[..., None] * (tinted - colours)
     whole = np.dstack([colours, portrait[..., 3]])
-    return Image.fromarray(_rounded(whole))
+    return Image.fromarray(_round(whole))
 
 
-def _softened(share: Array) -> Array:
+def _soften(share: Array) -> Array:
     """Blur a mask of 0 to 1 a little."""
-    mask = Image.fromarray(_rounded(share * 255)).filter(ImageFilter.GaussianBlur(1.2))
+    mask = Image.fromarray(_round(share * 255)).filter(ImageFilter.GaussianBlur(1.2))
     return np.asarray(mask, np.float32) / 255
 
 
-def _shaped(x: Array, y: Array, looks: Look) -> tuple[Array, Array]:
+def _warp(x: Array, y: Array, looks: Look) -> tuple[Array, Array]:
     """Return which point of the portrait each point of the person shows."""
     across = (x - HEAD[0]) / looks.width
     down = (y - HEAD[1]) / looks.height
@@ -190,10 +190,10 @@ def _with_mouth(pixels: Array, x: Array, y: Array, scale: float, share: float) -
     drawn = sample(pixels, x * scale, np.where(y > slit, jaw_y, y) * scale)
     inside = np.clip((np.minimum(y - slit, slit + gap - y) + 0.5) * (gap > 0.3), 0, 1)[..., None]
     drawn += inside * (INSIDE_MOUTH - drawn)
-    return _rounded(drawn)
+    return _round(drawn)
 
 
-def _rounded(colours: Array) -> NDArray[np.uint8]:
+def _round(colours: Array) -> NDArray[np.uint8]:
     return np.rint(colours).clip(0, 255).astype(np.uint8)
 
 

@@ -39,7 +39,7 @@ class Studio:
 
     def real(self, path: str, person: int, *, take: int = 0, crf: int = 23) -> None:
         """Write a recording of a person."""
-        write_video(self.root / path, _filmed(self._who(person), take), crf=crf)
+        write_video(self.root / path, _film(self._who(person), take), crf=crf)
 
     def fake(
         self,
@@ -59,13 +59,13 @@ class Studio:
             path: file below the data set's folder.
             person: who was recorded.
             source: whose face is put in.
-            way: how, one of `forging.METHODS`.
+            way: how, one of `forgery.METHODS`.
             take: number of the recording.
             crf: rate factor.
             mask: file of the mask; None writes none.
             mask_frames: frames of the mask; None for as many as the video has.
         """
-        frames, masks = _forged(self._who(person), take, self._who(source), way)
+        frames, masks = _forge(self._who(person), take, self._who(source), way)
         write_video(self.root / path, frames, crf=crf)
         if mask is not None:
             write_mask_video(self.root / mask, masks[:mask_frames])
@@ -81,12 +81,12 @@ class Studio:
 
 
 @lru_cache(maxsize=32)
-def _filmed(person: int, take: int) -> Frames:
+def _film(person: int, take: int) -> Frames:
     frames = talk(person, take=take, seconds=SECONDS)
     frames.flags.writeable = False
     return frames
 
 
 @lru_cache(maxsize=32)
-def _forged(person: int, take: int, source: int, way: str) -> tuple[Frames, Frames]:
-    return forge(_filmed(person, take), source, method=way)
+def _forge(person: int, take: int, source: int, way: str) -> tuple[Frames, Frames]:
+    return forge(_film(person, take), source, method=way)

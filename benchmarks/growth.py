@@ -1,0 +1,120 @@
+"""How a folder run grows: time, CPU time and memory over 1, 10 and 100 short clips.
+
+    python -m benchmarks.growth [--counts 1,10,100] [--workers 1,2] [--options="--triage"]
+    python -m benchmarks.growth --memory [--files 300]
+
+Clips are copies of one, each with another harmless box at its end, so that none is taken for
+another's copy.
+`--memory` samples the memory of a run and of all its processes after 20 files and after the last;
+`--keep` is the negative control, in which the run keeps all that it was given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+CLIP = Path(__file__).parents[1] / "examples" / "original.mp4"
+_BOX = b"\0\0\0\x08free"
+_MIB = 2**20
+_EARLY = 20
+_PROGRAM = "from unmask.cli import main; main()"
+_KEEPING = (
+    "from unmask.cli.runs import scan as scanning\n"
+    "kept, add = [], scanning._Done.add\n"
+    "scanning._Done.add = lambda *a: (kept.append([a, bytes(2**19)]), add(*a))[1]\n" + _PROGRAM
+)
+
+
+def clips(folder: Path, count: int, source: Path) -> None:
+    """Write copies of a clip that differ in their bytes alone."""
+    content = source.read_bytes()
+    folder.mkdir(exist_ok=True)
+    for number in range(count):
+        (folder / f"{number:05d}{source.suffix}").write_bytes(content + _BOX * number)
+
+
+def command(program: str, folder: Path, store: Path, options: list[str]) -> list[str]:
+    """Return the words of a scan."""
+    return [sys.executable, "-c", program, "scan", str(folder), "-o", str(store), *options]
+
+
+def timed(folder: Path, store: Path, options: list[str]) -> tuple[float, float]:
+    """Return wall and CPU seconds of a run with all its processes."""
+    began, before = time.perf_counter(), os.times()
+    subprocess.run(command(_PROGRAM, folder, store, options), check=False, capture_output=True)
+    after = os.times()
+    user = after.children_user - before.children_user
+    return time.perf_counter() - began, user + after.children_system - before.children_system
+
+
+def memory(folder: Path, store: Path, options: list[str], *, keep: bool) -> tuple[float, float]:
+    """Return MiB of a run and its processes after 20 files, and the most after that."""
+    program = _KEEPING if keep else _PROGRAM
+    process = subprocess.Popen(
+        command(program, folder, store, options), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    assert process.stderr is not None
+    early, late, done = 0.0, 0.0, 0
+    for line in process.stderr:
+        done += b" of " in line
+        if done >= _EARLY:
+            used = resident(process.pid) / _MIB
+            early = early or used
+            late = max(late, used)
+    process.wait()
+    return early, late
+
+
+def resident(pid: int) -> int:
+    """Return the resident bytes of a process and its children (Linux)."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    own = next((int(line.split()[1]) for line in status.splitlines() if "VmRSS" in line), 0)
+    return own * 1024 + sum(resident(int(child)) for child in children)
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--counts", default="1,10,100")
+    parser.add_argument("--workers", default="1")
+    parser.add_argument("--options", default="")
+    parser.add_argument("--clip", type=Path, default=CLIP)
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--files", type=int, default=300)
+    value = parser.parse_args()
+    options = value.options.split()
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        if value.memory:
+            clips(root / "clips", value.files, value.clip)
+            early, late = memory(root / "clips", root / "store", options, keep=value.keep)
+            print(f"after {_EARLY}: {early:.0f} MiB; most until {value.files}: {late:.0f} MiB")
+            return
+        print("| clips | workers | wall s | CPU s | CPU s a clip | store KiB a clip |")
+        print("|---|---|---|---|---|---|")
+        for count in map(int, value.counts.split(",")):
+            for workers in value.workers.split(","):
+                shutil.rmtree(root / "clips", ignore_errors=True)
+                shutil.rmtree(root / "store", ignore_errors=True)
+                clips(root / "clips", count, value.clip)
+                words = [*options, "--workers", workers]
+                wall, cpu = timed(root / "clips", root / "store", words)
+                size = sum(p.stat().st_size for p in (root / "store").rglob("*") if p.is_file())
+                text = f"{wall:.1f} | {cpu:.1f} | {cpu / count:.2f} | {size / count / 1024:.0f}"
+                print(f"| {count} | {workers} | {text} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

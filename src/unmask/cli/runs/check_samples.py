@@ -1,0 +1,168 @@
+"""Crops to check maps on: of a store, a table, a folder of pictures, or forged on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from PIL import Image
+
+from unmask.bundle.framing import face_square
+from unmask.bundle.manifest import Bundle, Preprocessing
+from unmask.datasets.manifest import Split
+from unmask.errors import InputNotFound, ManifestError
+from unmask.explain.check import Sample
+from unmask.faces.squares import cut_square
+from unmask.report.wording import visible
+from unmask.settings import Limits
+from unmask.values import Box
+
+Picture = NDArray[np.uint8]
+MASK_SUFFIX = ".mask.png"
+"""A picture `a.png` has its mask in `a.mask.png`: white is manipulated."""
+_PICTURES = frozenset([".png", ".jpg", ".jpeg", ".webp", ".bmp"])
+_FORGED_SIZE = (480, 360)
+_FORGED_SECONDS = 0.4
+_OTHER_PERSON = 37
+"""The source of a forgery is the person so many numbers further on."""
+
+
+def samples_in(
+    folder: Path, bundle: Bundle, *, split: Split | None = None, masks: bool, limit: int | None
+) -> list[Sample]:
+    """Return the crops of a crop store, a table of crops, or a folder of pictures of face crops.
+
+    Args:
+        folder: one of these; a table is a Parquet file, as `predict` takes it, and has no masks.
+        bundle: the detector.
+        split: only crops of this split, of a store; None for all, and a warning on standard error
+            where some are of the split train.
+        masks: whether to read masks.
+        limit: most crops, evenly spread; of a table, as many real as fake; None for all.
+
+    Raises:
+        InputNotFound: there is no crop in the folder.
+        ManifestError: the crop store or the table is damaged, or the store was cut too tightly.
+        ValueError: a split was asked for, and it is no store.
+    """
+    spec = bundle.manifest.preprocessing
+    if folder.is_file():
+        return _warn_of_train(_read_tabled(folder, bundle, split, limit))
+    if any(folder.rglob("*.parquet")):
+        return _warn_of_train(_read_stored(folder, spec, split, masks, limit))
+    if split is not None:
+        raise ValueError("a folder of pictures has no splits: leave --split away")
+    result = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _PICTURES)
+    paths = [p for p in result if not p.name.endswith(MASK_SUFFIX)]
+    if not paths:
+        raise InputNotFound(
+            f"there is no crop in {str(folder)!r}",
+            hint="give a crop store of `unmask data crops`, or a folder of face crops as pictures",
+        )
+    return [_read_picture(paths[i], folder, spec, masks) for i in spread(len(paths), limit)]
+
+
+def _warn_of_train(numbered: Iterator[tuple[Sample, Split | None]]) -> list[Sample]:
+    """Return crops, and say on standard error where some are of the split train."""
+    from unmask.evaluation.composer import train_warnings
+
+    pairs = list(numbered)
+    for warning in train_warnings(split for _, split in pairs):
+        typer.echo(f"warning: {visible(warning)}", err=True)
+    return [sample for sample, _ in pairs]
+
+
+def spread(count: int, limit: int | None) -> list[int]:
+    """Return at most `limit` places, evenly spread over `count`."""
+    size = count if limit is None else min(count, limit)
+    places: list[int] = np.linspace(0, count - 1, size).round().astype(int).tolist()
+    return places
+
+
+def _read_stored(
+    folder: Path, spec: Preprocessing, split: Split | None, masks: bool, limit: int | None
+) -> Iterator[tuple[Sample, Split | None]]:
+    from unmask.crops.reading import Crop, CropDataset
+    from unmask.evaluation.sources import recut
+
+    data = CropDataset(folder, split=split, masks=masks)
+    for place in spread(len(data), limit):
+        crop: Crop = data[place]
+        sample = Sample(
+            crop_id=f"{crop.video_id}#t{crop.track}f{crop.frame_index}",
+            video_id=crop.target or crop.video_id,
+            label=crop.label,
+            pixels=recut(crop, spec),
+            mask=None if crop.mask is None else recut(replace(crop, pixels=crop.mask), spec),
+        )
+        yield sample, crop.split
+
+
+def _read_tabled(
+    path: Path, bundle: Bundle, split: Split | None, limit: int | None
+) -> Iterator[tuple[Sample, Split | None]]:
+    from unmask.evaluation.stored_pictures import pictures_at
+
+    pictures = pictures_at(bundle, path, split=split, limit=limit)
+    for position, picture in zip(pictures.positions, pictures, strict=True):
+        if picture is None:
+            raise ManifestError(
+                f"a picture of {str(path)!r} cannot be decoded", hint="leave damaged crops out"
+            )
+        row = picture.row(0.0)
+        sample = Sample(
+            crop_id=f"{row.video_id}#{position}",
+            video_id=row.target or row.video_id,
+            label=row.label,
+            pixels=picture.cut(picture.pixels)[0],
+            mask=None,
+        )
+        yield sample, row.split
+
+
+def _read_picture(path: Path, folder: Path, spec: Preprocessing, masks: bool) -> Sample:
+    from unmask.video.still import pixels_as_shown
+
+    pixels = pixels_as_shown(path, limits=Limits())
+    whole: Box = (0.0, 0.0, float(pixels.shape[1]), float(pixels.shape[0]))
+    drawn = path.with_name(path.stem + MASK_SUFFIX)
+    mask = None
+    if masks and drawn.is_file():
+        grey = pixels_as_shown(drawn, limits=Limits()).max(axis=2)
+        mask = np.asarray(Image.fromarray(grey).resize((spec.size_px, spec.size_px)))
+    name = str(path.relative_to(folder))
+    label = next((part for part in path.parts[::-1] if part in {"real", "fake"}), None)
+    crop = cut_square(pixels, whole, size_px=spec.size_px)
+    return Sample(name, name, label, crop, mask)
+
+
+def forged_samples(count: int, spec: Preprocessing) -> Iterator[Sample]:
+    """Yield crops of forgeries of invented footage, with the exact masks of what was replaced.
+
+    Each is of another person; the ways of forging take turns. They are drawn, not filmed.
+    """
+    from unmask.datasets.synth.footage import forge, talk
+    from unmask.datasets.synth.forgery import METHODS
+    from unmask.faces.detector import create
+
+    detector = create("mtcnn", threads=1)
+    ways = list(METHODS)
+    for person in range(count):
+        way = ways[person % len(ways)]
+        clip = talk(person, take=1, seconds=_FORGED_SECONDS, size=_FORGED_SIZE)
+        frames, masks = forge(clip, person + _OTHER_PERSON, method=way)
+        middle = len(frames) // 2
+        faces = detector.detect(frames[middle])
+        if faces:
+            square = face_square(faces[0].box, spec)
+            yield Sample(
+                crop_id=f"person {person}, {way}",
+                video_id=f"person {person}",
+                label="fake",
+                pixels=cut_square(frames[middle], square, size_px=spec.size_px),
+                mask=cut_square(masks[middle], square, size_px=spec.size_px),
+            )

@@ -1,0 +1,65 @@
+"""Running `unmask predict`: progress on stderr, counts on stdout."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import typer
+
+from unmask.bundle.catalogue import find
+from unmask.bundle.manifest import load_bundle
+from unmask.cli.inputs import refuse_overwriting
+from unmask.cli.progress import Count
+from unmask.cli.runs.evaluation import count_videos, parse_split
+from unmask.evaluation.composer import count_coverage
+from unmask.evaluation.inference import predict, source_at
+from unmask.evaluation.predictions import PredictionRow
+from unmask.report.wording import visible
+from unmask.system.files import check_parent_folder
+
+
+def run_predict(
+    detector: str,
+    data: Path,
+    output: Path,
+    *,
+    split: str | None,
+    fold: int | None,
+    root: Path | None,
+    threads: int,
+    workers: int,
+) -> int:
+    """Score, say what was analysed, and return the exit code."""
+    check_parent_folder(output)
+    refuse_overwriting([output], [data, *data.rglob("*")])
+    bundle = load_bundle(find(detector))
+    source = source_at(
+        bundle,
+        data,
+        split=parse_split(split),
+        fold=fold,
+        root=root,
+        threads=threads,
+        workers=workers,
+    )
+    with Count("videos") as count:
+        predictions = predict(bundle, source, output, progress=partial(_note, count))
+    if predictions.info.leaks:
+        typer.echo(
+            f"note: this protocol leaks by design: {visible(predictions.info.leak_reason or '')}",
+            err=True,
+        )
+    coverage = count_coverage(predictions)
+    scored = int((predictions.words["status"] == "done").sum())
+    typer.echo(f"{output}: {scored} crops scored; {count_videos(coverage)}")
+    return 0 if coverage.done == coverage.expected else 3
+
+
+def _note(count: Count, finished: int, total: int, rows: list[PredictionRow]) -> None:
+    """Show what was just scored; a failure gets a line."""
+    for row in rows:
+        if row.status != "done":
+            reason = visible(row.reason or "")
+            count.note(f"{row.status}: {visible(row.video_id)}: {reason}")
+    count.update(finished, total)

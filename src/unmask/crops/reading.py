@@ -1,0 +1,285 @@
+"""Reading crops back one at a time, in any order: for training.
+
+A `CropDataset` is a map-style data set without importing torch: it has a length and items, can be
+pickled and forked, and holds no open file. In memory are a few numbers per crop; pictures are read
+from the shards by their place in the file. The place follows from how the store writes: pictures
+are plain and in one page of each row group, the last byte of the group's column is the last byte of
+its last picture, and each is preceded by its length, which is checked at every read.
+"""
+
+from __future__ import annotations
+
+import logging
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from unmask.crops.columns import make_column
+from unmask.crops.encoded_pictures import decode_picture
+from unmask.crops.rows import COLUMNS, PICTURES, ForgedFace, StoreInfo
+from unmask.crops.store import CropStore
+from unmask.datasets.manifest import Label, Split
+from unmask.datasets.parquet import CROPS_HINT, read_errors
+from unmask.errors import ManifestError
+from unmask.values import Box
+
+_LENGTH_BYTES = 4
+"""Length before each value of a plain byte column, little-endian."""
+_KEPT = (
+    "video_id",
+    "dataset",
+    "label",
+    "method",
+    "target",
+    "source",
+    "identities",
+    "split",
+    "compression",
+    "track",
+    "frame_index",
+    "pts_seconds",
+    "square",
+    "box",
+    "landmarks",
+    "face_px",
+    "sharpness",
+    "forged_face",
+)
+"""Columns in memory for `Crop`."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """One crop, decoded."""
+
+    pixels: NDArray[np.uint8]
+    """`(S, S, 3)` RGB."""
+    mask: NDArray[np.uint8] | None
+    """`(S, S)`, 255 is manipulated; None where there is none, or masks were not asked for."""
+    video_id: str
+    """The manifest's id."""
+    dataset: str
+    """Name of the layout."""
+    label: Label
+    """`real` or `fake`."""
+    method: str | None
+    """Manipulation method."""
+    target: str | None
+    """Footage key of the clip that was changed."""
+    source: str | None
+    """Footage key of the clip that was put in."""
+    identities: tuple[str, ...]
+    """Keys of the persons involved, the one in the video first."""
+    split: Split | None
+    """Split."""
+    compression: str | None
+    """Compression version."""
+    track: int
+    """Number of the face track in its video."""
+    frame_index: int
+    """Position among the decoded frames."""
+    pts_seconds: float | None
+    """Time stamp."""
+    square: Box
+    """What was cut, XYXY pixels of the frame."""
+    box: Box | None
+    """Face box in the frame."""
+    landmarks: tuple[float, ...] | None
+    """Five points x, y in the frame."""
+    face_px: float | None
+    """Shorter side of the face box."""
+    sharpness: float
+    """Variance of the Laplacian at 128 px."""
+    forged_face: ForgedFace | None
+    """Why this face is taken for the forged one."""
+
+    def __repr__(self) -> str:
+        """Show what it is, not the pixels."""
+        shape = "x".join(map(str, self.pixels.shape))
+        return f"Crop({self.video_id!r}, frame {self.frame_index}, {self.label}, {shape})"
+
+    def in_crop(self, points: tuple[float, ...]) -> tuple[float, ...]:
+        """Return points x, y, x, y, ... of the frame in pixels of the crop."""
+        scale = self.pixels.shape[0] / (self.square[2] - self.square[0])
+        return tuple((v - self.square[i % 2]) * scale for i, v in enumerate(points))
+
+
+class CropDataset:
+    """Crops of a store by position; give it to a PyTorch `DataLoader` as it is.
+
+    Args:
+        folder: that `unmask data crops` wrote.
+        split: only crops of this split.
+        label: only `real` or only `fake`.
+        where: only crops for which this holds, over all columns but the pictures, such as
+            `pc.field("face_px") >= 60`.
+        masks: whether to read masks.
+        transform: called with each `Crop`; what it returns is the item.
+
+    Raises:
+        ManifestError: there is no crop store, or it is damaged, or nothing is left of it.
+
+    Example::
+
+        data = CropDataset("crops", split="train", transform=to_tensor_and_label)
+        loader = torch.utils.data.DataLoader(data, batch_size=64, shuffle=True, num_workers=2)
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        split: Split | None = None,
+        label: Label | None = None,
+        where: pc.Expression | None = None,
+        masks: bool = False,
+        transform: Callable[[Crop], Any] | None = None,
+    ) -> None:
+        store = CropStore(folder)
+        self.info: StoreInfo = store.info
+        self._paths = store.shards()
+        self._masks = masks
+        self._transform = transform
+        tables = [_index(path, number) for number, path in enumerate(self._paths)]
+        index = pa.concat_tables(tables).filter(_condition(split, label, where)) if tables else None
+        if not index:
+            raise ManifestError(
+                f"no crop of {str(folder)!r} is left (split={split}, label={label}, where={where})",
+                hint="see `unmask data stats FOLDER` for what it holds",
+            )
+        if unsealed := len(store.pending()):
+            _log.warning("%d videos of %s are in no shard yet: cropping goes on, or was stopped; "
+                         "run `unmask data crops` again", unsealed, folder)  # fmt: skip
+        self._columns = {name: make_column(name, index.column(name)) for name in _KEPT}
+        self._shard = _numbers(index, "shard")
+        self._places = {name: (_numbers(index, f"{name}_at"), _numbers(index, f"{name}_size_bytes"))
+                        for name in PICTURES}  # fmt: skip
+
+    def __len__(self) -> int:
+        """Return the number of crops."""
+        return len(self._shard)
+
+    def __repr__(self) -> str:
+        """Show the size."""
+        return f"CropDataset({self.info.dataset!r}, {len(self)} crops)"
+
+    @property
+    def is_fake(self) -> NDArray[np.bool_]:
+        """`(N,)` whether each crop is of a fake, for samplers and class weights."""
+        return np.array([self._columns["label"].at(i) == "fake" for i in range(len(self))])
+
+    @property
+    def video_ids(self) -> list[str]:
+        """The video of each crop, to keep a video's crops together."""
+        return [self._columns["video_id"].at(position) for position in range(len(self))]
+
+    def __getitem__(self, position: int) -> Any:
+        """Return a `Crop`, or what the transform makes of it."""
+        at = operator.index(position)
+        if not -len(self) <= at < len(self):
+            raise IndexError(f"there are {len(self)} crops, got position {at}")
+        at %= len(self)
+        crop = Crop(
+            pixels=_decode(self.encoded(at), "RGB"),
+            mask=self._mask(at),
+            **{name: column.at(at) for name, column in self._columns.items()},
+        )
+        return crop if self._transform is None else self._transform(crop)
+
+    def encoded(self, position: int) -> bytes:
+        """Return a crop as it is stored, JPEG or PNG."""
+        encoded = self._read("image", position)
+        if encoded is None:
+            raise _not_ours(self._paths[int(self._shard[position])])
+        return encoded
+
+    def _mask(self, position: int) -> NDArray[np.uint8] | None:
+        encoded = self._read("mask", position) if self._masks else None
+        return None if encoded is None else _decode(encoded, "L")
+
+    def _read(self, column: str, position: int) -> bytes | None:
+        """Read one picture by its place in the file."""
+        places, sizes = self._places[column]
+        size = int(sizes[position])
+        if size == 0:
+            return None
+        path = self._paths[int(self._shard[position])]
+        with path.open("rb", buffering=0) as file:
+            file.seek(int(places[position]) - _LENGTH_BYTES)
+            record = file.read(_LENGTH_BYTES + size)
+        if record[:_LENGTH_BYTES] != size.to_bytes(_LENGTH_BYTES, "little") or (
+            len(record) != _LENGTH_BYTES + size
+        ):
+            raise _not_ours(path)
+        return record[_LENGTH_BYTES:]
+
+
+def _index(path: Path, number: int) -> pa.Table:
+    """Return a shard's small columns, with the shard's number and the places of its pictures."""
+    with read_errors(path, hint=CROPS_HINT), pq.ParquetFile(path) as file:
+        return _read_index(file, path, number)
+
+
+def _read_index(file: pq.ParquetFile, path: Path, number: int) -> pa.Table:
+    if file.schema_arrow.names != COLUMNS.names:
+        raise _not_ours(path)
+    table = file.read(columns=[name for name in COLUMNS.names if name not in PICTURES])
+    for name in PICTURES:
+        sizes = table.column(f"{name}_size_bytes").fill_null(0).to_numpy()
+        table = table.append_column(f"{name}_at", pa.array(_places(file, path, name, sizes)))
+    table.validate(full=True)
+    return table.append_column("shard", pa.array(np.full(len(table), number, np.int32)))
+
+
+def _places(
+    file: pq.ParquetFile, path: Path, name: str, sizes: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """Return where each picture of a column begins, counted from the end of its row group."""
+    column = COLUMNS.names.index(name)
+    places = np.zeros(len(sizes), np.int64)
+    first = 0
+    for group in range(file.metadata.num_row_groups):
+        chunk = file.metadata.row_group(group).column(column)
+        if chunk.compression != "UNCOMPRESSED" or chunk.has_dictionary_page:
+            raise _not_ours(path)
+        rows = slice(first, first + file.metadata.row_group(group).num_rows)
+        stored = np.where(sizes[rows] > 0, sizes[rows] + np.int64(_LENGTH_BYTES), 0)
+        end = chunk.data_page_offset + chunk.total_compressed_size
+        places[rows] = end - stored[::-1].cumsum()[::-1] + _LENGTH_BYTES
+        first = rows.stop
+    return places
+
+
+def _condition(
+    split: Split | None, label: Label | None, where: pc.Expression | None
+) -> pc.Expression:
+    condition = pc.scalar(True)
+    for name, value in (("split", split), ("label", label)):
+        if value is not None:
+            condition &= pc.field(name) == value
+    return condition if where is None else condition & where
+
+
+def _numbers(table: pa.Table, name: str) -> NDArray[Any]:
+    numbers: NDArray[Any] = table.column(name).fill_null(0).to_numpy()
+    return numbers
+
+
+def _decode(encoded: bytes, mode: str) -> NDArray[np.uint8]:
+    return np.array(decode_picture(encoded, mode), dtype=np.uint8)
+
+
+def _not_ours(path: Path) -> ManifestError:
+    return ManifestError(
+        f"{str(path)!r} is not as this program wrote it",
+        hint="was it rewritten by another program? see `unmask data stats FOLDER --verify`",
+    )

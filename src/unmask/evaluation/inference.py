@@ -1,0 +1,205 @@
+"""From a detector and data to a predictions file, resumable.
+
+    OUT                     the finished file
+    .OUT.parts/run.json     what is being scored, and by which detector
+    .OUT.parts/NNNNN.parquet  rows of whole videos
+
+Parts are written under another name and renamed; a run that was stopped goes on after the videos
+that are in them. When all videos are there the parts become the one file and are removed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from unmask.bundle.manifest import Bundle
+from unmask.datasets.manifest import Manifest, Split, read_manifest
+from unmask.datasets.parquet import column_names, read_table
+from unmask.errors import InputNotFound, ManifestError
+from unmask.evaluation.predictions import (
+    COLUMNS,
+    PredictionRow,
+    Predictions,
+    PredictionsInfo,
+    read_predictions,
+    to_table,
+    write_predictions,
+)
+from unmask.evaluation.sources import PictureSource, Source, StoreSource, VideoSource
+from unmask.settings import ScanSettings
+from unmask.system.files import check_parent_folder, drop_partials, write_text, write_whole
+from unmask.system.provenance import versions
+
+Progress = Callable[[int, int, list[PredictionRow]], None]
+"""Called with the videos finished, their total, and the rows that were just made."""
+
+_PART_ROWS = 2048
+_PART_HINT = "remove the folder beside the output, and predict again"
+_PART_SECONDS = 10.0
+_VOLATILE = {"versions"}
+
+
+def source_at(
+    bundle: Bundle,
+    path: str | Path,
+    *,
+    split: Split | None = None,
+    fold: int | None = None,
+    root: Path | None = None,
+    settings: ScanSettings | None = None,
+    threads: int = 2,
+    workers: int = 1,
+) -> Source:
+    """Open what a path holds: a crop store, a manifest, or a table of pictures.
+
+    Args:
+        bundle: the detector.
+        path: folder of a store, or a Parquet file.
+        split: only videos or crops of this split.
+        fold: only those of this fold.
+        root: folder of a manifest's data set, where it is not where it was indexed.
+        settings: how a manifest's videos are looked at.
+        threads: of the network, for crops.
+        workers: processes, for videos.
+
+    Raises:
+        InputNotFound: there is nothing.
+        ManifestError: it is none of these.
+        ValueError: a split and a fold were asked for, or one of them of a table of pictures, which
+            is scored whole.
+    """
+    if split is not None and fold is not None:
+        raise ValueError("give --split or --fold, not both")
+    place = Path(path)
+    if place.is_dir():
+        return StoreSource(bundle, place, split=split, fold=fold, threads=threads)
+    if not place.is_file():
+        raise InputNotFound(
+            f"no file or folder {str(path)!r}",
+            hint="give a crop store, a manifest, or a Parquet file with name, label and image",
+        )
+    hint = "index videos with `unmask data index`, or score a crop store"
+    names = set(column_names(place, hint=hint))
+    if {"name", "label", "image"} <= names:
+        if split is not None or fold is not None:
+            raise ValueError("a table of pictures is scored whole: leave --split and --fold away")
+        return PictureSource(bundle, place, threads=threads)
+    manifest: Manifest = read_manifest(place)
+    return VideoSource(
+        bundle,
+        manifest,
+        settings or ScanSettings(),
+        root=root,
+        split=split,
+        fold=fold,
+        workers=workers,
+    )
+
+
+def make_info(bundle: Bundle, source: Source) -> PredictionsInfo:
+    """Return what holds for all predictions of a detector on a source."""
+    manifest = bundle.manifest
+    return PredictionsInfo(
+        detector=manifest.name,
+        detector_sha256=bundle.sha256,
+        model_sha256=manifest.networks_sha256,
+        calibration=manifest.calibration,
+        operating_points=manifest.operating_points,
+        versions={**versions(), "pyarrow": version("pyarrow")},
+        **source.described,
+    )
+
+
+def predict(
+    bundle: Bundle, source: Source, out: str | Path, *, progress: Progress | None = None
+) -> Predictions:
+    """Score a source, or go on with it, and write the predictions file.
+
+    Args:
+        bundle: the detector.
+        source: of `source_at`, for the same detector.
+        out: the file to write.
+        progress: told of each video or batch of crops.
+
+    Raises:
+        ManifestError: a run of another kind was begun under this name.
+        InputNotFound: the folder of `out` does not exist.
+    """
+    target = Path(out)
+    check_parent_folder(target)
+    info = make_info(bundle, source)
+    parts = _Parts(target.with_name(f".{target.name}.parts"), info)
+    skip = parts.finished()
+    total = info.videos_expected or 0
+    count = len(skip)
+    for rows in source.score(skip):
+        count += len({row.video_id for row in rows})
+        parts.add(rows)
+        if progress is not None:
+            progress(count, total, rows)
+    write_predictions(info, parts.merged(), target)
+    parts.remove()
+    return read_predictions(target)
+
+
+class _Parts:
+    """Rows of finished videos on disk, until all are there."""
+
+    def __init__(self, folder: Path, info: PredictionsInfo) -> None:
+        self._folder = folder
+        self._waiting: list[PredictionRow] = []
+        self._written = time.monotonic()
+        described = info.model_dump_json(exclude=_VOLATILE)
+        run = folder / "run.json"
+        if run.is_file() and run.read_text(encoding="utf-8") != described:
+            raise ManifestError(
+                f"{str(folder)!r} holds an unfinished run of another detector, data or settings",
+                hint="finish that one, remove the folder, or name another output",
+            )
+        folder.mkdir(exist_ok=True)
+        drop_partials(folder)
+        write_text(run, described)
+
+    def _paths(self) -> list[Path]:
+        return sorted(self._folder.glob("*.parquet"))
+
+    def finished(self) -> set[str]:
+        """Return the ids of the videos that are there."""
+        ids: set[Any] = set()
+        for path in self._paths():
+            part = read_table(path, columns=["video_id"], hint=_PART_HINT)
+            ids.update(part["video_id"].to_pylist())
+        return ids
+
+    def add(self, rows: list[PredictionRow]) -> None:
+        """Keep rows of whole videos; write them when there are many or some time has passed."""
+        self._waiting += rows
+        late = time.monotonic() - self._written >= _PART_SECONDS
+        if late or len(self._waiting) >= _PART_ROWS:
+            self._write()
+
+    def _write(self) -> None:
+        path = self._folder / f"{len(self._paths()):05d}.parquet"
+        table = to_table(self._waiting)
+        write_whole(path, lambda partial: pq.write_table(table, partial))
+        self._waiting = []
+        self._written = time.monotonic()
+
+    def merged(self) -> pa.Table:
+        """Return all rows in order."""
+        self._write()
+        tables = [read_table(path, hint=_PART_HINT).cast(COLUMNS) for path in self._paths()]
+        keys = [("video_id", "ascending"), ("track", "ascending"), ("frame_index", "ascending")]
+        return pa.concat_tables(tables).sort_by(keys)
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self._folder)

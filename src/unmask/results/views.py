@@ -1,0 +1,113 @@
+"""A result store as one file: CSV, Parquet, or the JSON that `scan --json` writes.
+
+Each is written in bounded memory, whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+
+from unmask.results.index import Choice, Ranking
+from unmask.results.lines import CSV_COLUMNS, csv_text
+from unmask.results.rows import FileRow, schema_of
+from unmask.results.store import ResultStore, write_rows
+from unmask.system.files import write_whole
+from unmask.values import SCHEMA_VERSION, Failure
+
+OTHER_PATHS = "other_paths"
+"""Column that a view has besides those of a row: where else the same content was seen."""
+
+
+def chosen_rows(ranking: Ranking, choice: Choice) -> Iterator[FileRow]:
+    """Yield the chosen files, the most suspicious first; failures last, where all are chosen."""
+    everything = choice == Choice()
+    return chain(ranking.analysed(choice), ranking.failed() if everything else ())
+
+
+def write_csv(path: Path, ranking: Ranking, choice: Choice) -> None:
+    """Write the chosen files as CSV.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+
+    def write(partial: Path) -> None:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            csv_to(file, ranking, choice)
+
+    write_whole(path, write)
+
+
+def csv_to(file: IO[str], ranking: Ranking, choice: Choice) -> None:
+    """Write the chosen files as CSV to an open file."""
+    file.write(csv_text([*CSV_COLUMNS, OTHER_PATHS]))
+    for row in chosen_rows(ranking, choice):
+        others = list(ranking.other_paths(row))
+        values = [json.dumps(v) if isinstance(v, tuple) else v for v in vars(row).values()]
+        file.write(csv_text([*values, json.dumps(others)]))
+
+
+def write_parquet(path: Path, ranking: Ranking, choice: Choice) -> None:
+    """Write the chosen files as Parquet.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    texts = pa.list_(pa.string())
+    schema = schema_of(FileRow).append(pa.field(OTHER_PATHS, texts, nullable=False))
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for row in chosen_rows(ranking, choice):
+            yield {**asdict(row), OTHER_PATHS: ranking.other_paths(row)}
+
+    write_rows(path, schema, rows())
+
+
+def write_json(path: Path, store: ResultStore, ranking: Ranking, choice: Choice) -> None:
+    """Write the chosen results as one JSON document, in the order in which they were stored.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+
+    def write(partial: Path) -> None:
+        with partial.open("w", encoding="utf-8") as file:
+            json_to(file, store, ranking, choice)
+
+    write_whole(path, write)
+
+
+def json_to(file: IO[str], store: ResultStore, ranking: Ranking, choice: Choice) -> None:
+    """Write the same to an open file."""
+    file.write(f'{{\n  "schema_version": {json.dumps(SCHEMA_VERSION)},\n  "results": [')
+    before = "\n"
+    for document in chosen_documents(store, ranking, choice):
+        (record,) = json.loads(document)["results"]
+        file.write(before + _indented(record))
+        before = ",\n"
+    file.write('\n  ],\n  "failures": [')
+    before = "\n"
+    for row in ranking.failed() if choice == Choice() else ():
+        failure = Failure(row.path, row.error or "", row.hint or "")
+        file.write(before + _indented(asdict(failure)))
+        before = ",\n"
+    file.write("\n  ]\n}\n")
+
+
+def chosen_documents(store: ResultStore, ranking: Ranking, choice: Choice) -> Iterator[str]:
+    """Yield the JSON of each chosen result, in the order in which they were stored."""
+    for result_id, document in store.documents():
+        if ranking.is_chosen(result_id, choice):
+            yield document
+
+
+def _indented(value: object) -> str:
+    text = json.dumps(value, indent=2)
+    return "\n".join(f"    {line}" for line in text.split("\n"))

@@ -1,0 +1,235 @@
+"""Files: each analysed so that its failure touches neither another nor the caller.
+
+Each runs in a worker process, a single one too, within limits of memory and time: a file whose
+decoder dies, hangs or asks for too much ends that worker and is reported, and the next file gets
+a fresh one. This module loads neither decoders nor numpy until a worker needs them, so that its
+caller can start workers at once (see `workers`).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from unmask.errors import AnalysisCrashed, UnmaskError
+from unmask.settings import ScanSettings
+from unmask.system.workers import Crashed, Listen, Tell, run_all
+
+if TYPE_CHECKING:  # heavy ones
+    from unmask.values import Scan, VideoInfo
+
+Result = TypeVar("Result")
+
+_READ_BYTES_PER_SECOND = 10_000_000
+"""How fast a file is read at the least: a share over a slow network."""
+_FILES_PER_PROCESS = 200
+"""Files after which a process gives way to a fresh one: what decoders leak is not kept for long."""
+_SILENT_TIMES_FILM = 2.0
+"""Time without a word that a film's length allows, as part of it: between two key frames that lie
+far apart it is read through."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every file of a batch is scanned with."""
+
+    detector: str | None = None
+    """Folder or name of a detector bundle; None for the shipped one."""
+    settings: ScanSettings = field(default_factory=ScanSettings)
+    """How videos are looked at."""
+    threads: int = 2
+    """Threads of the networks in each process."""
+    stress: bool = False
+    """Whether each file is judged again under every distortion."""
+    timeout_seconds: float | None = None
+    """Most time that a file may take, its process is ended then; None: as the settings' limits say
+    for its length."""
+
+    def __post_init__(self) -> None:
+        """Refuse a time in which nothing can be done."""
+        timeout = self.timeout_seconds
+        if timeout is not None and not (math.isfinite(timeout) and timeout > 0):
+            raise ValueError(f"timeout_seconds must be finite and above zero, got {timeout}")
+
+
+class _Analysis:
+    """A job's detector, loaded once in each process."""
+
+    def __init__(self, job: Job) -> None:
+        from unmask.bundle.catalogue import find
+        from unmask.bundle.runtime import Network
+        from unmask.scanner.scanner import Scanner
+
+        folder = None if job.detector is None else str(find(job.detector))
+        self._scanner = Scanner(folder, settings=job.settings, threads=job.threads)
+        self._timeout_seconds = job.timeout_seconds
+        self._network = Network(self._scanner.bundle, threads=job.threads) if job.stress else None
+
+    def scan(self, path: str, tell: Tell | None = None) -> Scan:
+        """Scan a file, under stress where the job asks for it; say how long it may take."""
+        from unmask.scanner.survival import stress_verdict
+
+        limits = self._scanner.settings.limits
+
+        def allow(info: VideoInfo) -> None:
+            if tell is not None:
+                film = min(info.duration_seconds or 0.0, limits.max_seconds)
+                silent = limits.silent_seconds + _SILENT_TIMES_FILM * film
+                tell.allow(
+                    "reading",
+                    silent_seconds=silent,
+                    total_seconds=self._timeout_seconds or limits.total_seconds(film),
+                )
+
+        if tell is not None:
+            opening = limits.open_seconds + _size(path) / _READ_BYTES_PER_SECOND
+            total = self._timeout_seconds or limits.total_seconds(None) + opening
+            tell.allow("opening", silent_seconds=opening, total_seconds=total)
+        first = self._scanner.first_pass(path, tell, opened=allow)
+        scan = self._scanner.scan_first(first, tell)
+        if self._network is None:
+            return scan
+        bundle, still = self._scanner.bundle, first.is_single_picture
+        return stress_verdict(scan, bundle, self._network, still=still, progress=tell)
+
+
+def _load(job: Job) -> _Analysis:
+    """Load a job's detector; say so where the system gives no room for the libraries."""
+    try:
+        return _Analysis(job)
+    except ModuleNotFoundError:
+        raise
+    except (ImportError, MemoryError) as error:
+        raise AnalysisCrashed(
+            f"the decoders and networks cannot be loaded: {type(error).__name__}: {error}",
+            hint="is there enough memory? A scan takes 0.5 GB, and more address space; "
+            "see `ulimit -a` and `unmask doctor`",
+        ) from error
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - no path at all may be named, too
+    except (OSError, ValueError):
+        return 0  # the scan says what is wrong with it
+
+
+def _scan(analysis: _Analysis, path: str, tell: Tell | None = None) -> Scan | UnmaskError:
+    return attempt(path, partial(analysis.scan, path, tell))
+
+
+def attempt(path: str, analyse: Callable[[], Result]) -> Result | UnmaskError:
+    """Analyse a file; a failure of whatever kind becomes a value that names the file.
+
+    Args:
+        path: the file.
+        analyse: what is done with it.
+    """
+    try:
+        return analyse()
+    except UnmaskError as error:
+        return error
+    except MemoryError:
+        return AnalysisCrashed(
+            f"{path!r} could not be analysed: it needs more memory than it may have",
+            hint="make a smaller copy of it, and keep the original",
+        )
+    except Exception as error:  # noqa: BLE001 - one file's failure must not touch another's
+        return AnalysisCrashed(
+            f"{path!r} could not be analysed: {type(error).__name__}: {error}",
+            hint="please report this with the file's container and codec",
+        )
+
+
+def scan_here(path: str, job: Job) -> Scan | UnmaskError:
+    """Scan a file in this process, where no limit of time or memory holds.
+
+    Args:
+        path: the file.
+        job: what it is scanned with.
+
+    Raises:
+        BundleError, InputNotFound, ValueError: the job itself cannot be done.
+    """
+    return _scan(_load(job), path)
+
+
+def scan_all(
+    paths: Sequence[str], job: Job, *, workers: int = 1, progress: Listen | None = None
+) -> Iterator[tuple[int, Scan | UnmaskError]]:
+    """Scan files in worker processes, which start now.
+
+    Args:
+        paths: files.
+        job: what they are scanned with.
+        workers: processes at a time.
+        progress: told how far each file is, by its place in `paths`.
+
+    Returns:
+        The place of each file in `paths` with its scan or its error, once it is finished.
+
+    Raises:
+        BundleError, InputNotFound, ValueError: the job itself cannot be done.
+    """
+    results = run_all(
+        paths,
+        partial(_load, job),
+        _scan,
+        workers=workers,
+        timeout_seconds=job.timeout_seconds,
+        memory_bytes=job.settings.limits.max_memory_bytes,
+        listen=progress or _ignore,
+        renew_after=_FILES_PER_PROCESS,
+        retry_alone=True,
+    )
+    return _outcomes(paths, results)
+
+
+def _ignore(_place: int, _stage: str, _share: float) -> None:
+    """Hear how far a file is, and do nothing."""
+
+
+def _outcomes(
+    paths: Sequence[str], results: Iterator[tuple[int, Scan | UnmaskError | Crashed]]
+) -> Iterator[tuple[int, Scan | UnmaskError]]:
+    for place, result in results:
+        yield (
+            place,
+            _describe_crash(paths[place], result) if isinstance(result, Crashed) else result,
+        )
+
+
+def _describe_crash(path: str, crash: Crashed) -> AnalysisCrashed:
+    stage = "" if crash.stage is None else f" (stage: {crash.stage})"
+    if crash.limit == "silent":
+        return AnalysisCrashed(
+            f"{path!r} was not analysed: no progress for {crash.after_seconds:.0f} s{stage}",
+            hint="the file is damaged or made to do this; other files were not touched",
+        )
+    if crash.after_seconds is not None:
+        return AnalysisCrashed(
+            f"{path!r} was not analysed: it took longer than {crash.after_seconds:g} s{stage}",
+            hint="raise --timeout-seconds, or look at its beginning only with --max-seconds",
+        )
+    if crash.out_of_cpu_time:
+        return AnalysisCrashed(
+            f"{path!r} was not analysed: it took more CPU time than a film of its length{stage}",
+            hint="give it a time with --timeout-seconds, or look at its beginning with "
+            "--max-seconds",
+        )
+    again = "; it was tried twice, the second time alone" if crash.tries > 1 else ""
+    if crash.killed:
+        return AnalysisCrashed(
+            f"{path!r}: the process that analysed it was killed, probably for lack of memory"
+            f"{stage}{again}",
+            hint="free memory, or make a smaller copy of it; other files were not touched",
+        )
+    return AnalysisCrashed(
+        f"{path!r}: the process that analysed it died: {crash}{stage}{again}",
+        hint="the file is damaged or made to do this, or memory ran out; other files were not "
+        "touched",
+    )

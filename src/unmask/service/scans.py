@@ -1,0 +1,170 @@
+"""The only module that touches the scanning rooms: a file in, the files of its result out.
+
+The scan runs in a worker process of its own (see `unmask.scanner.batch`); this process opens no
+upload. The file's place on the server stands in no result: the name that its owner gave takes it.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unmask.errors import AnalysisCrashed, UnmaskError
+
+if TYPE_CHECKING:
+    from unmask.values import Scan
+
+Listen = Callable[[str, float], None]
+"""Told the stage and how much of it is done, 0 to 1; what it raises ends the scan."""
+
+_STAGES: dict[str, tuple[float, float]] = {
+    "starting": (0.0, 0.05),
+    "opening": (0.05, 0.1),
+    "reading": (0.1, 0.6),
+    "key frames": (0.6, 0.75),
+    "scoring": (0.75, 1.0),
+}
+"""Which part of a whole scan each stage is, roughly."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a scan ended."""
+
+    word: str | None
+    """The verdict's word; None: it failed."""
+    probability: float | None
+    """The verdict's probability."""
+    error: str | None = None
+    """Why it failed."""
+    hint: str | None = None
+    """The next step then."""
+    died: bool = False
+    """Whether its process was killed, so that it is worth another try."""
+
+
+def overall_share(stage: str | None, share: float | None) -> float:
+    """Return how much of a whole scan is done, 0 to 1, roughly.
+
+    >>> round(overall_share("reading", 0.5), 2)
+    0.35
+    """
+    first, last = _STAGES.get(stage or "", (0.0, 0.0))
+    return first + (last - first) * min(1.0, max(0.0, share or 0.0))
+
+
+def scan_file(
+    media: Path,
+    name: str,
+    folder: Path,
+    *,
+    detector: str | None,
+    listen: Listen,
+    film_address: str | None = None,
+) -> Outcome:
+    """Scan a file in a process of its own and write its result.
+
+    Args:
+        media: the file.
+        name: what its owner calls it; stands in the result for the path.
+        folder: where `result.json`, `report.html` and `article.html` are written.
+        detector: name or folder of a detector; None for the shipped one.
+        listen: told how far it is.
+        film_address: where the result page plays the file from; None where it is not kept.
+    """
+    from unmask.scanner.batch import Job, scan_all
+
+    path = str(media)
+    results = scan_all(
+        [path], Job(detector), progress=lambda _place, stage, share: listen(stage, share)
+    )
+    try:
+        _, scan = next(results)
+    except UnmaskError as error:
+        scan = error
+    finally:
+        results.close()  # type: ignore[attr-defined]  # a generator: it ends the process
+    if isinstance(scan, UnmaskError):
+        text = scan.message.replace(repr(path), repr(name)).replace(path, name)
+        killed = isinstance(scan, AnalysisCrashed) and "was killed" in scan.message
+        return Outcome(None, None, error=text, hint=scan.hint, died=killed)
+    _write(_renamed(scan, path, name), folder, film_address)
+    verdict = scan.result.verdict
+    return Outcome(verdict.word, verdict.probability)
+
+
+def _renamed(scan: Scan, path: str, name: str) -> Scan:
+    """Return a scan that names its file as the owner does."""
+
+    def text(lines: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(line.replace(path, name) for line in lines)
+
+    result = scan.result
+    coverage = dataclasses.replace(result.coverage, not_analysed=text(result.coverage.not_analysed))
+    record = dataclasses.replace(
+        result,
+        video=dataclasses.replace(result.video, path=name),
+        command=result.command.replace(path, name),
+        warnings=text(result.warnings),
+        coverage=coverage,
+    )
+    return dataclasses.replace(scan, result=record)
+
+
+def _write(scan: Scan, folder: Path, film_address: str | None) -> None:
+    """Write a result; the JSON comes last, so that where it is, the rest is too."""
+    from unmask.report.document import to_json
+    from unmask.report.film_link import NO_FILM, FilmLink
+    from unmask.report.html import article, to_html
+    from unmask.report.views import report_view
+    from unmask.system.files import write_text
+    from unmask.values import SCHEMA_VERSION, ScanDocument
+
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _write_pictures(scan, folder / "pictures")
+    write_text(folder / "report.html", to_html(scan))
+    film = NO_FILM if film_address is None else FilmLink(film_address)
+    write_text(folder / "article.html", article(report_view(scan, film=film), level=1))
+    write_text(folder / "result.json", to_json(ScanDocument(SCHEMA_VERSION, (scan.result,), ())))
+
+
+def _write_pictures(scan: Scan, folder: Path) -> None:
+    """Write each key frame's crop, and its maps as transparent pictures to lay over it."""
+    from unmask.report.pictures import jpeg_uri, overlay_uri
+
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for each in scan.pictures:
+        stem = f"face{each.track_id}-frame{each.frame_index}"
+        _write_uri(folder / f"{stem}.jpg", jpeg_uri(each.crop))
+        for saliency in each.maps:
+            if saliency.empty is None:
+                _write_uri(folder / f"{stem}-{saliency.method}.png", overlay_uri(saliency.values))
+
+
+def _write_uri(path: Path, uri: str) -> None:
+    path.write_bytes(base64.b64decode(uri.partition(",")[2]))
+
+
+def result_schema() -> dict[str, object]:
+    """Return the JSON schema of `result.json`."""
+    from unmask.report.document import schema
+
+    return schema()
+
+
+def report_asset(name: str) -> str:
+    """Return `report.css` or `report.js`, which belong to `report_article`."""
+    from unmask.report.html import asset
+
+    return asset(name)
+
+
+def visible(text: str) -> str:
+    """Return a text of any origin with the characters made visible that hide or reorder it."""
+    from unmask.report.wording import visible as shown
+
+    return shown(text)

@@ -1,0 +1,316 @@
+"""Face crops that studies choose from: one table with labels, footage, persons and pictures.
+
+From a crop store, from Parquet files of encoded pictures, from the frames of films, or invented.
+A choice of rows has a hash of its own, which is part of the identity of every cell that uses it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from unmask.crops.rows import StoreInfo
+from unmask.crops.store import CropStore
+from unmask.datasets.groups import Grouping, connect, place_groups
+from unmask.datasets.layouts.crop_table import read_crop_table
+from unmask.datasets.manifest import ManifestInfo
+from unmask.datasets.parquet import CROPS_HINT, column_names, read_errors
+from unmask.errors import InputNotFound, ManifestError
+from unmask.system.files import file_sha256
+
+COLUMNS = pa.schema(
+    [
+        ("name", pa.string()),
+        ("label", pa.string()),
+        ("video", pa.string()),
+        ("target", pa.string()),
+        ("source", pa.string()),
+        ("method", pa.string()),
+        ("person", pa.string()),
+        ("split", pa.string()),
+        ("frame", pa.int64()),
+        ("condition", pa.string()),
+        ("image", pa.large_binary()),
+        ("persons", pa.list_(pa.string())),
+    ]
+)
+"""Columns: `target` and `source` name footage, `condition` what was done to a crop, `persons` all
+whose faces went into it, `person` the first of them."""
+SIDES = ("train", "validation", "test")
+RATIOS = (0.6, 0.15, 0.25)
+"""Shares of the sides where the data mark none."""
+
+_log = logging.getLogger(__name__)
+Names = NDArray[np.object_]
+Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Crops."""
+
+    title: str
+    """What it is, in words."""
+    sha256: str
+    """Identity of its rows."""
+    licence: str
+    """Its terms."""
+    table: pa.Table
+    """`COLUMNS`."""
+    leak: str | None = None
+    """Why the split that its rows mark leaks; None where it does not, or none is known to."""
+
+    def __len__(self) -> int:
+        """Return the number of crops."""
+        return len(self.table)
+
+    def __repr__(self) -> str:
+        """Show the counts."""
+        return f"Material({self.title!r}, {self.reals} real, {len(self) - self.reals} fake)"
+
+    def names(self, column: str) -> Names:
+        """Return a column of text, `(N,)`; None where it is not known."""
+        names: Names = self.table[column].to_numpy(zero_copy_only=False).astype(object)
+        return names
+
+    @cached_property
+    def is_fake(self) -> NDArray[np.bool_]:
+        """`(N,)` labels."""
+        return np.asarray(self.names("label") == "fake", dtype=np.bool_)
+
+    @property
+    def persons(self) -> list[list[str]]:
+        """The persons of each crop; none where they are not known."""
+        return [each or [] for each in self.table["persons"].to_pylist()]
+
+    @property
+    def reals(self) -> int:
+        """Number of reals."""
+        return int((~self.is_fake).sum())
+
+    @property
+    def described(self) -> str:
+        """What it is, with counts, identity and terms."""
+        return (
+            f"{self.title}: {self.reals} real and {len(self) - self.reals} fake crops "
+            f"({self.sha256[:12]}); terms: {self.licence}"
+        )
+
+    def take(self, positions: Positions | NDArray[np.bool_]) -> Material:
+        """Return the crops at positions, or those for which a mask holds."""
+        chosen = np.flatnonzero(positions) if positions.dtype == np.bool_ else positions
+        digest = hashlib.sha256(self.sha256.encode() + np.asarray(chosen, "<i8").tobytes())
+        return replace(self, sha256=digest.hexdigest(), table=self.table.take(chosen))
+
+    def at_most(self, count: int | None, *, seed: int = 0) -> Material:
+        """Return at most so many crops, whole footage at a time, with the shares of the classes.
+
+        Args:
+            count: about how many, not fewer than one group; None for all.
+            seed: of the draw.
+        """
+        if count is None or count >= len(self):
+            return self
+        return self.take(
+            np.sort(np.flatnonzero(self.parted((count, len(self) - count), seed) == 0))
+        )
+
+    def parted(self, ratios: Sequence[float], seed: int, *, persons: bool = False) -> Positions:
+        """Return the part of each crop, `(N,)`: linked footage (and persons) stay together."""
+        grouping = self.linked(persons=persons)
+        targets = [str(each) for each in self.names("target")]
+        return place_groups(grouping, self.is_fake.astype(np.int64), targets, ratios, seed)
+
+    def linked(self, *, persons: bool) -> Grouping:
+        """Return the groups of crops that share footage (or persons), also through others."""
+        footage = zip(self.names("target"), self.names("source"), strict=True)
+        keys = [[("footage", key) for key in pair if key] for pair in footage]
+        if persons:
+            for row, named in zip(keys, self.persons, strict=True):
+                row += [("person", person) for person in named]
+        return connect(keys)
+
+    def write(self, path: Path) -> None:
+        """Write the crops as training reads them."""
+        table = self.table.select(["name", "label", "target", "video", "frame", "image"])
+        columns = ["name", "label", "original", "video", "frame", "image"]
+        pq.write_table(table.rename_columns(columns), path)
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """Crops to learn from, to choose by and to judge by."""
+
+    training: Material
+    """To learn from."""
+    validation: Material
+    """To choose the epoch by."""
+    test: Material
+    """To judge by."""
+    leak: str | None = None
+    """Why they share footage or persons by design; None where they do not."""
+
+
+def choose_sides(material: Material, *, test: Material | None = None, seed: int = 0) -> Sides:
+    """Return the sides that the data mark, else sides carved by footage.
+
+    Args:
+        material: crops.
+        test: crops to judge by that were given apart; None to take them from the material.
+        seed: of the carving.
+
+    Raises:
+        ManifestError: a side lacks a class.
+    """
+    marked = material.names("split")
+    names = SIDES if test is None else SIDES[:2]
+    as_marked = set(names) <= set(marked)
+    if as_marked:
+        parts = [material.take(marked == side) for side in names]
+    else:
+        part = material.parted(RATIOS[: len(names)], seed)
+        parts = [material.take(part == number) for number in range(len(names))]
+    parts += [] if test is None else [test]
+    for side, result in zip(SIDES, parts, strict=True):
+        if not 0 < result.reals < len(result):
+            raise ManifestError(
+                f"the {side} side of {material.title} lacks real or fake crops: {result!r}",
+                hint="give more crops, or mark the column `split`",
+            )
+    # footage that is carved shares nothing, whatever the marks do
+    leaks = [material.leak] if as_marked or test is not None else []
+    leaks += [] if test is None else [test.leak]
+    training, validation, judged = parts
+    return Sides(training, validation, judged, join_reasons(leaks))
+
+
+def join_reasons(leaks: Iterable[str | None]) -> str | None:
+    """Return several reasons why splits leak as one, each once; None where there is none."""
+    return "; ".join(dict.fromkeys(leak for leak in leaks if leak)) or None
+
+
+def read_material(paths: Sequence[Path], *, limit: int | None = None, seed: int = 0) -> Material:
+    """Read crop stores and Parquet files of crops.
+
+    Fakes of a store whose face may not be the forged one (`forged_face` is `uncertain`) are left
+    out, as in training.
+
+    Args:
+        paths: stores' folders and files with at least the columns name, label and image.
+        limit: about the most crops to read, whole footage at a time; None for all.
+        seed: of that choice.
+
+    Raises:
+        InputNotFound: there is no such file or folder.
+        ManifestError: it holds no crops.
+    """
+    files = [(file, root) for root in paths for file in _files(root)]
+    tables = [_without_pictures(file, str(number)) for number, (file, _) in enumerate(files)]
+    hashes = "".join(file_sha256(file) for file, _ in files)
+    title = ", ".join(path.name for path in paths)
+    licence = "; ".join(dict.fromkeys(_licence(root) for root in paths))
+    digest = hashlib.sha256(hashes.encode()).hexdigest()
+    leak = join_reasons(_leak(root) for root in paths)
+    whole = Material(title, digest, licence, pa.concat_tables(tables), leak)
+    chosen = whole.at_most(limit, seed=seed)
+    filled = []
+    names = set(chosen.names("name"))
+    for (file, _), table in zip(files, tables, strict=True):
+        kept = np.array([name in names for name in table["name"].to_pylist()], dtype=np.bool_)
+        pictures = _read_columns(file, ["image"])["image"].filter(pa.array(kept))
+        rows = table.filter(pa.array(kept))
+        filled.append(rows.set_column(10, COLUMNS.field("image"), pictures.cast(pa.large_binary())))
+    return replace(chosen, table=pa.concat_tables(filled))
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return CropStore(path).shards()
+    if not path.is_file():
+        raise InputNotFound(
+            f"no crops {str(path)!r}", hint="give a crop store's folder or a Parquet file of crops"
+        )
+    return [path]
+
+
+def _licence(root: Path) -> str:
+    return CropStore(root).info.licence if root.is_dir() else "that of the data, not stated"
+
+
+def leak_in(info: ManifestInfo | StoreInfo) -> str | None:
+    """Return the protocol that leaks by design, and why; None where it does not."""
+    return f"{info.protocol}: {info.leak_reason}" if info.leaks else None
+
+
+def _leak(root: Path) -> str | None:
+    return leak_in(CropStore(root).info) if root.is_dir() else None
+
+
+def _without_pictures(path: Path, number: str) -> pa.Table:
+    """Return a file's rows with the columns of a material, the pictures left empty."""
+    rows = [
+        {
+            **row,
+            "name": f"{number}/{row['name']}",
+            "target": row["target"] or row["video"],
+            "person": next(iter(row["persons"] or ()), None),
+            "frame": row["frame"] or 0,
+            "image": b"",
+        }
+        for row in (_read_shard(path) if _is_shard(path) else _read_table(path))
+    ]
+    return pa.Table.from_pylist(rows, schema=COLUMNS)
+
+
+def _is_shard(path: Path) -> bool:
+    return "crop_id" in column_names(path, hint=CROPS_HINT)
+
+
+def _read_columns(path: Path, columns: list[str]) -> pa.Table:
+    """Read columns of a file's crops, without the uncertain fakes of a shard."""
+    with read_errors(path, hint=CROPS_HINT):
+        return pq.read_table(path, columns=columns, filters=_CERTAIN if _is_shard(path) else None)
+
+
+def _read_shard(path: Path) -> list[dict[str, Any]]:
+    """Return the crops of a store's shard."""
+    table = _read_columns(path, list(_OF_SHARD)).select(list(_OF_SHARD))
+    rows: list[dict[str, Any]] = table.rename_columns(list(_OF_SHARD.values())).to_pylist()
+    return rows
+
+
+def _read_table(path: Path) -> list[dict[str, Any]]:
+    """Return the crops of a table."""
+    table = read_crop_table(path)
+    for warning in table.warnings:
+        _log.warning("%s: %s", path, warning)
+    rows = (asdict(row) for row in table.rows)
+    return [{**row, "target": row["footage"], "persons": row["identities"]} for row in rows]
+
+
+_FORGED = pc.field("forged_face")
+_CERTAIN = (pc.field("label") != "fake") | (_FORGED != "uncertain") | _FORGED.is_null()
+"""Crops whose label is that of their face, as far as the store can tell."""
+_OF_SHARD = {
+    "crop_id": "name",
+    "label": "label",
+    "video_id": "video",
+    "target": "target",
+    "source": "source",
+    "method": "method",
+    "split": "split",
+    "frame_index": "frame",
+    "identities": "persons",
+}
+"""Columns of a store's shard, and what they are called here."""

@@ -1,0 +1,1 @@
+"""The experiments, each a study: what it measures, and what it concludes."""

@@ -1,0 +1,226 @@
+"""The study of whether the explanation methods say the same of one prediction (E3, C3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from unmask.evaluation.stored_pictures import drawn_evenly
+from unmask.explain.agreement import spearman, ssim, top_overlap
+from unmask.explain.methods import EXPLAINERS, TITLES, explain
+from unmask.explain.network import available_methods
+from unmask.studies.cells import Cell, Factor, Measured, Place
+from unmask.studies.charts import dots
+from unmask.studies.conditions import need
+from unmask.studies.crop_set import Material
+from unmask.studies.estimate import Estimate
+from unmask.studies.resampling import MEAN, Estimates, Run, Valued
+from unmask.studies.scorers import BundleScorer, Scorer, decode_crop
+from unmask.studies.study import Answer, Measurements, Result, Study
+from unmask.studies.study_context import StudyContext
+
+_AT_A_TIME = 12
+_PAPER = ("gradcam", "gradcam++", "faster-scorecam")
+"""The three methods whose agreement the document asks for."""
+_MEASURES = ("spearman", "ssim", "overlap")
+_AGREE = 0.5
+"""From this mean rank correlation on methods are said to agree."""
+_SAME, _OTHER = "same crop", "another crop"
+
+
+def _cells(context: StudyContext) -> list[Cell]:
+    test, scorer = context.crops.test, context.scorer
+    chosen = test.take(drawn_evenly(test.is_fake, context.scale.explained))
+    methods = (
+        available_methods(scorer.bundle) if isinstance(scorer, BundleScorer) else tuple(EXPLAINERS)
+    )
+    order = np.random.default_rng(0).permutation(len(chosen))
+    return [
+        maps_cell({"part": number}, chosen.take(np.sort(rows)), scorer, methods)
+        for number, rows in enumerate(np.array_split(order, max(1, len(chosen) // _AT_A_TIME)))
+    ]
+
+
+def maps_cell(
+    factors: dict[str, Factor], crops: Material, scorer: Scorer, methods: Sequence[str]
+) -> Cell:
+    """Return the cell that explains some crops with all methods and compares the maps.
+
+    Maps of one crop are compared with each other, and as a floor each with the other methods' maps
+    of the next crop: what any two maps of faces share.
+    """
+    content = {
+        "what": "agreement",
+        "crops": crops.sha256,
+        "scorer": scorer.identity,
+        "methods": list(methods),
+    }
+
+    def measure(_: Place) -> Measured:
+        images = crops.table["image"].to_pylist()
+        pixels = np.stack([decode_crop(image, scorer) for image in images])
+        prepared = scorer.prepare(pixels)
+        evidence = scorer.model.evidence(prepared)
+        result = explain(scorer.model, prepared, methods, evidence=evidence)
+        maps = {name: each.scaled for name, each in result.items()}
+        called = evidence.logits >= scorer.threshold
+        rows = [
+            row | _describe_crops(crops, called, at)
+            for at in range(len(crops))
+            for row in _compare_maps(maps, at, (at + 1) % len(crops))
+        ]
+        return Measured(pa.Table.from_pylist(rows))
+
+    return Cell(factors, content, measure)
+
+
+def _describe_crops(crops: Material, called: NDArray[np.bool_], at: int) -> dict[str, Any]:
+    row = crops.table.slice(at, 1).select(["name", "target", "label"]).to_pylist()[0]
+    right = bool(called[at]) == (row["label"] == "fake")
+    return {**row, "right": "right" if right else "wrong"}
+
+
+def _compare_maps(
+    maps: dict[str, NDArray[np.float32]], at: int, other: int
+) -> Iterator[dict[str, Any]]:
+    for one, two in combinations(maps, 2):
+        for against, position in ((_SAME, at), (_OTHER, other)):
+            first, second = maps[one][at], maps[two][position]
+            correlation = spearman(first, second) if first.any() and second.any() else None
+            if correlation is not None and (against == _SAME or other != at):
+                yield {
+                    "one": one,
+                    "two": two,
+                    "against": against,
+                    "spearman": correlation,
+                    "ssim": ssim(first, second),
+                    "overlap": top_overlap(first, second),
+                }
+
+
+def _answer(context: StudyContext, measurements: Measurements) -> Answer:
+    rows = [row for _, measured in measurements.cells for row in measured.table.to_pylist()]
+    conditions: dict[str, list[dict[str, Any]]] = {}
+    for against in (_SAME, _OTHER):
+        rows_against = [r for r in rows if r["against"] == against]
+        pairs = sorted({(r["one"], r["two"]) for r in rows_against})
+        for one, two in pairs:
+            of_pair = [r for r in rows_against if (r["one"], r["two"]) == (one, two)]
+            _add(conditions, f"{TITLES[one]} and {TITLES[two]}, {against}", of_pair)
+        paper = [r for r in rows_against if {r["one"], r["two"]} <= set(_PAPER)]
+        _add(conditions, f"the three of the paper, {against}", paper)
+        for label in ("real", "fake"):
+            for right in ("right", "wrong"):
+                part = [r for r in paper if (r["label"], r["right"]) == (label, right)]
+                _add(conditions, f"the three, {label} called {right}ly, {against}", part)
+    need(list(conditions), [f"the three of the paper, {_SAME}"])
+    runs: dict[str, list[Run]] = {
+        f"{name}: {measure}": [_mean_per_crop(of, measure)]
+        for name, of in conditions.items()
+        for measure in _MEASURES
+    }
+    estimates = Estimates(runs, (MEAN,), replicates=context.scale.replicates)
+    return _conclude(estimates, list(conditions), len({row["name"] for row in rows}))
+
+
+def _add(
+    conditions: dict[str, list[dict[str, Any]]], name: str, rows: list[dict[str, Any]]
+) -> None:
+    if rows:
+        conditions[name] = rows
+
+
+def _mean_per_crop(rows: list[dict[str, Any]], measure: str) -> Valued:
+    """Return the mean over pairs of methods for each crop."""
+    by_crop: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        by_crop.setdefault((row["name"], row["target"]), []).append(row[measure])
+    values = np.array([np.mean(each) for each in by_crop.values()])
+    return Valued("0", values, np.array([target for _, target in by_crop], dtype=object))
+
+
+def _conclude(estimates: Estimates, names: list[str], crops: int) -> Answer:
+    def of(name: str, measure: str = "spearman") -> Estimate:
+        return estimates.of(f"{name}: {measure}", MEAN)
+
+    same, floor = (f"the three of the paper, {against}" for against in (_SAME, _OTHER))
+    above = estimates.difference(f"{same}: spearman", f"{floor}: spearman", MEAN)
+    value = of(same).value or 0.0
+    word = (
+        "agree"
+        if value >= _AGREE
+        else "agree only in part"
+        if above.sign == "above"
+        else "do not agree"
+    )
+    pairs = [n for n in names if " and " in n and n.endswith(_SAME)]
+    least = min(pairs, key=lambda n: of(n).value or 0.0).removesuffix(f", {_SAME}")
+    groups = [n for n in names if n.startswith("the three, ") and n.endswith(_SAME)]
+    text = (
+        (
+            f"On identical predictions GradCAM, GradCAM++ and Faster Score-CAM {word}: mean rank "
+            f"correlation {of(same).text} over pairs; maps of different crops reach "
+            f"{of(floor).text}, so {above.signed} is due to the crop itself."
+        ),
+        f"Least alike of all pairs: {least}, {of(f'{least}, {_SAME}').text}.",
+        "; ".join(f"{n.removesuffix(f', {_SAME}')}: {of(n).text}" for n in groups)
+        + f". {crops} crops.",
+    )
+    results = [
+        *(Result(n, m, of(n, m)) for n in names for m in _MEASURES),
+        Result("the three of the paper: same less another crop", "spearman", above, "difference"),
+    ]
+    drawings = (
+        dots(
+            "Agreement of each pair",
+            "Mean rank correlation of two methods' maps of the same crop; 1 is the same order.",
+            x_label="rank correlation",
+            rows={_short(n): of(n) for n in pairs},
+        ),
+        dots(
+            "The paper's three, by what was said",
+            "Same crop, and as a floor the maps of another crop.",
+            x_label="rank correlation",
+            rows={
+                **{n.removeprefix("the three, ").removesuffix(f", {_SAME}"): of(n) for n in groups},
+                "all": of(same),
+                "another crop": of(floor),
+            },
+        ),
+    )
+    return Answer(text, tuple(results), drawings)
+
+
+def _short(name: str) -> str:
+    return (
+        name.removesuffix(f", {_SAME}")
+        .replace("Faster Score-CAM", "Score-CAM")
+        .replace(" and ", ", ")
+    )
+
+
+EXPLANATION_CONSISTENCY = Study(
+    name="explanation-consistency",
+    origin="E3, C3: do the explanation methods agree on identical predictions?",
+    question="Do GradCAM, GradCAM++, Faster Score-CAM and the others mark the same places?",
+    varies="the method of explaining; real and fake crops, called rightly and wrongly",
+    held="the detector, the crop, its prediction",
+    measures="rank correlation, structural similarity and overlap of the strongest fifth of two "
+    "maps on a grid of 28",
+    statistic="mean over crops, less that of maps of two crops; intervals draw source videos",
+    cannot_say=(
+        (
+            "Whether the maps are true: methods that agree may be wrong together. `unmask "
+            "explain-check` measures faithfulness."
+        ),
+        "Other detectors: agreement is a property of the methods and of this network.",
+    ),
+    needs="crops, detector",
+    cells=_cells,
+    answer=_answer,
+)

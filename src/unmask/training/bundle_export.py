@@ -1,0 +1,301 @@
+"""From a run, or from weights, to a detector bundle whose every figure was measured here.
+
+The network is exported, compared with PyTorch on validation crops, and scored on them by ONNX
+Runtime; calibration, thresholds and figures come from those logits. The bundle is made in a folder
+beside its place and appears there whole, or not at all.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.torch import save
+
+from unmask.bundle.card import card
+from unmask.bundle.manifest import (
+    CARD,
+    GRADIENT,
+    MODEL,
+    WEIGHTS,
+    Bundle,
+    BundleManifest,
+    Calibration,
+    Judgeable,
+    Metric,
+    Parity,
+    Preprocessing,
+    Quantised,
+    View,
+    load_bundle,
+    write_manifest,
+)
+from unmask.bundle.runtime import INPUT, OUTPUTS, open_session, preprocess
+from unmask.errors import InputError
+from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, area_under_roc
+from unmask.evaluation.calibration import operating_point, operating_points
+from unmask.evaluation.calibrators import estimate_covariance, fit_platt
+from unmask.models.float16 import round_weights, store_as_float16
+from unmask.models.head import HeadedNetwork
+from unmask.models.network import FaceNetwork
+from unmask.models.onnx_export import export_gradient, export_scoring
+from unmask.models.parity import measure_parity, require_parity
+from unmask.models.quantisation import RANGE_CROPS, quantise, require_accuracy
+from unmask.models.shared_weights import share_weights
+from unmask.settings import NEW_MIN_FACE_PX, NEW_MIN_SHARPNESS
+from unmask.system.files import file_sha256, write_text, write_whole
+from unmask.training.batches import resize_crop
+from unmask.training.costs import Costs, threshold_for
+from unmask.training.crop_table import Crops
+
+Logits = NDArray[np.float64]
+Say = Callable[[str], None]
+Precision = Literal["float32", "float16", "int8"]
+"""What a bundle is made of: `float16` stores large weights so and computes in float32; `int8`
+computes convolutions so."""
+
+PARITY_CROPS = 16
+"""Crops that ONNX Runtime and PyTorch are compared on."""
+JUDGEABLE = Judgeable(
+    min_face_px=NEW_MIN_FACE_PX, min_sharpness=NEW_MIN_SHARPNESS, min_key_frames=3
+)
+"""What a face must be, until a study of the detector says otherwise."""
+_BATCH = 16
+_ALIKE = 1e-6
+"""Logits that spread less than this do not differ but by rounding."""
+_FEW = (
+    "Calibrated on crops of {} source videos: its probabilities, and the intervals beside them, "
+    "mean little."
+)
+"""What a card says where fewer than `CLUSTERS_NEEDED` can tell how far the fit would scatter."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is exported, and what must be said of it."""
+
+    network: HeadedNetwork
+    """The trained network, or several as one."""
+    preprocessing: Preprocessing
+    """From a face box to its input."""
+    name: str
+    """Name of the detector."""
+    validation: Crops
+    """Crops with known labels: for parity, calibration, thresholds and figures."""
+    validation_described: str
+    """What they are, in words."""
+    training_data: str
+    """What it was trained on."""
+    licence: str
+    """Terms of the weights and of the material."""
+    limits: tuple[str, ...]
+    """What it cannot do."""
+    judgeable: Judgeable = JUDGEABLE
+    """What a face must be for its score to mean anything."""
+    costs: Costs | None = None
+    """What errors cost in use; None chooses no threshold by it."""
+    trained_log_odds: float | None = None
+    """Log odds of fake over real that the logits carry from training; None where they are no log
+    odds, or nothing is known."""
+
+
+def write_bundle(
+    subject: Subject,
+    folder: Path,
+    *,
+    precision: Precision = "float32",
+    gradient: bool = True,
+    weights: bool = True,
+    say: Say,
+) -> Bundle:
+    """Export, compare, calibrate, measure and write a bundle.
+
+    Args:
+        subject: what is exported.
+        folder: where to; must not be there, or be empty.
+        precision: of the weights in the ONNX files, or of the convolutions of `model.onnx`.
+        gradient: whether to write the gradient at the input, for SmoothGrad; into the same file,
+            which holds weights once, but of int8, whose gradients have weights of their own.
+        weights: whether to write `model.safetensors`, to fine-tune; never of joined networks, which
+            are fine-tuned one by one.
+        say: told what is being done.
+
+    Raises:
+        ValueError: the folder is not empty.
+        BundleError: ONNX Runtime and PyTorch differ, or int8 costs accuracy.
+        InputError: the validation crops do not suffice for a calibration.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{str(folder)!r} is not empty; a bundle is written into a new folder")
+    if precision == "float16":
+        subject = replace(subject, network=round_weights(subject.network))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+        partial = Path(temporary) / "bundle"
+        partial.mkdir()
+        if weights and isinstance(subject.network, FaceNetwork):
+            _save_weights(subject.network, partial / WEIGHTS)
+        _fill(subject, partial, precision=precision, gradient=gradient, say=say)
+        if folder.exists():
+            folder.rmdir()
+        shutil.move(partial, folder)
+    return load_bundle(folder)
+
+
+def _fill(
+    subject: Subject, folder: Path, *, precision: Precision, gradient: bool, say: Say
+) -> None:
+    images = _images(subject, range(min(PARITY_CROPS, len(subject.validation))))
+    network = store_as_float16(subject.network) if precision == "float16" else subject.network
+    _export(network, folder, size_px=subject.preprocessing.size_px, gradient=gradient, say=say)
+    if gradient and precision != "int8":
+        share_weights(folder / MODEL, folder / GRADIENT)
+    at_input = None if not gradient else GRADIENT if precision == "int8" else MODEL
+    say("comparing with PyTorch")
+    parity = _compare(subject, folder, images, at_input)
+    say("scoring the validation crops")
+    logits = _score(folder / MODEL, subject)
+    quantised = None
+    if precision == "int8":
+        say("making int8 convolutions")
+        logits, quantised = _quantise(subject, folder / MODEL, logits)
+    say("calibrating")
+    manifest = _manifest(subject, logits, parity, quantised)
+    if precision == "float16":
+        manifest = manifest.model_copy(update={"weights_stored_as": precision})
+    write_text(folder / CARD, card(manifest))
+    files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+    view = View(name="face", preprocessing=subject.preprocessing, gradient=at_input)
+    write_manifest(folder, manifest.model_copy(update={"files": files, "views": (view,)}))
+    load_bundle(folder)
+
+
+def _images(subject: Subject, chosen: Sequence[int]) -> NDArray[np.float32]:
+    """Return some of the validation crops as the network takes them, `(N, 3, S, S)`."""
+    size, crops = subject.preprocessing.size_px, subject.validation
+    pixels = [np.asarray(resize_crop(crops.picture(i), size)) for i in chosen]
+    return preprocess(np.stack(pixels), subject.preprocessing)
+
+
+def _export(
+    network: HeadedNetwork, folder: Path, *, size_px: int, gradient: bool, say: Say
+) -> None:
+    say(f"exporting {MODEL}")
+    export_scoring(network, folder / MODEL, size_px=size_px)
+    if gradient:
+        say("exporting the gradient at the input")
+        export_gradient(network, folder / GRADIENT, size_px=size_px)
+
+
+def _compare(
+    subject: Subject, folder: Path, images: NDArray[np.float32], at_input: str | None
+) -> Parity:
+    words = f"{len(images)} of {subject.validation_described}"
+    parity = measure_parity(
+        subject.network,
+        folder / MODEL,
+        None if at_input is None else folder / at_input,
+        images,
+        crops=words,
+    )
+    require_parity(parity)
+    return parity
+
+
+def _score(path: Path, subject: Subject) -> Logits:
+    """Score all validation crops, a few at a time: there may be many."""
+    session = open_session(path, OUTPUTS[:1])
+    count = len(subject.validation)
+    parts = [
+        session.run(
+            OUTPUTS[:1], {INPUT: _images(subject, range(start, min(start + _BATCH, count)))}
+        )[0].reshape(-1)
+        for start in range(0, count, _BATCH)
+    ]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def _quantise(subject: Subject, path: Path, before: Logits) -> tuple[Logits, Quantised]:
+    """Replace a float32 file by an int8 one, if that costs no accuracy."""
+    small = path.with_name("int8.onnx")
+    spread = range(0, len(before), max(1, len(before) // RANGE_CROPS))
+    quantise(path, small, _images(subject, spread[:RANGE_CROPS]))
+    after = _score(small, subject)
+    crops = subject.validation_described
+    quantised = require_accuracy(before, after, subject.validation.is_fake, crops)
+    small.replace(path)
+    return after, quantised
+
+
+def _manifest(
+    subject: Subject, logits: Logits, parity: Parity, quantised: Quantised | None
+) -> BundleManifest:
+    is_fake = subject.validation.is_fake
+    calibration, figure = _fit(subject, logits)
+    sources = len({key.target for key in subject.validation.keys})
+    few = sources < CLUSTERS_NEEDED
+    points = operating_points(logits, is_fake)
+    if subject.costs is not None:
+        threshold = threshold_for(subject.costs, subject.trained_log_odds, logits, is_fake)
+        points = (*points, operating_point("costs", threshold, logits, is_fake))
+    return BundleManifest(
+        bundle_version="1",
+        name=subject.name,
+        backbone=subject.network.title,
+        preprocessing=subject.preprocessing,
+        calibration=calibration,
+        operating_points=points,
+        judgeable=subject.judgeable,
+        training_data=subject.training_data,
+        licence=subject.licence,
+        limits=(*subject.limits, *([_FEW.format(sources)] if few else [])),
+        metrics=() if few else (figure,),
+        parity=parity,
+        quantised=quantised,
+        files={},
+    )
+
+
+def _fit(subject: Subject, logits: Logits) -> tuple[Calibration, Metric]:
+    """Fit Platt scaling to the validation crops and return it with their AUC.
+
+    Raises:
+        InputError: the crops do not suffice.
+    """
+    crops, described = subject.validation, subject.validation_described
+    if np.ptp(logits) < _ALIKE:
+        raise InputError(
+            f"the network scores all {len(logits)} validation crops alike: it has learned nothing",
+            hint="train longer, with another learning rate, or from other weights",
+        )
+    videos, cluster = np.unique([key.target for key in crops.keys], return_inverse=True)
+    area, interval = area_under_roc(logits, crops.is_fake, cluster)
+    if interval is None:
+        raise InputError(
+            f"no calibration can be fitted on {crops!r} of {len(videos)} source videos: most "
+            "draws of source videos hold one class alone",
+            hint="give more validation crops of both classes, with --validation",
+        )
+    fit = fit_platt(logits, crops.is_fake, np.ones(len(logits)))
+    covariance = estimate_covariance("platt", fit, logits, crops.is_fake, cluster)
+    figure = Metric(
+        name="AUC per crop",
+        value=round(area, 4),
+        interval=(round(interval.low, 4), round(interval.high, 4)),
+        protocol=f"{described}; n = {len(logits)} crops, "
+        f"95 % bootstrap over {len(videos)} source videos",
+    )
+    data = f"{described}, {len(logits)} crops"
+    return fit.calibration("platt", covariance, data=data), figure
+
+
+def _save_weights(network: FaceNetwork, path: Path) -> None:
+    state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    data = save(state, metadata={"backbone": network.backbone_name})
+    write_whole(path, lambda half: half.write_bytes(data))  # of a full disk save_file says little

@@ -1,0 +1,240 @@
+"""Which crops train and which validate, and what a reader must know of that choice.
+
+Validation crops are those that were given, or those that the crop store marks so, or a share of the
+training crops carved by footage: a fake never stands on another side than the video it was made
+from. Crops that a store marks as test are never read, nor those of a fold that is held out. Needs
+no torch.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from unmask.datasets.groups import connect, place_groups
+from unmask.datasets.split_checks import check_fold
+from unmask.errors import RecipeError
+from unmask.training.crop_table import Crops, read_crops
+from unmask.training.recipe import Recipe
+from unmask.training.runs import CropSummary, RunData, RunRecord
+
+_From = Literal["given", "store", "carved"]
+_OPTION = {"training": "--data", "validation": "--validation"}
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Crops to learn from and crops to choose by."""
+
+    training: Crops
+    """Crops to learn from."""
+    validation: Crops
+    """Crops to choose by; both classes."""
+    data: RunData
+    """Both, described."""
+
+    def margin_ratio(self, fallback: float | None) -> float | None:
+        """Return the side of the crops over the face box; None where nothing tells.
+
+        Args:
+            fallback: what the recipe says; it cuts nothing anew, so a warning names each store that
+                was cut otherwise. None takes what the stores tell.
+
+        Raises:
+            RecipeError: the stores do not agree, and the recipe says nothing.
+        """
+        ratios = {
+            origin.described.path: origin.margin_ratio
+            for origin in (*self.training.origins, *self.validation.origins)
+            if origin.margin_ratio is not None
+        }
+        if fallback is None and len(set(ratios.values())) > 1:
+            each = ", ".join(f"{path} with {margin:g}" for path, margin in ratios.items())
+            raise RecipeError(
+                f"the crops were cut with different margins: {each}",
+                hint="cut them anew with one --margin-ratio, or say which one the detector shall "
+                "use with --set network.margin_ratio=RATIO",
+            )
+        if fallback is None:
+            return next(iter(ratios.values()), None)
+        for path, margin in ratios.items():
+            if margin != fallback:
+                _log.warning("%s was cut with --margin-ratio %g, the detector will use %g "
+                             "(network.margin_ratio)", path, margin, fallback)  # fmt: skip
+        return fallback
+
+
+def sides_for(
+    recipe: Recipe,
+    training: Sequence[str | Path],
+    validation: Sequence[str | Path],
+    *,
+    fold: int | None,
+) -> Sides:
+    """Read the crops of a run by its recipe, see `read_sides`."""
+    return read_sides(
+        training,
+        validation,
+        ratio=recipe.validation_ratio,
+        seed=recipe.seed,
+        blends_only=recipe.augmentation.blends_only,
+        uncertain_fakes=recipe.uncertain_fakes,
+        fold=fold,
+    )
+
+
+def reread_sides(record: RunRecord, recipe: Recipe) -> Sides:
+    """Read the crops of a run that is there as it read them, see `read_sides`."""
+    paths = record.training_paths, record.validation_paths
+    kept = recipe.model_copy(update={"uncertain_fakes": record.data.left_out is None})
+    return sides_for(kept, *paths, fold=record.data.held_out_fold)
+
+
+def read_sides(
+    training: Sequence[str | Path],
+    validation: Sequence[str | Path] = (),
+    *,
+    ratio: float,
+    seed: int,
+    blends_only: bool = False,
+    uncertain_fakes: bool = False,
+    fold: int | None = None,
+) -> Sides:
+    """Read crops and put them on two sides.
+
+    Args:
+        training: crop stores or Parquet files; of a store with splits its training part is used.
+        validation: the same; of a store with splits its validation part is used.
+        ratio: share to carve for validation where none is given or marked.
+        seed: of the carving.
+        blends_only: training takes real crops alone and makes its fakes of them.
+        uncertain_fakes: keep fakes whose face may not be the forged one, see `read_crops`.
+        fold: this fold of the training crops is held out: on neither side.
+
+    Raises:
+        RecipeError: a side or a class on it is empty.
+        ManifestError: there is no such fold.
+        ValueError: a fold and validation crops are given.
+    """
+    if fold is not None and validation:
+        raise ValueError("--fold takes validation crops from the other folds: give no --validation")
+    crops = read_crops(training, uncertain_fakes=uncertain_fakes)
+    value = read_crops(validation, uncertain_fakes=uncertain_fakes)
+    changes: dict[str, object] = {}
+    if not uncertain_fakes:
+        changes["left_out"] = sum(each.left_out for each in (*crops.origins, *value.origins))
+    if fold is not None:
+        crops, held_out = _part(crops, fold)
+    sides = _choose(crops, value, ratio, seed, blends_only)
+    if fold is not None:
+        shared = _describe_shared(crops, held_out, f"fold {fold}", "other folds")
+        changes |= {"held_out_fold": fold, "leaks": (*sides.data.leaks, *shared)}
+    return replace(sides, data=sides.data.model_copy(update=changes))
+
+
+def _part(crops: Crops, fold: int) -> tuple[Crops, Crops]:
+    """Return the crops of the other folds, and those of the fold; each origin must have it."""
+    for number, origin in enumerate(crops.origins):
+        folds = (key.fold for key in crops.keys if key.origin == number)
+        check_fold(fold, folds, name=origin.described.path)
+    inside = np.array([key.fold == fold for key in crops.keys], dtype=np.bool_)
+    return crops.take(~inside), crops.take(inside)
+
+
+def _choose(
+    crops: Crops,
+    validation: Crops,
+    ratio: float,
+    seed: int,
+    blends_only: bool,
+) -> Sides:
+    """Put crops on two sides, see `read_sides`."""
+    if validation.origins:
+        return _sides(
+            _select_split(crops, "train"),
+            _select_split(validation, "validation"),
+            "given",
+            blends_only,
+        )
+    held_out = crops.take([key.split == "validation" for key in crops.keys])
+    if len(held_out):
+        return _sides(_select_split(crops, "train"), held_out, "store", blends_only)
+    chosen = _hold_out(_select_split(crops, "train"), ratio, seed)
+    return _sides(*chosen, "carved", blends_only)
+
+
+def _select_split(crops: Crops, split: str) -> Crops:
+    """Return the crops of a split, and those of origins that mark none."""
+    marking = {key.origin for key in crops.keys if key.split is not None}
+    selected = crops.take([key.origin not in marking or key.split == split for key in crops.keys])
+    if not len(selected):
+        paths = ", ".join(origin.described.path for origin in crops.origins)
+        raise RecipeError(
+            f"no crop of {paths} is marked as {split}",
+            hint="split with `unmask data split` and cut again, or give other crops",
+        )
+    return selected
+
+
+def _hold_out(crops: Crops, ratio: float, seed: int) -> tuple[Crops, Crops]:
+    """Hold out a share of the crops, whole groups of linked footage, balanced over the classes."""
+    grouping = connect([key.footage for key in crops.keys])
+    targets = [key.target for key in crops.keys]
+    strata = crops.is_fake.astype(np.int64)
+    held_out = place_groups(grouping, strata, targets, (1 - ratio, ratio), seed) == 1
+    return crops.take(~held_out), crops.take(held_out)
+
+
+def _sides(training: Crops, validation: Crops, validation_from: _From, blends_only: bool) -> Sides:
+    if blends_only and training.is_fake.all():
+        raise RecipeError(
+            f"blends are made of real crops, got {training!r}", hint="give real crops with --data"
+        )
+    both = (("training", training), ("validation", validation))
+    for name, crops in both[blends_only:]:
+        if not 0 < crops.is_fake.sum() < len(crops):
+            raise RecipeError(
+                f"{name} needs crops of both classes, got {crops!r}",
+                hint=f"give real and fake crops with {_OPTION[name]}",
+            )
+    data = RunData(
+        training=_summary(training),
+        validation=_summary(validation),
+        validation_from=validation_from,
+        leaks=tuple(_leaks(training, validation)),
+    )
+    return Sides(training, validation, data)
+
+
+def _summary(crops: Crops) -> CropSummary:
+    used = sorted({key.origin for key in crops.keys})
+    fake = int(crops.is_fake.sum())
+    return CropSummary(
+        sources=tuple(crops.origins[number].described for number in used),
+        real=len(crops) - fake,
+        fake=fake,
+        videos=len(set(crops.videos)),
+    )
+
+
+def _leaks(training: Crops, validation: Crops) -> list[str]:
+    """Say why validation figures are too good: leaky protocols, and footage on both sides."""
+    origins = (*training.origins, *validation.origins)
+    reasons = [origin.leak for origin in origins if origin.leak]
+    reasons += _describe_shared(training, validation, "validation", "training")
+    return list(dict.fromkeys(reasons))
+
+
+def _describe_shared(training: Crops, held_out: Crops, name: str, elsewhere: str) -> list[str]:
+    """Say how much footage of crops that are held out is learned from all the same."""
+    known = {footage for key in training.keys for footage in key.footage}
+    seen = {footage for key in held_out.keys for footage in key.footage}
+    shared = known & seen
+    text = f"{len(shared)} of {len(seen)} pieces of footage in {name} are in {elsewhere} too"
+    return [text] if shared else []

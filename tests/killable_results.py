@@ -1,0 +1,62 @@
+"""Stores results in children that are killed, each a little later than the one before.
+
+    python killable_results.py FOLDER FILES KILLS
+
+A child counts what it does to the file system and ends itself with SIGKILL at the number whose turn
+it is, so that no point between two steps is left out. The last one lives.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from scan_records import scan_record, stored_row
+from unmask.results.store import writing
+
+_STEPS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"})
+SHARD_RESULTS = 3
+
+
+def store_all(folder: Path, files: int) -> None:
+    """Store what is not stored yet, as a scan does."""
+    with writing(folder, shard_results=SHARD_RESULTS) as store:
+        for number in range(files):
+            record = scan_record(f"{number}.mp4", number / files)
+            row = stored_row(record)
+            if store.known.result(row.result_id) is None:
+                store.add(record, row, f"<p>{number}</p>")
+
+
+def killed_at(step: int, folder: Path, files: int) -> None:
+    """Store, and die at a step."""
+    done = 0
+
+    def count(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal done
+        if event in _STEPS and str(folder) in str(arguments[0]):
+            done += 1
+            if done == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(count)
+    store_all(folder, files)
+
+
+def main(folder: Path, files: int, kills: int) -> None:
+    died = 0
+    for number in range(kills):
+        child = os.fork()
+        if child == 0:
+            killed_at(5 + number % 23, folder, files)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        died += os.WIFSIGNALED(status)
+    sys.stdout.write(f"{died}\n")
+    store_all(folder, files)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,256 @@
+"""The result store: no interruption tears it, and other programs read it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pyarrow", reason="needs pyarrow (extra `data`)")
+
+import pyarrow.parquet as pq
+
+from scan_records import JUDGED, scan_record, stored_row
+from unmask.errors import ManifestError, NotMedia
+from unmask.report.document import from_json
+from unmask.results.index import Choice
+from unmask.results.rows import Source, failed_row
+from unmask.results.store import ResultStore, writing
+from unmask.results.views import write_csv, write_json, write_parquet
+from unmask.system import files
+
+KILLABLE = Path(__file__).parent.parent / "killable_results.py"
+NAMES = ("a.mp4", "b.mp4", "c.mp4", "d.mp4", "e.mp4")
+
+
+def fill(folder: Path, names: tuple[str, ...] = NAMES, shard_results: int = 2) -> None:
+    with writing(folder, shard_results=shard_results) as store:
+        for number, name in enumerate(names):
+            record = scan_record(name, number / 10 + 0.45)
+            store.add(record, stored_row(record), f"<p>{name}</p>")
+
+
+def fail(folder: Path, name: str, sha256: str | None = None) -> None:
+    with writing(folder) as store:
+        error = NotMedia(f"{name!r} is no video", hint="give one")
+        source = Source(name, f"/corpus/{name}", 5, 1)
+        store.add_failure(failed_row(error, source, JUDGED, sha256=sha256, version="1"))
+
+
+def test_what_is_stored_is_read_back_and_by_other_programs(tmp_path: Path) -> None:
+    fill(tmp_path)
+    store = ResultStore(tmp_path)
+    records = [scan_record(name, n / 10 + 0.45) for n, name in enumerate(NAMES)]
+    expected = {stored_row(each).result_id: each for each in records}
+    result = {result_id: from_json(text).results[0] for result_id, text in store.documents()}
+    assert result == expected
+    assert [row.path for row in store.results()] == list(NAMES)
+    assert len(store.shards()) == 3
+    tables = {
+        name: [
+            row
+            for each in sorted(tmp_path.glob(f"shards/*/{name}.parquet"))
+            for row in pq.read_table(each).to_pylist()
+        ]
+        for name in ("files", "tracks", "key_frames")
+    }
+    assert [len(rows) for rows in tables.values()] == [5, 5, 10]
+    assert tables["files"][0]["word"] == "little evidence"
+    assert tables["files"][0]["likelihood_log10"] is None
+    assert tables["key_frames"][0]["x1"] == 3.5
+    assert {
+        row["absolute_path"] for row in pq.read_table(tmp_path / "paths.parquet").to_pylist()
+    } == {f"/corpus/{name}" for name in NAMES}
+
+
+def test_kill_9_at_any_step_costs_no_row_and_doubles_none(tmp_path: Path) -> None:
+    check_killed(tmp_path / "s", files=12, kills=46)
+
+
+@pytest.mark.system
+def test_kill_9_at_hundreds_of_steps_costs_no_row_and_doubles_none(tmp_path: Path) -> None:
+    check_killed(tmp_path / "s", files=60, kills=400)
+
+
+def check_killed(folder: Path, *, files: int, kills: int) -> None:
+    command = [sys.executable, KILLABLE, folder, str(files), str(kills)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= kills / 3  # later ones find little left to do
+    tables = {
+        name: Counter(
+            row["path"]
+            for each in folder.glob(f"shards/*/{name}.parquet")
+            for row in pq.read_table(each).to_pylist()
+        )
+        for name in ("files", "tracks", "documents", "pages", "key_frames")
+    }
+    names = [f"{number}.mp4" for number in range(files)]
+    once = Counter(names)
+    assert [tables[name] for name in ("files", "tracks", "documents", "pages")] == [once] * 4
+    assert tables["key_frames"] == Counter(names * 2)
+    assert list((folder / "pending").iterdir()) == []
+    assert list(folder.rglob(".*.partial")) == []
+
+
+def test_results_that_are_in_no_shard_yet_are_read_too(tmp_path: Path) -> None:
+    with writing(tmp_path, shard_results=2) as store:
+        for name in NAMES[:3]:
+            record = scan_record(name)
+            store.add(record, stored_row(record), None)
+        reader = ResultStore(tmp_path)
+        assert [row.path for row in reader.results()] == list(NAMES[:3])
+        assert len(reader.pending()) == 1
+
+
+def test_what_is_sealed_while_it_is_read_is_read_once(tmp_path: Path) -> None:
+    with writing(tmp_path, shard_results=100) as store:
+        for name in NAMES:
+            record = scan_record(name)
+            store.add(record, stored_row(record), None)
+        rows = ResultStore(tmp_path).results()
+        first = next(rows)
+        store.seal()
+        assert sorted([first.path, *(row.path for row in rows)]) == list(NAMES)
+
+
+def test_a_result_is_stored_once(tmp_path: Path) -> None:
+    fill(tmp_path)
+    fill(tmp_path)
+    assert [row.path for row in ResultStore(tmp_path).results()] == list(NAMES)
+
+
+def test_a_failure_is_a_row_until_there_is_a_result(tmp_path: Path) -> None:
+    record = scan_record("a.mp4")
+    fail(tmp_path, "a.mp4", record.video.sha256)
+    fail(tmp_path, "a.mp4", record.video.sha256)
+    fail(tmp_path, "gone.mp4")
+    (first, second) = pq.read_table(tmp_path / "failures.parquet").to_pylist()
+    assert {first["error_kind"], second["error_kind"]} == {"NotMedia"}
+    fill(tmp_path, ("a.mp4", "gone.mp4"))
+    assert pq.read_table(tmp_path / "failures.parquet").num_rows == 0
+    assert [row.status for row in ResultStore(tmp_path).rows()] == ["analysed"] * 2
+
+
+def test_a_second_run_is_told_who_writes(tmp_path: Path) -> None:
+    with writing(tmp_path), pytest.raises(ManifestError, match=f"process {os.getpid()} on "):
+        fill(tmp_path)
+    fill(tmp_path)
+
+
+def test_a_full_disk_costs_nothing_that_was_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    fill(tmp_path, NAMES[:3])
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "fsync", full)
+        with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}"):
+            fill(tmp_path)
+    assert [row.path for row in ResultStore(tmp_path).results()] == list(NAMES[:3])
+    fill(tmp_path)
+    assert sorted(row.path for row in ResultStore(tmp_path).results()) == list(NAMES)
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"result_store": 9}', "[1]"])
+def test_what_is_no_store_of_this_version_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "store.json").write_text(content)
+    with pytest.raises(ManifestError, match="result store"):
+        ResultStore(tmp_path)
+    with pytest.raises(ManifestError, match="result store"):
+        fill(tmp_path)
+
+
+def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").touch()
+    with pytest.raises(ManifestError, match=r"holds 'holiday\.jpg'"):
+        fill(tmp_path)
+    with pytest.raises(ManifestError, match="is a file"):
+        fill(tmp_path / "holiday.jpg")
+
+
+def test_a_damaged_piece_is_named(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (tmp_path / "pending" / f"{'0' * 64}.json.gz").write_bytes(b"torn")
+    with pytest.raises(ManifestError, match=r"0000\.json\.gz' is damaged"):
+        list(ResultStore(tmp_path).results())
+
+
+def test_the_newest_result_of_a_content_counts(tmp_path: Path) -> None:
+    record = scan_record("a.mp4", 0.2)
+    later = scan_record("a.mp4", 0.9)
+    row = replace(stored_row(record), analysed_at="2026-01-02")
+    newer = replace(stored_row(later), result_id="1" * 64, analysed_at="2026-01-03")
+    with writing(tmp_path) as store:
+        store.add(later, newer, None)
+        store.add(record, row, None)
+    with closing(ResultStore(tmp_path).ranking()) as ranking:
+        assert [each.probability for each in ranking.analysed(Choice())] == [0.9]
+        assert ranking.counts() == {"substantial evidence": 1}
+
+
+def test_views_hold_what_was_chosen_the_most_suspicious_first(tmp_path: Path) -> None:
+    fill(tmp_path / "s")
+    fail(tmp_path / "s", "=bad.mp4")
+    store = ResultStore(tmp_path / "s")
+    with closing(store.ranking()) as ranking:
+        everything, some = Choice(), Choice(above=0.6)
+        write_csv(tmp_path / "all.csv", ranking, everything)
+        write_parquet(tmp_path / "some.parquet", ranking, some)
+        write_json(tmp_path / "all.json", store, ranking, everything)
+        write_json(tmp_path / "some.json", store, ranking, some)
+    pandas = pytest.importorskip("pandas")
+    table = pandas.read_csv(tmp_path / "all.csv")
+    assert list(table["path"]) == [*reversed(NAMES), "'=bad.mp4"]
+    assert list(pq.read_table(tmp_path / "some.parquet")["path"].to_pylist()) == [
+        "e.mp4",
+        "d.mp4",
+        "c.mp4",
+    ]
+    document = from_json((tmp_path / "all.json").read_text())
+    assert [each.video.path for each in document.results] == list(NAMES)
+    assert [each.path for each in document.failures] == ["=bad.mp4"]
+    document = from_json((tmp_path / "some.json").read_text())
+    assert (len(document.results), document.failures) == (3, ())
+
+
+@pytest.mark.parametrize("above", [-0.1, 1.1, float("nan")])
+def test_a_threshold_is_a_probability(above: float) -> None:
+    with pytest.raises(ValueError, match="--above is a probability"):
+        Choice(above=above)
+
+
+def test_an_id_depends_on_content_detector_and_settings() -> None:
+    ids = {
+        replace(JUDGED, **changed).result_id(content)
+        for changed in ({}, {"detector_sha256": "e" * 64}, {"settings_sha256": "6" * 64})
+        for content in ("a", "b")
+    }
+    assert len(ids) == 6
+
+
+def test_duckdb_reads_a_store_without_our_code(tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed")
+    fill(tmp_path)
+    query = f"""
+        SELECT f.path, count(*) FROM '{tmp_path}/shards/*/files.parquet' f
+        JOIN '{tmp_path}/shards/*/key_frames.parquet' k USING (result_id)
+        WHERE f.probability > 0.6 GROUP BY 1 ORDER BY 1
+    """  # noqa: S608
+    assert duckdb.sql(query).fetchall() == [("c.mp4", 2), ("d.mp4", 2), ("e.mp4", 2)]
+
+
+def test_documents_are_plain_json(tmp_path: Path) -> None:
+    fill(tmp_path, ("a.mp4",))
+    ((_, text),) = ResultStore(tmp_path).documents()
+    assert json.loads(text)["results"][0]["video"]["path"] == "a.mp4"

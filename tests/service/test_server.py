@@ -1,0 +1,158 @@
+"""The service as a process of its own: killed, started again, and its scans killed under it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+httpx = pytest.importorskip("httpx", reason="the extra serve is not installed")
+pytest.importorskip("uvicorn", reason="the extra serve is not installed")
+from service.calls import ended, submit  # noqa: E402 - after the check that it is there
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+PROGRAM = """
+from pathlib import Path
+from unmask.service.serving import serve
+from unmask.service.settings import ServiceSettings
+serve(ServiceSettings(data=Path({data!r}), port=0, warm_up=False, lease_seconds=2.0))
+"""
+
+
+class Server:
+    """A running service."""
+
+    def __init__(self, data: Path) -> None:
+        words = [sys.executable, "-c", PROGRAM.format(data=str(data))]
+        self.process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        assert self.process.stderr is not None
+        text = self.process.stderr.readline()
+        result = re.search(r"http://127\.0\.0\.1:\d+", text)
+        assert result, text
+        self.client = httpx.Client(base_url=result[0], timeout=30, trust_env=False)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def children(self) -> list[int]:
+        """Return the processes that scan; multiprocessing's own helper is none of them."""
+        path = Path(f"/proc/{self.process.pid}/task")
+        numbers = []
+        for task in path.iterdir():
+            for pid in (task / "children").read_text(encoding="utf-8").split():
+                words = Path(f"/proc/{pid}/cmdline").read_bytes()
+                if b"spawn_main" in words or b"unmask" in words:
+                    numbers.append(int(pid))
+        return numbers
+
+    def working(self) -> int:
+        """Wait for a process that scans and return it."""
+        for _ in range(400):
+            if children := self.children():
+                return children[0]
+            time.sleep(0.05)
+        raise AssertionError("nothing scans")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def servers() -> Iterator[list[Server]]:
+    running: list[Server] = []
+    yield running
+    for server in running:
+        server.client.close()
+        server.kill()
+        assert server.process.stderr is not None
+        server.process.stderr.close()
+
+
+def running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_killed_server_loses_no_scan_and_leaves_no_process(
+    servers: list[Server], data: Path
+) -> None:
+    servers.append(Server(data))
+    ids = [submit(servers[0].client, f"{n}.mp4").json()["id"] for n in range(2)]
+    worker = servers[0].working()
+    servers[0].kill()
+    for _ in range(100):
+        if not running(worker):
+            break
+        time.sleep(0.05)
+    assert not running(worker)
+    servers.append(Server(data))
+    scans = [ended(servers[1].client, scan_id, 120) for scan_id in ids]
+    assert [scan["state"] for scan in scans] == ["finished"] * 2
+    assert [scan["attempts"] for scan in scans] == [2, 1]
+
+
+def test_a_scan_whose_process_is_killed_is_done_again(servers: list[Server], data: Path) -> None:
+    servers.append(Server(data))
+    client = servers[0].client
+    scan_id = submit(client).json()["id"]
+    _wait_for_stage(client, scan_id)
+    os.kill(servers[0].working(), signal.SIGKILL)
+    scan = ended(client, scan_id, 120)
+    assert (scan["state"], scan["attempts"]) == ("finished", 2)
+    log = [event["what"] for event in client.get(f"/v1/scans/{scan_id}/custody").json()]
+    assert any("was killed" in what for what in log)
+
+
+def _wait_for_stage(client: Any, scan_id: str) -> None:
+    """Wait until a file is being read, so that its process holds it."""
+    for _ in range(600):
+        if client.get(f"/v1/scans/{scan_id}").json()["stage"] not in {None, "starting"}:
+            return
+        time.sleep(0.02)
+    raise AssertionError("never begun")
+
+
+def test_a_deleted_scan_ends_its_process(servers: list[Server], data: Path) -> None:
+    servers.append(Server(data))
+    client = servers[0].client
+    scan_id = submit(client).json()["id"]
+    worker = servers[0].working()
+    assert client.delete(f"/v1/scans/{scan_id}").status_code == 204
+    for _ in range(600):
+        if not running(worker):
+            break
+        time.sleep(0.05)
+    assert not running(worker)
+    time.sleep(0.5)
+    assert not list((data / "scans").iterdir())
+
+
+def test_a_stopped_server_gives_its_scan_back(servers: list[Server], data: Path) -> None:
+    servers.append(Server(data))
+    scan_id = submit(servers[0].client).json()["id"]
+    _wait_for_stage(servers[0].client, scan_id)
+    servers[0].process.send_signal(signal.SIGTERM)
+    assert servers[0].process.wait(30) in {0, -signal.SIGTERM}
+    servers.append(Server(data))
+    assert ended(servers[1].client, scan_id, 120)["attempts"] == 1
+
+
+def test_two_servers_share_a_queue(servers: list[Server], data: Path) -> None:
+    servers += [Server(data), Server(data)]
+    ids = [submit(servers[n % 2].client, f"{n}.mp4").json()["id"] for n in range(3)]
+    scans = [ended(servers[0].client, scan_id, 120) for scan_id in ids]
+    assert [scan["state"] for scan in scans] == ["finished"] * 3
+    assert [scan["attempts"] for scan in scans] == [1] * 3
