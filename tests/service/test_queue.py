@@ -27,9 +27,13 @@ def given(**values: object) -> Submission:
     )
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    result = Database(f"sqlite:///{tmp_path / 'queue.sqlite'}")
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """Return an empty database of each kind."""
+    if request.param == "sqlite":
+        result = Database(f"sqlite:///{tmp_path / 'queue.sqlite'}")
+    else:
+        result = Database(request.getfixturevalue("cluster").create(f"q{new_id()}"))
     result.upgrade()
     yield result
     result.close()

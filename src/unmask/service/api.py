@@ -17,8 +17,9 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from unmask.service import evidence
+from unmask.service import evidence, pdf, scans
 from unmask.service.intake import receive_scan
+from unmask.service.languages import language_of
 from unmask.service.problems import Problem, not_found, responses
 from unmask.service.queue import ScanRow
 from unmask.service.scans import overall_share
@@ -30,7 +31,12 @@ router = APIRouter(prefix="/v1", tags=["scans"])
 ScanId = Annotated[
     str, PathParameter(pattern="^[0-9a-f]{32}$", description="Id of a scan.", min_length=32)
 ]
-_PICTURE = re.compile(r"face[0-9]{1,6}-frame[0-9]{1,9}(-[a-z+-]{1,32})?\.(jpg|png)")
+Code = Literal["en", "de", "fr", "es"]
+ReportLanguage = Annotated[
+    Code | None,
+    Query(description="Language of the report; without it, what Accept-Language asks for."),
+]
+_PICTURE = re.compile(r"(face[0-9]{1,6}|still)-frame[0-9]{1,9}(-[a-z+-]{1,32})?\.(jpg|png)")
 _EVENT_SECONDS = 0.5
 """Time between two looks for news of a scan."""
 _KEEP_ALIVE_SECONDS = 15.0
@@ -137,7 +143,8 @@ def status_of(row: ScanRow) -> ScanStatus:
     base = f"/v1/scans/{row.id}"
     links = {"self": base, "events": f"{base}/events", "custody": f"{base}/custody"}
     if row.state == "finished":
-        names = ("result", "result.csv", "report", "pictures", "evidence")
+        names = ["result", "result.csv", "report", "pictures", "evidence"]
+        names += ["report.pdf"] if pdf.available() else []
         links |= {name: f"{base}/{name}" for name in names}
     verdict = None if row.word is None else VerdictBrief(word=row.word, probability=row.probability)
     failed = row.state == "failed"
@@ -177,8 +184,9 @@ async def submit_scan(  # noqa: PLR0917 - the parameters are the request's parts
         Header(
             min_length=1,
             max_length=255,
-            description="Any text of your own. A second request with the same one starts nothing "
-            "and answers with the first one's scan.",
+            description="Any text of your own. A second request with the same one and the same "
+            "file starts nothing and answers with the first one's scan; with another file it is "
+            "refused.",
         ),
     ] = None,
     webhook_url: Annotated[
@@ -192,8 +200,7 @@ async def submit_scan(  # noqa: PLR0917 - the parameters are the request's parts
     lost. Large files, or a bad connection: use `/v1/uploads`.
     """
     _check_webhook(service, owner, webhook_url)
-    earlier = await run_in_threadpool(service.queue.repeated, owner.name, idempotency_key)
-    row = earlier or await receive_scan(
+    row = await receive_scan(
         request, service, owner, idempotency_key=idempotency_key, webhook_url=webhook_url
     )
     response.headers["Location"] = f"/v1/scans/{row.id}"
@@ -328,9 +335,16 @@ def scan_table(scan_id: ScanId, service: ServiceHere, owner: OwnerHere) -> Respo
     "/scans/{scan_id}/report",
     responses={200: {"content": {"text/html": {}}}, **responses(401, 404, 409, 422)},
 )
-def scan_report(scan_id: ScanId, service: ServiceHere, owner: OwnerHere) -> Response:
+def scan_report(
+    request: Request,
+    scan_id: ScanId,
+    service: ServiceHere,
+    owner: OwnerHere,
+    language: ReportLanguage = None,
+) -> Response:
     """Return the report as one HTML file that needs nothing else."""
-    _, path = finished_file(service, owner, scan_id, "report.html")
+    name = scans.report_name(language or language_of(request))
+    _, path = finished_file(service, owner, scan_id, name)
     answer = _answer(service, scan_id, path.read_bytes(), "text/html; charset=utf-8", "report")
     # the page's own policy allows its one style and script; this one keeps it from the service
     answer.headers["Content-Security-Policy"] = "sandbox allow-scripts; frame-ancestors 'none'"
@@ -339,17 +353,44 @@ def scan_report(scan_id: ScanId, service: ServiceHere, owner: OwnerHere) -> Resp
 
 
 @router.get(
+    "/scans/{scan_id}/report.pdf",
+    responses={200: {"content": {"application/pdf": {}}}, **responses(401, 404, 409, 422)},
+)
+def scan_pdf(
+    request: Request,
+    scan_id: ScanId,
+    service: ServiceHere,
+    owner: OwnerHere,
+    language: ReportLanguage = None,
+) -> Response:
+    """Return the report as PDF/A-3 with the JSON attached; 404 where the service makes none."""
+    row, path = finished_file(service, owner, scan_id, "result.json")
+    code = language or language_of(request)
+    drawn = pdf.draw_pdf(row, path.parent, service.queue.history(scan_id), code)
+    answer = _answer(service, scan_id, drawn, "application/pdf", "PDF report")
+    answer.headers["Content-Disposition"] = 'attachment; filename="report.pdf"'
+    return answer
+
+
+@router.get(
     "/scans/{scan_id}/evidence",
     responses={200: {"content": {"application/zip": {}}}, **responses(401, 404, 409, 422)},
 )
-def scan_evidence(scan_id: ScanId, service: ServiceHere, owner: OwnerHere) -> Response:
+def scan_evidence(
+    request: Request,
+    scan_id: ScanId,
+    service: ServiceHere,
+    owner: OwnerHere,
+    language: ReportLanguage = None,
+) -> Response:
     """Return report, JSON, CSV, hashes, versions and the custody log as a zip file."""
-    row, path = finished_file(service, owner, scan_id, "result.json")
+    name = scans.report_name(language or language_of(request))
+    row, report = finished_file(service, owner, scan_id, name)
     service.queue.note(scan_id, "evidence bundle read")
-    packed = evidence.bundle(row, path.parent, service.queue.history(scan_id))
+    packed = evidence.bundle(row, report, service.queue.history(scan_id))
     answer = _answer(service, scan_id, packed, "application/zip", "evidence bundle")
-    name = f'attachment; filename="evidence-{scan_id[:8]}.zip"'
-    answer.headers["Content-Disposition"] = name
+    disposition = f'attachment; filename="evidence-{scan_id[:8]}.zip"'
+    answer.headers["Content-Disposition"] = disposition
     return answer
 
 
@@ -373,7 +414,7 @@ def scan_custody(scan_id: ScanId, service: ServiceHere, owner: OwnerHere) -> lis
     responses=responses(401, 404, 409, 422),
 )
 def list_pictures(scan_id: ScanId, service: ServiceHere, owner: OwnerHere) -> list[str]:
-    """List the pictures of a result: each key frame's crop, and its maps to lay over it."""
+    """List the pictures of a result: whole key frames, each face's crop, maps to lay over it."""
     _, path = finished_file(service, owner, scan_id, "result.json")
     names = sorted(each.name for each in (path.parent / "pictures").iterdir())
     return [f"/v1/scans/{scan_id}/pictures/{name}" for name in names]

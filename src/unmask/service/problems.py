@@ -9,7 +9,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+
+from unmask.language.sentences import sentence
+from unmask.language.translation import in_language
+from unmask.service.languages import language_of
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -46,13 +51,15 @@ class Problem(Exception):
         self.detail = detail
         self.headers = headers or {}
 
-    def answer(self) -> JSONResponse:
-        """Return it as a response."""
+    def answer(self, language: str = "en") -> JSONResponse:
+        """Return it as a response whose detail is in a language."""
+        with in_language(language):
+            detail = sentence(self.detail)
         body = ProblemDetails(
             type=f"urn:unmask:problem:{self.kind}",
             title=self.kind.replace("-", " ").capitalize(),
             status=self.status,
-            detail=self.detail,
+            detail=detail,
         )
         return JSONResponse(
             body.model_dump(), self.status, headers=self.headers, media_type=MEDIA_TYPE
@@ -88,9 +95,9 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def install(app: FastAPI) -> None:
     """Let an application answer every error as problem details."""
 
-    def problem(_request: Request, error: Exception) -> JSONResponse:
+    def problem(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, Problem)  # noqa: S101 - registered for it
-        return error.answer()
+        return error.answer(language_of(request))
 
     def invalid(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)  # noqa: S101
@@ -106,6 +113,12 @@ def install(app: FastAPI) -> None:
         headers = dict(error.headers or {})
         return Problem(error.status_code, kind, f"{phrase}.", headers=headers).answer()
 
+    def away(request: Request, _error: Exception) -> JSONResponse:
+        text = "The database does not answer now. Try again later."
+        problem = Problem(503, "database-away", text, headers={"Retry-After": "5"})
+        return problem.answer(language_of(request))
+
+    app.add_exception_handler(OperationalError, away)
     app.add_exception_handler(Problem, problem)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, plain)
