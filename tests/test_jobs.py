@@ -61,6 +61,7 @@ def test_a_file_is_blamed_only_for_what_it_may_have_done(
     assert place == 0
     assert re.search(message, error.message)
     assert hint in error.hint
+    assert error.killed is ("was killed" in message)
 
 
 @pytest.mark.parametrize("given", [0, -1.0, math.inf, math.nan])

@@ -88,3 +88,6 @@ class TrainingStopped(UnmaskError):
 
 class AnalysisCrashed(UnmaskError):
     """The process that analysed a file died."""
+
+    killed: bool = False
+    """Whether something outside ended it, as the system does where memory runs out."""

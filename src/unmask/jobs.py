@@ -159,7 +159,12 @@ def scan_here(path: str, job: Job) -> Scan | UnmaskError:
 
 
 def scan_all(
-    paths: Sequence[str], job: Job, *, workers: int = 1, progress: Listen | None = None
+    paths: Sequence[str],
+    job: Job,
+    *,
+    workers: int = 1,
+    progress: Listen | None = None,
+    retry_alone: bool = True,
 ) -> Iterator[tuple[int, Scan | UnmaskError]]:
     """Scan files in worker processes, which start now.
 
@@ -168,6 +173,7 @@ def scan_all(
         job: what they are scanned with.
         workers: processes at a time.
         progress: told how far each file is, by its place in `paths`.
+        retry_alone: scan a file whose process died once more at the end, with no other beside it.
 
     Returns:
         The place of each file in `paths` with its scan or its error, once it is finished.
@@ -184,7 +190,7 @@ def scan_all(
         memory_bytes=job.settings.limits.max_memory_bytes,
         listen=progress or _ignore,
         renew_after=_FILES_PER_PROCESS,
-        retry_alone=True,
+        retry_alone=retry_alone,
     )
     return _outcomes(paths, results)
 
@@ -220,11 +226,13 @@ def _crashed(path: str, crash: Crashed) -> AnalysisCrashed:
         )
     again = "; it was tried twice, the second time alone" if crash.tries > 1 else ""
     if crash.killed:
-        return AnalysisCrashed(
+        error = AnalysisCrashed(
             f"{path!r}: the process that analysed it was killed, probably for lack of memory"
             f"{stage}{again}",
             hint="free memory, or make a smaller copy of it; other files were not touched",
         )
+        error.killed = True
+        return error
     return AnalysisCrashed(
         f"{path!r}: the process that analysed it died: {crash}{stage}{again}",
         hint="the file is damaged or made to do this, or memory ran out; other files were not "

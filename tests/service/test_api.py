@@ -107,6 +107,23 @@ class TestSubmission:
         assert first == second
         assert len(client.get("/v1/scans").json()["items"]) == 1
 
+    def test_an_idempotency_key_with_another_file_is_refused(
+        self, client: Any, tmp_path: Path
+    ) -> None:
+        headers = {"Idempotency-Key": "mine"}
+        submit(client, headers=headers)
+        answer = submit(client, content=CLIP.read_bytes() + b"x", headers=headers)
+        assert answer.status_code == 422
+        assert answer.json()["type"] == "urn:unmask:problem:idempotency-key-reused"
+        assert len(list((tmp_path / "data" / "scans").iterdir())) == 1
+
+    def test_a_repeated_request_is_answered_when_the_queue_is_full(self, start: Any) -> None:
+        client = start(queue_limit=1)
+        headers = {"Idempotency-Key": "mine"}
+        first, second = (submit(client, headers=headers) for _ in range(2))
+        assert second.json()["id"] == first.json()["id"]
+        assert submit(client).status_code == 429
+
     def test_a_list_goes_on_where_its_first_page_ended(self, client: Any) -> None:
         ids = [submit(client, f"{n}.mp4").json()["id"] for n in range(5)]
         seen: list[str] = []

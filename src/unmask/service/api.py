@@ -177,8 +177,9 @@ async def submit_scan(  # noqa: PLR0917 - the parameters are the request's parts
         Header(
             min_length=1,
             max_length=255,
-            description="Any text of your own. A second request with the same one starts nothing "
-            "and answers with the first one's scan.",
+            description="Any text of your own. A second request with the same one and the same "
+            "file starts nothing and answers with the first one's scan; with another file it is "
+            "refused.",
         ),
     ] = None,
     webhook_url: Annotated[
@@ -192,8 +193,7 @@ async def submit_scan(  # noqa: PLR0917 - the parameters are the request's parts
     lost. Large files, or a bad connection: use `/v1/uploads`.
     """
     _check_webhook(service, owner, webhook_url)
-    earlier = await run_in_threadpool(service.queue.repeated, owner.name, idempotency_key)
-    row = earlier or await receive_scan(
+    row = await receive_scan(
         request, service, owner, idempotency_key=idempotency_key, webhook_url=webhook_url
     )
     response.headers["Location"] = f"/v1/scans/{row.id}"

@@ -273,9 +273,11 @@ async def receive_scan(
     Raises:
         Problem: whatever keeps it from being accepted; nothing of it stays on the disk then.
     """
-    length = request.headers.get("content-length", "")
-    declared = int(length) if length.isdecimal() else 0
-    await run_in_threadpool(require_space, service, owner, max(0, declared - _HEADER_BYTES))
+    earlier = await run_in_threadpool(service.queue.repeated, owner.name, idempotency_key)
+    if earlier is None:  # a repeated request needs no room: its file is compared and dropped
+        length = request.headers.get("content-length", "")
+        declared = int(length) if length.isdecimal() else 0
+        await run_in_threadpool(require_space, service, owner, max(0, declared - _HEADER_BYTES))
     scan_id, target = service.storage.draft()
     try:
         limit = service.settings.max_upload_bytes

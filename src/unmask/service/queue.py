@@ -93,7 +93,7 @@ class Submission:
     media_type: str
     """What it is."""
     idempotency_key: str | None = None
-    """A second submission under the same one is the first one again."""
+    """A second submission of the same file under the same one is the first one again."""
     webhook_url: str | None = None
     """Where the end is to be told."""
 
@@ -152,11 +152,12 @@ class Queue:
             The scan: an earlier one where the idempotency key was used before.
 
         Raises:
-            Problem: as for `require_room`.
+            Problem: as for `require_room`; 422 where the idempotency key came with another file.
         """
         with self._database.writing() as connection:
             earlier = _find_repeated(connection, given.owner, given.idempotency_key)
             if earlier is not None:
+                _require_same(earlier, given)
                 return earlier
             _require_room(connection, given.owner, given.size_bytes, quota)
             now = time.time()
@@ -441,6 +442,14 @@ def _find_repeated(
         return None
     same = (scans.c.owner == owner) & (scans.c.idempotency_key == idempotency_key)
     return _first(connection, sa.select(*_COLUMNS).where(same))
+
+
+def _require_same(earlier: ScanRow, given: Submission) -> None:
+    """Refuse an idempotency key that was used for something else."""
+    compared = ("sha256", "name", "webhook_url")
+    if any(getattr(earlier, each) != getattr(given, each) for each in compared):
+        said = "This Idempotency-Key was used for another file. Use a new key for each file."
+        raise Problem(422, "idempotency-key-reused", said)
 
 
 def _update(connection: sa.Connection, scan_id: str, **values: Any) -> None:

@@ -80,7 +80,10 @@ def scan_file(
 
     path = str(media)
     results = scan_all(
-        [path], Job(detector), progress=lambda _place, stage, share: listen(stage, share)
+        [path],
+        Job(detector),
+        progress=lambda _place, stage, share: listen(stage, share),
+        retry_alone=False,  # the queue counts attempts, and the custody log has each of them
     )
     try:
         _, scan = next(results)
@@ -90,7 +93,7 @@ def scan_file(
         results.close()  # type: ignore[attr-defined]  # a generator: it ends the process
     if isinstance(scan, UnmaskError):
         said = scan.message.replace(repr(path), repr(name)).replace(path, name)
-        killed = isinstance(scan, AnalysisCrashed) and "was killed" in scan.message
+        killed = isinstance(scan, AnalysisCrashed) and scan.killed
         return Outcome(None, None, error=said, hint=scan.hint, died=killed)
     _write(_renamed(scan, path, name), folder, film_address)
     verdict = scan.result.verdict
