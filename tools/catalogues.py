@@ -1,4 +1,4 @@
-"""Extract the texts of results and reports, and keep their translations: .po to edit, .mo to read.
+"""Extract the texts of results, reports and pages, and keep their translations: .po, .mo to read.
 
 Without options, new texts are added to the .po files and the .mo files are made; `--check` says
 what is missing, and whether the .mo files are current.
@@ -23,6 +23,9 @@ METHODS = [
     ("report/templates/maps.html.j2", "ignore"),
     ("report/templates/**.j2", "jinja2"),
     ("report/**.py", "python"),
+    ("service/templates/docs.html.j2", "ignore"),
+    ("service/templates/**.j2", "jinja2"),
+    ("service/**.py", "python"),
     ("cli/scan_summary.py", "python"),
     ("sentences.py", "python"),
 ]

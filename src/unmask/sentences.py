@@ -243,6 +243,25 @@ _HINTS = (
     N_("scan it again with fewer --workers; other files were not touched"),
 )
 
+_SERVICE = (
+    N_("This is no video or picture of a known kind. Send the original file, not a link."),
+    N_("The file is larger than {limit} MiB."),
+    N_("There is no file in the form, in a field called file."),
+    N_("The body ends early."),
+    N_("There is no room for this file now. Try again later."),
+    N_("There is no room for this file now. Delete old scans."),
+    N_("{count} scans are waiting, more are not accepted now. Try again later."),
+    N_("{count} scans of this key are waiting or running, which is its limit."),
+    N_("This key has started {count} scans today, which is its limit."),
+    N_("There is no such scan. It may have been deleted."),
+    N_("There is no such upload. It may have ended or expired."),
+    N_("Both scans must be finished to be compared."),
+    N_("Another request is sending a part of this upload."),
+    N_("The scan was begun {count} times, and each time its process ended."),
+    N_("{error} (tried {count} times)"),
+    N_("The service failed: {error}."),
+)
+
 SENTENCES: tuple[str, ...] = (
     *_VERDICT,
     *_METHODS,
@@ -251,6 +270,7 @@ SENTENCES: tuple[str, ...] = (
     *_COVERAGE,
     *_ERRORS,
     *_HINTS,
+    *_SERVICE,
 )
 """All of them."""
 

@@ -17,8 +17,9 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from unmask.service import evidence
+from unmask.service import evidence, scans
 from unmask.service.intake import receive_scan
+from unmask.service.languages import language_of
 from unmask.service.problems import Problem, not_found, responses
 from unmask.service.queue import ScanRow
 from unmask.service.scans import overall_share
@@ -29,6 +30,11 @@ router = APIRouter(prefix="/v1", tags=["scans"])
 
 ScanId = Annotated[
     str, PathParameter(pattern="^[0-9a-f]{32}$", description="Id of a scan.", min_length=32)
+]
+Code = Literal["en", "de", "fr", "es"]
+ReportLanguage = Annotated[
+    Code | None,
+    Query(description="Language of the report; without it, what Accept-Language asks for."),
 ]
 _PICTURE = re.compile(r"face[0-9]{1,6}-frame[0-9]{1,9}(-[a-z+-]{1,32})?\.(jpg|png)")
 _EVENT_SECONDS = 0.5
@@ -328,9 +334,16 @@ def scan_table(scan_id: ScanId, service: ServiceHere, owner: OwnerHere) -> Respo
     "/scans/{scan_id}/report",
     responses={200: {"content": {"text/html": {}}}, **responses(401, 404, 409, 422)},
 )
-def scan_report(scan_id: ScanId, service: ServiceHere, owner: OwnerHere) -> Response:
+def scan_report(
+    request: Request,
+    scan_id: ScanId,
+    service: ServiceHere,
+    owner: OwnerHere,
+    language: ReportLanguage = None,
+) -> Response:
     """Return the report as one HTML file that needs nothing else."""
-    _, path = finished_file(service, owner, scan_id, "report.html")
+    name = scans.report_name(language or language_of(request))
+    _, path = finished_file(service, owner, scan_id, name)
     answer = _answer(service, scan_id, path.read_bytes(), "text/html; charset=utf-8", "report")
     # the page's own policy allows its one style and script; this one keeps it from the service
     answer.headers["Content-Security-Policy"] = "sandbox allow-scripts; frame-ancestors 'none'"
@@ -342,14 +355,21 @@ def scan_report(scan_id: ScanId, service: ServiceHere, owner: OwnerHere) -> Resp
     "/scans/{scan_id}/evidence",
     responses={200: {"content": {"application/zip": {}}}, **responses(401, 404, 409, 422)},
 )
-def scan_evidence(scan_id: ScanId, service: ServiceHere, owner: OwnerHere) -> Response:
+def scan_evidence(
+    request: Request,
+    scan_id: ScanId,
+    service: ServiceHere,
+    owner: OwnerHere,
+    language: ReportLanguage = None,
+) -> Response:
     """Return report, JSON, CSV, hashes, versions and the custody log as a zip file."""
-    row, path = finished_file(service, owner, scan_id, "result.json")
+    name = scans.report_name(language or language_of(request))
+    row, report = finished_file(service, owner, scan_id, name)
     service.queue.note(scan_id, "evidence bundle read")
-    packed = evidence.bundle(row, path.parent, service.queue.history(scan_id))
+    packed = evidence.bundle(row, report, service.queue.history(scan_id))
     answer = _answer(service, scan_id, packed, "application/zip", "evidence bundle")
-    name = f'attachment; filename="evidence-{scan_id[:8]}.zip"'
-    answer.headers["Content-Disposition"] = name
+    disposition = f'attachment; filename="evidence-{scan_id[:8]}.zip"'
+    answer.headers["Content-Disposition"] = disposition
     return answer
 
 

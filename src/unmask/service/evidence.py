@@ -64,20 +64,20 @@ def table(document: dict[str, Any]) -> str:
     return _csv(_COLUMNS, rows)
 
 
-def bundle(row: ScanRow, folder: Path, history: Sequence[tuple[float, str]]) -> bytes:
+def bundle(row: ScanRow, report: Path, history: Sequence[tuple[float, str]]) -> bytes:
     """Return a zip file of everything that a scan gave.
 
     Args:
         row: the scan.
-        folder: its result.
+        report: its report; the result lies beside it.
         history: its custody log.
     """
-    result = (folder / "result.json").read_bytes()
+    result = report.with_name("result.json").read_bytes()
     document = json.loads(result)
     lines = [(datetime.fromtimestamp(at, UTC).isoformat(), what) for at, what in history]
     files = {
         "README.txt": _README.encode(),
-        "report.html": (folder / "report.html").read_bytes(),
+        "report.html": report.read_bytes(),
         "result.json": result,
         "result.csv": table(document).encode(),
         "custody.csv": _csv(("at", "what"), lines).encode(),

@@ -7,21 +7,23 @@ and the player that follows the timeline. What a report shows is the report itse
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
-from functools import cache
+from dataclasses import dataclass
 from importlib import resources
 from typing import Annotated, Any
 
-import jinja2
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
+from unmask.language import LANGUAGES, _, in_language, local_number
 from unmask.service import scans
 from unmask.service.api import ScanId, status_of
 from unmask.service.guards import page_headers
 from unmask.service.intake import receive_scan
+from unmask.service.languages import COOKIE as LANGUAGE_COOKIE
+from unmask.service.languages import language_of
+from unmask.service.page_templates import draw
 from unmask.service.problems import Problem, not_found
 from unmask.service.queue import ScanRow
 from unmask.service.service import (
@@ -37,6 +39,8 @@ router = APIRouter(include_in_schema=False)
 
 _PAGE_ITEMS = 20
 """Scans on one page of the history."""
+_LANGUAGE_SECONDS = 365 * 86_400
+"""How long a browser keeps the language that was chosen."""
 _FILES = {
     "page.css": "text/css",
     "page.js": "text/javascript",
@@ -46,50 +50,25 @@ _FILES = {
 }
 
 
-@cache
-def _templates() -> jinja2.Environment:
-    made = jinja2.Environment(
-        loader=jinja2.PackageLoader("unmask.service", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=lambda value: (
-            scans.visible(value)
-            if isinstance(value, str) and not isinstance(value, Markup)
-            else value
-        ),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters.update(moment=_moment, size=_size)
-    return made
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%-d %b %Y, %H:%M UTC")
-
-
-def _size(count: int) -> str:
-    for least, unit in ((2**30, "GB"), (2**20, "MB")):
-        if count >= least:
-            return f"{count / least:.3g} {unit}"
-    return f"{count / 2**10:.3g} kB"
-
-
 def _page(
     request: Request, service: Service, name: str, *, status: int = 200, **values: Any
 ) -> HTMLResponse:
     owner = known_owner(request)
-    text = (
-        _templates()
-        .get_template(name)
-        .render(
+    hours = service.settings.retention_seconds / 3600
+    code = language_of(request)
+    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    with in_language(code):
+        text = draw(
+            name,
             signed_in=owner is not None and owner.key is not None,
             owner=owner,
-            hours=service.settings.retention_seconds / 3600,
+            hours=hours,
+            hours_text=local_number(f"{hours:g}"),
+            back=back,
             **values,
         )
-    )
-    return HTMLResponse(text, status, headers=page_headers())
+    headers = page_headers([("Content-Language", code), ("Vary", "Accept-Language, Cookie")])
+    return HTMLResponse(text, status, headers=headers)
 
 
 def _enter(request: Request) -> Owner | RedirectResponse:
@@ -160,13 +139,14 @@ def show(request: Request, scan_id: ScanId, service: ServiceHere) -> Response:
         service,
         "result.html.j2",
         row=row,
-        article=_article(service, row),
+        article=_article(service, row, language_of(request)),
+        pdf=False,
         others=[each for each in others if each.state == "finished" and each.id != row.id],
     )
 
 
-def _article(service: Service, row: ScanRow) -> Markup:
-    path = service.storage.result(row.id, "article.html")
+def _article(service: Service, row: ScanRow, code: str) -> Markup:
+    path = service.storage.result(row.id, scans.article_name(code))
     if not path.is_file():
         raise not_found()
     return Markup(path.read_text(encoding="utf-8"))  # noqa: S704 - our own report, which escapes
@@ -196,16 +176,34 @@ def compare(
     rows = [service.require_scan(owner, scan_id) for scan_id in (first, second)]
     if any(row.state != "finished" for row in rows):
         raise Problem(409, "not-finished", "Both scans must be finished to be compared.")
-    sides = [(row, _result(service, row)) for row in rows]
+    sides = [_side(service, row) for row in rows]
     return _page(request, service, "compare.html.j2", sides=sides)
 
 
-def _result(service: Service, row: ScanRow) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Side:
+    """One of two files that are compared."""
+
+    row: ScanRow
+    """The scan."""
+    result: dict[str, Any]
+    """Its result as in the JSON."""
+    pictures: dict[int, str]
+    """Address of a picture of each face that has one."""
+
+
+def _side(service: Service, row: ScanRow) -> _Side:
     path = service.storage.result(row.id, "result.json")
     if not path.is_file():
         raise not_found()
     result: dict[str, Any] = json.loads(path.read_bytes())["results"][0]
-    return result
+    pictures: dict[int, str] = {}
+    for track in result["tracks"]:
+        for key in track["key_frames"]:
+            name = scans.crop_name(track["id"], key["frame_index"])
+            if service.storage.result(row.id, f"pictures/{name}").is_file():
+                pictures.setdefault(track["id"], f"/v1/scans/{row.id}/pictures/{name}")
+    return _Side(row, result, pictures)
 
 
 @router.get("/sign-in")
@@ -223,7 +221,8 @@ def sign_in(
     """Begin a session for who shows a valid key."""
     owner = service.owner_of_key(key.strip())
     if owner is None:
-        said = "This key is not known. Check that you copied all of it."
+        with in_language(language_of(request)):
+            said = _("This key is not known. Check that you copied all of it.")
         return _page(request, service, "sign_in.html.j2", status=401, error=said)
     answer = RedirectResponse("/", 303)
     answer.set_cookie(
@@ -244,6 +243,20 @@ def sign_out(request: Request, service: ServiceHere) -> Response:
         service.sign_out(token)
     answer = RedirectResponse("/sign-in", 303)
     answer.delete_cookie(COOKIE)
+    return answer
+
+
+@router.post("/language")
+def choose_language(
+    code: Annotated[str, Form(max_length=8)], back: Annotated[str, Form(max_length=2000)] = "/"
+) -> Response:
+    """Keep the language that a reader chose, and go back to the page."""
+    inside = back.startswith("/") and not back.startswith(("//", "/\\"))
+    answer = RedirectResponse(back if inside else "/", 303)
+    if code in LANGUAGES:
+        answer.set_cookie(
+            LANGUAGE_COOKIE, code, max_age=_LANGUAGE_SECONDS, httponly=True, samesite="lax"
+        )
     return answer
 
 

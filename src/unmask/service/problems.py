@@ -11,6 +11,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from unmask.language import in_language
+from unmask.sentences import sentence
+from unmask.service.languages import language_of
+
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -46,13 +50,15 @@ class Problem(Exception):
         self.detail = detail
         self.headers = headers or {}
 
-    def answer(self) -> JSONResponse:
-        """Return it as a response."""
+    def answer(self, language: str = "en") -> JSONResponse:
+        """Return it as a response whose detail is in a language."""
+        with in_language(language):
+            detail = sentence(self.detail)
         body = ProblemDetails(
             type=f"urn:unmask:problem:{self.kind}",
             title=self.kind.replace("-", " ").capitalize(),
             status=self.status,
-            detail=self.detail,
+            detail=detail,
         )
         return JSONResponse(
             body.model_dump(), self.status, headers=self.headers, media_type=MEDIA_TYPE
@@ -88,9 +94,9 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def install(app: FastAPI) -> None:
     """Let an application answer every error as problem details."""
 
-    def problem(_request: Request, error: Exception) -> JSONResponse:
+    def problem(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, Problem)  # noqa: S101 - registered for it
-        return error.answer()
+        return error.answer(language_of(request))
 
     def invalid(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)  # noqa: S101

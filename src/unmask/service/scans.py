@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unmask.errors import AnalysisCrashed, UnmaskError
+from unmask.language import LANGUAGES, in_language
 
 if TYPE_CHECKING:
+    import jinja2
+
     from unmask.values import Scan
 
 Listen = Callable[[str, float], None]
@@ -26,7 +29,8 @@ _STAGES: dict[str, tuple[float, float]] = {
     "opening": (0.05, 0.1),
     "reading": (0.1, 0.6),
     "key frames": (0.6, 0.75),
-    "scoring": (0.75, 1.0),
+    "scoring": (0.75, 0.9),
+    "writing": (0.9, 1.0),
 }
 """Which part of a whole scan each stage is, roughly."""
 
@@ -71,7 +75,7 @@ def scan_file(
     Args:
         media: the file.
         name: what its owner calls it; stands in the result for the path.
-        folder: where `result.json`, `report.html` and `article.html` are written.
+        folder: where `result.json`, and report and article in each language are written.
         detector: name or folder of a detector; None for the shipped one.
         listen: told how far it is.
         film_address: where the result page plays the file from; None where it is not kept.
@@ -95,6 +99,7 @@ def scan_file(
         said = scan.message.replace(repr(path), repr(name)).replace(path, name)
         killed = isinstance(scan, AnalysisCrashed) and scan.killed
         return Outcome(None, None, error=said, hint=scan.hint, died=killed)
+    listen("writing", 0.0)
     _write(_renamed(scan, path, name), folder, film_address)
     verdict = scan.result.verdict
     return Outcome(verdict.word, verdict.probability)
@@ -129,9 +134,11 @@ def _write(scan: Scan, folder: Path, film_address: str | None) -> None:
 
     folder.mkdir(mode=0o700, exist_ok=True)
     _write_pictures(scan, folder / "pictures")
-    write_text(folder / "report.html", to_html(scan))
     film = NO_FILM if film_address is None else FilmLink(film_address)
-    write_text(folder / "article.html", article(report_view(scan, film=film), level=1))
+    for code in LANGUAGES:
+        with in_language(code):
+            write_text(folder / report_name(code), to_html(scan))
+            write_text(folder / article_name(code), article(report_view(scan, film=film), level=1))
     write_text(folder / "result.json", to_json(ScanDocument(SCHEMA_VERSION, (scan.result,), ())))
 
 
@@ -141,11 +148,27 @@ def _write_pictures(scan: Scan, folder: Path) -> None:
 
     folder.mkdir(mode=0o700, exist_ok=True)
     for each in scan.pictures:
-        stem = f"face{each.track_id}-frame{each.frame_index}"
-        _write_uri(folder / f"{stem}.jpg", jpeg_uri(each.crop))
+        crop = folder / crop_name(each.track_id, each.frame_index)
+        _write_uri(crop, jpeg_uri(each.crop))
         for saliency in each.maps:
             if saliency.empty is None:
-                _write_uri(folder / f"{stem}-{saliency.method}.png", overlay_uri(saliency.values))
+                overlay = crop.with_name(f"{crop.stem}-{saliency.method}.png")
+                _write_uri(overlay, overlay_uri(saliency.values))
+
+
+def report_name(code: str) -> str:
+    """Return the name of a result's report in a language."""
+    return f"report.{code}.html"
+
+
+def article_name(code: str) -> str:
+    """Return the name of a result's part of a page in a language."""
+    return f"article.{code}.html"
+
+
+def crop_name(track_id: int, frame_index: int) -> str:
+    """Return the name of a key frame's picture."""
+    return f"face{track_id}-frame{frame_index}.jpg"
 
 
 def _write_uri(path: Path, uri: str) -> None:
@@ -166,8 +189,12 @@ def report_asset(name: str) -> str:
     return asset(name)
 
 
-def visible(text: str) -> str:
-    """Return a text of any origin with the characters made visible that hide or reorder it."""
-    from unmask.report.wording import visible as shown
+def templates(package: str) -> jinja2.Environment:
+    """Return a package's templates, with the filters and texts that those of the report have."""
+    from unmask.report.html import environment
+    from unmask.report.page import environment as bare
 
-    return shown(text)
+    made, report = bare(package), environment()
+    made.filters.update(report.filters)
+    made.globals.update(report.globals)
+    return made

@@ -6,10 +6,7 @@
   const $ = (id) => document.getElementById(id);
   const PART = 8 * 1024 * 1024;
   const TRIES = 6;
-  const STAGES = {
-    starting: "getting ready", opening: "opening the file", reading: "reading the film and following faces",
-    "key frames": "choosing key frames", scoring: "judging faces",
-  };
+  const TEXTS = JSON.parse(document.documentElement.dataset.texts);
 
   function make(tag, text, className) {
     const made = document.createElement(tag);
@@ -18,8 +15,9 @@
     return made;
   }
   const wait = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
-  const about = (seconds) => seconds < 8 ? "a few seconds" : seconds < 90 ? `about ${Math.ceil(seconds / 10) * 10} seconds`
-    : `about ${Math.ceil(seconds / 60)} minutes`;
+  const left = (seconds) => seconds < 8 ? TEXTS.soon
+    : seconds < 90 ? TEXTS.seconds.replace("#n", Math.ceil(seconds / 10) * 10)
+      : TEXTS.minutes.replace("#n", Math.ceil(seconds / 60));
 
   // Sending: tus 1.0, in parts, going on after a broken connection.
   function base64(text) {
@@ -29,7 +27,7 @@
     const answer = await fetch(url, { method, body, headers: { "Tus-Resumable": "1.0.0", ...headers } });
     if (answer.ok) return answer;
     const said = await answer.json().catch(() => ({}));
-    const error = new Error(said.detail || `The service answered ${answer.status}.`);
+    const error = new Error(said.detail || TEXTS.status.replace("#n", answer.status));
     error.final = answer.status < 500 && ![409, 423].includes(answer.status);
     throw error;
   }
@@ -68,24 +66,24 @@
       if (sent.length === 1 && ids.length === 1) location.href = `/scans/${sent[0]}`;
     }
     async function one(file) {
-      const item = make("li"), name = make("strong", file.name), said = make("p", "Sending", "quiet"), bar = make("progress");
+      const item = make("li"), name = make("strong", file.name), said = make("p", TEXTS.sending, "quiet"), bar = make("progress");
       bar.max = 1; bar.value = 0;
-      bar.setAttribute("aria-label", `Sending ${file.name}`);
+      bar.setAttribute("aria-label", TEXTS.sending_name.replace("#name", () => file.name));
       item.append(name, bar, said);
       list.append(item);
       try {
-        if (!file.size) throw new Error("This file is empty.");
-        if (file.size > most) throw new Error("This file is larger than this service takes.");
+        if (!file.size) throw new Error(TEXTS.empty);
+        if (file.size > most) throw new Error(TEXTS.large);
         const id = await send(file, (share) => { bar.value = share; });
-        said.textContent = "Received. ";
-        const link = make("a", "Watch its scan");
+        said.textContent = `${TEXTS.received} `;
+        const link = make("a", TEXTS.watch);
         link.href = `/scans/${id}`;
         said.append(link);
-        follow(id, bar, said, () => { said.textContent = "Done. "; const to = make("a", "See the result"); to.href = `/scans/${id}`; said.append(to); });
+        follow(id, bar, said, () => { said.textContent = `${TEXTS.done} `; const to = make("a", TEXTS.result); to.href = `/scans/${id}`; said.append(to); });
         return id;
       } catch (error) {
         bar.remove();
-        said.textContent = error.message === "Failed to fetch" ? "The service does not answer. Is it still running?" : error.message;
+        said.textContent = error.message === "Failed to fetch" ? TEXTS.silent : error.message;
         item.classList.add("problem");
         return null;
       }
@@ -109,12 +107,12 @@
     let began = null;
     events.addEventListener("progress", (event) => {
       const scan = JSON.parse(event.data);
-      if (scan.state === "queued") { said.textContent = "Waiting for its turn"; return; }
+      if (scan.state === "queued") { said.textContent = TEXTS.waiting; return; }
       bar.value = scan.progress;
       if (!began || scan.progress < began.share) began = { share: scan.progress, at: performance.now() };
       const gained = scan.progress - began.share, seconds = (performance.now() - began.at) / 1000;
-      const left = gained > 0.05 ? `, ${about(seconds / gained * (1 - scan.progress))} left` : "";
-      said.textContent = `Being scanned: ${STAGES[scan.stage] || scan.stage}${left}`;
+      const more = gained > 0.05 ? `, ${left(seconds / gained * (1 - scan.progress))}` : "";
+      said.textContent = (TEXTS.stages[scan.stage] || TEXTS.stages.starting) + more;
     });
     const over = () => { events.close(); bar.value = 1; ended(); };
     events.addEventListener("ended", over);
@@ -122,6 +120,12 @@
   }
   const watch = $("watch");
   if (watch) follow(watch.dataset.scan, $("bar"), $("stage"), () => location.reload());
+
+  // Times in the reader's own.
+  for (const time of document.querySelectorAll("time[datetime]")) {
+    const format = { dateStyle: "medium", timeStyle: "short" };
+    time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang, format);
+  }
 
   // Comparing two of the history.
   const compare = $("compare");
