@@ -5,9 +5,13 @@ from __future__ import annotations
 import ast
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
+import time
+import urllib.request
+import uuid
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -89,6 +93,65 @@ def runs(place: Place) -> dict[str, Watched]:
         done["train"] = run(*train)
     staying.join()
     return done
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def ask(address: str, body: bytes | None = None, kind: str = "") -> bytes:
+    """Send a request to this machine, past any proxy."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(address, body, {"Content-Type": kind} if kind else {})
+    with opener.open(request, timeout=30) as answer:
+        content: bytes = answer.read()
+        return content
+
+
+def retried(address: str, fits: bytes, seconds: float = 60) -> bytes:
+    """Ask until the answer holds something."""
+    last = time.monotonic() + seconds
+    while True:
+        try:
+            if fits in (answer := ask(address)):
+                return answer
+        except OSError:
+            pass
+        assert time.monotonic() < last, f"{address} never answered with {fits!r}"
+        time.sleep(0.2)
+
+
+@needs_watching
+@pytest.mark.skipif(
+    find_spec("fastapi") is None or shutil.which("timeout") is None,
+    reason="the extra serve, or timeout of coreutils, is not installed",
+)
+def test_the_service_opens_its_own_address_and_writes_into_its_own_folder(tmp_path: Path) -> None:
+    place, port = Place(tmp_path / "place"), free_port()
+    address, data = f"http://127.0.0.1:{port}", place.out / "data"
+    serving: list[Watched] = []
+
+    def serve() -> None:
+        words = ["timeout", "--signal=INT", str(STAY_SECONDS + 14), *COMMAND, "serve"]
+        serving.append(place.watch(*words, "--port", str(port), "--data", data))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    retried(f"{address}/health/ready", b"ready")
+    mark = uuid.uuid4().hex
+    head = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n'
+    body = head.encode() + CLIPS[1].read_bytes() + f"\r\n--{mark}--\r\n".encode()
+    ask(f"{address}/v1/scans", body, f"multipart/form-data; boundary={mark}")
+    retried(f"{address}/v1/scans", b'"state":"finished"')
+    thread.join()
+    (run,) = serving
+    assert run.sockets() == ["AF_INET"], "the one it listens on"
+    assert run.written(outside=[data, place.temporary]) == [str(data)]
+    assert [path for path in run.left() if not path.startswith(str(data))] == []
+    assert [*place.home.rglob("*")] == []
+    assert [*place.temporary.rglob("*")] == []
 
 
 @needs_watching

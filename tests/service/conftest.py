@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 from starlette.testclient import TestClient
 
+from service.postgres import Cluster, programs
 from unmask.service.app import create_app
 from unmask.service.scans import Outcome, scan_file
 from unmask.service.settings import ServiceSettings
@@ -35,6 +36,16 @@ def scanned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     )
     assert outcome.error is None
     return folder, outcome
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Run a PostgreSQL."""
+    if programs() is None:
+        pytest.skip("postgresql is not installed")
+    made = Cluster()
+    yield made
+    made.remove()
 
 
 @pytest.fixture

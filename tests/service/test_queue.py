@@ -27,9 +27,13 @@ def given(**values: object) -> Submission:
     )
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'queue.sqlite'}")
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """Return an empty database of each kind."""
+    if request.param == "sqlite":
+        made = Database(f"sqlite:///{tmp_path / 'queue.sqlite'}")
+    else:
+        made = Database(request.getfixturevalue("cluster").create(f"q{new_id()}"))
     made.upgrade()
     yield made
     made.close()

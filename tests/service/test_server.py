@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,27 +18,36 @@ import pytest
 httpx = pytest.importorskip("httpx", reason="the extra serve is not installed")
 pytest.importorskip("uvicorn", reason="the extra serve is not installed")
 from service.calls import ended, submit  # noqa: E402 - after the check that it is there
+from service.postgres import Cluster  # noqa: E402
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 PROGRAM = """
 from pathlib import Path
 from unmask.service.serving import serve
 from unmask.service.settings import ServiceSettings
-serve(ServiceSettings(data=Path({data!r}), port=0, warm_up=False, lease_seconds=2.0))
+serve(ServiceSettings(
+    data=Path({data!r}), database_url={url!r}, port=0, warm_up=False, lease_seconds=2.0
+))
 """
 
 
 class Server:
     """A running service."""
 
-    def __init__(self, data: Path) -> None:
-        words = [sys.executable, "-c", PROGRAM.format(data=str(data))]
-        self.process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-        assert self.process.stderr is not None
-        said = self.process.stderr.readline()
-        found = re.search(r"http://127\.0\.0\.1:\d+", said)
-        assert found, said
-        self.client = httpx.Client(base_url=found[0], timeout=30, trust_env=False)
+    def __init__(self, data: Path, database_url: str | None = None) -> None:
+        words = [sys.executable, "-c", PROGRAM.format(data=str(data), url=database_url)]
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
+        self.process = subprocess.Popen(words, stderr=self.log)
+        self.client = httpx.Client(base_url=self._address(), timeout=30, trust_env=False)
+
+    def _address(self) -> str:
+        for _ in range(1200):
+            said = os.pread(self.log.fileno(), 100_000, 0).decode()
+            if found := re.search(r"http://127\.0\.0\.1:\d+", said):
+                return found[0]
+            assert self.process.poll() is None, said
+            time.sleep(0.05)
+        raise AssertionError(said)
 
     def kill(self) -> None:
         self.process.kill()
@@ -75,8 +85,7 @@ def servers() -> Iterator[list[Server]]:
     for server in running:
         server.client.close()
         server.kill()
-        assert server.process.stderr is not None
-        server.process.stderr.close()
+        server.log.close()
 
 
 def running(process: int) -> bool:
@@ -148,6 +157,24 @@ def test_a_stopped_server_gives_its_scan_back(servers: list[Server], data: Path)
     assert servers[0].process.wait(30) in {0, -signal.SIGTERM}
     servers.append(Server(data))
     assert ended(servers[1].client, scan_id, 120)["attempts"] == 1
+
+
+@pytest.mark.system
+def test_two_servers_lose_nothing_when_postgresql_and_one_of_them_are_killed(
+    servers: list[Server], data: Path, cluster: Cluster
+) -> None:
+    url = cluster.create("shared")
+    servers += [Server(data, url), Server(data, url)]
+    ids = [submit(servers[n % 2].client, f"{n}.mp4").json()["id"] for n in range(4)]
+    _wait_for_stage(servers[0].client, ids[0])
+    cluster.kill()
+    servers[1].kill()
+    away = servers[0].client.get(f"/v1/scans/{ids[0]}")
+    assert (away.status_code, away.json()["type"]) == (503, "urn:unmask:problem:database-away")
+    cluster.start()
+    scans = [ended(servers[0].client, scan_id, 180) for scan_id in ids]
+    assert [scan["state"] for scan in scans] == ["finished"] * 4
+    assert max(scan["attempts"] for scan in scans) <= 3
 
 
 def test_two_servers_share_a_queue(servers: list[Server], data: Path) -> None:

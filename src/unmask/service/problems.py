@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from unmask.language import in_language
@@ -112,6 +113,12 @@ def install(app: FastAPI) -> None:
         headers = dict(error.headers or {})
         return Problem(error.status_code, kind, f"{phrase}.", headers=headers).answer()
 
+    def away(request: Request, _error: Exception) -> JSONResponse:
+        said = "The database does not answer now. Try again later."
+        told = Problem(503, "database-away", said, headers={"Retry-After": "5"})
+        return told.answer(language_of(request))
+
+    app.add_exception_handler(OperationalError, away)
     app.add_exception_handler(Problem, problem)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, plain)

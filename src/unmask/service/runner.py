@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from sqlalchemy.exc import OperationalError
+
 from unmask.service.metrics import Metrics
 from unmask.service.queue import Queue, ScanRow
 from unmask.service.scans import Outcome, scan_file
@@ -28,6 +30,8 @@ _SWEEP_SECONDS = 30.0
 """Time between two looks for what is to be removed."""
 _PROGRESS_SECONDS = 0.5
 """Time between two writes of how far scans are."""
+_AWAY_SECONDS = 1.0
+"""Time between two tries while the database is away."""
 _STOP_SECONDS = 10.0
 _ANSWER_SECONDS = 600.0
 """How long a result waits to be read where nothing is kept."""
@@ -37,6 +41,11 @@ _ORPHAN_SECONDS = 3600.0
 
 UPLOAD_SECONDS = 24 * 3600.0
 """How long an unfinished upload is kept."""
+
+
+def _tell_of_silence() -> None:
+    name = threading.current_thread().name
+    _log.warning("%s: the database does not answer; it is tried again", name)
 
 
 class _Cancelled(Exception):
@@ -113,7 +122,10 @@ class Runner:
         while not self._stop.is_set():
             try:
                 seconds = duty()
-            except Exception:  # noqa: BLE001 - such as a database that is away for a while
+            except OperationalError:
+                _tell_of_silence()
+                seconds = _AWAY_SECONDS
+            except Exception:  # noqa: BLE001 - the next time must come
                 _log.exception("%s failed and is tried again", threading.current_thread().name)
                 seconds = _LOOK_SECONDS
             self._stop.wait(seconds)
@@ -125,6 +137,9 @@ class Runner:
                 if row is not None:
                     self._scan(row)
                     continue
+            except OperationalError:
+                _tell_of_silence()
+                self._stop.wait(_AWAY_SECONDS)
             except Exception:  # noqa: BLE001 - likewise
                 _log.exception("the queue cannot be read; it is tried again")
             with self._wake:
