@@ -1,5 +1,5 @@
 # make demo    set up and scan two bundled clips     make test    set up and run the suite
-# make test-system   what is slow: the browser     make fuzz    damaged files, by hand
+# make test-system   what is slow: browser, databases   make fuzz    damaged files, by hand
 # make lint    style, types, contracts               make docs    the documentation site, in out/site
 # make bench   measure speed; BENCH="--sizes 720p --minutes 1" for a part of it
 VENV ?= .venv
@@ -35,11 +35,16 @@ demo: setup
 test: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-# the report in a browser; installs Debian's Chromium where there is none
+# pages in a browser, databases, the API's description; installs Debian's packages where they lack
+AXE := $(VENV)/axe/node_modules/axe-core/axe.min.js
+$(AXE):
+	-npm install --silent --no-audit --no-fund --prefix $(VENV)/axe axe-core@4.14.1
+
 test-system: $(VENV)/.dev
-	@command -v chromedriver >/dev/null || \
-	{ apt-get update -qq && apt-get install -y -qq chromium chromium-driver; }
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m system --numprocesses auto --dist loadfile
+	@command -v chromedriver >/dev/null && ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1 || \
+	{ apt-get update -qq && apt-get install -y -qq chromium chromium-driver postgresql npm; }
+	@$(MAKE) --no-print-directory $(AXE)
+	OMP_NUM_THREADS=1 UNMASK_AXE=$(AXE) $(BIN)/pytest -m system --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

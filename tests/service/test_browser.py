@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -177,6 +180,91 @@ def test_two_files_are_compared(browser: Any, address: str, result: str) -> None
     button.click()
     until(browser, lambda b: "/compare?" in b.current_url)
     assert len(browser.find_elements(By.CSS_SELECTOR, ".sides section")) == 2
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """Return the script that looks for barriers; `make test-system` installs it."""
+    place = os.environ.get("UNMASK_AXE")
+    if place is None or not Path(place).is_file():
+        pytest.skip("UNMASK_AXE names no axe.min.js")
+    return Path(place).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def failed(address: str) -> str:
+    """Hand in a damaged film and return the address of its page."""
+    boundary = "x-x-x"
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="cut.mp4"'
+    body = f"{head}\r\n\r\n".encode() + CLIP.read_bytes()[:400] + f"\r\n--{boundary}--".encode()
+    kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    request = urllib.request.Request(f"{address}/v1/scans", body, kind)
+    with urllib.request.urlopen(request) as answer:
+        scan = json.load(answer)
+    while scan["state"] != "failed":
+        with urllib.request.urlopen(address + scan["links"]["self"]) as answer:
+            scan = json.load(answer)
+        time.sleep(0.1)
+    return f"{address}/scans/{scan['id']}"
+
+
+@pytest.fixture(scope="module")
+def pages(address: str, result: str, failed: str) -> list[str]:
+    """Return the address of each kind of page."""
+    scan_id = result.rsplit("/", 1)[1]
+    compared = f"{address}/compare?first={scan_id}&second={scan_id}"
+    return [address, f"{address}/docs", result, failed, compared, f"{address}/scans/{'0' * 32}"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_page_has_a_barrier_that_axe_can_find(
+    browser: Any, pages: list[str], axe: str, width: int, scheme: str
+) -> None:
+    resize(browser, width)
+    told = []
+    emulated = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", emulated)
+    for page in pages:
+        browser.get(page)
+        browser.execute_script(axe)
+        found = browser.execute_async_script(
+            "const done = arguments[0]; axe.run().then((r) => done(r.violations.map("
+            "(v) => `${v.id}: ${v.nodes.map((n) => n.target).slice(0, 3).join(' ')}`)))"
+        )
+        told += [f"{page}: {each}" for each in found]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    browser.get_log("browser")  # the browser itself reports the status 404
+    assert told == []
+
+
+def tab_to(browser: Any, selector: str, most: int = 120) -> Any:
+    """Press the tab key until the focus is on an element."""
+    for _ in range(most):
+        webdriver.ActionChains(browser).send_keys(Keys.TAB).perform()
+        focused = browser.switch_to.active_element
+        if browser.execute_script("return arguments[0].matches(arguments[1])", focused, selector):
+            return focused
+    raise AssertionError(f"the tab key does not reach {selector}")
+
+
+def test_a_result_is_read_and_deleted_with_the_keyboard_alone(browser: Any, address: str) -> None:
+    resize(browser, 1280)
+    browser.get(address)
+    one(browser, "#file").send_keys(str(CLIP))
+    until(browser, lambda b: b.find_elements(By.CSS_SELECTOR, "article.report"))
+    url = browser.current_url
+    browser.get(url)
+    video = one(browser, "video")
+    until(browser, lambda b: b.execute_script("return arguments[0].readyState", video) >= 1)
+    tab_to(browser, ".player a.dot").send_keys(Keys.HOME)
+    until(browser, lambda b: b.execute_script("return arguments[0].currentTime", video) < 1)
+    before = browser.execute_script("return arguments[0].currentTime", video)
+    browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+    until(browser, lambda b: b.execute_script("return arguments[0].currentTime", video) > before)
+    tab_to(browser, "button.danger").send_keys(Keys.ENTER)
+    browser.switch_to.alert.accept()
+    until(browser, lambda b: b.current_url == f"{address}/")
 
 
 def test_what_is_no_video_is_refused_in_words(browser: Any, address: str, tmp_path: Path) -> None:
