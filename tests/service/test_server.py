@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ httpx = pytest.importorskip("httpx", reason="the extra serve is not installed")
 pytest.importorskip("uvicorn", reason="the extra serve is not installed")
 from service.calls import ended, submit  # noqa: E402 - after the check that it is there
 from service.postgres import Cluster  # noqa: E402
+from unmask.service.warm_up import _grey_png  # noqa: E402
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 PROGRAM = """
@@ -26,7 +28,8 @@ from pathlib import Path
 from unmask.service.serving import serve
 from unmask.service.settings import ServiceSettings
 serve(ServiceSettings(
-    data=Path({data!r}), database_url={url!r}, port=0, warm_up=False, lease_seconds=2.0
+    data=Path({data!r}), database_url={url!r}, port=0, warm_up=False, lease_seconds=2.0,
+    queue_limit={queue_limit},
 ))
 """
 
@@ -34,8 +37,11 @@ serve(ServiceSettings(
 class Server:
     """A running service."""
 
-    def __init__(self, data: Path, database_url: str | None = None) -> None:
-        words = [sys.executable, "-c", PROGRAM.format(data=str(data), url=database_url)]
+    def __init__(
+        self, data: Path, database_url: str | None = None, *, queue_limit: int = 100
+    ) -> None:
+        program = PROGRAM.format(data=str(data), url=database_url, queue_limit=queue_limit)
+        words = [sys.executable, "-c", program]
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
         self.process = subprocess.Popen(words, stderr=self.log)
         self.client = httpx.Client(base_url=self._address(), timeout=30, trust_env=False)
@@ -157,6 +163,34 @@ def test_a_stopped_server_gives_its_scan_back(servers: list[Server], data: Path)
     assert servers[0].process.wait(30) in {0, -signal.SIGTERM}
     servers.append(Server(data))
     assert ended(servers[1].client, scan_id, 120)["attempts"] == 1
+
+
+@pytest.mark.system
+def test_a_full_queue_refuses_fast_and_loses_nothing(servers: list[Server], data: Path) -> None:
+    servers.append(Server(data, queue_limit=4))
+    client = servers[0].client
+    content = _grey_png(64)
+    accepted = [submit(client, f"{n}.png", content) for n in range(4)]
+
+    async def ask(together: Any, number: int) -> tuple[float, Any]:
+        began = time.perf_counter()
+        answer = await together.post("/v1/scans", files={"file": (f"more {number}.png", content)})
+        return time.perf_counter() - began, answer
+
+    async def ask_all() -> list[tuple[float, Any]]:
+        base = str(client.base_url)
+        async with httpx.AsyncClient(base_url=base, timeout=60, trust_env=False) as together:
+            return await asyncio.gather(*(ask(together, number) for number in range(200)))
+
+    answers = asyncio.run(ask_all())
+    refused = sorted(seconds for seconds, answer in answers if answer.status_code == 429)
+    accepted += [answer for _, answer in answers if answer.status_code != 429]
+    assert {answer.status_code for answer in accepted} == {202}
+    assert len(refused) > 150
+    assert all(a.headers.get("retry-after") for _, a in answers if a.status_code == 429)
+    assert refused[int(len(refused) * 0.99)] < 5, "seconds, on a machine that does other work too"
+    scans = [ended(client, answer.json()["id"], 180) for answer in accepted]
+    assert {scan["state"] for scan in scans} == {"finished"}
 
 
 @pytest.mark.system
