@@ -8,6 +8,7 @@ import io
 import json
 import time
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,28 @@ class TestResult:
         assert policy.startswith("sandbox allow-scripts;")
         assert "allow-same-origin" not in policy
 
+    # WeasyPrint leaves a file of its own to be closed by the collector
+    @pytest.mark.filterwarnings("ignore:.*sRGB:pytest.PytestUnraisableExceptionWarning")
+    def test_the_report_as_pdf_holds_the_result_and_loads_nothing(
+        self, client: Any, scan: dict[str, Any]
+    ) -> None:
+        pytest.importorskip("weasyprint", exc_type=(ImportError, OSError))
+        answer = client.get(scan["links"]["report.pdf"], params={"language": "de"})
+        assert answer.headers["content-type"] == "application/pdf"
+        assert answer.content.startswith(b"%PDF-")
+        streams = [_inflated(part) for part in answer.content.split(b"stream\n")]
+        result = client.get(scan["links"]["result"]).content
+        assert result in streams
+        assert any(b"pdfaid:part" in stream for stream in streams)
+
+    def test_the_whole_key_frames_are_among_the_pictures(
+        self, client: Any, scan: dict[str, Any]
+    ) -> None:
+        names = client.get(scan["links"]["pictures"]).json()
+        stills = [name for name in names if "/still-frame" in name]
+        assert stills
+        assert client.get(stills[0]).content.startswith(b"\xff\xd8")
+
     def test_the_evidence_bundle_names_the_hash_of_each_file(
         self, client: Any, scan: dict[str, Any]
     ) -> None:
@@ -94,6 +117,13 @@ class TestResult:
         stored = b"".join(p.read_bytes() for p in (tmp_path / "data").iterdir() if p.is_file())
         assert "café 1.mp4".encode() not in stored
         assert scan["sha256"].encode() not in stored
+
+
+def _inflated(stream: bytes) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(stream)
+    except zlib.error:
+        return b""
 
 
 PART = b"--x\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\n"

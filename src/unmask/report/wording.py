@@ -137,6 +137,8 @@ def visible(text: str) -> str:
     >>> visible("a\u202eb")
     'a⟨U+202E⟩b'
     """
+    if text.isascii() and text.isprintable():  # pictures written into a page are a million letters
+        return text
     return "".join(
         f"⟨U+{ord(char):04X}⟩" if unicodedata.category(char) in UNSEEN else char for char in text
     )

@@ -17,7 +17,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from unmask.service import evidence, scans
+from unmask.service import evidence, pdf, scans
 from unmask.service.intake import receive_scan
 from unmask.service.languages import language_of
 from unmask.service.problems import Problem, not_found, responses
@@ -36,7 +36,7 @@ ReportLanguage = Annotated[
     Code | None,
     Query(description="Language of the report; without it, what Accept-Language asks for."),
 ]
-_PICTURE = re.compile(r"face[0-9]{1,6}-frame[0-9]{1,9}(-[a-z+-]{1,32})?\.(jpg|png)")
+_PICTURE = re.compile(r"(face[0-9]{1,6}|still)-frame[0-9]{1,9}(-[a-z+-]{1,32})?\.(jpg|png)")
 _EVENT_SECONDS = 0.5
 """Time between two looks for news of a scan."""
 _KEEP_ALIVE_SECONDS = 15.0
@@ -143,7 +143,8 @@ def status_of(row: ScanRow) -> ScanStatus:
     base = f"/v1/scans/{row.id}"
     links = {"self": base, "events": f"{base}/events", "custody": f"{base}/custody"}
     if row.state == "finished":
-        names = ("result", "result.csv", "report", "pictures", "evidence")
+        names = ["result", "result.csv", "report", "pictures", "evidence"]
+        names += ["report.pdf"] if pdf.available() else []
         links |= {name: f"{base}/{name}" for name in names}
     verdict = None if row.word is None else VerdictBrief(word=row.word, probability=row.probability)
     failed = row.state == "failed"
@@ -352,6 +353,26 @@ def scan_report(
 
 
 @router.get(
+    "/scans/{scan_id}/report.pdf",
+    responses={200: {"content": {"application/pdf": {}}}, **responses(401, 404, 409, 422)},
+)
+def scan_pdf(
+    request: Request,
+    scan_id: ScanId,
+    service: ServiceHere,
+    owner: OwnerHere,
+    language: ReportLanguage = None,
+) -> Response:
+    """Return the report as PDF/A-3 with the JSON attached; 404 where the service makes none."""
+    row, path = finished_file(service, owner, scan_id, "result.json")
+    code = language or language_of(request)
+    drawn = pdf.draw_pdf(row, path.parent, service.queue.history(scan_id), code)
+    answer = _answer(service, scan_id, drawn, "application/pdf", "PDF report")
+    answer.headers["Content-Disposition"] = 'attachment; filename="report.pdf"'
+    return answer
+
+
+@router.get(
     "/scans/{scan_id}/evidence",
     responses={200: {"content": {"application/zip": {}}}, **responses(401, 404, 409, 422)},
 )
@@ -393,7 +414,7 @@ def scan_custody(scan_id: ScanId, service: ServiceHere, owner: OwnerHere) -> lis
     responses=responses(401, 404, 409, 422),
 )
 def list_pictures(scan_id: ScanId, service: ServiceHere, owner: OwnerHere) -> list[str]:
-    """List the pictures of a result: each key frame's crop, and its maps to lay over it."""
+    """List the pictures of a result: whole key frames, each face's crop, maps to lay over it."""
     _, path = finished_file(service, owner, scan_id, "result.json")
     names = sorted(each.name for each in (path.parent / "pictures").iterdir())
     return [f"/v1/scans/{scan_id}/pictures/{name}" for name in names]

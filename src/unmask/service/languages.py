@@ -12,7 +12,7 @@ COOKIE = "unmask_language"
 
 def language_of(request: Request) -> str:
     """Return the code of the language in which a request is answered."""
-    chosen = request.cookies.get(COOKIE)
+    chosen = request.cookies.get(COOKIE, "")
     return chosen if chosen in LANGUAGES else accepted(request.headers.get("accept-language", ""))
 
 

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
 from unmask.language import LANGUAGES, _, in_language, local_number
-from unmask.service import scans
+from unmask.service import pdf, scans
 from unmask.service.api import ScanId, status_of
 from unmask.service.guards import page_headers
 from unmask.service.intake import receive_scan
@@ -140,7 +140,7 @@ def show(request: Request, scan_id: ScanId, service: ServiceHere) -> Response:
         "result.html.j2",
         row=row,
         article=_article(service, row, language_of(request)),
-        pdf=False,
+        pdf=pdf.available(),
         others=[each for each in others if each.state == "finished" and each.id != row.id],
     )
 

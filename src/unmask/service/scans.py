@@ -19,6 +19,7 @@ from unmask.language import LANGUAGES, in_language
 if TYPE_CHECKING:
     import jinja2
 
+    from unmask.report.views import ReportView
     from unmask.values import Scan
 
 Listen = Callable[[str, float], None]
@@ -143,10 +144,11 @@ def _write(scan: Scan, folder: Path, film_address: str | None) -> None:
 
 
 def _write_pictures(scan: Scan, folder: Path) -> None:
-    """Write each key frame's crop, and its maps as transparent pictures to lay over it."""
+    """Write each key frame's crop, its maps to lay over it, and the whole frames."""
     from unmask.report.pictures import jpeg_uri, overlay_uri
 
     folder.mkdir(mode=0o700, exist_ok=True)
+    _write_stills(scan, folder)
     for each in scan.pictures:
         crop = folder / crop_name(each.track_id, each.frame_index)
         _write_uri(crop, jpeg_uri(each.crop))
@@ -154,6 +156,25 @@ def _write_pictures(scan: Scan, folder: Path) -> None:
             if saliency.empty is None:
                 overlay = crop.with_name(f"{crop.stem}-{saliency.method}.png")
                 _write_uri(overlay, overlay_uri(saliency.values))
+
+
+def _write_stills(scan: Scan, folder: Path) -> None:
+    for still in scan.stills:
+        (folder / f"still-frame{still.frame_index}.jpg").write_bytes(still.jpeg)
+
+
+def stored_view(folder: Path) -> ReportView:
+    """Return what a page shows of a stored result, without pictures, in the language in force.
+
+    Args:
+        folder: where `scan_file` wrote it.
+    """
+    from unmask.report.document import from_json
+    from unmask.report.views import report_view
+    from unmask.values import Scan
+
+    document = from_json((folder / "result.json").read_bytes())
+    return report_view(Scan(document.results[0], ()))
 
 
 def report_name(code: str) -> str:
