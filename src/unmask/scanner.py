@@ -46,7 +46,7 @@ from unmask.passes import (
     measured_key_frame,
 )
 from unmask.provenance import repeat_command, settings_table, versions
-from unmask.runtime import DEFAULT_BATCH, Network, Output, ViewOutput, preprocess
+from unmask.runtime import SCAN_BATCH, Network, Output, ViewOutput, preprocess
 from unmask.scoring import calibrate
 from unmask.scoring import scored as scored_key_frame
 from unmask.settings import ScanSettings
@@ -237,8 +237,8 @@ class Scanner:
         manifest = self.bundle.manifest
         scored: list[_Crop] = []
         pictures: list[KeyFramePicture] = []
-        for start in range(0, len(crops), DEFAULT_BATCH):
-            few = crops[start : start + DEFAULT_BATCH]
+        for start in range(0, len(crops), SCAN_BATCH):
+            few = crops[start : start + SCAN_BATCH]
             faces = batch([crop.views for crop in few])
             output = self._network.run(faces, evidence=bool(self.settings.explain))
             probabilities = calibrate(output.logits.astype(np.float64), manifest.calibration)
