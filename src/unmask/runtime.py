@@ -196,6 +196,7 @@ class ViewNetwork:
         shared = self.view.gradient == self.view.model
         data = read_network(path, self._bundle.manifest.files[name])
         network = pruned(data, outputs) if shared else data
+        del data  # of 20 MB, while the session makes more of them
         session = _session(network, threads=self._threads, name=str(path))
         size = self.view.preprocessing.size_px
         inputs = [(each.name, each.shape[1:]) for each in session.get_inputs()]
