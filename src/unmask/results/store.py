@@ -50,7 +50,7 @@ from unmask.results.rows import (
     track_rows,
 )
 from unmask.system.files import drop_partials, name_full_disk, write_text, write_whole
-from unmask.values import SCHEMA_VERSION, ScanDocument, ScanRecord
+from unmask.values import SCHEMA_VERSION, Examination, ScanDocument, ScanRecord
 
 Item = TypeVar("Item")
 
@@ -230,16 +230,23 @@ class StoreWriter(ResultStore):
             known.add_path(seen)
         return known
 
-    def add(self, record: ScanRecord, row: FileRow, page: str | None) -> None:
+    def add(
+        self,
+        record: ScanRecord,
+        row: FileRow,
+        page: str | None,
+        examination: Examination | None = None,
+    ) -> None:
         """Store a result; when this returns it is safe on the disk.
 
         Args:
             record: the result.
             row: its row, as `rows.file_row` makes it.
             page: its report as HTML, to be kept too.
+            examination: case, analyst and note.
         """
         if (known := self.known.result(row.result_id)) is None or known.failed:
-            document = to_json(ScanDocument(SCHEMA_VERSION, (record,), ()))
+            document = to_json(ScanDocument(SCHEMA_VERSION, (record,), (), examination))
             stored = {"row": asdict(row), "document": document, "page": page}
             path = self.folder / "pending" / f"{row.result_id}.json.gz"
             data = gzip.compress(json.dumps(stored).encode(), 3, mtime=0)
