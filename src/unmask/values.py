@@ -584,7 +584,7 @@ class Failure:
     hint: str
     """The next step."""
     kind: str | None = None
-    """Kind of failure: the name of the exception, such as `NotMedia`; None where it is not known."""
+    """Kind of failure: name of the exception, such as `NotMedia`; None where it is not known."""
 
 
 @dataclass(frozen=True)

@@ -168,9 +168,7 @@ def _safe(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:_MAX_NAME]
 
 
-def to_html(
-    scan: Scan, *, anchor: str = "r1", examination: Examination | None = None
-) -> str:
+def to_html(scan: Scan, *, anchor: str = "r1", examination: Examination | None = None) -> str:
     """Draw the report of one file, without its film.
 
     Args:

@@ -1,8 +1,7 @@
-"""A result store as pages: one for each file with an index that opens with 10,000 files, or one
-report of all.
+"""A result store as pages: one for each file and an index, or one report.
 
-The index holds its rows as data and draws those that are looked at, so it needs neither network nor
-server; its security policy allows its own style and script alone. Without scripts it shows the most
+The index opens with 10,000 files: it holds its rows as data and draws those that are looked at. It
+needs neither network nor server; its security policy allows its own style and script alone. Without scripts it shows the most
 suspicious files.
 """
 
@@ -107,8 +106,8 @@ def write_report(path: Path, store: ResultStore, ranking: Ranking, choice: Choic
         link = f"{folder.name}/{_file_name(result_id)}" if folder else f"#{anchor(result_id)}"
         rows.append(row(record, link))
         if folder is None:
-            page = pages.get(result_id) or _page_without_pictures(result_id, document)
-            articles[link] = _article_of(page)
+            page_text = pages.get(result_id) or _page_without_pictures(result_id, document)
+            articles[link] = _article_of(page_text)
     if choice == Choice():
         rows += [failure_row(each.path, each.error or "") for each in ranking.failed()]
     listed = summary(rows)
@@ -126,14 +125,14 @@ def _write_files(folder: Path, store: ResultStore, ranking: Ranking, choice: Cho
     """Write a page for each chosen file to a folder, which is made; return how many."""
     folder.mkdir(parents=True, exist_ok=True)
     written: set[str] = set()
-    for result_id, page in store.pages():
+    for result_id, text in store.pages():
         if ranking.is_chosen(result_id, choice):
-            write_text(folder / _file_name(result_id), page)
+            write_text(folder / _file_name(result_id), text)
             written.add(result_id)
     for result_id, text in chosen_documents(store, ranking, choice):
         if result_id not in written:
-            page = _page_without_pictures(result_id, from_json(text))
-            write_text(folder / _file_name(result_id), page)
+            drawn = _page_without_pictures(result_id, from_json(text))
+            write_text(folder / _file_name(result_id), drawn)
             written.add(result_id)
     return len(written)
 
@@ -144,13 +143,13 @@ def _page_without_pictures(result_id: str, document: ScanDocument) -> str:
     return to_html(Scan(record, ()), anchor=name, examination=document.examination)
 
 
-def _article_of(page: str) -> Markup:
+def _article_of(text: str) -> Markup:
     """Cut a file's part out of its page, its headings one level lower.
 
     Texts of the file are escaped there, so that each tag in it is one of ours.
     """
-    begin, end = page.index("<article "), page.rindex(_ARTICLE_END) + len(_ARTICLE_END)
-    lower = re.sub(r"(</?h)([1-5])(?=[ >])", lambda m: f"{m[1]}{int(m[2]) + 1}", page[begin:end])
+    begin, end = text.index("<article "), text.rindex(_ARTICLE_END) + len(_ARTICLE_END)
+    lower = re.sub(r"(</?h)([1-5])(?=[ >])", lambda m: f"{m[1]}{int(m[2]) + 1}", text[begin:end])
     return Markup(lower)  # noqa: S704 - our own page
 
 

@@ -17,7 +17,8 @@ import pyarrow as pa
 from unmask.results.index import Choice, Ranking
 from unmask.results.lines import CSV_COLUMNS, csv_text, ndjson_failure
 from unmask.results.rows import FileRow, schema_of
-from unmask.results.store import ResultStore, write_rows
+from unmask.results.shards import write_rows
+from unmask.results.store import ResultStore
 from unmask.system.files import write_whole
 from unmask.values import SCHEMA_VERSION, Failure
 
