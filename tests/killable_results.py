@@ -2,8 +2,8 @@
 
     python killable_results.py FOLDER FILES KILLS [--runs]
 
-With `--runs` each child stores one more file and ends its run, so that small shards become many and
-are joined.
+With `--runs` there are small shards already, of a run each, and the next run joins them: it is the
+one that is killed.
 
 A child counts what it does to the file system and ends itself with SIGKILL at the number whose turn
 it is, so that no point between two steps is left out. The last one lives.
@@ -55,11 +55,13 @@ def killed_at(step: int, folder: Path, files: int, shard_results: int = SHARD_RE
 
 def main(folder: Path, files: int, kills: int, *, runs: bool) -> None:
     died = 0
+    for stored in range(1, files if runs else 0):
+        store_all(folder, stored, _LARGE)
     for number in range(kills):
         child = os.fork()
         if child == 0:
             if runs:
-                killed_at(20 + number * 7 % 90, folder, number * files // kills, _LARGE)
+                killed_at(6 + 4 * number, folder, files, _LARGE)
             else:
                 killed_at(5 + number % 23, folder, files)
             os._exit(0)

@@ -75,25 +75,25 @@ def test_what_is_stored_is_read_back_and_by_other_programs(tmp_path: Path) -> No
 
 
 def test_kill_9_at_any_step_costs_no_row_and_doubles_none(tmp_path: Path) -> None:
-    check_killed(tmp_path / "s", files=12, kills=46)
+    check_killed(tmp_path / "s", files=12, kills=46, died=15)
 
 
 @pytest.mark.system
 def test_kill_9_at_hundreds_of_steps_costs_no_row_and_doubles_none(tmp_path: Path) -> None:
-    check_killed(tmp_path / "s", files=60, kills=400)
+    check_killed(tmp_path / "s", files=60, kills=400, died=133)
 
 
 def test_kill_9_while_small_shards_are_joined_costs_no_row_and_doubles_none(tmp_path: Path) -> None:
-    check_killed(tmp_path / "s", "--runs", files=20, kills=60)
-    assert len(ResultStore(tmp_path / "s").shards()) < 20 / 2
-    assert list((tmp_path / "s").glob("shards/*/replaces.json")), "some were joined"
+    check_killed(tmp_path / "s", "--runs", files=SMALL_SHARDS, kills=24, died=15)
+    (shard,) = (tmp_path / "s" / "shards").iterdir()
+    assert (shard / "replaces.json").exists()
 
 
-def check_killed(folder: Path, *words: str, files: int, kills: int) -> None:
+def check_killed(folder: Path, *words: str, files: int, kills: int, died: int) -> None:
     command = [sys.executable, KILLABLE, folder, str(files), str(kills), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) >= kills / 3  # later ones find little left to do
+    assert int(done.stdout) >= died  # later ones find little left to do
     tables = {
         name: Counter(
             row["path"]

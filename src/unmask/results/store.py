@@ -27,7 +27,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from functools import cached_property
@@ -304,8 +304,10 @@ class StoreWriter(ResultStore):
         rows = pq.read_metadata(shard / "files.parquet").num_rows
         return rows < self._shard_results and size < _SHARD_BYTES
 
-    def _drop(self, shards: Iterable[Path]) -> None:
+    def _drop(self, shards: Collection[Path]) -> None:
         """Drop shards, each at once: what reads all tables of a store never sees half of one."""
+        if not shards:
+            return
         building = self.folder / _BUILDING
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir()
