@@ -5,8 +5,9 @@
 
 Clips are copies of one, each with another harmless box at its end, so that none is taken for
 another's copy.
-`--memory` samples the memory of a run and of all its processes after 20 files and after the last;
-`--keep` is the negative control, in which the run keeps all that it was given.
+`--memory` samples the memory of a run and of all its processes as files are finished, and compares
+the files around the 20th with the last ones; `--keep` is the negative control, in which the run
+keeps half a MiB for each file.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ CLIP = Path(__file__).parents[1] / "examples" / "original.mp4"
 _BOX = b"\0\0\0\x08free"
 _MIB = 2**20
 _EARLY = 20
+_AROUND = 5
+"""Files before and after, the most of which is taken: memory goes up and down within a file."""
 _PROGRAM = "from unmask.cli import main; main()"
 _KEEPING = (
     "from unmask.cli.runs import scan as scanning\n"
@@ -54,33 +57,41 @@ def timed(folder: Path, store: Path, options: list[str]) -> tuple[float, float]:
     return time.perf_counter() - began, user + after.children_system - before.children_system
 
 
-def memory(folder: Path, store: Path, options: list[str], *, keep: bool) -> tuple[float, float]:
-    """Return MiB of a run and its processes after 20 files, and the most after that."""
+def memory(folder: Path, store: Path, options: list[str], *, keep: bool) -> list[float]:
+    """Return MiB of a run and its processes after each file.
+
+    Raises:
+        RuntimeError: some file was not analysed.
+    """
     program = _KEEPING if keep else _PROGRAM
-    process = subprocess.Popen(
-        command(program, folder, store, options), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-    )
-    assert process.stderr is not None
-    early, late, done = 0.0, 0.0, 0
-    for line in process.stderr:
-        done += b" of " in line
-        if done >= _EARLY:
-            used = resident(process.pid) / _MIB
-            early = early or used
-            late = max(late, used)
-    process.wait()
-    return early, late
+    words = command(program, folder, store, options)
+    with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        assert process.stderr is not None
+        samples, last = [], b""
+        for line in process.stderr:
+            if b" of " in line:
+                samples.append(proportional(process.pid) / _MIB)
+            last = line
+    if f"analysed now: {len(list(folder.iterdir()))}," not in last.decode() or b"failed" in last:
+        raise RuntimeError(f"not all files were analysed: {last.decode()}")
+    return samples
 
 
-def resident(pid: int) -> int:
-    """Return the resident bytes of a process and its children (Linux)."""
+def growth(samples: list[float]) -> tuple[float, float]:
+    """Return the most MiB around the 20th file, and around the last one."""
+    early = samples[_EARLY - 1 - _AROUND : _EARLY + _AROUND]
+    return max(early), max(samples[-2 * _AROUND - 1 :])
+
+
+def proportional(pid: int) -> int:
+    """Return the bytes of a process and its children, what they share counted once (Linux)."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        status = Path(f"/proc/{pid}/status").read_text()
+        status = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
         return 0
-    own = next((int(line.split()[1]) for line in status.splitlines() if "VmRSS" in line), 0)
-    return own * 1024 + sum(resident(int(child)) for child in children)
+    own = next((int(line.split()[1]) for line in status.splitlines() if line[:4] == "Pss:"), 0)
+    return own * 1024 + sum(proportional(int(child)) for child in children)
 
 
 def main() -> None:
@@ -99,8 +110,12 @@ def main() -> None:
         root = Path(name)
         if value.memory:
             clips(root / "clips", value.files, value.clip)
-            early, late = memory(root / "clips", root / "store", options, keep=value.keep)
-            print(f"after {_EARLY}: {early:.0f} MiB; most until {value.files}: {late:.0f} MiB")
+            samples = memory(root / "clips", root / "store", options, keep=value.keep)
+            early, late = growth(samples)
+            print(
+                f"around file {_EARLY}: {early:.0f} MiB; around file {value.files}: "
+                f"{late:.0f} MiB; most at any: {max(samples):.0f} MiB"
+            )
             return
         print("| clips | workers | wall s | CPU s | CPU s a clip | store KiB a clip |")
         print("|---|---|---|---|---|---|")

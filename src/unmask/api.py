@@ -264,7 +264,7 @@ def _scan_or_failure(scanner: Scanner, path: str | Path) -> ScanResult | Failure
     try:
         return _result(scanner.scan(path))
     except UnmaskError as error:
-        return Failure(str(path), error.message, error.hint)
+        return Failure(str(path), error.message, error.hint, error.kind)
 
 
 def _scan_frames(scanner: Scanner, frames: NDArray[np.uint8], fps: float | None) -> ScanResult:

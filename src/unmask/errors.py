@@ -33,6 +33,11 @@ class UnmaskError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def kind(self) -> str:
+        """Name of the exception, by which results tell kinds of failure apart."""
+        return type(self).__name__
+
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle with the hint, so that worker processes can hand the error over."""
         return _rebuild, (type(self), self.message, self.hint)

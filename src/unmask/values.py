@@ -583,6 +583,8 @@ class Failure:
     """What was wrong."""
     hint: str
     """The next step."""
+    kind: str | None = None
+    """Kind of failure: name of the exception, such as `NotMedia`; None where it is not known."""
 
 
 @dataclass(frozen=True)

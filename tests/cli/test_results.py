@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -137,6 +138,8 @@ def test_results_are_chosen_and_written(unmask: Command, scanned: list[str]) -> 
         (("results", "nowhere"), "'nowhere' is no result store"),
         (("results", "nowhere", "--above", "70"), "a probability from 0 to 1, got 70"),
         (("results", "nowhere", "--verdict", "fake"), "--verdict is one of substantial"),
+        (("results", "nowhere", "--csv", "-", "--ndjson", "-"), "only one of --csv, --json and"),
+        (("results", "nowhere", "--report", "-"), "--report needs a file"),
         (("scan", "a.mp4", "-o", "r", "--json", "-"), "-o goes without"),
         (("scan", "a.mp4", "--resume"), "--resume goes with --ndjson or --csv"),
         (("scan", "a.mp4", "--csv", "-", "--resume"), "--resume needs files"),
@@ -167,6 +170,60 @@ def test_lines_come_as_files_finish_and_a_torn_one_is_done_again(
     assert scanned == ["b.mp4"]
     assert unmask(*words).returncode == 1
     assert len(scanned) == 4
+
+
+@pytest.mark.parametrize("kind", ["ndjson", "csv"])
+def test_a_run_that_goes_on_knows_why_files_failed(
+    unmask: Command, scanned: list[str], kind: str
+) -> None:
+    write({"a.mp4": "bad", "b.mp4": "bad"})
+    for _ in range(2):
+        done = unmask("scan", "a.mp4", "b.mp4", f"--{kind}", "out", "--resume")
+        assert done.returncode == 2
+    assert len(scanned) == 2
+
+
+def test_a_store_keeps_the_case_in_its_pages_and_json(unmask: Command, scanned: list[str]) -> None:
+    write({"a.mp4": "0.9"})
+    unmask("scan", "a.mp4", "-o", "r", "--case", "no. 7", "--analyst", "A. Nalyst")
+    done = unmask("results", "r", "--report", "r.html", "--report-dir", "pages", "--json", "-")
+    assert json.loads(done.stdout)["examination"]["case"] == "no. 7"
+    (page,) = Path("pages/pages").glob("*.html")
+    for text in (page.read_text(), Path("r.html").read_text()):
+        assert "<bdi>no. 7</bdi>" in text
+        assert "<bdi>A. Nalyst</bdi>" in text
+
+
+@pytest.mark.parametrize("options", [(), ("--no-pages",)])
+def test_a_report_has_all_files_as_that_of_a_scan(
+    unmask: Command, scanned: list[str], options: tuple[str, ...]
+) -> None:
+    write({"a.mp4": "0.2", "b.mp4": "0.9", "c.mp4": "bad"})
+    unmask("scan", "a.mp4", "b.mp4", "c.mp4", "-o", "r", *options)
+    unmask("results", "r", "--report", "all.html")
+    unmask("scan", "a.mp4", "b.mp4", "c.mp4", "--report", "scan.html")
+    ours, scans = (Path(name).read_text() for name in ("all.html", "scan.html"))
+    assert headings(ours) == headings(scans)
+    ids = re.findall(r' id="([^"]+)"', ours)
+    assert len(ids) == len(set(ids))
+    assert {link[1:] for link in re.findall(r'href="(#[^"]+)"', ours)} <= set(ids)
+    unmask("results", "r", "--above", "0.7", "--report", "some.html")
+    assert "a.mp4" not in Path("some.html").read_text()
+
+
+def headings(page: str) -> list[str]:
+    """Return the headings of a page with their levels."""
+    return re.findall(r"<h[1-6][^>]*>", re.sub(r' id="[^"]*"', "", page))
+
+
+def test_of_many_files_a_report_has_pages_of_their_own(unmask: Command, scanned: list[str]) -> None:
+    names = [f"{number}.mp4" for number in range(11)]
+    write({name: str(number / 20) for number, name in enumerate(names)})
+    unmask("scan", *names, "-o", "r")
+    unmask("results", "r", "--report", "all.html")
+    links = re.findall(r'href="(all-files/[^"#]+)"', Path("all.html").read_text())
+    assert len(set(links)) == 11
+    assert all(Path(link).is_file() for link in links)
 
 
 def paths_in(kind: str) -> list[str]:
@@ -263,9 +320,9 @@ def test_kill_9_of_a_scan_at_any_time_costs_no_row_and_doubles_none(tmp_path: Pa
     program = "from unmask.cli import main; main()"
     words = [sys.executable, "-c", program, "scan", *names, "--triage", "--no-pages", "-o", "r"]
     draw = random.Random(7)  # noqa: S311 - when to kill it
-    for _ in range(12):
+    for _ in range(8):
         process = subprocess.Popen(words, cwd=tmp_path, start_new_session=True)
-        time.sleep(draw.uniform(0.5, 9))
+        time.sleep(draw.uniform(0.5, 6))
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     done = subprocess.run(words, cwd=tmp_path, check=False, capture_output=True, text=True)

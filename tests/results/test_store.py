@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -22,10 +23,12 @@ from scan_records import JUDGED, scan_record, stored_row
 from unmask.errors import ManifestError, NotMedia
 from unmask.report.document import from_json
 from unmask.results.index import Choice
+from unmask.results.lines import ndjson_line
 from unmask.results.rows import Source, failed_row
-from unmask.results.store import ResultStore, writing
-from unmask.results.views import write_csv, write_json, write_parquet
+from unmask.results.store import SMALL_SHARDS, ResultStore, writing
+from unmask.results.views import write_csv, write_json, write_ndjson, write_parquet
 from unmask.system import files
+from unmask.values import Examination
 
 KILLABLE = Path(__file__).parent.parent / "killable_results.py"
 NAMES = ("a.mp4", "b.mp4", "c.mp4", "d.mp4", "e.mp4")
@@ -72,19 +75,25 @@ def test_what_is_stored_is_read_back_and_by_other_programs(tmp_path: Path) -> No
 
 
 def test_kill_9_at_any_step_costs_no_row_and_doubles_none(tmp_path: Path) -> None:
-    check_killed(tmp_path / "s", files=12, kills=46)
+    check_killed(tmp_path / "s", files=12, kills=46, died=15)
 
 
 @pytest.mark.system
 def test_kill_9_at_hundreds_of_steps_costs_no_row_and_doubles_none(tmp_path: Path) -> None:
-    check_killed(tmp_path / "s", files=60, kills=400)
+    check_killed(tmp_path / "s", files=60, kills=400, died=133)
 
 
-def check_killed(folder: Path, *, files: int, kills: int) -> None:
-    command = [sys.executable, KILLABLE, folder, str(files), str(kills)]
+def test_kill_9_while_small_shards_are_joined_costs_no_row_and_doubles_none(tmp_path: Path) -> None:
+    check_killed(tmp_path / "s", "--runs", files=SMALL_SHARDS, kills=24, died=15)
+    (shard,) = (tmp_path / "s" / "shards").iterdir()
+    assert (shard / "replaces.json").exists()
+
+
+def check_killed(folder: Path, *words: str, files: int, kills: int, died: int) -> None:
+    command = [sys.executable, KILLABLE, folder, str(files), str(kills), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) >= kills / 3  # later ones find little left to do
+    assert int(done.stdout) >= died  # later ones find little left to do
     tables = {
         name: Counter(
             row["path"]
@@ -120,6 +129,46 @@ def test_what_is_sealed_while_it_is_read_is_read_once(tmp_path: Path) -> None:
         first = next(rows)
         store.seal()
         assert sorted([first.path, *(row.path for row in rows)]) == list(NAMES)
+
+
+def run_often(folder: Path, runs: int) -> list[str]:
+    """Store a result in each of some runs; return the names."""
+    names = [f"{number}.mp4" for number in range(runs)]
+    for name in names:
+        fill(folder, (name,), shard_results=100)
+    return names
+
+
+def test_many_small_shards_become_one_in_the_same_order(tmp_path: Path) -> None:
+    names = run_often(tmp_path, SMALL_SHARDS + 2)
+    store = ResultStore(tmp_path)
+    assert len(store.shards()) == 3
+    assert [row.path for row in store.results()] == names
+    assert [page for _, page in store.pages()] == [f"<p>{name}</p>" for name in names]
+    keys = [pq.read_table(each) for each in sorted(tmp_path.glob("shards/*/key_frames.parquet"))]
+    assert sum(len(table) for table in keys) == 2 * len(names)
+
+
+def test_shards_stay_while_they_are_read(tmp_path: Path) -> None:
+    names = run_often(tmp_path, SMALL_SHARDS - 1)
+    rows = ResultStore(tmp_path).results()
+    first = next(rows)
+    fill(tmp_path, ("last.mp4",), shard_results=100)
+    assert len(ResultStore(tmp_path).shards()) == SMALL_SHARDS
+    assert [first.path, *(row.path for row in rows)] == [*names, "last.mp4"][: len(names)]
+    fill(tmp_path, ("more.mp4",), shard_results=100)
+    assert len(ResultStore(tmp_path).shards()) == 1
+
+
+def test_a_shard_that_another_stands_for_is_not_read_and_is_dropped(tmp_path: Path) -> None:
+    run_often(tmp_path, SMALL_SHARDS - 1)
+    shutil.copytree(tmp_path / "shards" / "00003", tmp_path / "kept")
+    names = run_often(tmp_path, SMALL_SHARDS)
+    (tmp_path / "kept").rename(tmp_path / "shards" / "00003")  # as a kill leaves it behind
+    assert [row.path for row in ResultStore(tmp_path).results()] == names
+    fill(tmp_path, ("last.mp4",))
+    assert not (tmp_path / "shards" / "00003").exists()
+    assert [row.path for row in ResultStore(tmp_path).results()] == [*names, "last.mp4"]
 
 
 def test_a_result_is_stored_once(tmp_path: Path) -> None:
@@ -222,6 +271,24 @@ def test_views_hold_what_was_chosen_the_most_suspicious_first(tmp_path: Path) ->
     assert [each.path for each in document.failures] == ["=bad.mp4"]
     document = from_json((tmp_path / "some.json").read_text())
     assert (len(document.results), document.failures) == (3, ())
+
+
+def test_lines_of_a_store_are_those_of_a_scan_with_kinds_of_failure_and_the_case(
+    tmp_path: Path,
+) -> None:
+    said = Examination("case 7", "A. Nalyst", None)
+    record = scan_record("a.mp4")
+    with writing(tmp_path / "s") as store:
+        store.add(record, stored_row(record), None, said)
+    fail(tmp_path / "s", "bad.mp4")
+    reader = ResultStore(tmp_path / "s")
+    with closing(reader.ranking()) as ranking:
+        write_ndjson(tmp_path / "lines", reader, ranking, Choice())
+        write_json(tmp_path / "json", reader, ranking, Choice())
+    first, second = (tmp_path / "lines").read_text().splitlines(keepends=True)
+    assert first == ndjson_line(record, said)
+    assert from_json(second).failures[0].kind == "NotMedia"
+    assert from_json((tmp_path / "json").read_text()).examination == said
 
 
 @pytest.mark.parametrize("above", [-0.1, 1.1, float("nan")])

@@ -33,6 +33,12 @@ def results(  # noqa: PLR0917 - the parameters are the options
     json: Annotated[
         Path | None, typer.Option(help="Write the JSON of `scan --json`; - prints it.")
     ] = None,
+    ndjson: Annotated[
+        Path | None, typer.Option(help="Write a line a file, as `scan --ndjson`; - prints them.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the report of `scan --report`, an HTML file.")
+    ] = None,
     report_dir: Annotated[
         Path | None,
         typer.Option(help="Write a page for each file and index.html, with search, to a folder."),
@@ -41,13 +47,13 @@ def results(  # noqa: PLR0917 - the parameters are the options
     """Show a store of results, the most suspicious first.
 
     A scan may be writing to it meanwhile. Without --above and --verdict, files that were not
-    analysed are in the CSV, Parquet, JSON and index too.
+    analysed are in the files too.
     """
     from unmask.results.index import Choice
     from unmask.results.store import ResultStore
 
     choice = Choice(above, parse_word(verdict))
-    files = ResultFiles(csv, parquet, json, report_dir)
+    files = ResultFiles(csv, parquet, json, ndjson, report, report_dir)
     files.check()
     opened = ResultStore(store)
     with closing(opened.ranking()) as ranking:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -71,13 +71,18 @@ class Page:
         self._reports: dict[int, ReportView] = {}
         self._rows: dict[int, Row] = {}
 
-    def add(self, scan: Scan, place: int) -> None:
+    def add(self, scan: Scan, place: int, *, anchor: str | None = None) -> None:
         """Add a file that stands at a place among the others, whenever they are added.
+
+        Args:
+            scan: the result and its pictures.
+            place: among the files.
+            anchor: id of the file's element on a page of several; None: made from the place.
 
         Raises:
             OSError: the page of this file could not be written.
         """
-        anchor, video = f"r{place + 1}", scan.result.video
+        anchor, video = anchor or f"r{place + 1}", scan.result.video
         folder = None if self._place is None else self._place.folder
         if self._place is None or folder is None:
             film = NO_FILM
@@ -113,18 +118,49 @@ class Page:
     def _render(
         self, reports: Sequence[ReportView], listed: Summary | None, *, back: str | None = None
     ) -> str:
-        style, script = asset("report.css"), asset("report.js")
-        template = environment().get_template("report.html.j2")
+        level = 1 if listed is None else 2
         media = {source for report in reports if (source := report.film.source) is not None}
-        return template.render(
-            reports=reports,
-            summary=listed,
-            back=back,
-            examination=self._examination,
-            style=Markup(style),  # noqa: S704 - our own file
-            script=Markup(script),  # noqa: S704 - our own file
-            policy=page.policy(style, script, media=sorted(media)),
+        parts = [article(each, level=level, examination=self._examination) for each in reports]
+        title = reports[0].name if reports else ""
+        return assembled(
+            parts, listed, title=title, media=media, back=back, examination=self._examination
         )
+
+
+def assembled(
+    articles: Sequence[Markup],
+    listed: Summary | None,
+    *,
+    title: str = "",
+    media: Collection[str] = (),
+    back: str | None = None,
+    examination: Examination | None = None,
+) -> str:
+    """Put parts of single files, as `article` renders them, on a page.
+
+    Args:
+        articles: the parts.
+        listed: the summary in front; None: none.
+        title: name of the file, where there is no summary.
+        media: where films may come from, as a security policy names it.
+        back: address of the page of all files.
+        examination: case, analyst and note.
+
+    Returns:
+        A complete HTML document.
+    """
+    style, script = asset("report.css"), asset("report.js")
+    template = environment().get_template("report.html.j2")
+    return template.render(
+        articles=articles,
+        summary=listed,
+        name=title,
+        back=back,
+        examination=examination,
+        style=Markup(style),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file
+        policy=page.policy(style, script, media=sorted(media)),
+    )
 
 
 def _safe(name: str) -> str:
@@ -132,16 +168,20 @@ def _safe(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:_MAX_NAME]
 
 
-def to_html(scan: Scan) -> str:
-    """Draw the report of one file.
+def to_html(scan: Scan, *, anchor: str = "r1", examination: Examination | None = None) -> str:
+    """Draw the report of one file, without its film.
 
     Args:
         scan: the result and its pictures.
+        anchor: id of the file's element; those of its parts start with it.
+        examination: case, analyst and note.
 
     Returns:
         A complete HTML document.
     """
-    return to_html_batch([scan])
+    page = Page(examination=examination)
+    page.add(scan, 0, anchor=anchor)
+    return page.html()
 
 
 def to_html_batch(

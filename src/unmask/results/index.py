@@ -217,6 +217,15 @@ class Ranking:
         )
         return dict(self._db.execute(query))
 
+    def count(self, choice: Choice) -> int:
+        """Count the chosen results."""
+        query = (
+            "SELECT count(*) FROM files WHERE NOT failed "
+            "AND (? IS NULL OR probability >= ?) AND (? IS NULL OR word = ?)"
+        )
+        value = (choice.above, choice.above, choice.word, choice.word)
+        return int(self._db.execute(query, value).fetchone()[0])
+
     def is_chosen(self, result_id: str, choice: Choice) -> bool:
         """Tell whether a result is the one of its content that counts, and is chosen."""
         query = (

@@ -16,11 +16,11 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Literal
 
-from unmask.errors import InputError, UnmaskError
+from unmask.errors import InputError
 from unmask.report.document import from_json, to_line
 from unmask.results.rows import FileRow, Outcome
 from unmask.system.files import name_full_disk, write_whole
-from unmask.values import SCHEMA_VERSION, Failure, ScanDocument, ScanRecord
+from unmask.values import SCHEMA_VERSION, Examination, Failure, ScanDocument, ScanRecord
 
 Format = Literal["ndjson", "csv"]
 CSV_COLUMNS = tuple(each.name for each in fields(FileRow))
@@ -28,14 +28,14 @@ CSV_COLUMNS = tuple(each.name for each in fields(FileRow))
 _YES = {"True": True, "False": False, "": False}
 
 
-def ndjson_line(record: ScanRecord) -> str:
+def ndjson_line(record: ScanRecord, examination: Examination | None = None) -> str:
     """Return a result as a line: a whole document, as `scan --json` writes it, of this file."""
-    return to_line(ScanDocument(SCHEMA_VERSION, (record,), ()))
+    return to_line(ScanDocument(SCHEMA_VERSION, (record,), (), examination))
 
 
-def ndjson_failure(path: str, error: UnmaskError) -> str:
+def ndjson_failure(failure: Failure, examination: Examination | None = None) -> str:
     """Return a failure as a line of the same kind."""
-    return to_line(ScanDocument(SCHEMA_VERSION, (), (Failure(path, error.message, error.hint),)))
+    return to_line(ScanDocument(SCHEMA_VERSION, (), (failure,), examination))
 
 
 def csv_line(row: FileRow) -> str:
@@ -154,7 +154,7 @@ def _ndjson_lines(path: Path) -> Iterator[tuple[str, str | None, Outcome | None]
             for record in document.results:
                 yield line, record.video.path, Outcome.of_record(record)
             for failure in document.failures:
-                yield line, failure.path, Outcome.of_error("")
+                yield line, failure.path, Outcome.of_error(failure.kind or "")
 
 
 def _csv_lines(path: Path) -> Iterator[tuple[str, str | None, Outcome | None]]:

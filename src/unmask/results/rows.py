@@ -363,7 +363,7 @@ def failed_row(
         "warnings": (),
         "unmask_version": version,
         "analysed_at": _now(),
-        "error_kind": type(error).__name__,
+        "error_kind": error.kind,
         "error": unicode_text(error.message),
         "hint": unicode_text(error.hint),
     }

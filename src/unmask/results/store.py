@@ -14,6 +14,10 @@ then are they removed. Files are written under another name, flushed and renamed
 folders, so each is there whole or not at all. A result's name is a hash of content, detector and
 settings: it is written once, whatever happens, and never changed. `failures.parquet` and
 `paths.parquet` are copies for reading, made new at the end of each run.
+
+Many short runs leave many small shards: at the end of a run the last of them are joined to one,
+unless somebody reads the store. Its `replaces.json` names the shards that it stands for, so that
+those which a kill left behind are not read, and the next run drops them.
 """
 
 from __future__ import annotations
@@ -23,36 +27,38 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from unmask.datasets.parquet import batches
-from unmask.errors import ManifestError, UnmaskError
-from unmask.report.document import from_json, to_json
+from unmask.errors import ManifestError
+from unmask.report.document import to_json
 from unmask.results.index import KnownFiles, Ranking, row_from
-from unmask.results.rows import (
-    FileRow,
-    Judged,
-    KeyFrameRow,
-    Row,
-    Source,
-    TrackRow,
-    key_frame_rows,
-    schema_of,
-    track_rows,
+from unmask.results.rows import FileRow, Judged, Source
+from unmask.results.shards import (
+    BATCH,
+    PATHS,
+    TABLES,
+    Stored,
+    Tables,
+    copied_rows,
+    flush,
+    groups,
+    reading_piece,
+    replaced_by,
+    rows_in,
+    rows_of,
+    tables_of,
+    write_rows,
+    write_shard,
 )
 from unmask.system.files import drop_partials, name_full_disk, write_text, write_whole
-from unmask.values import SCHEMA_VERSION, ScanDocument, ScanRecord
-
-Item = TypeVar("Item")
+from unmask.values import SCHEMA_VERSION, Examination, ScanDocument, ScanRecord
 
 STORE_VERSION = 1
 """Version of a store's files."""
@@ -60,46 +66,9 @@ SHARD_RESULTS = 256
 """Pending results that are made a shard."""
 _SHARD_BYTES = 64 * 2**20
 """Pending bytes that are made one, however few results they are."""
-_BATCH = 16
-"""Results that are held in memory at a time."""
-_ROWS = 4096
-"""Rows that are read at a time."""
-_LOCK, _BUILDING = ".lock", ".building"
-_HINT = "the store is damaged: restore the file from a copy, or begin a new store"
-_DOCUMENTS = pa.schema(
-    [pa.field(name, pa.string(), nullable=False) for name in ("result_id", "path", "document")]
-)
-_PAGES = pa.schema(
-    [pa.field(name, pa.string(), nullable=False) for name in ("result_id", "path", "page")]
-)
-_PATHS = pa.schema(
-    [
-        pa.field("absolute_path", pa.string(), nullable=False),
-        pa.field("path", pa.string(), nullable=False),
-        pa.field("size_bytes", pa.int64()),
-        pa.field("mtime_ns", pa.int64()),
-        pa.field("sha256", pa.string(), nullable=False),
-    ]
-)
-_TABLES: dict[str, pa.Schema] = {
-    "files": schema_of(FileRow),
-    "tracks": schema_of(TrackRow),
-    "key_frames": schema_of(KeyFrameRow),
-    "documents": _DOCUMENTS,
-    "pages": _PAGES,
-}
-
-
-@dataclass(frozen=True)
-class Stored:
-    """One result as a store holds it."""
-
-    row: FileRow
-    """The file's row."""
-    document: str
-    """Its JSON, a `ScanDocument` of this file alone."""
-    page: str | None
-    """Its report as HTML; None where reports are not kept."""
+SMALL_SHARDS = 8
+"""Small shards at the end of a store that are joined to one."""
+_LOCK, _READERS, _BUILDING = ".lock", ".readers", ".building"
 
 
 class ResultStore:
@@ -122,7 +91,9 @@ class ResultStore:
 
     def shards(self) -> list[Path]:
         """Return the shards, oldest first."""
-        return sorted((self.folder / "shards").glob("[0-9]*"))
+        found = sorted((self.folder / "shards").glob("[0-9]*"))
+        replaced = {name for shard in found for name in replaced_by(shard)}
+        return [shard for shard in found if shard.name not in replaced]
 
     def pending(self) -> list[Path]:
         """Return the files of results that are in no shard yet."""
@@ -164,7 +135,7 @@ class ResultStore:
         """Yield the paths that were seen when the last run ended, with their contents."""
         path = self.folder / "paths.parquet"
         if path.exists():
-            yield from _rows_in(path, _PATHS.names)
+            yield from rows_in(path, PATHS.names)
 
     def ranking(self) -> Ranking:
         """Return its files, the most suspicious first; to be closed."""
@@ -178,10 +149,14 @@ class ResultStore:
 
         What is sealed meanwhile is read from its shard: the pending files are listed first.
         """
+        with _read_lock(self.folder):
+            yield from self._sealed_or_pending_now(table)
+
+    def _sealed_or_pending_now(self, table: str) -> Iterator[dict[str, Any] | Stored]:
         pending = self.pending()
         shards = self.shards()
         for shard in shards:
-            yield from _rows_of(shard, table)
+            yield from rows_of(shard, table)
         newest = self._ids_in(shards[-1:])
         sealed = set()
         for path in pending:
@@ -195,13 +170,13 @@ class ResultStore:
             yield stored
         if sealed:
             for shard in [each for each in self.shards() if each not in shards]:
-                yield from (row for row in _rows_of(shard, table) if row["result_id"] in sealed)
+                yield from (row for row in rows_of(shard, table) if row["result_id"] in sealed)
 
     def _ids_in(self, shards: Sequence[Path]) -> set[str]:
         return {
             row["result_id"]
             for shard in shards
-            for row in _rows_in(shard / "files.parquet", ["result_id"])
+            for row in rows_in(shard / "files.parquet", ["result_id"])
         }
 
 
@@ -220,7 +195,7 @@ class StoreWriter(ResultStore):
         """What it holds, for a run that is to do only what is new."""
         known = KnownFiles()
         for shard in self.shards():
-            for row in _rows_in(shard / "files.parquet", KnownFiles.COLUMNS):
+            for row in rows_in(shard / "files.parquet", KnownFiles.COLUMNS):
                 known.add(row)
         for path in self.pending():
             known.add(asdict(_read_pending(path).row))
@@ -230,16 +205,23 @@ class StoreWriter(ResultStore):
             known.add_path(seen)
         return known
 
-    def add(self, record: ScanRecord, row: FileRow, page: str | None) -> None:
+    def add(
+        self,
+        record: ScanRecord,
+        row: FileRow,
+        page: str | None,
+        examination: Examination | None = None,
+    ) -> None:
         """Store a result; when this returns it is safe on the disk.
 
         Args:
             record: the result.
             row: its row, as `rows.file_row` makes it.
             page: its report as HTML, to be kept too.
+            examination: case, analyst and note.
         """
         if (known := self.known.result(row.result_id)) is None or known.failed:
-            document = to_json(ScanDocument(SCHEMA_VERSION, (record,), ()))
+            document = to_json(ScanDocument(SCHEMA_VERSION, (record,), (), examination))
             stored = {"row": asdict(row), "document": document, "page": page}
             path = self.folder / "pending" / f"{row.result_id}.json.gz"
             data = gzip.compress(json.dumps(stored).encode(), 3, mtime=0)
@@ -265,33 +247,73 @@ class StoreWriter(ResultStore):
         pieces = self.pending()
         if not pieces:
             return
-        shards = self.shards()
-        number = int(shards[-1].name) + 1 if shards else 0
-        building = self.folder / _BUILDING
-        target = self.folder / "shards" / f"{number:05d}"
-        shutil.rmtree(building, ignore_errors=True)
-        with name_full_disk(target):
-            try:
-                building.mkdir()
-                _write_shard(building, pieces)
-                _flush(building)
-                building.rename(target)
-            except BaseException:  # Ctrl-C as well
-                shutil.rmtree(building, ignore_errors=True)
-                raise
-        _flush(target.parent)
+        self._add_shard(
+            tables_of([_read_pending(path) for path in some]) for some in groups(pieces, BATCH)
+        )
         for path in pieces:
             path.unlink()
         self._count = self._bytes = 0
+
+    def join_small_shards(self) -> None:
+        """Make one shard of the small ones at the end, if they are many and nobody reads them."""
+        small: list[Path] = []
+        for shard in reversed(self.shards()):
+            if not self._is_small(shard):
+                break
+            small.insert(0, shard)
+        if len(small) < SMALL_SHARDS:
+            return
+        with _read_lock(self.folder, alone=True) as alone:
+            if alone:
+                self._add_shard(copied_rows(small), replaces=small)
+                self._drop(small)
 
     def close(self) -> None:
         """Seal what is pending, and write the copies for reading."""
         try:
             self.seal()
-            write_rows(self.folder / "failures.parquet", _TABLES["files"], self.failures())
-            write_rows(self.folder / "paths.parquet", _PATHS, self.known.paths())
+            self.join_small_shards()
+            write_rows(self.folder / "failures.parquet", TABLES["files"], self.failures())
+            write_rows(self.folder / "paths.parquet", PATHS, self.known.paths())
         finally:
             self.known.close()
+
+    def _add_shard(self, parts: Iterable[Tables], replaces: Sequence[Path] = ()) -> None:
+        """Add a shard of rows by table, whole or not at all; when this returns it is on the disk.
+
+        Args:
+            parts: rows by table.
+            replaces: shards that it stands for.
+        """
+        folder, building = self.folder / "shards", self.folder / _BUILDING
+        number = max((int(shard.name) for shard in folder.glob("[0-9]*")), default=-1) + 1
+        target = folder / f"{number:05d}"
+        shutil.rmtree(building, ignore_errors=True)
+        with name_full_disk(target):
+            try:
+                building.mkdir()
+                write_shard(building, parts, replaces)
+                building.rename(target)
+            except BaseException:  # Ctrl-C as well
+                shutil.rmtree(building, ignore_errors=True)
+                raise
+        flush(folder)
+
+    def _is_small(self, shard: Path) -> bool:
+        size = sum(path.stat().st_size for path in shard.iterdir())
+        rows = pq.read_metadata(shard / "files.parquet").num_rows
+        return rows < self._shard_results and size < _SHARD_BYTES
+
+    def _drop(self, shards: Collection[Path]) -> None:
+        """Drop shards, each at once: what reads all tables of a store never sees half of one."""
+        if not shards:
+            return
+        building = self.folder / _BUILDING
+        shutil.rmtree(building, ignore_errors=True)
+        building.mkdir()
+        for shard in shards:
+            shard.rename(building / shard.name)
+        shutil.rmtree(building)
 
     def _forget_failure(self, row: FileRow) -> None:
         judged = Judged(row.detector_sha256, row.settings_sha256)
@@ -302,6 +324,8 @@ class StoreWriter(ResultStore):
         """Remove what an interrupted run left: halves of files, and what it had stored twice."""
         shutil.rmtree(self.folder / _BUILDING, ignore_errors=True)
         drop_partials(self.folder)
+        kept = self.shards()
+        self._drop(set((self.folder / "shards").glob("[0-9]*")) - set(kept))
         sealed = self._ids_in(self.shards()[-1:])
         waiting = set()
         for path in self.pending():
@@ -331,6 +355,7 @@ def writing(folder: str | Path, *, shard_results: int = SHARD_RESULTS) -> Iterat
         for name in ("shards", "pending", "failures"):
             (path / name).mkdir(parents=True, exist_ok=True)
     with _locked(path):
+        (path / _READERS).touch()
         if not (path / "store.json").exists():
             write_text(path / "store.json", json.dumps({"result_store": STORE_VERSION}) + "\n")
         store = StoreWriter(path, shard_results=shard_results)
@@ -340,110 +365,14 @@ def writing(folder: str | Path, *, shard_results: int = SHARD_RESULTS) -> Iterat
             store.close()
 
 
-@contextmanager
-def reading_piece(path: Path) -> Iterator[None]:
-    """Turn whatever is wrong with one of a store's small files into one error.
-
-    Raises:
-        ManifestError: it is damaged.
-    """
-    try:
-        yield
-    except (UnmaskError, FileNotFoundError):
-        raise
-    except (OSError, EOFError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ManifestError(
-            f"{str(path)!r} is damaged: {type(error).__name__}: {error}",
-            hint="remove the file and run the scan again: its video is then analysed again",
-        ) from error
-
-
 def _read_pending(path: Path) -> Stored:
     with reading_piece(path):
         held = json.loads(gzip.decompress(path.read_bytes()))
         return Stored(row_from(held["row"]), held["document"], held["page"])
 
 
-def _write_shard(folder: Path, pieces: Sequence[Path]) -> None:
-    """Write the tables of a shard, a few results at a time."""
-    with ExitStack() as stack:
-        writers = {
-            name: stack.enter_context(
-                pq.ParquetWriter(folder / f"{name}.parquet", schema, compression="zstd")
-            )
-            for name, schema in _TABLES.items()
-        }
-        for some in _groups(pieces, _BATCH):
-            for name, rows in _tables_of([_read_pending(path) for path in some]).items():
-                writers[name].write_table(pa.Table.from_pylist(rows, _TABLES[name]))
-    for name in _TABLES:
-        _flush(folder / f"{name}.parquet")
-
-
-def _tables_of(stored: Sequence[Stored]) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of each table that some results make."""
-    tables: dict[str, list[dict[str, Any]]] = {name: [] for name in _TABLES}
-    for each in stored:
-        (record,) = from_json(each.document).results
-        named = {"result_id": each.row.result_id, "path": each.row.path}
-        tables["files"].append(asdict(each.row))
-        tables["tracks"] += [asdict(row) for row in track_rows(record, each.row)]
-        tables["key_frames"] += [asdict(row) for row in key_frame_rows(record, each.row)]
-        tables["documents"].append({**named, "document": each.document})
-        if each.page is not None:
-            tables["pages"].append({**named, "page": each.page})
-    return tables
-
-
-def write_rows(path: Path, schema: pa.Schema, rows: Iterator[Row | dict[str, Any]]) -> None:
-    """Write a Parquet file of rows, a part of them at a time, whole or not at all.
-
-    Args:
-        path: the file.
-        schema: its columns.
-        rows: what stands in them.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-
-    def write(partial: Path) -> None:
-        with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
-            for some in _groups(rows, _ROWS):
-                plain = [each if isinstance(each, dict) else asdict(each) for each in some]
-                writer.write_table(pa.Table.from_pylist(plain, schema))
-
-    write_whole(path, write)
-
-
-def _rows_of(shard: Path, table: str) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a table; of those with long texts few are held at a time."""
-    rows = _BATCH if table in {"documents", "pages"} else _ROWS
-    return _rows_in(shard / f"{table}.parquet", _TABLES[table].names, rows)
-
-
-def _rows_in(path: Path, columns: Sequence[str], rows: int = _ROWS) -> Iterator[dict[str, Any]]:
-    for batch in batches(path, columns=columns, rows=rows, hint=_HINT):
-        yield from batch.to_pylist()
-
-
-def _groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    iterator = iter(items)
-    while some := list(islice(iterator, size)):
-        yield some
-
-
 def _id_of(pending: Path) -> str:
     return pending.name.removesuffix(".json.gz")
-
-
-def _flush(path: Path) -> None:
-    """Flush a file or a folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _check_version(folder: Path) -> None:
@@ -463,7 +392,7 @@ def _check_version(folder: Path) -> None:
 def _refuse_other_content(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise ManifestError(f"{str(path)!r} is a file", hint="name a folder for the results")
-    ours = {"shards", "pending", "failures", _LOCK}
+    ours = {"shards", "pending", "failures", _LOCK, _READERS}
     others = sorted(
         each.name
         for each in path.glob("*")
@@ -474,6 +403,26 @@ def _refuse_other_content(path: Path) -> None:
             f"{str(path)!r} is no result store, but holds {others[0]!r}",
             hint="name a new or an empty folder",
         )
+
+
+@contextmanager
+def _read_lock(folder: Path, *, alone: bool = False) -> Iterator[bool]:
+    """Keep shards from being dropped while they are read; yield whether the lock is held.
+
+    Args:
+        folder: of the store.
+        alone: ask for it as the one who drops them, without waiting for readers.
+    """
+    with ExitStack() as stack:
+        held = False
+        with suppress(ImportError, OSError):  # Windows, or a share without locks: nothing is joined
+            import fcntl
+
+            file = stack.enter_context((folder / _READERS).open("rb"))
+            kind = fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH
+            fcntl.flock(file, kind)
+            held = True
+        yield held
 
 
 @contextmanager

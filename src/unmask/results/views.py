@@ -1,4 +1,4 @@
-"""A result store as one file: CSV, Parquet, or the JSON that `scan --json` writes.
+"""A result store as one file: CSV, Parquet, lines, or the JSON that `scan --json` writes.
 
 Each is written in bounded memory, whole or not at all.
 """
@@ -15,9 +15,10 @@ from typing import IO, Any
 import pyarrow as pa
 
 from unmask.results.index import Choice, Ranking
-from unmask.results.lines import CSV_COLUMNS, csv_text
+from unmask.results.lines import CSV_COLUMNS, csv_text, ndjson_failure
 from unmask.results.rows import FileRow, schema_of
-from unmask.results.store import ResultStore, write_rows
+from unmask.results.shards import write_rows
+from unmask.results.store import ResultStore
 from unmask.system.files import write_whole
 from unmask.values import SCHEMA_VERSION, Failure
 
@@ -88,24 +89,58 @@ def json_to(file: IO[str], store: ResultStore, ranking: Ranking, choice: Choice)
     """Write the same to an open file."""
     file.write(f'{{\n  "schema_version": {json.dumps(SCHEMA_VERSION)},\n  "results": [')
     before = "\n"
-    for document in chosen_documents(store, ranking, choice):
-        (record,) = json.loads(document)["results"]
+    examinations: list[Any] = []
+    for _, text in chosen_documents(store, ranking, choice):
+        document = json.loads(text)
+        (record,) = document["results"]
+        if (examination := document.get("examination")) not in examinations:
+            examinations.append(examination)
         file.write(before + _indented(record))
         before = ",\n"
     file.write('\n  ],\n  "failures": [')
     before = "\n"
-    for row in ranking.failed() if choice == Choice() else ():
-        failure = Failure(row.path, row.error or "", row.hint or "")
+    for failure in _chosen_failures(ranking, choice):
         file.write(before + _indented(asdict(failure)))
         before = ",\n"
-    file.write("\n  ]\n}\n")
+    shared = examinations[0] if len(examinations) == 1 else None
+    file.write(f'\n  ],\n  "examination": {json.dumps(shared)}\n}}\n')
 
 
-def chosen_documents(store: ResultStore, ranking: Ranking, choice: Choice) -> Iterator[str]:
-    """Yield the JSON of each chosen result, in the order in which they were stored."""
+def write_ndjson(path: Path, store: ResultStore, ranking: Ranking, choice: Choice) -> None:
+    """Write the chosen files as lines, a document each, as `scan --ndjson` does.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+
+    def write(partial: Path) -> None:
+        with partial.open("w", encoding="utf-8") as file:
+            ndjson_to(file, store, ranking, choice)
+
+    write_whole(path, write)
+
+
+def ndjson_to(file: IO[str], store: ResultStore, ranking: Ranking, choice: Choice) -> None:
+    """Write the same to an open file."""
+    for _, text in chosen_documents(store, ranking, choice):
+        file.write(json.dumps(json.loads(text), separators=(",", ":")) + "\n")
+    for failure in _chosen_failures(ranking, choice):
+        file.write(ndjson_failure(failure))
+
+
+def _chosen_failures(ranking: Ranking, choice: Choice) -> Iterator[Failure]:
+    """Yield why files were not analysed, where all files are chosen."""
+    for row in ranking.failed() if choice == Choice() else ():
+        yield Failure(row.path, row.error or "", row.hint or "", row.error_kind)
+
+
+def chosen_documents(
+    store: ResultStore, ranking: Ranking, choice: Choice
+) -> Iterator[tuple[str, str]]:
+    """Yield the id and the JSON of each chosen result, in the order in which they were stored."""
     for result_id, document in store.documents():
         if ranking.is_chosen(result_id, choice):
-            yield document
+            yield result_id, document
 
 
 def _indented(value: object) -> str:

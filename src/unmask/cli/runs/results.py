@@ -1,4 +1,4 @@
-"""Running `unmask results`: a store as a table, CSV, Parquet, JSON or pages."""
+"""Running `unmask results`: a store as a table, CSV, Parquet, JSON, lines or pages."""
 
 from __future__ import annotations
 
@@ -32,18 +32,24 @@ class ResultFiles:
     csv: Path | None
     parquet: Path | None
     json: Path | None
+    ndjson: Path | None
+    report: Path | None
     report_dir: Path | None
 
     @property
     def to_stdout(self) -> bool:
         """Whether standard output is that of a file."""
-        return any(str(each) == "-" for each in (self.csv, self.json))
+        return any(str(each) == "-" for each in (self.csv, self.json, self.ndjson))
 
     def check(self) -> None:
         """Refuse before anything is read what could not be written."""
-        if str(self.csv) == str(self.json) == "-":
-            raise ValueError("only one of --csv and --json can go to standard output")
-        named = [each for each in (self.csv, self.parquet, self.json) if each is not None]
+        printed = [each for each in (self.csv, self.json, self.ndjson) if str(each) == "-"]
+        if len(printed) > 1:
+            raise ValueError("only one of --csv, --json and --ndjson can go to standard output")
+        if str(self.report) == "-":
+            raise ValueError("--report needs a file")
+        files = (self.csv, self.parquet, self.json, self.ndjson, self.report)
+        named = [each for each in files if each is not None]
         paths = [each for each in named if str(each) != "-"]
         if self.parquet is not None:
             require_suffix(self.parquet, [".parquet"], what="Parquet file")
@@ -67,6 +73,14 @@ class ResultFiles:
             views.json_to(sys.stdout, store, ranking, choice)
         elif self.json is not None:
             views.write_json(self.json, store, ranking, choice)
+        if self.ndjson is not None and str(self.ndjson) == "-":
+            views.ndjson_to(sys.stdout, store, ranking, choice)
+        elif self.ndjson is not None:
+            views.write_ndjson(self.ndjson, store, ranking, choice)
+        if self.report is not None:
+            from unmask.results.pages import write_report
+
+            write_report(self.report, store, ranking, choice)
         if self.report_dir is not None:
             from unmask.results.pages import write_pages
 

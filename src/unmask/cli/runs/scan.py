@@ -107,7 +107,7 @@ class _Done:
 
     def exit_code(self) -> int:
         """Return the exit code of the run."""
-        failed = [Outcome.of_error(type(error).__name__) for error in self.failures.values()]
+        failed = [Outcome.of_error(error.kind) for error in self.failures.values()]
         return exit_code([*self.outcomes.values(), *failed], self.unwritten)
 
     def _unwritable(self, place: int, scan: Scan) -> UnmaskError | None:
@@ -150,7 +150,7 @@ class _Done:
         errors, outputs = [], self.outputs
         if outputs.json is not None:
             results = tuple(result for _, result in sorted(self.results.items()))
-            failed = tuple(Failure(path, e.message, e.hint) for path, e in failures)
+            failed = tuple(Failure(path, e.message, e.hint, e.kind) for path, e in failures)
             text = to_json(ScanDocument(SCHEMA_VERSION, results, failed, outputs.examination))
             errors.append(_write(outputs.json, text))
         if outputs.report is not None:

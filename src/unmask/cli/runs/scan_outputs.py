@@ -130,7 +130,7 @@ class Outputs:
             from unmask.results.store import writing
 
             with writing(self.store) as store:
-                yield [StoreSink(store, paths, retry=self.retry_failures, pages=self.pages)]
+                yield [StoreSink(store, paths, self)]
             return
         if self.ndjson is None and self.csv is None:
             yield []
@@ -143,7 +143,7 @@ class Outputs:
                 files.append(LineFile(self.ndjson, "ndjson", write=write, resume=self.resume))
             if self.csv is not None:
                 files.append(LineFile(self.csv, "csv", write=write, resume=self.resume))
-            yield [LineSink(file, paths) for file in files]
+            yield [LineSink(file, paths, self.examination) for file in files]
         finally:
             for file in files:
                 file.close()
@@ -178,8 +178,10 @@ class Sink(ABC):
 class LineSink(Sink):
     """Lines of a file."""
 
-    def __init__(self, file: LineFile, paths: Sequence[str]) -> None:
-        self._file, self._paths = file, paths
+    def __init__(
+        self, file: LineFile, paths: Sequence[str], examination: Examination | None
+    ) -> None:
+        self._file, self._paths, self._examination = file, paths, examination
 
     def plan(self, job: Job, places: Sequence[int]) -> Planned:
         """Tell which files need no scan: a path with a line is not read again."""
@@ -195,7 +197,7 @@ class LineSink(Sink):
         if self._has(place):
             return
         if self._file.kind == "ndjson":
-            self._file.add(ndjson_line(scan.result))
+            self._file.add(ndjson_line(scan.result, self._examination))
         else:
             source = Source.at(self._paths[place])
             self._file.add(csv_line(file_row(scan.result, source, judged_by(job))))
@@ -203,12 +205,14 @@ class LineSink(Sink):
     def failure(self, place: int, error: UnmaskError, job: Job) -> None:
         """Add its line."""
         from unmask.results.lines import csv_line, ndjson_failure
+        from unmask.values import Failure
 
         if self._has(place):
             return
         path = self._paths[place]
         if self._file.kind == "ndjson":
-            self._file.add(ndjson_failure(path, error))
+            failure = Failure(path, error.message, error.hint, error.kind)
+            self._file.add(ndjson_failure(failure, self._examination))
         else:
             self._file.add(csv_line(_failed(error, Source.at(path), path, job)))
 
@@ -219,11 +223,8 @@ class LineSink(Sink):
 class StoreSink(Sink):
     """A result store."""
 
-    def __init__(
-        self, store: StoreWriter, paths: Sequence[str], *, retry: bool, pages: bool
-    ) -> None:
-        self._store, self._paths = store, paths
-        self._retry, self._pages = retry, pages
+    def __init__(self, store: StoreWriter, paths: Sequence[str], outputs: Outputs) -> None:
+        self._store, self._paths, self._outputs = store, paths, outputs
         self._began_ns = time.time_ns()
         self._copies: dict[int, int] = {}
 
@@ -231,7 +232,7 @@ class StoreSink(Sink):
         """Tell what the store has, by content; note those that were moved."""
         from unmask.results.plan import Retry, plan
 
-        retry = Retry(version("unmask"), always=self._retry)
+        retry = Retry(version("unmask"), always=self._outputs.retry_failures)
         paths = [self._paths[place] for place in places]
         result = plan(paths, self._store.known, judged_by(job), retry)
         for source, content in result.moved:
@@ -243,11 +244,14 @@ class StoreSink(Sink):
     def result(self, place: int, scan: Scan, job: Job) -> None:
         """Store it."""
         from unmask.report.html import to_html
+        from unmask.results.pages import anchor
 
-        record = scan.result
-        source = self._source(place)
-        row = file_row(record, source, judged_by(job))
-        self._store.add(record, row, to_html(scan) if self._pages else None)
+        record, examination = scan.result, self._outputs.examination
+        row = file_row(record, self._source(place), judged_by(job))
+        page = None
+        if self._outputs.pages:
+            page = to_html(scan, anchor=anchor(row.result_id), examination=examination)
+        self._store.add(record, row, page, examination)
         for copy, first in self._copies.items():
             if first == place:
                 self._store.add_path(self._source(copy), record.video.sha256)
