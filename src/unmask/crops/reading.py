@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import operator
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 from unmask.crops.columns import make_column
 from unmask.crops.encoded_pictures import decode_picture
-from unmask.crops.rows import COLUMNS, PICTURES, ForgedFace, StoreInfo
+from unmask.crops.rows import COLUMNS, PICTURES, ForgedFace, StoreInfo, say_left_out
 from unmask.crops.store import CropStore
 from unmask.datasets.manifest import Label, Split
 from unmask.datasets.parquet import CROPS_HINT, read_errors
@@ -54,6 +55,11 @@ _KEPT = (
     "forged_face",
 )
 """Columns in memory for `Crop`."""
+_FORGED = pc.field("forged_face")
+CERTAIN: pc.Expression = (
+    (pc.field("label") != "fake") | (_FORGED != "uncertain") | _FORGED.is_null()
+)
+"""Crops whose label is that of their face, as far as the store can tell."""
 _log = logging.getLogger(__name__)
 
 
@@ -123,6 +129,9 @@ class CropDataset:
         where: only crops for which this holds, over all columns but the pictures, such as
             `pc.field("face_px") >= 60`.
         masks: whether to read masks.
+        uncertain_fakes: keep the crops of fakes whose face may not be the forged one (`forged_face`
+            is `uncertain`), which the label `fake` does not hold for; else they are left out, and a
+            warning says how many.
         transform: called with each `Crop`; what it returns is the item.
 
     Raises:
@@ -142,6 +151,7 @@ class CropDataset:
         label: Label | None = None,
         where: pc.Expression | None = None,
         masks: bool = False,
+        uncertain_fakes: bool = False,
         transform: Callable[[Crop], Any] | None = None,
     ) -> None:
         store = CropStore(folder)
@@ -151,11 +161,19 @@ class CropDataset:
         self._transform = transform
         tables = [_index(path, number) for number, path in enumerate(self._paths)]
         index = pa.concat_tables(tables).filter(_condition(split, label, where)) if tables else None
+        self.left_out: dict[str, int] = {}
+        """Number of crops that were left out as uncertain, by video."""
+        if index and not uncertain_fakes:
+            self.left_out = dict(Counter(index.filter(~CERTAIN)["video_id"].to_pylist()))
+            index = index.filter(CERTAIN)
         if not index:
             raise ManifestError(
-                f"no crop of {str(folder)!r} is left (split={split}, label={label}, where={where})",
+                f"no crop of {str(folder)!r} is left (split={split}, label={label}, where={where})"
+                + (f", {total} of uncertain fakes aside" if (total := self.total_left_out) else ""),
                 hint="see `unmask data stats FOLDER` for what it holds",
             )
+        if self.left_out:
+            _log.warning("%s: %s", folder, say_left_out(self.total_left_out))
         if unsealed := len(store.pending()):
             _log.warning("%d videos of %s are in no shard yet: cropping goes on, or was stopped; "
                          "run `unmask data crops` again", unsealed, folder)  # fmt: skip
@@ -167,6 +185,11 @@ class CropDataset:
     def __len__(self) -> int:
         """Return the number of crops."""
         return len(self._shard)
+
+    @property
+    def total_left_out(self) -> int:
+        """Number of crops that were left out as uncertain."""
+        return sum(self.left_out.values())
 
     def __repr__(self) -> str:
         """Show the size."""

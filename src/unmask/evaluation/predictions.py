@@ -8,7 +8,7 @@ detector and its hash, the manifest's hash, the protocol and whether it leaks, t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -108,6 +108,9 @@ class PredictionsInfo(Strict):
     """SHA-256 of the manifest's rows; None where there was no manifest."""
     videos_expected: int | None = None
     """Videos that were to be scored; None: those that have rows."""
+    crops_left_out: int | None = None
+    """Crops of fakes that were not scored, as their face may not be the forged one; None: it is not
+    known whether there are such, as of everything but crop stores."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """All that the scores depend on, resolved."""
     versions: dict[str, str] = Field(default_factory=dict)
@@ -202,12 +205,18 @@ def pool(parts: Sequence[Predictions]) -> Predictions:
             "data": data,
             "manifest_sha256": None,
             "videos_expected": None,
+            "crops_left_out": _add_known(each.crops_left_out for each in infos),
             "licence": "; ".join(dict.fromkeys(each.licence for each in infos)),
             "leaks": any(each.leaks for each in infos),
             "leak_reason": "; ".join(e.leak_reason for e in infos if e.leak_reason) or None,
         }
     )
     return Predictions(info=info, words={**words, "dataset": np.concatenate(names)}, **columns)
+
+
+def _add_known(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 WORDS = ("dataset", "method", "target", "source", "split", "compression", "status", "reason")

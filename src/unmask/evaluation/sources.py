@@ -44,6 +44,7 @@ from unmask.system.workers import Crashed, run_all
 
 _SLACK = 0.02
 """How far the wanted square may reach over a stored crop, in sides of that crop."""
+_NONE_CERTAIN = "no face of it is known to be the forged one"
 _PICTURES_AT_A_TIME = 32 * DEFAULT_BATCH
 _log = logging.getLogger(__name__)
 
@@ -84,6 +85,16 @@ class StoreSource:
             return lines
         return {name: line for name, line in lines.items() if line.split == self.split}
 
+    @cached_property
+    def crops(self) -> CropDataset:
+        """The chosen crops.
+
+        Raises:
+            ManifestError: there are none.
+        """
+        inside = None if self.fold is None else pc.field("fold") == self.fold
+        return CropDataset(self.folder, split=self.split, where=inside)
+
     @property
     def described(self) -> dict[str, Any]:
         """What is known of the store."""
@@ -93,6 +104,7 @@ class StoreSource:
             **_terms(info),
             "manifest_sha256": info.manifest_sha256,
             "videos_expected": info.manifest_rows if everything else len(self._videos),
+            "crops_left_out": self.crops.total_left_out,
             "settings": {**info.settings, "split": self.split, "fold": self.fold},
         }
 
@@ -102,14 +114,15 @@ class StoreSource:
         for name, line in self._videos.items():
             if line.status != "done" and name not in skip:
                 yield [_failure(line, dataset)]
-        inside = None if self.fold is None else pc.field("fold") == self.fold
-        crops = CropDataset(self.folder, split=self.split, where=inside)
         places: dict[str, list[int]] = defaultdict(list)
-        for position, name in enumerate(crops.video_ids):
+        for position, name in enumerate(self.crops.video_ids):
             places[name].append(position)
+        for name in sorted(self.crops.left_out.keys() - places.keys() - skip):
+            line = replace(self._videos[name], status="failed", reason=_NONE_CERTAIN)
+            yield [_failure(line, dataset)]
         network = Network(self.bundle, threads=self.threads)
         for name in sorted(places.keys() - skip):
-            yield self._scored(network, [crops[position] for position in places[name]])
+            yield self._scored(network, [self.crops[position] for position in places[name]])
 
     def _scored(self, network: Network, crops: Sequence[Crop]) -> Rows:
         cuts = [recut_views(crop, self.bundle.views) for crop in crops]

@@ -17,7 +17,7 @@ from PIL import Image
 
 from unmask.bundle.framing import Crops, split_views
 from unmask.bundle.manifest import Bundle, View
-from unmask.crops.reading import Crop, CropDataset
+from unmask.crops.reading import Crop
 from unmask.datasets.manifest import Split
 from unmask.datasets.parquet import CROPS_HINT, batches, read_table
 from unmask.errors import InputError
@@ -118,15 +118,14 @@ def drawn_evenly(
 
 def _labels(source: StoreSource | PictureSource) -> NDArray[np.bool_]:
     if isinstance(source, StoreSource):
-        return CropDataset(source.folder, split=source.split).is_fake
+        return source.crops.is_fake
     names = read_table(source.path, columns=["name"], hint=CROPS_HINT)["name"].to_pylist()
     return np.array([source.records[str(name)].label == "fake" for name in names], dtype=np.bool_)
 
 
 def _read_store(source: StoreSource, positions: NDArray[np.int64]) -> Iterator[Picture]:
-    crops = CropDataset(source.folder, split=source.split)
     for position in positions:
-        crop = crops[int(position)]
+        crop = source.crops[int(position)]
         yield Picture(
             crop.pixels,
             cut=partial(_recut, crop, source.bundle.views),

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from unmask.crops.reading import CERTAIN
 from unmask.crops.rows import StoreInfo
 from unmask.crops.store import CropStore
 from unmask.datasets.groups import Grouping, connect, place_groups
@@ -280,7 +280,7 @@ def _is_shard(path: Path) -> bool:
 def _read_columns(path: Path, columns: list[str]) -> pa.Table:
     """Read columns of a file's crops, without the uncertain fakes of a shard."""
     with read_errors(path, hint=CROPS_HINT):
-        return pq.read_table(path, columns=columns, filters=_CERTAIN if _is_shard(path) else None)
+        return pq.read_table(path, columns=columns, filters=CERTAIN if _is_shard(path) else None)
 
 
 def _read_shard(path: Path) -> list[dict[str, Any]]:
@@ -299,9 +299,6 @@ def _read_table(path: Path) -> list[dict[str, Any]]:
     return [{**row, "target": row["footage"], "persons": row["identities"]} for row in rows]
 
 
-_FORGED = pc.field("forged_face")
-_CERTAIN = (pc.field("label") != "fake") | (_FORGED != "uncertain") | _FORGED.is_null()
-"""Crops whose label is that of their face, as far as the store can tell."""
 _OF_SHARD = {
     "crop_id": "name",
     "label": "label",

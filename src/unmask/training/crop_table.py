@@ -230,7 +230,8 @@ def _read_store(
         path=str(folder.absolute()), sha256=_store_sha256(store), licence=info.licence
     )
     margin: float | None = info.settings.get("margin_ratio")
-    return Origin(described, CropDataset(folder), leak, margin, left_out), keys
+    pictures = CropDataset(folder, uncertain_fakes=True)
+    return Origin(described, pictures, leak, margin, left_out), keys
 
 
 def _store_sha256(store: CropStore) -> str:
