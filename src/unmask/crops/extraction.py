@@ -236,7 +236,16 @@ class Cropper:
         return CropRow(
             crop_id=f"{record.id}#t{cut.track}f{cut.frame_index}",
             video_id=record.id,
-            **{name: getattr(record, name) for name in _FROM_RECORD},
+            dataset=record.dataset,
+            label=record.label,
+            method=record.method,
+            target=record.target,
+            source=record.source,
+            identities=record.identities,
+            part=record.part,
+            fold=record.fold,
+            compression=record.compression,
+            kind=record.kind,
             split=self._split(record, cut.frame_index),
             protocol=self.info.protocol,
             leaks=self.info.leaks,
@@ -270,21 +279,6 @@ class Cropper:
         quality = self.settings.jpeg_quality
         Image.fromarray(pixels).save(buffer, "JPEG", quality=quality, subsampling=0)
         return buffer.getvalue()
-
-
-_FROM_RECORD = (
-    "dataset",
-    "label",
-    "method",
-    "target",
-    "source",
-    "identities",
-    "part",
-    "fold",
-    "compression",
-    "kind",
-)
-"""Columns that are the manifest's."""
 
 
 def _note_failure(record: VideoRecord, reason: str) -> VideoCrops:

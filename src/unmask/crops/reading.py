@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import operator
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from unmask.crops.columns import make_column
 from unmask.crops.encoded_pictures import decode_picture
-from unmask.crops.rows import COLUMNS, PICTURES, ForgedFace, StoreInfo, say_left_out
+from unmask.crops.record import CropRecord
+from unmask.crops.rows import COLUMNS, PICTURES, StoreInfo, say_left_out
 from unmask.crops.store import CropStore
 from unmask.datasets.manifest import Label, Split
 from unmask.datasets.parquet import CROPS_HINT, read_errors
@@ -43,6 +44,7 @@ _KEPT = (
     "source",
     "identities",
     "split",
+    "fold",
     "compression",
     "track",
     "frame_index",
@@ -63,50 +65,18 @@ CERTAIN: pc.Expression = (
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, eq=False)
-class Crop:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Crop(CropRecord):
     """One crop, decoded."""
 
     pixels: NDArray[np.uint8]
     """`(S, S, 3)` RGB."""
     mask: NDArray[np.uint8] | None
     """`(S, S)`, 255 is manipulated; None where there is none, or masks were not asked for."""
-    video_id: str
-    """The manifest's id."""
-    dataset: str
-    """Name of the layout."""
-    label: Label
-    """`real` or `fake`."""
-    method: str | None
-    """Manipulation method."""
-    target: str | None
-    """Footage key of the clip that was changed."""
-    source: str | None
-    """Footage key of the clip that was put in."""
-    identities: tuple[str, ...]
-    """Keys of the persons involved, the one in the video first."""
-    split: Split | None
-    """Split."""
-    compression: str | None
-    """Compression version."""
-    track: int
-    """Number of the face track in its video."""
-    frame_index: int
-    """Position among the decoded frames."""
-    pts_seconds: float | None
-    """Time stamp."""
     square: Box
     """What was cut, XYXY pixels of the frame."""
-    box: Box | None
-    """Face box in the frame."""
-    landmarks: tuple[float, ...] | None
-    """Five points x, y in the frame."""
-    face_px: float | None
-    """Shorter side of the face box."""
     sharpness: float
     """Variance of the Laplacian at 128 px."""
-    forged_face: ForgedFace | None
-    """Why this face is taken for the forged one."""
 
     def __repr__(self) -> str:
         """Show what it is, not the pixels."""
@@ -211,12 +181,20 @@ class CropDataset:
         if not -len(self) <= at < len(self):
             raise IndexError(f"there are {len(self)} crops, got position {at}")
         at %= len(self)
-        crop = Crop(
-            pixels=_decode(self.encoded(at), "RGB"),
-            mask=self._mask(at),
-            **{name: column.at(at) for name, column in self._columns.items()},
-        )
+        crop = Crop(pixels=_decode(self.encoded(at), "RGB"), mask=self._mask(at), **self._facts(at))
         return crop if self._transform is None else self._transform(crop)
+
+    def records(self) -> Iterator[CropRecord]:
+        """Yield what is known of the crops in order, without reading a picture."""
+        for position in range(len(self)):
+            facts = self._facts(position)
+            del facts["sharpness"]
+            yield CropRecord(**facts)
+
+    def _facts(self, position: int) -> dict[str, Any]:
+        facts = {name: column.at(position) for name, column in self._columns.items()}
+        fold = facts["fold"]
+        return {**facts, "fold": None if fold is None else int(fold)}
 
     def encoded(self, position: int) -> bytes:
         """Return a crop as it is stored, JPEG or PNG."""

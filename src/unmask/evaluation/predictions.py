@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from unmask.bundle.manifest import Calibration, OperatingPoint, Strict
+from unmask.crops.record import CropRecord
 from unmask.crops.rows import Status
 from unmask.datasets.manifest import Label, Split
 from unmask.datasets.parquet import read_errors, read_table
@@ -70,6 +71,37 @@ class PredictionRow:
     """`done`, or how a video without a crop ended: `empty` or `failed`."""
     reason: str | None = None
     """Why there is no crop."""
+
+    @classmethod
+    def of(
+        cls,
+        record: CropRecord,
+        *,
+        logit: float | None = None,
+        sharpness: float | None = None,
+        status: Status = "done",
+        reason: str | None = None,
+    ) -> PredictionRow:
+        """Return the row of a crop with its score, or of a video without a crop with the reason."""
+        return cls(
+            video_id=record.video_id,
+            dataset=record.dataset,
+            label=record.label,
+            method=record.method,
+            target=record.target,
+            source=record.source,
+            identities=record.identities,
+            split=record.split,
+            compression=record.compression,
+            track=record.track,
+            frame_index=record.frame_index,
+            pts_seconds=record.pts_seconds,
+            face_px=record.face_px,
+            sharpness=sharpness,
+            logit=logit,
+            status=status,
+            reason=reason,
+        )
 
     def __post_init__(self) -> None:
         """Check that there is a finite logit exactly where there is a crop."""

@@ -230,8 +230,15 @@ def read_material(paths: Sequence[Path], *, limit: int | None = None, seed: int 
         kept = np.array([name in names for name in table["name"].to_pylist()], dtype=np.bool_)
         pictures = _read_columns(file, ["image"])["image"].filter(pa.array(kept))
         rows = table.filter(pa.array(kept))
-        filled.append(rows.set_column(10, COLUMNS.field("image"), pictures.cast(pa.large_binary())))
+        filled.append(with_column(rows, "image", pictures))
     return replace(chosen, table=pa.concat_tables(filled))
+
+
+def with_column(table: pa.Table, name: str, values: pa.ChunkedArray | Sequence[Any]) -> pa.Table:
+    """Return a table of `COLUMNS` with other values in one of them."""
+    field = COLUMNS.field(name)
+    column = values.cast(field.type) if hasattr(values, "cast") else pa.array(values, field.type)
+    return table.set_column(COLUMNS.get_field_index(name), field, column)
 
 
 def _files(path: Path) -> list[Path]:
