@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from unmask.datasets.footage import read_crop, read_folder, read_video
 from unmask.datasets.manifest import VideoRecord
 from unmask.errors import UnmaskError
 from unmask.evaluation.predictions import PredictionRow
-from unmask.scanner.passes import choose_in, heaviest, measured_key_frame
+from unmask.scanner.face_cuts import choose_faces, cut_faces
 from unmask.scanner.scoring import score_key_frame, sharpness
 from unmask.scanner.verdict import judge_track
 from unmask.settings import ScanSettings
@@ -74,21 +75,20 @@ class VideoScorer:
     def _of_footage(self, record: VideoRecord) -> Rows:
         read = read_folder if record.kind == "frames" else read_video
         footage = read(Path(self._root, record.id), self._settings)
-        tracks = heaviest(footage.tracks, self._settings.limits.max_tracks)
-        if not tracks:
+        chosen = choose_faces(footage.tracks, footage.codec_keys, self._settings)
+        if not chosen:
             reason = f"no face was found in {footage.frames_sampled} frames"
             return [PredictionRow.of(CropRecord.of_video(record), status="empty", reason=reason)]
-        chosen = [choose_in(track, footage.codec_keys, self._settings) for track in tracks]
         frames: list[tuple[int, KeyFrame]] = []
         cuts: list[Crops] = []
-        looked_at: dict[int, list[KeyFrame]] = {track.id: [] for track in tracks}
-        for frame, each, position in footage.frames(chosen):
-            key = measured_key_frame(footage.detector, frame.image, each, position)
-            if key.unusable is not None:
-                looked_at[each.track.id].append(key)
+        looked_at: dict[int, list[KeyFrame]] = {each.track.id: [] for each in chosen}
+        cut = partial(cut_views, views=self._views)
+        for face in cut_faces(footage.pictures(chosen), cut, detector=footage.detector):
+            if face.key_frame.unusable is not None:
+                looked_at[face.track.id].append(face.key_frame)
                 continue
-            cuts.append(cut_views(frame.image, key.box, self._views))
-            frames.append((each.track.id, key))
+            cuts.append(face.cut)
+            frames.append((face.track.id, face.key_frame))
         for track, faces in self._scored(frames, cuts).items():
             looked_at[track] += faces
         return self._judged(record, looked_at, timed=footage.seconds is not None)
