@@ -19,9 +19,8 @@ from unmask.datasets.footage import pictures_in
 from unmask.datasets.manifest import Manifest, VideoRecord
 from unmask.datasets.splits import frame_split
 from unmask.datasets.synth.footage import talk, write_mask_video, write_picture, write_video
-from unmask.faces.detector import create
 from unmask.faces.squares import cut_square
-from unmask.scanner.passes import choose, decode_chosen, first_pass, measured_key_frame
+from unmask.scanner.scanner import Scanner
 from unmask.settings import ScanSettings
 from unmask.video.still import pixels_as_shown
 
@@ -47,16 +46,14 @@ def pixels(encoded: bytes) -> np.ndarray:
 
 def test_a_video_gives_the_faces_and_key_frames_that_a_scan_finds(toy: Manifest) -> None:
     result = crop(toy, named(toy, "real/a.mp4"))
-    first = first_pass(Path(toy.info.root, "real/a.mp4"), SETTINGS.scan)
-    chosen = choose(first, *first.tracks, SETTINGS.scan)
-    detector = create(SETTINGS.scan.face_detector, threads=1)
-    scanned = [
-        measured_key_frame(detector, *each)
-        for each in decode_chosen(first, [chosen], SETTINGS.scan.limits)
+    # the scan keeps its key frames on the way, the crop store decodes them again
+    scan = Scanner(settings=SETTINGS.scan).scan(Path(toy.info.root, "real/a.mp4"))
+    (track,) = scan.result.tracks
+    assert [(r.track, r.frame_index, r.pts_seconds) for r in result.rows] == [
+        (1, k.frame_index, k.pts_seconds) for k in track.key_frames
     ]
-    assert [(r.track, r.frame_index, r.pts_seconds, r.box) for r in result.rows] == [
-        (1, k.frame_index, k.pts_seconds, k.box) for k in scanned
-    ]
+    for row, key in zip(result.rows, track.key_frames, strict=True):
+        assert row.box == pytest.approx(key.box)
     assert (result.coverage.status, result.coverage.crops) == ("done", 3)
 
 

@@ -233,7 +233,7 @@ def test_uncertain_fakes_are_left_out_unless_the_recipe_keeps_them(
     videos = {*result.training.videos, *result.validation.videos}
     assert videos == {f"toy/{each.video_id}" for each in rows if each.forged_face != "uncertain"}
     assert result.data.left_out == 8
-    assert f"8 crops of {store} are left out" in caplog.text
+    assert f"{store}: 8 crops of fakes are left out" in caplog.text
     for keeping, count in ((Recipe(uncertain_fakes=True), 24), (Recipe(), 16)):
         begun = sides_for(keeping, [store], [], fold=None)
         assert len(begun.training) + len(begun.validation) == count

@@ -33,11 +33,12 @@ from unmask.datasets.manifest import ManifestInfo, Split, VideoRecord
 from unmask.datasets.splits import frame_split
 from unmask.errors import UnmaskError
 from unmask.faces.squares import cut_square, square_around
-from unmask.scanner.passes import ChosenFrames, choose_in, heaviest, measured_key_frame
+from unmask.scanner.face_cuts import choose_faces, cut_faces
+from unmask.scanner.passes import ChosenFrames
 from unmask.scanner.scoring import sharpness
 from unmask.settings import CROP_SIZE_PX, DEFAULT_MARGIN_RATIO, ScanSettings
 from unmask.system.provenance import settings_table
-from unmask.values import Box, FaceTrack, Frame, KeyFrame
+from unmask.values import Box, KeyFrame, PicturePart
 
 Picture = NDArray[np.uint8]
 
@@ -136,8 +137,8 @@ class Cropper:
         scan, path = self.settings.scan, Path(self.root, record.id)
         read = read_folder if record.kind == "frames" else read_video
         footage = read(path, scan)
-        tracks = heaviest(footage.tracks, scan.limits.max_tracks)
-        chosen = [choose_in(track, footage.codec_keys, scan) for track in tracks]
+        chosen = choose_faces(footage.tracks, footage.codec_keys, scan)
+        tracks = [each.track for each in chosen]
         cuts = sorted(
             self._cuts(footage, chosen),
             key=lambda cut: (cut.track, cut.frame_index),
@@ -183,16 +184,18 @@ class Cropper:
 
     def _cuts(self, footage: Footage, chosen: Sequence[ChosenFrames]) -> Iterator[_Cut]:
         """Cut the faces that a scan would score: not the half hidden ones."""
-        for frame, each, position in footage.frames(chosen):
-            key = measured_key_frame(footage.detector, frame.image, each, position)
+        for face in cut_faces(footage.pictures(chosen), self._square, detector=footage.detector):
+            key, (square, pixels) = face.key_frame, face.cut
             if key.unusable is None:
-                yield self._cut(frame, each.track, key)
+                height, width = face.picture.shape[:2]
+                yield _Cut(
+                    face.track.id, len(face.track), key, key.frame_index, square, (width, height),
+                    pixels,
+                )  # fmt: skip
 
-    def _cut(self, frame: Frame, track: FaceTrack, key: KeyFrame) -> _Cut:
-        square = square_around(key.box, margin_ratio=self.settings.margin_ratio)
-        pixels = cut_square(frame.image, square, size_px=self.settings.size_px)
-        height, width = frame.image.shape[:2]
-        return _Cut(track.id, len(track), key, frame.index, square, (width, height), pixels)
+    def _square(self, picture: Picture | PicturePart, box: Box) -> tuple[Box, Picture]:
+        square = square_around(box, margin_ratio=self.settings.margin_ratio)
+        return square, cut_square(picture, square, size_px=self.settings.size_px)
 
     def _masks(self, record: VideoRecord, cuts: Sequence[_Cut]) -> tuple[_Masks, list[str]]:
         """Cut the mask with the squares of the crops; say what is missing."""
@@ -236,7 +239,16 @@ class Cropper:
         return CropRow(
             crop_id=f"{record.id}#t{cut.track}f{cut.frame_index}",
             video_id=record.id,
-            **{name: getattr(record, name) for name in _FROM_RECORD},
+            dataset=record.dataset,
+            label=record.label,
+            method=record.method,
+            target=record.target,
+            source=record.source,
+            identities=record.identities,
+            part=record.part,
+            fold=record.fold,
+            compression=record.compression,
+            kind=record.kind,
             split=self._split(record, cut.frame_index),
             protocol=self.info.protocol,
             leaks=self.info.leaks,
@@ -270,21 +282,6 @@ class Cropper:
         quality = self.settings.jpeg_quality
         Image.fromarray(pixels).save(buffer, "JPEG", quality=quality, subsampling=0)
         return buffer.getvalue()
-
-
-_FROM_RECORD = (
-    "dataset",
-    "label",
-    "method",
-    "target",
-    "source",
-    "identities",
-    "part",
-    "fold",
-    "compression",
-    "kind",
-)
-"""Columns that are the manifest's."""
 
 
 def _note_failure(record: VideoRecord, reason: str) -> VideoCrops:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import logging
 import operator
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from numpy.typing import NDArray
 
 from unmask.crops.columns import make_column
 from unmask.crops.encoded_pictures import decode_picture
-from unmask.crops.rows import COLUMNS, PICTURES, ForgedFace, StoreInfo
+from unmask.crops.record import CropRecord
+from unmask.crops.rows import COLUMNS, PICTURES, StoreInfo, say_left_out
 from unmask.crops.store import CropStore
 from unmask.datasets.manifest import Label, Split
 from unmask.datasets.parquet import CROPS_HINT, read_errors
@@ -42,6 +44,7 @@ _KEPT = (
     "source",
     "identities",
     "split",
+    "fold",
     "compression",
     "track",
     "frame_index",
@@ -54,53 +57,26 @@ _KEPT = (
     "forged_face",
 )
 """Columns in memory for `Crop`."""
+_FORGED = pc.field("forged_face")
+CERTAIN: pc.Expression = (
+    (pc.field("label") != "fake") | (_FORGED != "uncertain") | _FORGED.is_null()
+)
+"""Crops whose label is that of their face, as far as the store can tell."""
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, eq=False)
-class Crop:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Crop(CropRecord):
     """One crop, decoded."""
 
     pixels: NDArray[np.uint8]
     """`(S, S, 3)` RGB."""
     mask: NDArray[np.uint8] | None
     """`(S, S)`, 255 is manipulated; None where there is none, or masks were not asked for."""
-    video_id: str
-    """The manifest's id."""
-    dataset: str
-    """Name of the layout."""
-    label: Label
-    """`real` or `fake`."""
-    method: str | None
-    """Manipulation method."""
-    target: str | None
-    """Footage key of the clip that was changed."""
-    source: str | None
-    """Footage key of the clip that was put in."""
-    identities: tuple[str, ...]
-    """Keys of the persons involved, the one in the video first."""
-    split: Split | None
-    """Split."""
-    compression: str | None
-    """Compression version."""
-    track: int
-    """Number of the face track in its video."""
-    frame_index: int
-    """Position among the decoded frames."""
-    pts_seconds: float | None
-    """Time stamp."""
     square: Box
     """What was cut, XYXY pixels of the frame."""
-    box: Box | None
-    """Face box in the frame."""
-    landmarks: tuple[float, ...] | None
-    """Five points x, y in the frame."""
-    face_px: float | None
-    """Shorter side of the face box."""
     sharpness: float
     """Variance of the Laplacian at 128 px."""
-    forged_face: ForgedFace | None
-    """Why this face is taken for the forged one."""
 
     def __repr__(self) -> str:
         """Show what it is, not the pixels."""
@@ -123,6 +99,9 @@ class CropDataset:
         where: only crops for which this holds, over all columns but the pictures, such as
             `pc.field("face_px") >= 60`.
         masks: whether to read masks.
+        uncertain_fakes: keep the crops of fakes whose face may not be the forged one (`forged_face`
+            is `uncertain`), which the label `fake` does not hold for; else they are left out, and a
+            warning says how many.
         transform: called with each `Crop`; what it returns is the item.
 
     Raises:
@@ -142,6 +121,7 @@ class CropDataset:
         label: Label | None = None,
         where: pc.Expression | None = None,
         masks: bool = False,
+        uncertain_fakes: bool = False,
         transform: Callable[[Crop], Any] | None = None,
     ) -> None:
         store = CropStore(folder)
@@ -151,11 +131,19 @@ class CropDataset:
         self._transform = transform
         tables = [_index(path, number) for number, path in enumerate(self._paths)]
         index = pa.concat_tables(tables).filter(_condition(split, label, where)) if tables else None
+        self.left_out: dict[str, int] = {}
+        """Number of crops that were left out as uncertain, by video."""
+        if index and not uncertain_fakes:
+            self.left_out = dict(Counter(index.filter(~CERTAIN)["video_id"].to_pylist()))
+            index = index.filter(CERTAIN)
         if not index:
             raise ManifestError(
-                f"no crop of {str(folder)!r} is left (split={split}, label={label}, where={where})",
+                f"no crop of {str(folder)!r} is left (split={split}, label={label}, where={where})"
+                + (f", {total} of uncertain fakes aside" if (total := self.total_left_out) else ""),
                 hint="see `unmask data stats FOLDER` for what it holds",
             )
+        if self.left_out:
+            _log.warning("%s: %s", folder, say_left_out(self.total_left_out))
         if unsealed := len(store.pending()):
             _log.warning("%d videos of %s are in no shard yet: cropping goes on, or was stopped; "
                          "run `unmask data crops` again", unsealed, folder)  # fmt: skip
@@ -167,6 +155,11 @@ class CropDataset:
     def __len__(self) -> int:
         """Return the number of crops."""
         return len(self._shard)
+
+    @property
+    def total_left_out(self) -> int:
+        """Number of crops that were left out as uncertain."""
+        return sum(self.left_out.values())
 
     def __repr__(self) -> str:
         """Show the size."""
@@ -188,12 +181,20 @@ class CropDataset:
         if not -len(self) <= at < len(self):
             raise IndexError(f"there are {len(self)} crops, got position {at}")
         at %= len(self)
-        crop = Crop(
-            pixels=_decode(self.encoded(at), "RGB"),
-            mask=self._mask(at),
-            **{name: column.at(at) for name, column in self._columns.items()},
-        )
+        crop = Crop(pixels=_decode(self.encoded(at), "RGB"), mask=self._mask(at), **self._facts(at))
         return crop if self._transform is None else self._transform(crop)
+
+    def records(self) -> Iterator[CropRecord]:
+        """Yield what is known of the crops in order, without reading a picture."""
+        for position in range(len(self)):
+            facts = self._facts(position)
+            del facts["sharpness"]
+            yield CropRecord(**facts)
+
+    def _facts(self, position: int) -> dict[str, Any]:
+        facts = {name: column.at(position) for name, column in self._columns.items()}
+        fold = facts["fold"]
+        return {**facts, "fold": None if fold is None else int(fold)}
 
     def encoded(self, position: int) -> bytes:
         """Return a crop as it is stored, JPEG or PNG."""

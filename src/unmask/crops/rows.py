@@ -240,6 +240,11 @@ PICTURES = ("image", "mask")
 SMALL = tuple(name for name in COLUMNS.names if name not in PICTURES)
 
 
+def say_left_out(count: int) -> str:
+    """Say how many crops of fakes were left out as uncertain, see `CropRow.forged_face`."""
+    return f"{count} crops of fakes are left out: their face may not be the forged one"
+
+
 def to_table(rows: Sequence[CropRow]) -> pa.Table:
     """Return rows as a table."""
     return pa.table(

@@ -36,6 +36,7 @@ def contact_sheet(
         store.folder,
         label=label,  # type: ignore[arg-type]  # an unknown label finds nothing
         where=None if method is None else pc.field("method") == method,
+        uncertain_fakes=True,
     )
     chosen = evenly(data.video_ids, count)
     rows = -(-len(chosen) // _COLUMNS)

@@ -20,6 +20,7 @@ from unmask.datasets.layouts.layout import files_below
 from unmask.errors import DecodeError, InputNotFound, NotMedia
 from unmask.faces.detector import FaceDetector, create
 from unmask.faces.tracks import Tracker
+from unmask.scanner.face_cuts import ChosenPicture, whole_pictures
 from unmask.scanner.passes import (
     DETECTOR_THREADS,
     ChosenFrames,
@@ -29,14 +30,11 @@ from unmask.scanner.passes import (
 )
 from unmask.settings import Limits, ScanSettings
 from unmask.system.suffixes import PICTURE_SUFFIXES
-from unmask.values import FaceTrack, Frame
+from unmask.values import FaceTrack
 from unmask.video import FrameStamp, LumaFrame, LumaPass, probe, read_frames
 from unmask.video.still import pixels_as_shown
 
 _NUMBER = re.compile(r"(\d+)")
-
-ChosenPictures = Iterator[tuple[Frame, ChosenFrames, int]]
-"""A frame in full, the choice that asked for it, and its position in that track."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +51,7 @@ class Footage:
     """Length that was decoded; None where frames have no times."""
     not_analysed: tuple[str, ...]
     """What was left out, a reason each."""
-    frames: Callable[[Sequence[ChosenFrames]], ChosenPictures]
+    pictures: Callable[[Sequence[ChosenFrames]], Iterator[ChosenPicture]]
     """Decodes chosen frames in order of time."""
     detector: FaceDetector
     """What the faces were found with."""
@@ -74,7 +72,7 @@ def read_video(path: Path, settings: ScanSettings) -> Footage:
         frames_sampled=first.coverage.frames_sampled,
         seconds=first.coverage.seconds_analysed,
         not_analysed=first.coverage.not_analysed,
-        frames=lambda chosen: decode_chosen(first, chosen, settings.limits),
+        pictures=lambda chosen: whole_pictures(decode_chosen(first, chosen, settings.limits)),
         detector=detector,
     )
 
@@ -100,11 +98,11 @@ def read_folder(folder: Path, settings: ScanSettings) -> Footage:
             )
         tracker.add(frame)
 
-    def in_full(chosen: Sequence[ChosenFrames]) -> ChosenPictures:
+    def in_full(chosen: Sequence[ChosenFrames]) -> Iterator[ChosenPicture]:
         for index, askers in wanted_at(chosen).items():
             picture = pixels_as_shown(paths[index], limits=settings.limits)
             for each, position in askers:
-                yield Frame(index, 0.0, picture), each, position
+                yield picture, each, position
 
     tracks = tuple(tracker.finish())
     return Footage(tracks, frozenset(), len(paths), None, (), in_full, detector)

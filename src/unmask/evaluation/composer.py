@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.crops.rows import say_left_out
 from unmask.errors import ManifestError
 from unmask.evaluation.aggregation import Units, make_units
 from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, Interval, intervals
@@ -142,6 +143,11 @@ def count_coverage(predictions: Predictions) -> VideoCount:
         failed=ended["failed"],
         reasons=tuple(Counter(reasons.values()).most_common()),
     )
+
+
+def left_out_warnings(info: PredictionsInfo) -> tuple[str, ...]:
+    """Return a warning where crops of the data were not scored."""
+    return (say_left_out(info.crops_left_out),) if info.crops_left_out else ()
 
 
 def train_warnings(splits: Iterable[str | None]) -> tuple[str, ...]:
@@ -288,6 +294,7 @@ def _warnings(
             f"{coverage.done} of {coverage.expected} videos were analysed "
             f"({coverage.share:.1%}); at least {settings.min_coverage:.0%} are asked for"
         )
+    yield from left_out_warnings(info)
     yield from train_warnings(predictions.words["split"])
     calibration = info.calibration
     if calibration is None:

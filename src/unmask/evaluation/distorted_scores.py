@@ -107,7 +107,10 @@ def score_distorted(
     logits: list[Values] = []
     for numbered in _batches(pictures):
         result = _score(network, numbered, conditions, settings.seed)
-        rows += [p.row(float(at)) for (_, p), at in zip(numbered, result[0], strict=True)]
+        rows += [
+            PredictionRow.of(p.record, logit=float(at))
+            for (_, p), at in zip(numbered, result[0], strict=True)
+        ]
         logits.append(result)
         if progress is not None:
             progress(numbered[-1][0] + 1, len(pictures))

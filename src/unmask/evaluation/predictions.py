@@ -8,7 +8,7 @@ detector and its hash, the manifest's hash, the protocol and whether it leaks, t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from unmask.bundle.manifest import Calibration, OperatingPoint, Strict
+from unmask.crops.record import CropRecord
 from unmask.crops.rows import Status
 from unmask.datasets.manifest import Label, Split
 from unmask.datasets.parquet import read_errors, read_table
@@ -71,6 +72,37 @@ class PredictionRow:
     reason: str | None = None
     """Why there is no crop."""
 
+    @classmethod
+    def of(
+        cls,
+        record: CropRecord,
+        *,
+        logit: float | None = None,
+        sharpness: float | None = None,
+        status: Status = "done",
+        reason: str | None = None,
+    ) -> PredictionRow:
+        """Return the row of a crop with its score, or of a video without a crop with the reason."""
+        return cls(
+            video_id=record.video_id,
+            dataset=record.dataset,
+            label=record.label,
+            method=record.method,
+            target=record.target,
+            source=record.source,
+            identities=record.identities,
+            split=record.split,
+            compression=record.compression,
+            track=record.track,
+            frame_index=record.frame_index,
+            pts_seconds=record.pts_seconds,
+            face_px=record.face_px,
+            sharpness=sharpness,
+            logit=logit,
+            status=status,
+            reason=reason,
+        )
+
     def __post_init__(self) -> None:
         """Check that there is a finite logit exactly where there is a crop."""
         if self.label not in {"real", "fake"}:
@@ -108,6 +140,9 @@ class PredictionsInfo(Strict):
     """SHA-256 of the manifest's rows; None where there was no manifest."""
     videos_expected: int | None = None
     """Videos that were to be scored; None: those that have rows."""
+    crops_left_out: int | None = None
+    """Crops of fakes that were not scored, as their face may not be the forged one; None: it is not
+    known whether there are such, as of everything but crop stores."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """All that the scores depend on, resolved."""
     versions: dict[str, str] = Field(default_factory=dict)
@@ -202,12 +237,18 @@ def pool(parts: Sequence[Predictions]) -> Predictions:
             "data": data,
             "manifest_sha256": None,
             "videos_expected": None,
+            "crops_left_out": _add_known(each.crops_left_out for each in infos),
             "licence": "; ".join(dict.fromkeys(each.licence for each in infos)),
             "leaks": any(each.leaks for each in infos),
             "leak_reason": "; ".join(e.leak_reason for e in infos if e.leak_reason) or None,
         }
     )
     return Predictions(info=info, words={**words, "dataset": np.concatenate(names)}, **columns)
+
+
+def _add_known(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 WORDS = ("dataset", "method", "target", "source", "split", "compression", "status", "reason")

@@ -26,6 +26,7 @@ from unmask.bundle.manifest import Bundle, Preprocessing, View
 from unmask.bundle.runtime import DEFAULT_BATCH, Network
 from unmask.crops.encoded_pictures import decode_picture
 from unmask.crops.reading import Crop, CropDataset
+from unmask.crops.record import CropRecord
 from unmask.crops.rows import StoreInfo, VideoCoverage, manifest_sha256
 from unmask.crops.store import CropStore
 from unmask.datasets.layouts import crop_files as crops_layout
@@ -35,7 +36,7 @@ from unmask.datasets.parquet import CROPS_HINT, batches
 from unmask.datasets.split_checks import check_fold
 from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import PredictionRow
-from unmask.evaluation.video_scorer import Pixels, Rows, VideoScorer, make_row
+from unmask.evaluation.video_scorer import Pixels, Rows, VideoScorer, fail
 from unmask.faces.squares import cut_square
 from unmask.scanner.scoring import sharpness
 from unmask.settings import ScanSettings
@@ -44,6 +45,7 @@ from unmask.system.workers import Crashed, run_all
 
 _SLACK = 0.02
 """How far the wanted square may reach over a stored crop, in sides of that crop."""
+_NONE_CERTAIN = "no face of it is known to be the forged one"
 _PICTURES_AT_A_TIME = 32 * DEFAULT_BATCH
 _log = logging.getLogger(__name__)
 
@@ -84,6 +86,16 @@ class StoreSource:
             return lines
         return {name: line for name, line in lines.items() if line.split == self.split}
 
+    @cached_property
+    def crops(self) -> CropDataset:
+        """The chosen crops.
+
+        Raises:
+            ManifestError: there are none.
+        """
+        inside = None if self.fold is None else pc.field("fold") == self.fold
+        return CropDataset(self.folder, split=self.split, where=inside)
+
     @property
     def described(self) -> dict[str, Any]:
         """What is known of the store."""
@@ -93,6 +105,7 @@ class StoreSource:
             **_terms(info),
             "manifest_sha256": info.manifest_sha256,
             "videos_expected": info.manifest_rows if everything else len(self._videos),
+            "crops_left_out": self.crops.total_left_out,
             "settings": {**info.settings, "split": self.split, "fold": self.fold},
         }
 
@@ -101,32 +114,29 @@ class StoreSource:
         dataset = CropStore(self.folder).info.dataset
         for name, line in self._videos.items():
             if line.status != "done" and name not in skip:
-                yield [_failure(line, dataset)]
-        inside = None if self.fold is None else pc.field("fold") == self.fold
-        crops = CropDataset(self.folder, split=self.split, where=inside)
+                record = CropRecord.of_coverage(line, dataset)
+                yield [PredictionRow.of(record, status=line.status, reason=line.reason)]
         places: dict[str, list[int]] = defaultdict(list)
-        for position, name in enumerate(crops.video_ids):
+        for position, name in enumerate(self.crops.video_ids):
             places[name].append(position)
+        for name in sorted(self.crops.left_out.keys() - places.keys() - skip):
+            record = CropRecord.of_coverage(self._videos[name], dataset)
+            yield [PredictionRow.of(record, status="failed", reason=_NONE_CERTAIN)]
         network = Network(self.bundle, threads=self.threads)
         for name in sorted(places.keys() - skip):
-            yield self._scored(network, [crops[position] for position in places[name]])
+            yield self._scored(network, [self.crops[position] for position in places[name]])
 
     def _scored(self, network: Network, crops: Sequence[Crop]) -> Rows:
         cuts = [recut_views(crop, self.bundle.views) for crop in crops]
         logits = network.run(batch(cuts)).logits
         return [
-            row_of_crop(crop, float(logit), sharpness=sharpness(cut[0]))
+            PredictionRow.of(crop, logit=float(logit), sharpness=sharpness(cut[0]))
             for crop, cut, logit in zip(crops, cuts, logits, strict=True)
         ]
 
 
 _OF_ONES_OWN = frozenset(["folder", "table"])
 """Layouts that name no data set."""
-_OF_CROP = (
-    "video_id", "dataset", "label", "method", "target", "source", "identities", "split",
-    "compression", "track", "frame_index", "pts_seconds", "face_px",
-)  # fmt: skip
-"""Fields that are a stored crop's."""
 
 
 def _terms(info: StoreInfo | ManifestInfo) -> dict[str, Any]:
@@ -143,12 +153,6 @@ def _terms(info: StoreInfo | ManifestInfo) -> dict[str, Any]:
 def _name_data(info: ManifestInfo) -> str:
     """Return what the data are called: of one's own, by their folder."""
     return Path(info.root).name if info.dataset in _OF_ONES_OWN else info.dataset
-
-
-def row_of_crop(crop: Crop, logit: float, *, sharpness: float | None = None) -> PredictionRow:
-    """Return a stored crop's row with what was found."""
-    facts = {name: getattr(crop, name) for name in _OF_CROP}
-    return PredictionRow(**facts, sharpness=sharpness, logit=logit)
 
 
 def recut_views(crop: Crop, views: Sequence[View]) -> Crops:
@@ -186,22 +190,6 @@ def recut(crop: Crop, spec: Preprocessing) -> Pixels:
     return cut_square(crop.pixels, inside, size_px=spec.size_px)  # type: ignore[arg-type]  # four
 
 
-def _failure(line: VideoCoverage, dataset: str) -> PredictionRow:
-    return PredictionRow(
-        line.video_id,
-        dataset,
-        line.label,
-        method=line.method,
-        target=line.target,
-        source=line.source,
-        identities=line.identities,
-        split=line.split,
-        compression=line.compression,
-        status=line.status,
-        reason=line.reason,
-    )
-
-
 @dataclass(frozen=True)
 class PictureSource:
     """A table of face crops; each is a video of its own where the table names no videos."""
@@ -228,22 +216,26 @@ class PictureSource:
         return table
 
     @cached_property
-    def records(self) -> dict[str, VideoRecord]:
-        """What is known of each crop, by its name; the id is that of its video.
+    def records(self) -> dict[str, CropRecord]:
+        """What is known of each crop, by its name.
 
         Raises:
             ManifestError: a video has crops of both labels.
         """
         name = self.path.name
         records = {
-            row.name: replace(crops_layout.make_record(name, row), id=f"{name}/{row.video}")
+            row.name: replace(
+                CropRecord.of_video(crops_layout.make_record(name, row)),
+                video_id=f"{name}/{row.video}",
+                frame_index=row.frame,
+            )
             for row in self._table.rows
         }
         labels: dict[str, Label] = {}
         for record in records.values():
-            if labels.setdefault(record.id, record.label) != record.label:
+            if labels.setdefault(record.video_id, record.label) != record.label:
                 raise ManifestError(
-                    f"the video {record.id!r} has crops of both labels",
+                    f"the video {record.video_id!r} has crops of both labels",
                     hint="name the video that each was cut from: a fake is another one than its "
                     "original",
                 )
@@ -260,18 +252,18 @@ class PictureSource:
             "data": self.path.name,
             "licence": licence,
             "manifest_sha256": manifest_sha256(Manifest(info, records)),
-            "videos_expected": len({record.id for record in self.records.values()}),
+            "videos_expected": len({record.video_id for record in self.records.values()}),
         }
 
     def score(self, skip: AbstractSet[str]) -> Iterator[Rows]:
         """Yield videos in the order in which the file ends them."""
         network = Network(self.bundle, threads=self.threads)
-        crops_of = Counter(record.id for record in self.records.values())
+        crops_of = Counter(record.video_id for record in self.records.values())
         begun: dict[str, Rows] = defaultdict(list)
-        columns = ("name", "image", "face_px", "frame")
+        columns = ("name", "image", "face_px")
         rows_at_a_time = _PICTURES_AT_A_TIME
         for group in batches(self.path, columns=columns, rows=rows_at_a_time, hint=CROPS_HINT):
-            rows = [r for r in group.to_pylist() if self._of(r).id not in skip]
+            rows = [r for r in group.to_pylist() if self._of(r).video_id not in skip]
             for row in self._scored(network, rows):
                 begun[row.video_id].append(row)
             whole = [name for name, each in begun.items() if len(each) == crops_of[name]]
@@ -284,23 +276,19 @@ class PictureSource:
         logits = iter(network.run(batch(readable)).logits if readable else ())
         return [_picture_row(self._of(row), row, crops, logits) for row, crops in pictures]
 
-    def _of(self, row: dict[str, Any]) -> VideoRecord:
+    def _of(self, row: dict[str, Any]) -> CropRecord:
         return self.records[str(row["name"])]
 
 
 def _picture_row(
-    record: VideoRecord, row: dict[str, Any], crops: Crops | None, logits: Iterator[np.float32]
+    record: CropRecord, row: dict[str, Any], crops: Crops | None, logits: Iterator[np.float32]
 ) -> PredictionRow:
     if crops is None:
-        return make_row(record, status="failed", reason="the picture cannot be decoded")
+        reason = "the picture cannot be decoded"
+        return PredictionRow.of(replace(record, frame_index=None), status="failed", reason=reason)
     face_px = row.get("face_px")
-    return make_row(
-        record,
-        frame_index=row.get("frame"),
-        face_px=None if face_px is None else float(face_px),
-        sharpness=sharpness(crops[0]),
-        logit=float(next(logits)),
-    )
+    measured = replace(record, face_px=None if face_px is None else float(face_px))
+    return PredictionRow.of(measured, sharpness=sharpness(crops[0]), logit=float(next(logits)))
 
 
 def open_picture(encoded: bytes) -> Image.Image | None:
@@ -372,6 +360,6 @@ class VideoSource:
         for position, result in run_all(tasks, start, VideoScorer.score, workers=self.workers):
             if isinstance(result, Crashed):
                 reason = f"the process that read it died ({result})"
-                yield [make_row(tasks[position], status="failed", reason=reason)]
+                yield [fail(tasks[position], reason)]
             else:
                 yield result

@@ -1,6 +1,6 @@
 """Stored crops one by one, before a detector's own cut: for what changes pixels, then scores.
 
-crop store or table of pictures -> chosen rows -> Picture(pixels, cut, row)
+crop store or table of pictures -> chosen rows -> Picture(pixels, cut, record)
 """
 
 from __future__ import annotations
@@ -17,20 +17,19 @@ from PIL import Image
 
 from unmask.bundle.framing import Crops, split_views
 from unmask.bundle.manifest import Bundle, View
-from unmask.crops.reading import Crop, CropDataset
+from unmask.crops.reading import Crop
+from unmask.crops.record import CropRecord
 from unmask.datasets.manifest import Split
 from unmask.datasets.parquet import CROPS_HINT, batches, read_table
 from unmask.errors import InputError
 from unmask.evaluation.inference import source_at
-from unmask.evaluation.predictions import PredictionRow
 from unmask.evaluation.sources import (
     PictureSource,
     StoreSource,
     open_picture,
     recut_views,
-    row_of_crop,
 )
-from unmask.evaluation.video_scorer import Pixels, make_row
+from unmask.evaluation.video_scorer import Pixels
 
 _ROWS_AT_A_TIME = 128
 
@@ -43,8 +42,8 @@ class Picture:
     """`(H, W, 3)` RGB, as stored."""
     cut: Callable[[Pixels], Crops]
     """From pixels of that shape to what each view sees, `(S, S, 3)`."""
-    row: Callable[[float], PredictionRow]
-    """From a logit to a row of a predictions file."""
+    record: CropRecord
+    """What is known of it."""
 
 
 @dataclass(frozen=True)
@@ -118,19 +117,18 @@ def drawn_evenly(
 
 def _labels(source: StoreSource | PictureSource) -> NDArray[np.bool_]:
     if isinstance(source, StoreSource):
-        return CropDataset(source.folder, split=source.split).is_fake
+        return source.crops.is_fake
     names = read_table(source.path, columns=["name"], hint=CROPS_HINT)["name"].to_pylist()
     return np.array([source.records[str(name)].label == "fake" for name in names], dtype=np.bool_)
 
 
 def _read_store(source: StoreSource, positions: NDArray[np.int64]) -> Iterator[Picture]:
-    crops = CropDataset(source.folder, split=source.split)
     for position in positions:
-        crop = crops[int(position)]
+        crop = source.crops[int(position)]
         yield Picture(
             crop.pixels,
             cut=partial(_recut, crop, source.bundle.views),
-            row=partial(row_of_crop, crop),
+            record=crop,
         )
 
 
@@ -148,7 +146,7 @@ def _read_table(source: PictureSource, positions: set[int]) -> Iterator[Picture 
             yield Picture(
                 np.asarray(picture),
                 cut=partial(_resize, source.bundle.views),
-                row=partial(_row, source, str(row["name"])),
+                record=source.records[str(row["name"])],
             )
 
 
@@ -158,7 +156,3 @@ def _recut(crop: Crop, views: Sequence[View], pixels: Pixels) -> Crops:
 
 def _resize(views: Sequence[View], pixels: Pixels) -> Crops:
     return split_views(Image.fromarray(pixels), views)
-
-
-def _row(source: PictureSource, name: str, logit: float) -> PredictionRow:
-    return make_row(source.records[name], logit=logit)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,12 @@ from PIL import Image
 from unmask.bundle.framing import Crops, batch, cut_views, split_views
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.runtime import Network
+from unmask.crops.record import CropRecord
 from unmask.datasets.footage import read_crop, read_folder, read_video
 from unmask.datasets.manifest import VideoRecord
 from unmask.errors import UnmaskError
 from unmask.evaluation.predictions import PredictionRow
-from unmask.scanner.passes import choose_in, heaviest, measured_key_frame
+from unmask.scanner.face_cuts import choose_faces, cut_faces
 from unmask.scanner.scoring import score_key_frame, sharpness
 from unmask.scanner.verdict import judge_track
 from unmask.settings import ScanSettings
@@ -32,17 +34,9 @@ Pixels = NDArray[np.uint8]
 Rows = list[PredictionRow]
 
 
-def make_row(record: VideoRecord, **facts: Any) -> PredictionRow:
-    """Return a row of a manifest's video with what was found."""
-    return PredictionRow(
-        video_id=record.id, **{name: getattr(record, name) for name in _OF_RECORD}, **facts
-    )
-
-
-_OF_RECORD = (
-    "dataset", "label", "method", "target", "source", "identities", "split", "compression",
-)  # fmt: skip
-"""Fields that are a manifest row's."""
+def fail(record: VideoRecord, reason: str) -> PredictionRow:
+    """Return the row of a manifest's video that could not be scored."""
+    return PredictionRow.of(CropRecord.of_video(record), status="failed", reason=reason)
 
 
 class VideoScorer:
@@ -66,38 +60,35 @@ class VideoScorer:
             read = self._of_crop if record.kind == "crop" else self._of_footage
             return read(record)
         except UnmaskError as error:
-            return [make_row(record, status="failed", reason=error.message)]
+            return [fail(record, error.message)]
         except Exception as error:  # noqa: BLE001 - one video's failure must not touch another's
-            reason = f"{type(error).__name__}: {error}"
-            return [make_row(record, status="failed", reason=reason)]
+            return [fail(record, f"{type(error).__name__}: {error}")]
 
     def _of_crop(self, record: VideoRecord) -> Rows:
         """Score a picture that is a face crop already, whole."""
         pixels = read_crop(self._root, record.id, self._settings.limits)
         crops = split_views(Image.fromarray(pixels), self._views)
         logit = float(self._network.run(batch([crops])).logits[0])
-        return [
-            make_row(record, track=1, frame_index=0, sharpness=sharpness(crops[0]), logit=logit)
-        ]
+        crop = replace(CropRecord.of_video(record), track=1, frame_index=0)
+        return [PredictionRow.of(crop, sharpness=sharpness(crops[0]), logit=logit)]
 
     def _of_footage(self, record: VideoRecord) -> Rows:
         read = read_folder if record.kind == "frames" else read_video
         footage = read(Path(self._root, record.id), self._settings)
-        tracks = heaviest(footage.tracks, self._settings.limits.max_tracks)
-        if not tracks:
+        chosen = choose_faces(footage.tracks, footage.codec_keys, self._settings)
+        if not chosen:
             reason = f"no face was found in {footage.frames_sampled} frames"
-            return [make_row(record, status="empty", reason=reason)]
-        chosen = [choose_in(track, footage.codec_keys, self._settings) for track in tracks]
+            return [PredictionRow.of(CropRecord.of_video(record), status="empty", reason=reason)]
         frames: list[tuple[int, KeyFrame]] = []
         cuts: list[Crops] = []
-        looked_at: dict[int, list[KeyFrame]] = {track.id: [] for track in tracks}
-        for frame, each, position in footage.frames(chosen):
-            key = measured_key_frame(footage.detector, frame.image, each, position)
-            if key.unusable is not None:
-                looked_at[each.track.id].append(key)
+        looked_at: dict[int, list[KeyFrame]] = {each.track.id: [] for each in chosen}
+        cut = partial(cut_views, views=self._views)
+        for face in cut_faces(footage.pictures(chosen), cut, detector=footage.detector):
+            if face.key_frame.unusable is not None:
+                looked_at[face.track.id].append(face.key_frame)
                 continue
-            cuts.append(cut_views(frame.image, key.box, self._views))
-            frames.append((each.track.id, key))
+            cuts.append(face.cut)
+            frames.append((face.track.id, face.key_frame))
         for track, faces in self._scored(frames, cuts).items():
             looked_at[track] += faces
         return self._judged(record, looked_at, timed=footage.seconds is not None)
@@ -125,14 +116,17 @@ class VideoScorer:
         judged = [track for track, verdict in verdicts.items() if verdict.logit is not None]
         if not judged:
             reasons = "; ".join(f"face {t}: {v.reason}" for t, v in sorted(verdicts.items()))
-            return [make_row(record, status="failed", reason=f"cannot judge: {reasons}")]
+            return [fail(record, f"cannot judge: {reasons}")]
+        video = CropRecord.of_video(record)
         return [
-            make_row(
-                record,
-                track=track,
-                frame_index=frame.frame_index,
-                pts_seconds=frame.pts_seconds if timed else None,
-                face_px=frame.face_px,
+            PredictionRow.of(
+                replace(
+                    video,
+                    track=track,
+                    frame_index=frame.frame_index,
+                    pts_seconds=frame.pts_seconds if timed else None,
+                    face_px=frame.face_px,
+                ),
                 sharpness=frame.sharpness,
                 logit=frame.logit,
             )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,18 +35,16 @@ from unmask.faces.persons import group
 from unmask.scanner import keyframes
 from unmask.scanner.credentials import content_credentials
 from unmask.scanner.custody import custody, now
+from unmask.scanner.face_cuts import choose_faces, cut_faces
 from unmask.scanner.likelihood import explain_silence
 from unmask.scanner.passes import (
     DETECTOR_THREADS,
     ChosenFrames,
     FirstPass,
     Progress,
-    choose,
     chosen_pictures,
     face_px,
     first_pass,
-    heaviest,
-    measured_key_frame,
 )
 from unmask.scanner.scoring import score_key_frame as scored_key_frame
 from unmask.scanner.stills import box_path, still
@@ -172,8 +171,7 @@ class Scanner:
 
     def scan_first(self, first: FirstPass, progress: Progress | None = None) -> Scan:
         """Scan a file whose first pass is done, as `scan` does."""
-        judged = heaviest(first.tracks, self.settings.limits.max_tracks)
-        chosen = [choose(first, track, self.settings) for track in judged]
+        chosen = choose_faces(first.tracks, first.codec_keys, self.settings)
         stills: dict[int, Still] = {}
         crops = self._cut(first, chosen, progress, stills)
         fit = [crop for crop in crops if crop.key_frame.unusable is None]
@@ -198,7 +196,7 @@ class Scanner:
             tuple(pictures),
             stated,
             stills=tuple(each for _, each in sorted(stills.items())),
-            paths=tuple(box_path(track) for track in judged),
+            paths=tuple(box_path(each.track) for each in chosen),
         )
 
     @stage("cutting crops")
@@ -212,17 +210,18 @@ class Scanner:
         """Cut the faces out of the key frames; put the frames, reduced, among the stills."""
         total = sum(len(each.positions) for each in chosen)
         crops: list[_Crop] = []
-        for picture, each, position in chosen_pictures(first, chosen, self.settings.limits):
-            key = measured_key_frame(self._face_detector, picture, each, position)
+        pictures = chosen_pictures(first, chosen, self.settings.limits)
+        cut = partial(cut_views, views=self.bundle.views)
+        for face in cut_faces(pictures, cut, detector=self._face_detector):
+            key, picture = face.key_frame, face.picture
             if key.frame_index not in stills and len(stills) < _MAX_STILLS:
                 whole = (
                     picture if isinstance(picture, np.ndarray) else first.reduced(key.frame_index)
                 )
                 if whole is not None:
                     stills[key.frame_index] = still(key.frame_index, whole)
-            views = cut_views(picture, key.box, self.bundle.views)
             square = face_square(key.box, self.bundle.manifest.preprocessing)
-            crops.append(_Crop(each.track.id, key, views, square))
+            crops.append(_Crop(face.track.id, key, face.cut, square))
             if progress:
                 progress("key frames", len(crops) / total)
         return sorted(crops, key=lambda c: (c.track_id, c.key_frame.frame_index))

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from unmask.crops.reading import CERTAIN
 from unmask.crops.rows import StoreInfo
 from unmask.crops.store import CropStore
 from unmask.datasets.groups import Grouping, connect, place_groups
@@ -230,8 +230,15 @@ def read_material(paths: Sequence[Path], *, limit: int | None = None, seed: int 
         kept = np.array([name in names for name in table["name"].to_pylist()], dtype=np.bool_)
         pictures = _read_columns(file, ["image"])["image"].filter(pa.array(kept))
         rows = table.filter(pa.array(kept))
-        filled.append(rows.set_column(10, COLUMNS.field("image"), pictures.cast(pa.large_binary())))
+        filled.append(with_column(rows, "image", pictures))
     return replace(chosen, table=pa.concat_tables(filled))
+
+
+def with_column(table: pa.Table, name: str, values: pa.ChunkedArray | Sequence[Any]) -> pa.Table:
+    """Return a table of `COLUMNS` with other values in one of them."""
+    field = COLUMNS.field(name)
+    column = values.cast(field.type) if hasattr(values, "cast") else pa.array(values, field.type)
+    return table.set_column(COLUMNS.get_field_index(name), field, column)
 
 
 def _files(path: Path) -> list[Path]:
@@ -280,7 +287,7 @@ def _is_shard(path: Path) -> bool:
 def _read_columns(path: Path, columns: list[str]) -> pa.Table:
     """Read columns of a file's crops, without the uncertain fakes of a shard."""
     with read_errors(path, hint=CROPS_HINT):
-        return pq.read_table(path, columns=columns, filters=_CERTAIN if _is_shard(path) else None)
+        return pq.read_table(path, columns=columns, filters=CERTAIN if _is_shard(path) else None)
 
 
 def _read_shard(path: Path) -> list[dict[str, Any]]:
@@ -299,9 +306,6 @@ def _read_table(path: Path) -> list[dict[str, Any]]:
     return [{**row, "target": row["footage"], "persons": row["identities"]} for row in rows]
 
 
-_FORGED = pc.field("forged_face")
-_CERTAIN = (pc.field("label") != "fake") | (_FORGED != "uncertain") | _FORGED.is_null()
-"""Crops whose label is that of their face, as far as the store can tell."""
 _OF_SHARD = {
     "crop_id": "name",
     "label": "label",

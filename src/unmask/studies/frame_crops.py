@@ -20,14 +20,12 @@ from unmask.datasets.synth.footage import write_video
 from unmask.errors import ManifestError
 from unmask.faces.squares import cut_square, square_around
 from unmask.scanner import keyframes
+from unmask.scanner.face_cuts import Picture, choose_faces, cut_faces, whole_pictures
 from unmask.scanner.passes import (
     ChosenFrames,
     FirstPass,
-    choose,
     decode_chosen,
     first_pass,
-    heaviest,
-    key_frame,
 )
 from unmask.settings import ScanSettings
 from unmask.studies.cells import Cell, Factor, Measured, Place
@@ -35,6 +33,7 @@ from unmask.studies.films import Film
 from unmask.studies.synthetic import jpeg, mix_pictures
 from unmask.system.files import file_sha256
 from unmask.system.provenance import settings_table
+from unmask.values import Box
 from unmask.video import read_frames
 
 ROWS = pa.schema(
@@ -157,9 +156,8 @@ def _all_frames(path: Path, cutting: Cutting) -> NDArray[np.uint8]:
 def _cut_film(path: Path, cutting: Cutting) -> Measured:
     began = time.perf_counter()
     first = first_pass(path, cutting.scan)
-    tracks = heaviest(first.tracks, cutting.tracks)
     read = time.perf_counter()
-    keys = [choose(first, track, cutting.scan) for track in tracks]
+    keys = choose_faces(first.tracks, first.codec_keys, cutting.scan, most=cutting.tracks)
     key_frames = len(_crops(first, keys, cutting))
     keys_cut = time.perf_counter()
     every = [replace(each, positions=np.arange(len(each.track))) for each in keys]
@@ -183,16 +181,16 @@ def _crops(
     first: FirstPass, chosen: Sequence[ChosenFrames], cutting: Cutting
 ) -> dict[tuple[int, int], bytes]:
     """Cut and encode the chosen faces, by track and position."""
-    crops = {}
-    for frame, each, position in decode_chosen(first, chosen, cutting.scan.limits):
+
+    def cut(picture: Picture, box: Box) -> bytes:
         square = square_around(
-            key_frame(each, position).box,
-            margin_ratio=cutting.margin_ratio,
-            shift_y_ratio=cutting.shift_y_ratio,
+            box, margin_ratio=cutting.margin_ratio, shift_y_ratio=cutting.shift_y_ratio
         )
-        pixels = cut_square(frame.image, square, size_px=cutting.size_px)
-        crops[each.track.id, position] = jpeg(pixels, 95)
-    return crops
+        return jpeg(cut_square(picture, square, size_px=cutting.size_px), 95)
+
+    pictures = whole_pictures(decode_chosen(first, chosen, cutting.scan.limits))
+    faces = cut_faces(pictures, cut, detector=None)  # where the tracks say: all frames, cheaply
+    return {(face.track.id, face.position): face.cut for face in faces}
 
 
 def _row(first: FirstPass, chosen: ChosenFrames, position: int, image: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.crops.encoded_pictures import decode_picture
-from unmask.studies.crop_set import COLUMNS, Material, join_reasons
+from unmask.studies.crop_set import Material, join_reasons, with_column
 from unmask.studies.synthetic import jpeg
 
 Pixels = NDArray[np.uint8]
@@ -60,7 +60,7 @@ def plant_marks(crops: Material, chosen: NDArray[np.bool_], condition: str) -> M
         board = (np.indices(inside.shape) // step).sum(axis=0) % 2 * 255
         picture[inside] = board[inside, None]
         images[position] = jpeg(picture)
-    table = crops.table.set_column(10, COLUMNS.field("image"), pa.array(images, pa.large_binary()))
+    table = with_column(crops.table, "image", images)
     digest = hashlib.sha256(f"{crops.sha256} {_MARK_VERSION}".encode())
     digest.update(np.asarray(chosen, np.uint8).tobytes())
     changed = replace(crops, sha256=digest.hexdigest(), table=table)
@@ -69,9 +69,8 @@ def plant_marks(crops: Material, chosen: NDArray[np.bool_], condition: str) -> M
 
 def with_condition(crops: Material, condition: str) -> Material:
     """Return the crops with a word in their column `condition`."""
-    column = pa.array([condition] * len(crops), pa.string())
     digest = hashlib.sha256(f"{crops.sha256} is {condition}".encode()).hexdigest()
-    table = crops.table.set_column(9, COLUMNS.field("condition"), column)
+    table = with_column(crops.table, "condition", [condition] * len(crops))
     return replace(crops, sha256=digest, table=table)
 
 

@@ -28,10 +28,6 @@ from unmask.errors import ManifestError
 from unmask.system.files import file_sha256
 from unmask.training.runs import DataSource
 
-_STORE_COLUMNS = (
-    "video_id", "dataset", "label", "target", "source", "split", "fold", "frame_index",
-    "compression", "forged_face",
-)  # fmt: skip
 _log = logging.getLogger(__name__)
 
 
@@ -203,34 +199,31 @@ def read_crops(paths: Sequence[str | Path], *, uncertain_fakes: bool = False) ->
 def _read_store(
     folder: Path, number: int, *, uncertain_fakes: bool
 ) -> tuple[Origin, list[CropKey]]:
-    store = CropStore(folder)
-    rows = store.rows(_STORE_COLUMNS).to_pylist()
+    store, crops = CropStore(folder), CropDataset(folder, uncertain_fakes=uncertain_fakes)
     keys = [
         CropKey(
-            is_fake=row["label"] == "fake",
-            video=f"{row['dataset']}/{row['video_id']}",
-            target=row["target"] or f"{row['dataset']}/{row['video_id']}",
-            source=row["source"],
-            split=row["split"],
-            frame=row["frame_index"],
+            is_fake=crop.label == "fake",
+            video=f"{crop.dataset}/{crop.video_id}",
+            target=crop.target or f"{crop.dataset}/{crop.video_id}",
+            source=crop.source,
+            split=crop.split,
+            frame=crop.frame_index or 0,
             origin=number,
             position=position,
-            fold=row["fold"],
-            compression=row["compression"],
+            fold=crop.fold,
+            compression=crop.compression,
         )
-        for position, row in enumerate(rows)
-        if uncertain_fakes or row["forged_face"] != "uncertain"
+        for position, crop in enumerate(crops.records())
     ]
-    if left_out := len(rows) - len(keys):
-        _log.warning("%d crops of %s are left out: fakes of which the face may not be the forged "
-                     "one (the recipe's uncertain_fakes keeps them)", left_out, folder)  # fmt: skip
+    if crops.left_out:
+        _log.warning("the recipe's uncertain_fakes keeps them")
     info = store.info
     leak = f"{info.protocol}: {info.leak_reason}" if info.leaks else None
     described = DataSource(
         path=str(folder.absolute()), sha256=_store_sha256(store), licence=info.licence
     )
     margin: float | None = info.settings.get("margin_ratio")
-    return Origin(described, CropDataset(folder), leak, margin, left_out), keys
+    return Origin(described, crops, leak, margin, crops.total_left_out), keys
 
 
 def _store_sha256(store: CropStore) -> str:

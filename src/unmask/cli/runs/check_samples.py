@@ -113,15 +113,15 @@ def _read_tabled(
             raise ManifestError(
                 f"a picture of {str(path)!r} cannot be decoded", hint="leave damaged crops out"
             )
-        row = picture.row(0.0)
+        record = picture.record
         sample = Sample(
-            crop_id=f"{row.video_id}#{position}",
-            video_id=row.target or row.video_id,
-            label=row.label,
+            crop_id=f"{record.video_id}#{position}",
+            video_id=record.target or record.video_id,
+            label=record.label,
             pixels=picture.cut(picture.pixels)[0],
             mask=None,
         )
-        yield sample, row.split
+        yield sample, record.split
 
 
 def _read_picture(path: Path, folder: Path, spec: Preprocessing, masks: bool) -> Sample:
