@@ -24,7 +24,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
-
 from unmask.faces.crops import cut_square, square_around
 
 Pixels = NDArray[np.uint8]
