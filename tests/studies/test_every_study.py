@@ -35,8 +35,8 @@ class Notes:
     def study(self, name: str, cells: int, missing: int) -> None:
         self.missing[name] = missing
 
-    def cell(self, name: str, number: int, state: CellState, *, made: bool) -> None:
-        if made:
+    def cell(self, name: str, number: int, state: CellState, *, new: bool) -> None:
+        if new:
             self.made.append(state.key)
 
 
