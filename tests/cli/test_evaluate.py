@@ -261,7 +261,7 @@ def test_costs_are_read_in_the_order_of_recipes() -> None:
 
 
 def test_crops_are_scored(unmask: Command, tmp_path: Path) -> None:
-    from evaluation.test_predicting import pictures
+    from evaluation.test_inference import pictures
 
     write_bundle(tmp_path / "d")
     pictures(tmp_path / "c.parquet", broken=True)

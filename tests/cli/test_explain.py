@@ -20,7 +20,7 @@ from bundles import SIZE, write_bundle
 from store_rows import INFO, crop_row
 from toy_set import record
 from unmask.bundle.manifest import load_bundle, shipped_folder, write_manifest
-from unmask.cli import explain
+from unmask.cli import explain, explain_check
 from unmask.cli.progress import RichBar, progress_bar
 from unmask.cli.runs.check_samples import forged_samples, samples_in, spread
 from unmask.cli.runs.explain import map_names
@@ -37,7 +37,8 @@ ORIGINAL = Path(__file__).parents[2] / "examples" / "original.mp4"
 
 def run(*words: str):
     app = typer.Typer()
-    explain.register(app)
+    app.command()(explain.explain)
+    app.command("explain-check")(explain_check.explain_check)
     return CliRunner().invoke(app, list(words))
 
 
