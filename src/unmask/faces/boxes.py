@@ -82,6 +82,7 @@ def built_in_session(file: str, *, threads: int) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # as quick, and memory is given back
     # Waiting threads would otherwise burn the cores that decode the next frame.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     model = resources.files("unmask.faces").joinpath("weights", file).read_bytes()

@@ -54,7 +54,7 @@ class OpenTrack:
     misses: int = 0
     hidden: bool = False
     """Whether another face was in front when it was missed."""
-    previous: NDArray[np.int16] | None = None
+    previous: NDArray[np.uint8] | None = None
     """Luma crop of the latest placed frame."""
     placed_until: int = -1
     """Index of the latest placed frame."""

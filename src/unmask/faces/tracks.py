@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from itertools import combinations
+from statistics import median
 from typing import Protocol
 
 import numpy as np
@@ -160,16 +161,15 @@ class Tracker:
         if not self._held:
             return False
         step = seen.pts_seconds - self._held[-1].pts_seconds
-        usual = float(np.median(self._steps)) if self._steps else step
+        usual = median(self._steps) if self._steps else step
         self._steps.append(step)
         return step < 0 or step > max(_JUMP_SECONDS, _JUMP_RATIO * usual)
 
     def _is_cut(self, seen: Seen) -> bool:
         if not self._held:
             return False
-        before = self._held[-1].luma[::4, ::4].astype(np.int16)
-        change = float(np.abs(seen.luma[::4, ::4] - before).mean())
-        usual = float(np.median(self._changes)) if self._changes else 0.0
+        change = _mean_difference(seen.luma[::4, ::4], self._held[-1].luma[::4, ::4])
+        usual = median(self._changes) if self._changes else 0.0
         self._changes.append(change)
         return change > max(_CUT_LEVELS, _CUT_RATIO * usual)
 
@@ -267,11 +267,10 @@ class Tracker:
     ) -> None:
         """Add one frame to a track and measure its difference to the one before."""
         square = square_around(_as_box(geometry[:4]), margin_ratio=1.0)
-        crop = cut_square(seen.luma, square, size_px=_DIFFERENCE_SIDE_PX).astype(np.int16)
+        crop = cut_square(seen.luma, square, size_px=_DIFFERENCE_SIDE_PX)
         before = track.previous
-        track.differences.append(
-            float("nan") if before is None else float(np.abs(crop - before).mean())
-        )
+        difference = float("nan") if before is None else _mean_difference(crop, before)
+        track.differences.append(difference)
         track.previous = crop
         track.placed_until = seen.index
         track.indices.append(seen.index)
@@ -363,6 +362,12 @@ def _sightings(picture: NDArray[np.uint8], faces: Sequence[Face]) -> list[Sighti
         )
         for f in faces
     ]
+
+
+def _mean_difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """Return the mean absolute difference of two pictures of one shape, grey levels."""
+    larger, smaller = np.maximum(one, other), np.minimum(one, other)
+    return int(np.add.reduce(larger - smaller, axis=None, dtype=np.uint32)) / one.size
 
 
 def _as_box(values: NDArray[np.float64]) -> Box:

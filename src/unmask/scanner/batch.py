@@ -71,8 +71,6 @@ class _Analysis:
 
     def scan(self, path: str, tell: Tell | None = None) -> Scan:
         """Scan a file, under stress where the job asks for it; say how long it may take."""
-        from unmask.scanner.survival import stress_verdict
-
         limits = self._scanner.settings.limits
 
         def allow(info: VideoInfo) -> None:
@@ -93,6 +91,8 @@ class _Analysis:
         scan = self._scanner.scan_first(first, tell)
         if self._network is None:
             return scan
+        from unmask.scanner.survival import stress_verdict
+
         bundle, still = self._scanner.bundle, first.is_single_picture
         return stress_verdict(scan, bundle, self._network, still=still, progress=tell)
 

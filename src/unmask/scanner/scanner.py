@@ -22,7 +22,7 @@ from unmask.bundle.catalogue import SHIPPED, find
 from unmask.bundle.detector import Detector
 from unmask.bundle.framing import Crops, batch, cut_views, face_square
 from unmask.bundle.manifest import BundleManifest, load_bundle, shipped_folder
-from unmask.bundle.runtime import DEFAULT_BATCH, Network, Output, ViewOutput, preprocess
+from unmask.bundle.runtime import SCAN_BATCH, Network, Output, ViewOutput, preprocess
 from unmask.explain import BundleNetwork, check_methods, explain
 from unmask.explain.agreement import mean_agreement
 from unmask.explain.faithfulness_results import stated_faithfulness
@@ -237,8 +237,8 @@ class Scanner:
         manifest = self.bundle.manifest
         scored: list[_Crop] = []
         pictures: list[KeyFramePicture] = []
-        for start in range(0, len(crops), DEFAULT_BATCH):
-            few = crops[start : start + DEFAULT_BATCH]
+        for start in range(0, len(crops), SCAN_BATCH):
+            few = crops[start : start + SCAN_BATCH]
             faces = batch([crop.views for crop in few])
             output = self._network.run(faces, evidence=bool(self.settings.explain))
             probabilities = calibrate(output.logits.astype(np.float64), manifest.calibration)

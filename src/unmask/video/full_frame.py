@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 from unmask.values import Box, PicturePart, VideoInfo
@@ -165,8 +166,9 @@ class FullFrame:
         width, height = frame.width // step & ~1, frame.height // step & ~1
         if not width or not height:
             return None
+        smaller = frame.reformat(width, height, interpolation=Interpolation.AREA, threads=1)
         return FramePart(
-            planes=tuple(_averaged(frame, (width, height), step)),
+            planes=tuple(_copied(smaller, (0, 0, width, height))),
             size=(width, height),
             place=(0, 0, width, height),
             shown_at=(0, 0),
@@ -230,18 +232,3 @@ def _copied(frame: VideoFrame, outer: tuple[int, int, int, int]) -> list[NDArray
         columns = slice(x0 // across, -(-x1 // across))
         copies.append(lines[rows, columns].copy())
     return copies
-
-
-def _averaged(frame: VideoFrame, size: tuple[int, int], step: int) -> list[NDArray[np.uint8]]:
-    """Return every plane at a smaller size, each sample the mean of `step` in both directions."""
-    smaller = []
-    for plane in frame.planes:
-        across, down = -(-frame.width // plane.width), -(-frame.height // plane.height)
-        width, height = size[0] // across, size[1] // down
-        lines = lines_of(plane, np.uint8)[: height * step, : width * step]
-        total = np.zeros((height, width), np.uint16)
-        for row in range(step):
-            for column in range(step):
-                total += lines[row::step, column::step]
-        smaller.append((total // (step * step)).astype(np.uint8))
-    return smaller

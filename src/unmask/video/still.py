@@ -15,9 +15,10 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
@@ -32,6 +33,10 @@ from unmask.video import png
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """Formats looked for (MPO opens as JPEG); Pillow's others (PostScript, ...) are never tried."""
+_PLUGINS = ("Jpeg", "Png", "WebP", "Gif", "Bmp", "Tiff", "Avif")
+"""Pillow's modules of them."""
+_HEAD_BYTES = 16
+"""What Pillow tells formats by."""
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"msf1")
 """What the first box of a HEIC picture names."""
 _MOST_HEIF_META_BYTES = 2**20
@@ -114,8 +119,11 @@ def open_still(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            formats = _formats(path, encoded)
+            if not _begins_as_one_of(formats, path, encoded):
+                return None
             source = path if encoded is None else io.BytesIO(encoded)
-            picture = Image.open(source, formats=_formats(path, encoded))
+            picture = Image.open(source, formats=formats)
     except Image.DecompressionBombError as error:
         raise LimitExceeded(
             f"{str(path)!r} is too large a picture: {error}", hint=HINT_SMALLER
@@ -171,6 +179,22 @@ def _formats(path: str | Path, encoded: bytes | None) -> tuple[str, ...]:
             register_heif_opener()  # doing so again changes nothing
             return (*FORMATS, "HEIF")
     return FORMATS
+
+
+def _begins_as_one_of(formats: Sequence[str], path: str | Path, encoded: bytes | None) -> bool:
+    """Tell whether a file begins as one of some formats, by Pillow's own tests.
+
+    `Image.open` would load all of Pillow's modules for a file that none of these formats takes.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    for plugin in _PLUGINS:
+        import_module(f"PIL.{plugin}ImagePlugin")
+    with _open(path, encoded) as file:
+        head = file.read(_HEAD_BYTES)
+    tests = (Image.OPEN[name][1] for name in formats if name in Image.OPEN)
+    return any(test is None or test(head) for test in tests)
 
 
 def is_heif(head: bytes) -> bool:
