@@ -52,11 +52,11 @@ def prune(data: bytes, outputs: Sequence[str]) -> bytes:
             or number == VALUE_INFO  # shapes of values that may be gone; they are inferred again
         ):
             continue
-        kept += (_pack(number << 3 | 2) + _pack(part[1] - part[0]), view[slice(*part)])
+        kept += (pack(number << 3 | 2) + pack(part[1] - part[0]), view[slice(*part)])
     others = [(number, part) for number, part in _parts(data, (0, len(data))) if number != GRAPH]
     rest = [_message(number, data[part[0] : part[1]]) for number, part in others]
     versions = [_number(n, v) for n, v in fields(data, (0, len(data))) if isinstance(v, int)]
-    head = _pack(GRAPH << 3 | 2) + _pack(sum(len(each) for each in kept))
+    head = pack(GRAPH << 3 | 2) + pack(sum(len(each) for each in kept))
     return b"".join([*versions, *rest, head, *kept])  # once: the weights are most of it
 
 
