@@ -22,7 +22,9 @@ class Run:
     seconds: float
     """Wall time from start to end."""
     peak_bytes: int
-    """Largest resident memory."""
+    """Largest resident memory of one of its processes."""
+    cpu_seconds: float
+    """CPU time of all its processes, user and system."""
     output: str
     """Standard output."""
     errors: str = ""
@@ -44,7 +46,8 @@ def run(command: Sequence[str | Path], *, accepted: Collection[int] = (0,)) -> R
             words = " ".join(str(w) for w in command)
             raise SystemExit(f"`{words}` ended with {process.returncode}:\n{message[-2000:]}")
         text = output.read().decode(errors="replace")
-    return Run(seconds, usage.ru_maxrss * _MAXRSS_UNIT, text, message)
+    cpu_seconds = usage.ru_utime + usage.ru_stime
+    return Run(seconds, usage.ru_maxrss * _MAXRSS_UNIT, cpu_seconds, text, message)
 
 
 @dataclass(frozen=True)

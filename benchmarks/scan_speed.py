@@ -208,39 +208,46 @@ def check(done: list[Round]) -> str:
     return text
 
 
-def ratio_row(name: str, pairs: list[float], goal: float, *, most: bool) -> str:
-    """Return the row of a ratio with its goal, the most or the least that it should be."""
-    ratio = Spread.of(pairs)
-    met = ratio.median <= goal if most else ratio.median >= goal
-    return (
-        f"| {name} | {ratio} | {'<=' if most else '>='} {goal:g}: {'met' if met else 'NOT met'} |"
-    )
+def way_row(case: Case, name: str, runs: list[Run]) -> str:
+    """Return the row of one way: wall time and CPU time."""
+    wall, cpu = Spread.of([r.seconds for r in runs]), Spread.of([r.cpu_seconds for r in runs])
+    return f"| {case} | {name}, s | {wall} | {cpu} | |"
+
+
+def ratio_row(name: str, pairs: list[tuple[Run, Run]], goal: float, *, most: bool) -> str:
+    """Return the row of a ratio with its goal, the most or the least that its wall time should be.
+
+    Where other work keeps the machine busy, the ratio of CPU times says more.
+    """
+    wall = Spread.of([one.seconds / other.seconds for one, other in pairs])
+    cpu = Spread.of([one.cpu_seconds / other.cpu_seconds for one, other in pairs])
+    met = wall.median <= goal if most else wall.median >= goal
+    aim = f"{'<=' if most else '>='} {goal:g}: {'met' if met else 'NOT met'}"
+    return f"| {name} | {wall} | {cpu} | {aim} |"
 
 
 def speed_rows(case: Case, done: list[Round]) -> list[str]:
     """Return the table rows of a case."""
-    per_decode = [r.scan.seconds / r.decode.seconds for r in done]
-    triage = [r.triage.seconds / r.decode.seconds for r in done]
     rows = [
-        f"| {case} | a: PyAV decode alone, s | {Spread.of([r.decode.seconds for r in done])} | |",
-        f"| {case} | b: unmask scan, s | {Spread.of([r.scan.seconds for r in done])} | |",
-        ratio_row(f"{case} | b / a", per_decode, case.goal, most=True),
+        way_row(case, "a: PyAV decode alone", [r.decode for r in done]),
+        way_row(case, "b: unmask scan", [r.scan for r in done]),
+        ratio_row(f"{case} | b / a", [(r.scan, r.decode) for r in done], case.goal, most=True),
     ]
-    ways = [(r.usual.seconds, r.scan.seconds) for r in done if r.usual]
-    if ways:
-        per_scan = [usual / scan for usual, scan in ways]
-        rows.append(f"| {case} | c: usual way, s | {Spread.of([u for u, _ in ways])} | |")
-        rows.append(ratio_row(f"{case} | c / b", per_scan, GOAL_USUAL, most=False))
-    rows.append(f"| {case} | d: triage, s | {Spread.of([r.triage.seconds for r in done])} | |")
-    rows.append(ratio_row(f"{case} | d / a", triage, GOAL_TRIAGE, most=True))
+    if usual_runs := [r.usual for r in done if r.usual]:
+        pairs = [(r.usual, r.scan) for r in done if r.usual]
+        rows.append(way_row(case, "c: usual way", usual_runs))
+        rows.append(ratio_row(f"{case} | c / b", pairs, GOAL_USUAL, most=False))
+    rows.append(way_row(case, "d: triage", [r.triage for r in done]))
+    pairs = [(r.triage, r.decode) for r in done]
+    rows.append(ratio_row(f"{case} | d / a", pairs, GOAL_TRIAGE, most=True))
     memory = Spread.of([r.scan.peak_bytes / MIB for r in done])
-    return [*rows, f"| {case} | peak memory of b, MiB | {memory} | |"]
+    return [*rows, f"| {case} | peak memory of b, MiB | {memory} | | |"]
 
 
 def memory_rows(peaks: dict[Case, float]) -> list[str]:
     """Return how the memory of longer clips compares with that of one minute."""
     return [
-        f"| {case} | memory over that of 1 min | {peak / peaks[replace(case, minutes=1)]:.2f} | |"
+        f"| {case} | memory over that of 1 min | {peak / peaks[replace(case, minutes=1)]:.2f} | | |"
         for case, peak in peaks.items()
         if case.minutes > 1 and replace(case, minutes=1) in peaks
     ]
@@ -255,7 +262,7 @@ def stages(setup: Setup, case: Case, path: Path) -> list[str]:
 def help_row() -> str:
     """Time `unmask --help`."""
     seconds = Spread.of([run([unmask(), "--help"]).seconds for _ in range(HELP_RUNS)])
-    return f"| | `unmask --help`, s ({HELP_RUNS} runs) | {seconds} | |"
+    return f"| | `unmask --help`, s ({HELP_RUNS} runs) | {seconds} | | |"
 
 
 def tree_bytes(folder: Path) -> int:
@@ -275,9 +282,9 @@ def install_rows(folder: Path) -> list[str]:
     done = run([*pip, *constraint, ROOT])
     total = tree_bytes(packages) / MIB
     return [
-        f"| | site-packages after `pip install .`, MiB | {total:.0f} | |",
-        f"| | of that pip itself, MiB | {before / MIB:.0f} | |",
-        f"| | `pip install .` with downloads, s | {done.seconds:.1f} | |",
+        f"| | site-packages after `pip install .`, MiB | {total:.0f} | | |",
+        f"| | of that pip itself, MiB | {before / MIB:.0f} | | |",
+        f"| | `pip install .` with downloads, s | {done.seconds:.1f} | | |",
     ]
 
 
@@ -310,11 +317,12 @@ def commit() -> str:
 
 def machine(load: float) -> list[str]:
     """Describe the machine and the versions."""
+    loads = f"{load:.1f} at the start, {os.getloadavg()[0]:.1f} at the end"
     names = ("unmask", "av", "numpy", "onnxruntime", "pillow")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     return [
         f"- {time.strftime('%Y-%m-%d')}, commit {commit()}",
-        f"- {os.cpu_count()} cores, {cpu_model()}; load at the start {load:.2f}",
+        f"- {os.cpu_count()} cores, {cpu_model()}; load {loads}",
         f"- {platform.platform()}, Python {platform.python_version()}, {versions}",
     ]
 
@@ -332,8 +340,8 @@ def clip_line(options: argparse.Namespace) -> str:
 
 def document(lines: list[str], rows: list[str], sections: list[str]) -> str:
     """Put the results into Markdown."""
-    head = ["# Scan speed", "", "Whole processes, wall time: median (min-max).", ""]
-    table = ["", "| clip | what | value | goal |", "|---|---|---|---|"]
+    head = ["# Scan speed", "", "Whole processes: median (min-max).", ""]
+    table = ["", "| clip | what | wall | CPU | goal |", "|---|---|---|---|---|"]
     return "\n".join([*head, *lines, *table, *rows, *sections]) + "\n"
 
 
@@ -347,7 +355,6 @@ def measure(setup: Setup, load: float) -> str:
     """Do all runs that were asked for and return the document."""
     options = setup.options
     lines = [
-        *machine(load),
         clip_line(options),
         f"- {options.repeats} rounds of a, b, c, d in turn",
     ]
@@ -370,7 +377,7 @@ def measure(setup: Setup, load: float) -> str:
     rows += [*memory_rows(peaks), help_row()]
     if options.install:
         rows += install_rows(setup.folder)
-    return document(lines, rows, sections)
+    return document([*machine(load), *lines], rows, sections)
 
 
 def main() -> None:

@@ -128,3 +128,17 @@ def remux(
             packet.stream = copy
             new.mux(packet)
     return target
+
+
+def spoil_packet(path: Path, number: int, *, key: bool = False) -> Path:
+    """Overwrite the middle of a packet with zeros."""
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+        places = [p for p in packets if p.is_keyframe] if key else packets
+        packet = places[number]
+        assert packet.pos is not None
+        start, size = packet.pos + packet.size // 3, packet.size // 2
+    data = bytearray(path.read_bytes())
+    data[start : start + size] = bytes(size)
+    path.write_bytes(data)
+    return path

@@ -278,7 +278,6 @@ def test_a_run_goes_on_with_as_many_devices_as_it_began_with(finished: Run, tmp_
 
 def test_resuming_and_exporting_hold_the_fold_out_again(tmp_path: Path) -> None:
     from training.test_train_validation_split import write_store
-
     from unmask.training.export_sources import read_subject
 
     store = write_store(tmp_path / "crops", [None] * 12, folds=[0, 1, 2] * 4)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from clips import number_in, picture, remux, write_clip
+from clips import number_in, picture, remux, spoil_packet, write_clip
 from unmask.settings import Limits
 from unmask.video import LumaFrame, LumaPass, probe, read_frames
 from unmask.video.damage_account import Packets, gaps
@@ -30,20 +30,6 @@ STREAM_COPY = {"avoid_negative_ts": "disabled"}
 def scan(path: Path, *, limits: Limits = LIMITS) -> tuple[LumaPass, list[LumaFrame]]:
     run = LumaPass(probe(path, limits=limits), sample_fps=1000, long_side_px=640, limits=limits)
     return run, list(run)
-
-
-def spoil_packet(path: Path, number: int, *, key: bool = False) -> Path:
-    """Overwrite the middle of a packet with zeros."""
-    with av.open(str(path)) as container:
-        packets = [p for p in container.demux(video=0) if p.size]
-        places = [p for p in packets if p.is_keyframe] if key else packets
-        packet = places[number]
-        assert packet.pos is not None
-        start, size = packet.pos + packet.size // 3, packet.size // 2
-    data = bytearray(path.read_bytes())
-    data[start : start + size] = bytes(size)
-    path.write_bytes(data)
-    return path
 
 
 # turned and mirrored

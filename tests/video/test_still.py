@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, features
 
-from clips import number_in, picture
+from clips import number_in, picture, write_clip
 from unmask.errors import DecodeError, LimitExceeded, NotMedia
 from unmask.settings import Limits
 from unmask.video import LumaPass, png, probe
-from unmask.video.still import ROTATIONS, decode_still, pixels_as_shown
+from unmask.video.still import ROTATIONS, decode_still, open_still, pixels_as_shown
 
 LIMITS = Limits()
 SIZE = (160, 96)
@@ -374,3 +374,14 @@ def test_the_pictures_of_a_damaged_file_are_still_seen(tmp_path: Path) -> None:
     data = zlib.compress(filtered(picture(5, SIZE)[:60]))
     (tmp_path / "half.png").write_bytes(png_of(data, SIZE))
     assert number_in(decode_still(tmp_path / "half.png", limits=LIMITS).pixels) == 5
+
+
+def test_a_video_is_no_picture_and_loads_none_of_the_other_readers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load_all() -> bool:
+        raise AssertionError("Pillow loads its readers of all formats")
+
+    monkeypatch.setattr(Image, "init", load_all)
+    path = write_clip(tmp_path / "a.mp4", frames=2)
+    assert open_still(path, limits=LIMITS) is None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clips import number_in, write_clip
+from clips import number_in, spoil_packet, write_clip
 from unmask.settings import Limits
 from unmask.video import TriagePass, probe, read_looks
 from unmask.video.triage import LOOKS_PER_SHOT, MOST_EXTRA, PacketIndex, plan_looks
@@ -94,3 +94,15 @@ def test_a_plan_holds_frames_of_the_file_once_each(lengths: list[int], progressi
         assert len(plan) >= min(LOOKS_PER_SHOT, len(keys))
     else:
         assert set(plan) <= set(index.pts[keys])
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_damaged_frames_are_not_looked_at(tmp_path: Path, codec: str) -> None:
+    quiet = {"libx265": {"x265-params": "log-level=none"}}
+    options = quiet.get(codec, {"x264-params": "scenecut=0:log-level=none"})
+    path = write_clip(tmp_path / "a.mp4", frames=60, gop=20, codec=codec, options=options)
+    spoil_packet(path, 1, key=True)
+    triage, _, numbers = looked_through(path)
+    assert not set(numbers) & set(range(20, 38))
+    assert {0, 40} <= set(numbers)
+    assert any("are damaged" in reason for reason in triage.not_analysed)

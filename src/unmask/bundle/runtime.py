@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +15,7 @@ from unmask.bundle.manifest import Bundle, Preprocessing, View
 from unmask.bundle.onnx_check import read_network
 from unmask.bundle.onnx_file import prune
 from unmask.errors import BundleError
+from unmask.system.memory import return_freed_memory
 from unmask.system.stages import stage
 from unmask.system.telemetry import onnxruntime
 
@@ -277,12 +276,5 @@ def _session(network: bytes, *, threads: int, name: str) -> Any:
             f"{name} cannot be run: {str(error).splitlines()[0]}",
             hint="export the detector again",
         ) from error
-    _return_free_memory()
+    return_freed_memory()
     return session
-
-
-def _return_free_memory() -> None:
-    """Give the system back what reading a network has freed, some 80 MB, where glibc keeps it."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from unmask.errors import AnalysisCrashed, UnmaskError
 from unmask.settings import ScanSettings
+from unmask.system.memory import give_back_large_blocks
 from unmask.system.workers import Crashed, Listen, Tell, run_all
 
 if TYPE_CHECKING:  # heavy ones
@@ -99,6 +100,7 @@ class _Analysis:
 
 def _load(job: Job) -> _Analysis:
     """Load a job's detector; say so where the system gives no room for the libraries."""
+    give_back_large_blocks()
     try:
         return _Analysis(job)
     except ModuleNotFoundError:

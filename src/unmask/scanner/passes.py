@@ -25,6 +25,7 @@ from unmask.faces.tracks import Tracker
 from unmask.scanner import keyframes
 from unmask.scanner.candidates import Candidates
 from unmask.settings import Limits, ScanSettings
+from unmask.system.memory import return_freed_memory
 from unmask.system.stages import stage, stage_of_each
 from unmask.values import Box, Face, FaceTrack, Frame, KeyFrame, PicturePart, VideoInfo
 from unmask.video import LumaPass, TriagePass, probe, read_frames, read_looks
@@ -148,6 +149,7 @@ def first_pass(
             length = info.duration_seconds
             progress("reading", min(1.0, frame.pts_seconds / length) if length else 0.0)
     detections += tracker.finish()
+    return_freed_memory()  # what comes next needs other pieces of it
     sure = [track for track in detections if track.confidence >= detector.sure_confidence]
     return FirstPass(
         info,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,7 @@ from unmask.scanner.scoring import score_key_frame as scored_key_frame
 from unmask.scanner.stills import box_path, still
 from unmask.scanner.verdict import judge_track, judge_video
 from unmask.settings import ScanSettings
+from unmask.system.background import Background
 from unmask.system.provenance import repeat_command, settings_table, versions
 from unmask.system.stages import stage
 from unmask.values import (
@@ -128,13 +129,24 @@ class Scanner:
         check_methods(self.settings.explain)
         self._face_detector = create(self.settings.face_detector, threads=DETECTOR_THREADS)
         if isinstance(detector, Detector):
-            self.bundle, self._network = detector.bundle, detector.network
+            self.bundle = detector.bundle
+            self._networks: Network | Background[Network] = detector.network
         else:
             self.bundle = load_bundle(find(detector or SHIPPED))
-            self._network = Network(self.bundle, threads=threads)
+            load = stage("loading networks")(partial(Network, self.bundle, threads=threads))
+            # A file can be read meanwhile; what others made may be unusable: that is refused now.
+            self._networks = Background(load) if detector is None else load()
         self._given_detector = _name_for_command(detector)
         check_bundle_methods(self.bundle, self.settings.explain)
-        self._explained = BundleNetwork(self.bundle, network=self._network, threads=threads)
+
+    @cached_property
+    def _network(self) -> Network:
+        networks = self._networks
+        return networks.value() if isinstance(networks, Background) else networks
+
+    @cached_property
+    def _explained(self) -> BundleNetwork:
+        return BundleNetwork(self.bundle, network=self._network)
 
     def scan(self, path: str | Path, *, progress: Progress | None = None) -> Scan:
         """Scan one file.

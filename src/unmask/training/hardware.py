@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import statistics
 import time
 from dataclasses import dataclass
@@ -12,14 +11,14 @@ import torch
 from torch import nn
 
 from unmask.errors import InputError, RecipeError
+from unmask.system.memory import set_thresholds
 from unmask.training.recipe import Precision
 
 Device = Literal["auto", "cpu", "cuda"]
 _LIGHTNING_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 _TIMED_CROPS = 4
 _TIMED_STEPS = 3
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""Settings of `mallopt`, as malloc.h of the GNU C library numbers them."""
+_LARGEST = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -66,13 +65,7 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether the C library took it; others have no such setting and stay as they are.
     """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return False
-    largest = 2**31 - 1
-    taken = [mallopt(each, largest) for each in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD)]
-    return taken == [1, 1]
+    return set_thresholds(mmap_bytes=_LARGEST, trim_bytes=_LARGEST)
 
 
 def lightning_precision(precision: Precision) -> str:

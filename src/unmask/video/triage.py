@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
@@ -25,8 +27,11 @@ from numpy.typing import NDArray
 from unmask.errors import DecodeError
 from unmask.settings import Limits
 from unmask.values import Frame, VideoInfo
+from unmask.video.damage_account import Packets, Sent
 from unmask.video.decode import FrameStamp
+from unmask.video.ffmpeg_messages import Listener
 from unmask.video.luma import FRAMES_AHEAD, LumaFrame, LumaPass
+from unmask.video.nal import is_overwritten
 from unmask.video.picture import rgb_as_shown
 from unmask.video.prefetch import ahead
 from unmask.video.rgb import PROGRESSIVE
@@ -109,7 +114,8 @@ class TriagePass(LumaPass):
                 hint="get an undamaged copy",
             )
         if missing := len(planned) - self.frames_decoded:
-            self.not_analysed = (f"{missing} frames that could not be decoded",)
+            of_all = f"{missing} of {len(planned)} frames"
+            self.not_analysed = (f"{of_all} are damaged, or refer to damaged ones",)
 
 
 def read_looks(
@@ -190,20 +196,24 @@ def decode_looks(
 ) -> Iterator[tuple[FrameStamp, VideoFrame]]:
     """Decode frames by their stamps, in order, and as few others as they need.
 
-    Frames that cannot be decoded are left out.
+    Frames that cannot be decoded, are damaged or refer to damaged ones are left out.
     """
     awaited = set(stamps.tolist())
     number = 0
-    with open_container(info.path, limits=limits) as container:
+    with Listener() as listener, ExitStack() as stack:
+        with listener.during():
+            container = stack.enter_context(open_container(info.path, limits=limits))
         stream = picture_stream(container)
         if stream is None:
             return
-        prepare_decoder(stream, limits=limits, threads=True)
+        # in one thread what FFmpeg says is about the packet that it was given
+        prepare_decoder(stream, limits=limits, threads=False)
+        decoder = _Decoder(container, stream, listener)
         packets = _groups(_packets(container.demux(stream)), index, awaited)
         try:
-            for frame in chain.from_iterable(_decode(stream, p) for p in chain(packets, [None])):
+            for frame in chain.from_iterable(map(decoder.decode, chain(packets, [None]))):
                 pts = frame.pts
-                if pts is not None and pts in awaited and not frame.is_corrupt:
+                if pts is not None and pts in awaited:
                     awaited.discard(pts)
                     shape = _own_shape(info, frame)
                     yield FrameStamp(number, pts, index.seconds(pts), shape=shape), frame
@@ -295,11 +305,52 @@ def _extra(shot: Stamps, keys: Stamps) -> list[int]:
     return extra
 
 
-def _decode(stream: VideoStream, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
-    try:
-        return stream.codec_context.decode(packet)
-    except av.FFmpegError:
-        return []
+class _Decoder:
+    """Decodes packets and keeps back what is damaged, as far as anything tells that it is."""
+
+    def __init__(self, container: InputContainer, stream: VideoStream, listener: Listener) -> None:
+        context = stream.codec_context
+        self._context, self._listener = context, listener
+        self._components = (container.format.name, context.name, context.codec.name)
+        self._codec, self._configuration = context.name, context.extradata
+        self._packets = Packets(context.name)
+
+    def decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+        """Return the sound frames that come out; None as packet empties the decoder."""
+        self._listener.take()  # about packets that were left out
+        if packet is not None:
+            self._send(packet)
+        with self._listener.during():
+            frames = self._decode(packet)
+        if any(message.is_damage for message in self._listener.take(*self._components)):
+            self._packets.spoil()
+        return [frame for frame in frames if not self._is_damaged(frame)]
+
+    def _send(self, packet: Packet[VideoStream]) -> None:
+        data = bytes(packet)
+        packet.opaque = self._packets.send(
+            packet.pts,
+            data[0],
+            key=packet.is_keyframe,
+            marked=packet.is_corrupt,
+            discarded=packet.is_discard,
+        )
+        packet.is_corrupt = False  # as in `decode`: the decoder would mark the frame
+        if is_overwritten(self._codec, self._configuration, data):
+            self._packets.spoil()
+
+    def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+        try:
+            return self._context.decode(packet)
+        except av.EOFError:
+            return []
+        except av.FFmpegError:
+            self._packets.spoil()
+            return []
+
+    def _is_damaged(self, frame: VideoFrame) -> bool:
+        note = frame.opaque if isinstance(frame.opaque, Sent) else None
+        return self._packets.come_out(note, corrupt=frame.is_corrupt, intra=frame.key_frame)
 
 
 def _packets(packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
