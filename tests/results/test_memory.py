@@ -11,7 +11,6 @@ pytest.importorskip("pyarrow", reason="needs pyarrow (extra `data`)")
 
 import av
 from av.video.frame import VideoFrame
-
 from benchmarks import growth
 
 FILES = 60

@@ -1,8 +1,8 @@
 """A result store as pages: one for each file and an index, or one report.
 
 The index opens with 10,000 files: it holds its rows as data and draws those that are looked at. It
-needs neither network nor server; its security policy allows its own style and script alone. Without scripts it shows the most
-suspicious files.
+needs neither network nor server; its security policy allows its own style and script alone. Without
+scripts it shows the most suspicious files.
 """
 
 from __future__ import annotations
