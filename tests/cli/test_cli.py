@@ -242,7 +242,7 @@ def test_a_result_that_cannot_be_written_takes_no_other_with_it(
     document = json.loads(written.read_text())
     assert (code, len(document["results"]), len(document["failures"])) == (3, 2, 1)
     assert "duration_seconds is nan" in document["failures"][0]["error"]
-    assert "Report on 3 files" in page.read_text()
+    assert "0 of 3 files need a look" in page.read_text()
     assert "duration_seconds is nan" in capsys.readouterr().err
 
 

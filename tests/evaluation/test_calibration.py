@@ -351,3 +351,18 @@ def test_a_card_names_the_data_of_points_chosen_elsewhere(tmp_path: Path) -> Non
     points = (first.model_copy(update={"data": "other crops"}), *others)
     text = card(result.model_copy(update={"operating_points": points}))
     assert f"{first.name}: other crops." in text
+
+
+def test_a_card_says_what_is_missed_with_intervals_and_what_was_never_tested(
+    tmp_path: Path,
+) -> None:
+    scipy_stats = pytest.importorskip("scipy.stats")
+    rates = [
+        {"method": "blend", "missed": 0.125, "videos": 40},
+        {"method": "StyleGAN2", "missed": None, "videos": 0},
+    ]
+    text = card(write_bundle(tmp_path / "bundle", method_rates=rates).manifest)
+    expected = scipy_stats.binomtest(5, 40).proportion_ci(method="wilson")
+    assert f"| blend | 40 | 0.125 | {expected.low:.3f} to {expected.high:.3f} |" in text
+    assert "| StyleGAN2 | never tested | | |" in text
+    assert "Missed" not in card(write_bundle(tmp_path / "none", method_rates=[]).manifest)

@@ -21,6 +21,7 @@ from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.bundle.runtime import Network
 from unmask.cli.app import app
 from unmask.errors import BundleError, InputError, ManifestError
+from unmask.evaluation.aggregation import make_units
 from unmask.evaluation.calibration import calibrate_bundle
 from unmask.evaluation.predictions import (
     PredictionRow,
@@ -102,9 +103,30 @@ def test_a_joined_detector_scores_as_its_members_do(joined: Joined, members: lis
 
 
 def test_two_views_separate_better_than_one(joined: Joined) -> None:
-    areas = dict(joined.areas)
-    assert areas["all"] > max(areas["wide"], areas["tight"])
+    areas = {figure.name: figure.value for figure in joined.figures}
+    alone = [areas[f"AUC per video, view {name} alone"] for name in ("wide", "tight")]
+    assert areas["AUC per video"] > max(alone)
     assert joined.rows == 1600
+
+
+def test_figures_of_all_views_and_of_each_stand_in_the_bundle_and_its_card(joined: Joined) -> None:
+    figures = joined.bundle.manifest.metrics[: len(joined.figures)]
+    assert figures == joined.figures
+    names = [figure.name for figure in figures]
+    assert {"AUC per video", "AUC per video, view tight alone"} <= set(names)
+    text = (joined.bundle.folder / "README.md").read_text()
+    for figure in figures:
+        low, high = figure.interval
+        assert low <= figure.value <= high
+        assert f"| {figure.name} | {figure.value:.3f} | {low:.3f} to {high:.3f} |" in text
+
+
+def test_areas_are_those_of_scikit_learn(joined: Joined, members: list[Member]) -> None:
+    roc_auc_score = pytest.importorskip("sklearn.metrics").roc_auc_score
+    units = make_units(read_predictions(members[0].predictions), level="video")
+    areas = {figure.name: figure.value for figure in joined.figures}
+    expected = roc_auc_score(units.is_fake, units.logit)
+    assert areas["AUC per video, view tight alone"] == pytest.approx(expected, abs=1e-4)
 
 
 def test_weights_that_are_given_are_kept(members: list[Member], tmp_path: Path) -> None:
@@ -165,7 +187,8 @@ def test_the_command_says_what_came_of_it(members: list[Member], tmp_path: Path)
         words += [f"{each.name}={each.bundle.folder}", "--predictions", str(each.predictions)]
     done = CliRunner().invoke(app, words, catch_exceptions=False)
     assert done.exit_code == 0
-    for text in ("view wide: weight", "view tight: weight", "offset", "AUC per video, all"):
+    of_views = ("view wide: weight", "view tight: weight", "AUC per video, view tight alone")
+    for text in (*of_views, "offset"):
         assert text in done.output
     bundle: Bundle = load_bundle(tmp_path / "both")
     assert bundle.manifest.name == "both"

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 from unmask.bundle.manifest import BundleManifest, Metric
+
+_NORMAL_975 = 1.959964
+"""Quantile of the normal distribution that leaves 2.5 % above it."""
 
 
 def card(manifest: BundleManifest) -> str:
@@ -16,6 +21,7 @@ def card(manifest: BundleManifest) -> str:
         *_calibration(manifest),
         _points(manifest),
         _chosen_on(manifest),
+        *_missed(manifest),
         "## When it does not judge",
         *_refusals(manifest),
         *_export(manifest),
@@ -94,6 +100,29 @@ def _chosen_on(manifest: BundleManifest) -> str:
         return "Rates are those on the data of the calibration, which chose the points."
     origins = "; ".join(f"{p.name}: {p.data}" for p in others)
     return f"Rates are those on the data that chose the points: {origins}."
+
+
+def _missed(manifest: BundleManifest) -> list[str]:
+    """Say how often each kind of forgery got `little evidence`; None is a kind never tested."""
+    if not manifest.method_rates:
+        return []
+    rows = [
+        f"| {r.method} | never tested | | |"
+        if r.missed is None
+        else f"| {r.method} | {r.videos} | {r.missed:.3f} | {_interval(r.missed, r.videos)} |"
+        for r in manifest.method_rates
+    ]
+    head = "| kind of forgery | videos or pictures | got 'little evidence' | 95 % interval |"
+    return ["## Missed, by kind of forgery", "\n".join([head, "|---|---|---|---|", *rows])]
+
+
+def _interval(share: float, count: int) -> str:
+    """Return the 95 % interval of a share of `count` videos (Wilson 1927)."""
+    squared = _NORMAL_975**2
+    centre = share + squared / (2 * count)
+    half = _NORMAL_975 * sqrt(share * (1 - share) / count + squared / (4 * count**2))
+    low, high = ((centre + sign * half) / (1 + squared / count) for sign in (-1, 1))
+    return f"{max(0.0, low):.3f} to {min(1.0, high):.3f}"
 
 
 def _refusals(manifest: BundleManifest) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from unmask.cli import export_options as options
-from unmask.cli.runs.bundle import _describe_files
+from unmask.cli.runs.bundle import _describe_files, print_figures
 
 JOIN_CODES = "Exit codes: 0 the bundle was written; 2 it was not."
 VERIFY_CODES = "Exit codes: 0 whole and in working order; 1 broken; 2 no such detector."
@@ -150,8 +150,6 @@ def join(  # noqa: PLR0917 - the parameters are the options
     for view in joined.bundle.views:
         typer.echo(f"view {view.name}: weight {view.weight:.4f}")
     typer.echo(f"offset {joined.bundle.manifest.logit_offset:.4f}, on {joined.rows} shared crops")
-    for who, area in joined.areas:
-        how = "" if who != "all" else " (weights fitted without the unit's source video)"
-        typer.echo(f"AUC per {level}, {who}: {area:.4f}{how if weight is None else ''}")
+    print_figures(joined.figures)
     typer.echo(f"difference from the members' own logits: {joined.parity:.1e}")
     typer.echo(f"bundle written to {joined.bundle.folder}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.evaluation.metrics import Metric
+from unmask.evaluation.metrics import Metric, auc
 from unmask.evaluation.weightings import Batch, Sorted, Values
 from unmask.settings import REPLICATES
 
@@ -84,6 +84,33 @@ def percentile_interval(values: Values) -> Interval | None:
         return None
     low, high = np.quantile(known, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return Interval(float(low), float(high))
+
+
+def area_under_roc(
+    logit: Values,
+    is_fake: NDArray[np.bool_],
+    cluster: NDArray[np.int64],
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+) -> tuple[float, Interval | None]:
+    """Return the area under the ROC curve and its interval; None where most draws lack a class.
+
+    Args:
+        logit: `(N,)` finite scores.
+        is_fake: `(N,)` labels, both there.
+        cluster: `(N,)` number of each unit's cluster.
+        replicates: how many.
+        seed: of the draws.
+    """
+    ordered = Sorted.of(logit, is_fake, log_odds=logit, threshold=0.0)
+    drawn = replicate(
+        cluster[ordered.order],
+        lambda weights: {"AUC": auc(Batch(ordered, weights).roc)},
+        replicates=replicates,
+        seed=seed,
+    )
+    return float(auc(ordered.plain().roc)[0]), percentile_interval(drawn["AUC"])
 
 
 def intervals(

@@ -38,11 +38,9 @@ from unmask.bundle.manifest import (
 )
 from unmask.bundle.runtime import INPUT, OUTPUTS, open_session, preprocess
 from unmask.errors import InputError
-from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, Interval, percentile_interval, replicate
+from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, area_under_roc
 from unmask.evaluation.calibration import operating_point, operating_points
 from unmask.evaluation.calibrators import estimate_covariance, fit_platt
-from unmask.evaluation.metrics import auc
-from unmask.evaluation.weightings import Batch, Sorted
 from unmask.models.float16 import round_weights, store_as_float16
 from unmask.models.head import HeadedNetwork
 from unmask.models.network import FaceNetwork
@@ -277,7 +275,7 @@ def _fit(subject: Subject, logits: Logits) -> tuple[Calibration, Metric]:
             hint="train longer, with another learning rate, or from other weights",
         )
     videos, cluster = np.unique([key.target for key in crops.keys], return_inverse=True)
-    area, interval = _auc(logits, crops.is_fake, cluster)
+    area, interval = area_under_roc(logits, crops.is_fake, cluster)
     if interval is None:
         raise InputError(
             f"no calibration can be fitted on {crops!r} of {len(videos)} source videos: most "
@@ -295,15 +293,6 @@ def _fit(subject: Subject, logits: Logits) -> tuple[Calibration, Metric]:
     )
     data = f"{described}, {len(logits)} crops"
     return fit.calibration("platt", covariance, data=data), figure
-
-
-def _auc(
-    logits: Logits, is_fake: NDArray[np.bool_], cluster: NDArray[np.int64]
-) -> tuple[float, Interval | None]:
-    """Return the area under the ROC curve and its interval over source videos."""
-    ordered = Sorted.of(logits, is_fake, log_odds=logits, threshold=0.0)
-    drawn = replicate(cluster[ordered.order], lambda w: {"AUC": auc(Batch(ordered, w).roc)})
-    return float(auc(ordered.plain().roc)[0]), percentile_interval(drawn["AUC"])
 
 
 def _save_weights(network: FaceNetwork, path: Path) -> None:

@@ -32,15 +32,14 @@ from unmask.bundle.manifest import (
 )
 from unmask.bundle.runtime import Network
 from unmask.errors import BundleError, InputError, ManifestError
-from unmask.evaluation.aggregation import Level, make_units
+from unmask.evaluation.aggregation import Level, Units, make_units
 from unmask.evaluation.calibration import calibrate_bundle, check_same_model, validation_rows
 from unmask.evaluation.calibrators import assign_folds, balance_weights
 from unmask.evaluation.card import save
-from unmask.evaluation.metrics import auc
 from unmask.evaluation.predictions import Predictions, read_predictions
-from unmask.evaluation.weightings import Sorted
 from unmask.models.shared_weights import share_weights
 from unmask.system.files import file_sha256
+from unmask.training.view_figures import view_figures
 
 Values = NDArray[np.float64]
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -72,8 +71,8 @@ class Joined:
     """Predictions that all members share."""
     parity: float
     """Largest difference from the members' own logits, over the largest logit."""
-    areas: tuple[tuple[str, float], ...]
-    """AUC of each view alone, then of all by weights fitted without the unit's cluster."""
+    figures: tuple[Metric, ...]
+    """AUC of all views, by weights fitted without the unit's cluster, and of each view alone."""
 
 
 def join(
@@ -120,13 +119,13 @@ def join(
         draft = _draft(members, partial, name=name, weights=factors, offset=offset)
         parity = _require_parity(draft, members)
         manifest = calibrate_bundle(draft, _predictions(draft, aligned), level=level, seed=seed)
-        save(partial, manifest)
+        figures = _figures(members, aligned, level, seed=seed, weights=ordered_weights)
+        save(partial, manifest.model_copy(update={"metrics": (*figures, *manifest.metrics)}))
         load_bundle(partial)
         if folder.exists():
             folder.rmdir()
         shutil.move(partial, folder)
-    areas = _areas(members, aligned, level, seed=seed, weights=ordered_weights)
-    return Joined(load_bundle(folder), len(aligned[0]), parity, areas)
+    return Joined(load_bundle(folder), len(aligned[0]), parity, figures)
 
 
 def fit_weights(logits: Values, is_fake: NDArray[np.bool_]) -> tuple[Values, float]:
@@ -232,48 +231,49 @@ def _read_scored(
     return predictions.where(has_score), scored
 
 
-def _units(
-    aligned: Sequence[Predictions], level: Level
-) -> tuple[Values, NDArray[np.bool_], NDArray[np.int64]]:
-    """Return logits `(N, V)`, labels and clusters of the units."""
-    units = [make_units(each, level=level) for each in aligned]
-    return np.stack([each.logit for each in units], axis=1), units[0].is_fake, units[0].cluster
+def _logits(units: Sequence[Units]) -> Values:
+    """Return the logits of each unit by each view, `(N, V)`."""
+    return np.stack([each.logit for each in units], axis=1)
 
 
 def _fit(aligned: Sequence[Predictions], level: Level) -> tuple[Values, float]:
-    logits, is_fake, _ = _units(aligned, level)
+    units = [make_units(each, level=level) for each in aligned]
+    is_fake = units[0].is_fake
     if is_fake.all() or not is_fake.any():
         raise ManifestError(
             "the shared predictions are of one class alone",
             hint="weights are fitted on real and fake faces",
         )
-    return fit_weights(logits, is_fake)
+    return fit_weights(_logits(units), is_fake)
 
 
-def _areas(
+def _figures(
     members: Sequence[Member],
     aligned: Sequence[Predictions],
     level: Level,
     *,
     seed: int,
     weights: Values | None,
-) -> tuple[tuple[str, float], ...]:
-    """Return AUC of each view alone, and of all together on units that were not fitted on."""
-    logits, is_fake, cluster = _units(aligned, level)
+) -> tuple[Metric, ...]:
+    """Return AUC of all views together, on units that were not fitted on, and of each alone."""
+    units = [make_units(each, level=level) for each in aligned]
+    logits, is_fake = _logits(units), units[0].is_fake
     together = np.empty(len(logits))
-    folds = assign_folds(cluster, seed=seed)
+    folds = assign_folds(units[0].cluster, seed=seed)
     for fold in np.unique(folds):
         inside = folds == fold
         own, offset = (weights, 0.0)
         if weights is None:
             own, offset = fit_weights(logits[~inside], is_fake[~inside])
         together[inside] = logits[inside] @ own + offset
-    named = [(member.name, logits[:, place]) for place, member in enumerate(members)]
-    return tuple((name, _auc(values, is_fake)) for name, values in (*named, ("all", together)))
-
-
-def _auc(logits: Values, is_fake: NDArray[np.bool_]) -> float:
-    return float(auc(Sorted.of(logits, is_fake, log_odds=logits, threshold=0.0).plain().roc)[0])
+    how = "fitted without the unit's source video" if weights is None else "given"
+    return view_figures(
+        replace(units[0], logit=together),
+        [(member.name, each) for member, each in zip(members, units, strict=True)],
+        level=level,
+        protocol=f"{aligned[0].info.data}; weights of the views {how}",
+        seed=seed,
+    )
 
 
 def _draft(

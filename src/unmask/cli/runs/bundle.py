@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from unmask.bundle.manifest import Bundle, Parity
+    from collections.abc import Sequence
+
+    from unmask.bundle.manifest import Bundle, Metric, Parity
 
 
 def print_step(step: str) -> None:
@@ -20,13 +22,7 @@ def print_bundle(bundle: Bundle) -> None:
     """Print what was written, how exact it is and how it judges."""
     if bundle.manifest.parity is not None:
         typer.echo(_describe_parity(bundle.manifest.parity))
-    if not bundle.manifest.metrics:
-        typer.echo("no AUC: too few source videos for an interval; the card says so")
-    for metric in bundle.manifest.metrics:
-        low, high = metric.interval
-        typer.echo(
-            f"{metric.name}: {metric.value:.4f} ({low:.4f} to {high:.4f}), {metric.protocol}"
-        )
+    print_figures(bundle.manifest.metrics)
     if (quantised := bundle.manifest.quantised) is not None:
         typer.echo(
             f"int8: AUC {quantised.auc_int8:.4f}, float32 {quantised.auc_float32:.4f}, "
@@ -39,6 +35,17 @@ def print_bundle(bundle: Bundle) -> None:
             "crops are called fake"
         )
     typer.echo(f"bundle written to {bundle.folder}")
+
+
+def print_figures(figures: Sequence[Metric]) -> None:
+    """Print measured figures with their intervals, or that there is none."""
+    if not figures:
+        typer.echo("no AUC: too few source videos for an interval; the card says so")
+    for figure in figures:
+        low, high = figure.interval
+        typer.echo(
+            f"{figure.name}: {figure.value:.4f} ({low:.4f} to {high:.4f}), {figure.protocol}"
+        )
 
 
 def _describe_parity(parity: Parity) -> str:

@@ -40,10 +40,10 @@ _STDOUT = "-"
 
 def examination(case: str | None, analyst: str | None, note: str | None) -> Examination | None:
     """Return what was said of a run; None where nothing was."""
-    from unmask.values import Examination
-
     if case is analyst is note is None:
         return None
+    from unmask.values import Examination  # loads numpy, after which no process is copied
+
     return Examination(case, analyst, note)
 
 
