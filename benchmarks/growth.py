@@ -7,7 +7,7 @@ Clips are copies of one, each with another harmless box at its end, so that none
 another's copy.
 `--memory` samples the memory of a run and of all its processes as files are finished, and compares
 the files around the 20th with the last ones; `--keep` is the negative control, in which the run
-keeps half a MiB for each file.
+keeps two MiB for each file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PROGRAM = "from unmask.cli import main; main()"
 _KEEPING = (
     "from unmask.cli.runs import scan as scanning\n"
     "kept, add = [], scanning._Done.add\n"
-    "scanning._Done.add = lambda *a: (kept.append([a, bytes(2**19)]), add(*a))[1]\n" + _PROGRAM
+    "scanning._Done.add = lambda *a: (kept.append([a, b'k' * 2**21]), add(*a))[1]\n" + _PROGRAM
 )
 
 

@@ -61,7 +61,7 @@ def main(folder: Path, files: int, kills: int, *, runs: bool) -> None:
         child = os.fork()
         if child == 0:
             if runs:
-                killed_at(6 + 4 * number, folder, files, _LARGE)
+                killed_at(6 + 2 * number, folder, files, _LARGE)
             else:
                 killed_at(5 + number % 23, folder, files)
             os._exit(0)

@@ -1,6 +1,8 @@
 """Run a command and record every socket it opens and every file it would write (Linux).
 
-    python watched.py FD COMMAND ...
+    python watched.py FD WRITES|ALL COMMAND ...
+
+With `reads` files that are opened for reading are recorded too.
 
 `watch` starts this file, which asks the kernel (seccomp, user notification) to report a few system
 calls of itself and of all its children, threads and native libraries too, and becomes the command.
@@ -108,15 +110,26 @@ def unavailable() -> str | None:
 
 
 def watch(
-    command: Sequence[str | Path], *, env: dict[str, str] | None = None, cwd: Path | None = None
+    command: Sequence[str | Path],
+    *,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
+    reads: bool = False,
 ) -> Watched:
     """Run a command to its end, and note what it did.
+
+    Args:
+        command: its words.
+        env: its variables; None: ours.
+        cwd: where it runs.
+        reads: whether files that are only read are noted too, in `paths`.
 
     Raises:
         OSError: this kernel reports no system calls.
     """
     ours, theirs = socket.socketpair()
-    words = [sys.executable, __file__, str(theirs.fileno()), *map(str, command)]
+    opens = "ALL" if reads else "WRITES"
+    words = [sys.executable, __file__, str(theirs.fileno()), opens, *map(str, command)]
     with (
         ours,
         subprocess.Popen(
@@ -199,7 +212,7 @@ def _column() -> int:
     return list(_ARCHITECTURES).index(platform.machine())
 
 
-def _filter() -> bytes:
+def _filter(*, reads: bool) -> bytes:
     """Return the kernel's little program that chooses what is reported."""
     architecture, _ = _ARCHITECTURES[platform.machine()]
     load, equal, any_bit, give = 0x20, 0x15, 0x45, 0x06
@@ -209,7 +222,7 @@ def _filter() -> bytes:
         number = numbers[_column()]
         if number is None:
             continue
-        if name in _FLAGS_AT:
+        if name in _FLAGS_AT and not reads:
             flags = 16 + 8 * _FLAGS_AT[name]
             steps += [(equal, 0, 4, number), (load, 0, 0, flags), (any_bit, 0, 1, _WRITING)]
             steps += [(give, 0, 0, report), (give, 0, 0, allow)]
@@ -219,9 +232,9 @@ def _filter() -> bytes:
     return b"".join(struct.pack("=HBBI", *step) for step in steps)
 
 
-def _be_watched() -> int:
+def _be_watched(*, reads: bool) -> int:
     """Install the filter and return the descriptor that reports."""
-    code = _filter()
+    code = _filter(reads=reads)
     buffer = ctypes.create_string_buffer(code, len(code))
 
     class Program(ctypes.Structure):
@@ -241,6 +254,6 @@ def _be_watched() -> int:
 
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as parent:
-        socket.send_fds(parent, [b"!"], [_be_watched()])
+        socket.send_fds(parent, [b"!"], [_be_watched(reads=sys.argv[2] == "ALL")])
         parent.recv(1)
-    os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606 - the command comes from a test
+    os.execvp(sys.argv[3], sys.argv[3:])  # noqa: S606 - the command comes from a test

@@ -84,7 +84,7 @@ def test_kill_9_at_hundreds_of_steps_costs_no_row_and_doubles_none(tmp_path: Pat
 
 
 def test_kill_9_while_small_shards_are_joined_costs_no_row_and_doubles_none(tmp_path: Path) -> None:
-    check_killed(tmp_path / "s", "--runs", files=SMALL_SHARDS, kills=24, died=15)
+    check_killed(tmp_path / "s", "--runs", files=SMALL_SHARDS, kills=24, died=10)
     (shard,) = (tmp_path / "s" / "shards").iterdir()
     assert (shard / "replaces.json").exists()
 

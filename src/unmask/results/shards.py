@@ -162,6 +162,18 @@ def rows_of(shard: Path, table: str) -> Iterator[dict[str, Any]]:
     return rows_in(path, TABLES[table].names, _rows_at_once(table))
 
 
+@contextmanager
+def memory_returned() -> Iterator[None]:
+    """Let Arrow give its memory back at the end: its own pool keeps much of it for later."""
+    before, pool = pa.default_memory_pool(), pa.system_memory_pool()
+    pa.set_memory_pool(pool)
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(before)
+        pool.release_unused()
+
+
 def _rows_at_once(table: str) -> int:
     return BATCH if table in {"documents", "pages"} else _ROWS
 

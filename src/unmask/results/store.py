@@ -49,6 +49,7 @@ from unmask.results.shards import (
     copied_rows,
     flush,
     groups,
+    memory_returned,
     reading_piece,
     replaced_by,
     rows_in,
@@ -289,7 +290,7 @@ class StoreWriter(ResultStore):
         number = max((int(shard.name) for shard in folder.glob("[0-9]*")), default=-1) + 1
         target = folder / f"{number:05d}"
         shutil.rmtree(building, ignore_errors=True)
-        with name_full_disk(target):
+        with name_full_disk(target), memory_returned():
             try:
                 building.mkdir()
                 write_shard(building, parts, replaces)
