@@ -65,7 +65,7 @@ def key_frames(first: FirstPass) -> list[tuple[int, KeyFrame]]:
     detector = create("mtcnn", threads=1)
     chosen = [choose(first, track, SETTINGS) for track in first.tracks]
     return [
-        (each.track.id, measured_key_frame(detector, frame, each, position))
+        (each.track.id, measured_key_frame(detector, frame.image, each, position))
         for frame, each, position in decode_chosen(first, chosen, SETTINGS.limits)
     ]
 

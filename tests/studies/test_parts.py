@@ -205,7 +205,7 @@ class Silent:
     def study(self, name: str, cells: int, missing: int) -> None:
         pass
 
-    def cell(self, name: str, number: int, state: CellState, *, made: bool) -> None:
+    def cell(self, name: str, number: int, state: CellState, *, new: bool) -> None:
         pass
 
 

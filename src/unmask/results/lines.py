@@ -129,7 +129,8 @@ def resumed(path: Path, kind: Format) -> dict[str, Outcome]:
 
     def keep_whole(partial: Path) -> None:
         read = _ndjson_lines if kind == "ndjson" else _csv_lines
-        with partial.open("w", encoding="utf-8", newline="") as kept:
+        # a line may be torn within a letter
+        with partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as kept:
             for line, named, outcome in read(path):
                 kept.write(line)
                 if named is not None and outcome is not None:
@@ -140,7 +141,7 @@ def resumed(path: Path, kind: Format) -> dict[str, Outcome]:
 
 
 def _ndjson_lines(path: Path) -> Iterator[tuple[str, str | None, Outcome | None]]:
-    with path.open(encoding="utf-8", newline="\n") as file:
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith("\n"):
                 return  # torn by whatever ended the run
@@ -158,7 +159,7 @@ def _ndjson_lines(path: Path) -> Iterator[tuple[str, str | None, Outcome | None]
 
 
 def _csv_lines(path: Path) -> Iterator[tuple[str, str | None, Outcome | None]]:
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         taken: list[str] = []
 
         def lines() -> Iterator[str]:

@@ -245,6 +245,10 @@ class StoreWriter(ResultStore):
 
     def seal(self) -> None:
         """Make one shard of all pending results."""
+        sealed = self._ids_in(self.shards()[-1:])
+        for path in self.pending():
+            if _id_of(path) in sealed:  # an interrupted seal had got so far
+                path.unlink()
         pieces = self.pending()
         if not pieces:
             return

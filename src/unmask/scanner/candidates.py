@@ -24,6 +24,8 @@ MOST_HELD_BYTES = 48 * 2**20
 """Memory of whole frames that wait until it is known where the faces are in them."""
 REDUCED_SIDE_PX = 640
 """Longer side of the whole frames that are kept, at least."""
+MOST_REDUCED_BYTES = 64 * 2**20
+"""Memory of those."""
 MOST_KEPT_BYTES = 64 * 2**20
 """Memory of the parts that are kept."""
 
@@ -134,10 +136,13 @@ class Candidates:
 
     def _keep_reduced(self, index: int, numbers: set[int]) -> None:
         """Keep the whole frame small, for people to look at, and only where a part is kept."""
-        small = self._held[index].reduced(REDUCED_SIDE_PX)
-        if small is not None:
-            self._reduced[index] = small
+        if index not in self._reduced:
+            small = self._held[index].reduced(REDUCED_SIDE_PX)
+            if small is not None:
+                self._reduced[index] = small
         self._reduced = {at: kept for at, kept in self._reduced.items() if at in numbers}
+        while sum(each.size_bytes for each in self._reduced.values()) > MOST_REDUCED_BYTES:
+            del self._reduced[next(iter(self._reduced))]  # the scan goes on without that still
 
     def reduced(self, index: int) -> NDArray[np.uint8] | None:
         """Return a frame of which a part was kept, reduced, `(h, w, 3)` RGB; None if it is not."""

@@ -24,6 +24,8 @@ from unmask.service.service import Owner, Service
 _BLOCK_BYTES = 2**20
 """What is gathered before it is written."""
 _HEADER_BYTES = 8192
+_LOOK_BYTES = 16 * 2**20
+"""How much comes between two looks at the room on the disk."""
 _NAME_CHARACTERS = 255
 _UNNAMED = "unnamed file"
 
@@ -163,17 +165,18 @@ def _boundary(request: Request) -> bytes:
     return boundary
 
 
-async def receive(request: Request, target: Path, limit: int) -> Received:
+async def receive(request: Request, target: Path, service: Service) -> Received:
     """Write the file of a multipart request.
 
     Args:
         request: the request.
         target: where it is written.
-        limit: most bytes.
+        service: for the most bytes, and the room on its disk.
 
     Raises:
-        Problem: it is too large, no media, or the body is damaged.
+        Problem: it is too large, no media, the body is damaged, or the disk is full.
     """
+    limit = service.settings.max_upload_bytes
     part = _FilePart(_boundary(request))
     digest, size, head = hashlib.sha256(), 0, b""
     with target.open("wb") as file:
@@ -182,6 +185,8 @@ async def receive(request: Request, target: Path, limit: int) -> Received:
                 size += len(block)
                 if size > limit:
                     raise too_large(limit)
+                if size // _LOOK_BYTES > (size - len(block)) // _LOOK_BYTES:
+                    require_free(service)
                 if len(head) < HEAD_BYTES:
                     head = (head + block)[:HEAD_BYTES]
                     if len(head) == HEAD_BYTES:
@@ -218,6 +223,15 @@ def require_space(service: Service, owner: Owner, size_bytes: int) -> None:
     if size_bytes > service.settings.max_upload_bytes:
         raise too_large(service.settings.max_upload_bytes)
     service.queue.require_room(owner.name, size_bytes, service.quota(owner))
+    require_free(service, size_bytes)
+
+
+def require_free(service: Service, size_bytes: int = 0) -> None:
+    """Refuse what the disk has no room for; many may be sending at the same time.
+
+    Raises:
+        Problem: it would leave less than the settings keep free.
+    """
     if service.storage.free_bytes() < size_bytes + service.settings.free_bytes:
         raise Problem(507, "storage-full", "There is no room for this file now. Try again later.")
 
@@ -280,8 +294,7 @@ async def receive_scan(
         await run_in_threadpool(require_space, service, owner, max(0, declared - _HEADER_BYTES))
     scan_id, target = service.storage.draft()
     try:
-        limit = service.settings.max_upload_bytes
-        received = await receive(request, target, limit)
+        received = await receive(request, target, service)
         return await run_in_threadpool(
             submit,
             service,

@@ -350,6 +350,8 @@ class Queue:
     def note(self, scan_id: str, what: str, *, answered: bool = False) -> None:
         """Write into the custody log of a scan."""
         with self._database.writing() as connection:
+            if connection.scalar(sa.select(scans.c.id).where(scans.c.id == scan_id)) is None:
+                return  # deleted meanwhile: nothing of it is kept
             _log_event(connection, scan_id, what)
             if answered:
                 first = scans.c.answered.is_(None)

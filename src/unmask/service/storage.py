@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -98,8 +99,15 @@ class Storage:
         """Yield the ids of all folders of scans, drafts too, and when each last changed."""
         for entry in os.scandir(self._scans):
             scan_id = entry.name.removesuffix(_DRAFT)
-            if _ID.fullmatch(scan_id):
-                yield scan_id, entry.stat().st_mtime
+            if not _ID.fullmatch(scan_id):
+                continue
+            # what grows is the file in it, which leaves the folder's own time as it was
+            times = []
+            for each in (Path(entry.path), Path(entry.path) / "media"):
+                with suppress(FileNotFoundError):  # it may be kept or removed meanwhile
+                    times.append(each.stat().st_mtime)
+            if times:
+                yield scan_id, max(times)
 
     def free_bytes(self) -> int:
         """Return what is free on the disk."""

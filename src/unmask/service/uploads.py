@@ -26,8 +26,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from unmask.service.database import uploads
-from unmask.service.intake import clean_name, read_back, require_space, submit, too_large
-from unmask.service.problems import Problem, responses
+from unmask.service.intake import (
+    clean_name,
+    read_back,
+    require_free,
+    require_space,
+    submit,
+    too_large,
+)
+from unmask.service.problems import Problem, responses, too_many
 from unmask.service.service import Owner, OwnerHere, Service, ServiceHere
 from unmask.service.storage import new_id
 
@@ -37,6 +44,9 @@ _VERSION = "1.0.0"
 _EXTENSIONS = "creation,termination"
 _CONTENT = "application/offset+octet-stream"
 _BLOCK_BYTES = 2**20
+_MOST_OPEN = 100
+"""Unfinished uploads of one without a limit of its own."""
+_RETRY_SECONDS = 10
 
 UploadId = Annotated[
     str, PathParameter(pattern="^[0-9a-f]{32}$", description="Id of an upload.", min_length=32)
@@ -90,17 +100,36 @@ def create(
     require_space(service, owner, upload_length)
     upload_id = new_id()
     service.storage.upload(upload_id).touch(mode=0o600)
-    with service.database.writing() as connection:
-        connection.execute(
-            uploads.insert().values(
-                id=upload_id,
-                owner=owner.name,
-                name=_file_name(upload_metadata or ""),
-                length=upload_length,
-                created=time.time(),
+    try:
+        with service.database.writing() as connection:
+            _require_few(connection, owner, service.quota(owner).concurrent)
+            connection.execute(
+                uploads.insert().values(
+                    id=upload_id,
+                    owner=owner.name,
+                    name=_file_name(upload_metadata or ""),
+                    length=upload_length,
+                    created=time.time(),
+                )
             )
-        )
+    except BaseException:
+        service.storage.remove_upload(upload_id)
+        raise
     return _tus(201, Location=f"/v1/uploads/{upload_id}")
+
+
+def _require_few(connection: sa.Connection, owner: Owner, most: int | None) -> None:
+    """Refuse an upload beside many others: each reserves its length before a byte has come."""
+    own = sa.select(sa.func.count()).where(
+        uploads.c.owner == owner.name, uploads.c.scan_id.is_(None)
+    )
+    open_ = int(connection.scalar(own) or 0)
+    if open_ >= (_MOST_OPEN if most is None else most):
+        raise too_many(
+            "too-many-uploads",
+            f"{open_} uploads of this key are not finished, which is its limit.",
+            seconds=_RETRY_SECONDS,
+        )
 
 
 def _file_name(metadata: str) -> str:
@@ -160,7 +189,7 @@ async def append(  # noqa: PLR0917 - the parameters are the request's parts
         return _tus(204, **_progress(service, upload))
     path = service.storage.upload(upload_id)
     with _alone(path) as file:
-        await _write(request, file, upload, upload_offset)
+        await _write(request, file, upload, upload_offset, service)
         if path.stat().st_size == upload.length:
             scan_id = await run_in_threadpool(_finish, service, owner, upload, path)
             upload = _Upload(upload.id, upload.name, upload.length, scan_id)
@@ -170,7 +199,11 @@ async def append(  # noqa: PLR0917 - the parameters are the request's parts
 @contextmanager
 def _alone(path: Path) -> Iterator[BinaryIO]:
     """Open an upload to append to it, which one request at a time may do, in any process."""
-    with path.open("ab") as file:
+    try:
+        opened = os.open(path, os.O_WRONLY | os.O_APPEND)  # made anew it would stay for ever
+    except FileNotFoundError as error:
+        raise Problem(404, "not-found", "There is no such upload.") from error
+    with os.fdopen(opened, "ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -179,7 +212,9 @@ def _alone(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-async def _write(request: Request, file: BinaryIO, upload: _Upload, start: int) -> None:
+async def _write(
+    request: Request, file: BinaryIO, upload: _Upload, start: int, service: Service
+) -> None:
     """Append a part, as much of it as comes."""
     have = os.fstat(file.fileno()).st_size
     if start != have:
@@ -192,6 +227,7 @@ async def _write(request: Request, file: BinaryIO, upload: _Upload, start: int) 
                 raise Problem(413, "too-large", "The part goes beyond the end of the file.")
             waiting += chunk
             if len(waiting) >= _BLOCK_BYTES:
+                require_free(service)
                 block, waiting = bytes(waiting), bytearray()
                 await run_in_threadpool(file.write, block)
     except ClientDisconnect:

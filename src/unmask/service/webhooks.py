@@ -17,7 +17,9 @@ import json
 import logging
 import socket
 import ssl
+import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from urllib.parse import SplitResult, urlsplit
 
@@ -82,6 +84,13 @@ def check_address(url: str) -> None:
             public_address(parts.hostname or "", parts.port or 443)
     except (Refused, ValueError) as error:
         raise Problem(422, "webhook-address", f"This webhook is not called: {error}.") from error
+
+
+def _cut(connection: http.client.HTTPConnection) -> None:
+    """End a connection that takes too long, from another thread."""
+    with suppress(OSError):
+        if connection.sock is not None:
+            connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _split(url: str) -> SplitResult:
@@ -208,10 +217,15 @@ class Deliveries:
             "webhook-timestamp": str(stamp),
             "webhook-signature": sign(secret, row.id, stamp, row.body),
         }
+        # the time-out of a socket is one of each read; a receiver may send a byte at a time
+        end = threading.Timer(3 * _TIMEOUT_SECONDS, _cut, (connection,))
+        end.daemon = True
+        end.start()
         try:
             connection.request("POST", target, row.body.encode(), headers)
             return connection.getresponse().status
         finally:
+            end.cancel()
             connection.close()
 
     def _settle(self, row: sa.Row[tuple[object, ...]], why: str | None, now: float) -> None:

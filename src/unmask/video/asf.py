@@ -16,6 +16,9 @@ _FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 _DATA_HEAD_BYTES = 50
 _HEADER_BYTES = 2**16
+_BROADCAST = 1
+_COMPRESSED = 1
+"""Length of what stands before a payload of several small objects."""
 _MOST_PACKETS = 1_000_000
 """More are not looked at."""
 _FIELD_BYTES = (0, 1, 2, 4)
@@ -33,9 +36,10 @@ def asf_fault(file: IO[bytes]) -> str | None:
     properties, data = header.find(_FILE_PROPERTIES), header.find(_DATA)
     if properties < 0 or data < 0 or len(header) < max(properties + 100, data + 48):
         return None
-    least, size = struct.unpack_from("<II", header, properties + 92)
+    flags, least, size = struct.unpack_from("<III", header, properties + 88)
     (promised,) = struct.unpack_from("<Q", header, data + 40)
-    if size != least or not size:  # the format asks for packets of one size
+    # the format asks for packets of one size, and lets a broadcast say no number of them
+    if size != least or not size or flags & _BROADCAST:
         return None
     file.seek(data + _DATA_HEAD_BYTES)
     latest: dict[int, _Object] = {}
@@ -46,6 +50,8 @@ def asf_fault(file: IO[bytes]) -> str | None:
         try:
             for stream, part in _payloads(packet):
                 latest[stream] = part.after(latest.get(stream))
+        except NotImplementedError:  # several objects in a payload are numbered otherwise
+            return None
         except (IndexError, ValueError) as error:
             return f"packet {number + 1} of {promised} is damaged: {error}"
     if any(each.got < each.size for each in latest.values()):
@@ -87,6 +93,7 @@ def _payloads(packet: bytes) -> Iterator[tuple[int, _Object]]:
 
     Raises:
         IndexError: it holds no such payloads.
+        NotImplementedError: it holds several objects in one.
     """
     place = 1 + (packet[0] & 0x0F) if packet[0] & 0x80 else 0
     lengths, fields = packet[place], packet[place + 1]
@@ -105,6 +112,8 @@ def _payloads(packet: bytes) -> Iterator[tuple[int, _Object]]:
         object_number, place = _field(packet, place, fields >> 4)
         _, place = _field(packet, place, fields >> 2)
         replicated, place = _field(packet, place, fields)
+        if replicated == _COMPRESSED:
+            raise NotImplementedError
         # shorter ones hold no size: several small objects in one payload, for one
         size = int.from_bytes(packet[place : place + 4], "little") if replicated >= 8 else 0
         place += replicated

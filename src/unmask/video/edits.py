@@ -15,6 +15,8 @@ _PARENTS = (b"moov", b"trak", b"mdia", b"edts")
 _MOST_BYTES = 2**16
 """Of an edit list; real ones have a few entries."""
 _MOST_BOXES = 10_000
+_MOST_DEPTH = 10
+"""Deepest box that is looked into; real ones are three deep."""
 _LEAST_SECONDS = 0.5
 _LEAST_RATIO = 1.5
 """An edit list shows more than there is where it exceeds the track's length by both: recorders
@@ -70,8 +72,12 @@ def edit_fault(file: IO[bytes], size: int) -> str | None:
     return None
 
 
-def _boxes(file: IO[bytes], place: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+def _boxes(
+    file: IO[bytes], place: int, end: int, *, depth: int = 0
+) -> Iterator[tuple[bytes, bytes]]:
     """Yield the boxes that matter, with their content (that of parents is empty: it follows)."""
+    if depth > _MOST_DEPTH:
+        return
     for _ in range(_MOST_BOXES):
         if place + 8 > end:
             return
@@ -84,10 +90,10 @@ def _boxes(file: IO[bytes], place: int, end: int) -> Iterator[tuple[bytes, bytes
             return
         if kind in _PARENTS:
             yield kind, b""
-            yield from _boxes(file, place + 8, min(end, place + length))
+            yield from _boxes(file, place + 8, min(end, place + length), depth=depth + 1)
         elif kind in (b"mvhd", b"mdhd", b"elst"):
             file.seek(place + 8)
-            yield kind, file.read(min(length - 8, _MOST_BYTES))
+            yield kind, file.read(max(0, min(length - 8, end - place - 8, _MOST_BYTES)))
         place += length
 
 

@@ -33,6 +33,9 @@ _FLV_HEAD, _FLV_TAG_HEAD = 9, 11
 _FLV_TAGS = (8, 9, 15, 18)
 """Sound, pictures, and two kinds of data."""
 
+_SECTOR_BYTES = 2324
+_PADDING_BYTES = 64
+"""More zeros between two packets are no padding, but what a lost sector is filled up with."""
 _PACK, _PROGRAM_END = 0xBA, 0xB9
 _MARK = b"\x00\x00\x01"
 """What each part of a program stream begins with."""
@@ -169,9 +172,10 @@ def _program_stream_fault(file: IO[bytes]) -> str | None:
         return None
     place = 0
     for _ in range(_MOST_BOXES):
+        place = _behind_padding(file, place)
         file.seek(place)
         head = file.read(14)
-        if place == size or head[:4] == _MARK + bytes([_PROGRAM_END]):
+        if place >= size or head[:4] == _MARK + bytes([_PROGRAM_END]):
             return None
         if len(head) < 6:
             return "it ends within a packet"
@@ -186,6 +190,17 @@ def _program_stream_fault(file: IO[bytes]) -> str | None:
         if place > size:
             return "it ends within a packet"
     return None
+
+
+def _behind_padding(file: IO[bytes], place: int) -> int:
+    """Return where the next packet begins: a Video CD fills up its sectors with zeros."""
+    file.seek(place)
+    head = file.read(_SECTOR_BYTES)
+    zeros = len(head) - len(head.lstrip(b"\0"))
+    if zeros == len(head) < _SECTOR_BYTES:  # up to the end of the file
+        return place + zeros
+    is_padding = 2 < zeros <= _PADDING_BYTES and head[zeros] == 1
+    return place + zeros - 2 if is_padding else place
 
 
 def _gif_fault(file: IO[bytes]) -> str | None:
