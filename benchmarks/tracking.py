@@ -26,7 +26,7 @@ from unmask.faces.persons import group
 from unmask.faces.tracks import Tracker
 from unmask.scanner.passes import choose_in, measured_key_frame
 from unmask.settings import ScanSettings
-from unmask.values import FaceTrack, Frame, Look
+from unmask.values import FaceTrack, Look
 from unmask.video import LumaPass, probe
 
 SUFFIXES = {".mp4", ".mpg", ".mov", ".mkv", ".webm"}
@@ -251,7 +251,7 @@ def _key_frames(track: FaceTrack, rendered: list, detector: FaceDetector) -> Cou
     for position in chosen.positions:
         index = int(track.frame_indices[position])
         pixels, truth = rendered[index]
-        key = measured_key_frame(detector, Frame(index, index / FPS, pixels), chosen, int(position))
+        key = measured_key_frame(detector, pixels, chosen, int(position))
         shares = [(overlap(np.array(key.box), box), share) for _, box, share in truth]
         best, share = max(shares, default=(0.0, 0.0))
         counts["key frames"] += 1

@@ -187,6 +187,7 @@ def attempts(log: Path) -> list[str]:
     return log.read_text().split() if log.exists() else []
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("workers", [1, 2])
 def test_killed_at_any_moment_and_run_again_the_content_is_the_same(
     many: Manifest, whole: Path, tmp_path: Path, workers: int

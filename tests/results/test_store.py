@@ -131,6 +131,27 @@ def test_what_is_sealed_while_it_is_read_is_read_once(tmp_path: Path) -> None:
         assert sorted([first.path, *(row.path for row in rows)]) == list(NAMES)
 
 
+def test_a_seal_that_was_interrupted_doubles_nothing(tmp_path: Path) -> None:
+    with writing(tmp_path, shard_results=100) as store:
+        for name in NAMES[:4]:
+            record = scan_record(name)
+            store.add(record, stored_row(record), None)
+        left = []
+        with pytest.MonkeyPatch.context() as patch:
+
+            def stop(path: Path, missing_ok: bool = False) -> None:
+                if path.parent.name == "pending" and not left:
+                    left.append(path)
+                    raise KeyboardInterrupt
+                os.unlink(path)  # noqa: PTH108 - the method of paths is this one
+
+            patch.setattr(Path, "unlink", stop)
+            with pytest.raises(KeyboardInterrupt):
+                store.seal()
+    assert len(left) == 1
+    assert sorted(row.path for row in ResultStore(tmp_path).results()) == list(NAMES[:4])
+
+
 def run_often(folder: Path, runs: int) -> list[str]:
     """Store a result in each of some runs; return the names."""
     names = [f"{number}.mp4" for number in range(runs)]

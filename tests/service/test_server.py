@@ -22,7 +22,10 @@ from service.calls import ended, submit  # noqa: E402 - after the check that it 
 from service.postgres import Cluster  # noqa: E402
 from unmask.service.warm_up import _grey_png  # noqa: E402
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
+]
 PROGRAM = """
 from pathlib import Path
 from unmask.service.serving import serve
@@ -165,7 +168,6 @@ def test_a_stopped_server_gives_its_scan_back(servers: list[Server], data: Path)
     assert ended(servers[1].client, scan_id, 120)["attempts"] == 1
 
 
-@pytest.mark.system
 def test_a_full_queue_refuses_fast_and_loses_nothing(servers: list[Server], data: Path) -> None:
     servers.append(Server(data, queue_limit=4))
     client = servers[0].client
@@ -193,7 +195,6 @@ def test_a_full_queue_refuses_fast_and_loses_nothing(servers: list[Server], data
     assert {scan["state"] for scan in scans} == {"finished"}
 
 
-@pytest.mark.system
 def test_two_servers_lose_nothing_when_postgresql_and_one_of_them_are_killed(
     servers: list[Server], data: Path, cluster: Cluster
 ) -> None:

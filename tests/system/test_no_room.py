@@ -180,7 +180,7 @@ def test_a_full_disk_ends_what_fills_a_folder_with_code_3(
     assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
     left = [path for path in disk.folder.rglob("*") if path.is_file()]
-    assert {path.name for path in left} <= {"filler", ".lock", "store.json", "run.json"}
+    assert {path.name for path in left} <= {"filler", ".lock", ".readers", "store.json", "run.json"}
 
 
 def test_a_full_disk_behind_standard_output_is_told(given: Path) -> None:

@@ -80,6 +80,7 @@ def kill_in_the_middle_of_an_epoch(process: subprocess.Popen[str], folder: Path)
     raise AssertionError(f"no checkpoint in the middle of an epoch: {process.communicate()[1]}")
 
 
+@pytest.mark.system
 def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path) -> None:
     """With all that could remember: averaged weights, plateau, accumulation, augmentation."""
     crops = write_toy_crops(tmp_path / "crops.parquet", families=60)

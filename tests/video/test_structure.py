@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import time
 from pathlib import Path
 
 import av
@@ -210,3 +212,23 @@ def test_an_object_of_a_wmv_file_that_is_not_complete_is_told(tmp_path: Path) ->
     assert path.read_bytes()[size_before - 1] == 8  # the length of what follows
     overwrite(path, size_before + 1, b"\1")
     assert lines(path) != ()
+
+
+def test_padding_of_a_video_cd_is_no_damage_and_a_lost_sector_is(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mpg", codec="mpeg1video", frames=24, gop=8, size=(96, 64))
+    data = path.read_bytes()
+    second = data.index(b"\0\0\1\xba", 1)
+    path.write_bytes(data[:second] + bytes(20) + data[second:])
+    assert why_broken(path, "mpeg") is None
+    path.write_bytes(data[:second] + bytes(2048) + data[second:])
+    assert why_broken(path, "mpeg") == f"its structure is damaged at byte {second}"
+
+
+def test_boxes_in_boxes_without_end_cost_little(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", frames=4, size=(96, 64))
+    nested = b"".join(struct.pack(">I4s", 8 * (1100 - n), b"moov") for n in range(1100))
+    lists = struct.pack(">I4s", 24, b"edts") + struct.pack(">I4s8x", 70_000, b"elst")
+    path.write_bytes(path.read_bytes() + nested + lists * 1000)
+    began = time.process_time()
+    assert why_broken(path, "mp4") is None
+    assert time.process_time() - began < 2

@@ -20,7 +20,7 @@ class ManyValues(TyperCommand):
 def repeat_options(words: list[str]) -> list[str]:
     """Return the words with the option before each value of an option that takes many.
 
-    >>> repeated(["r", "--data", "a", "b", "-o", "run"])
+    >>> repeat_options(["r", "--data", "a", "b", "-o", "run"])
     ['r', '--data', 'a', '--data', 'b', '-o', 'run']
     """
     spread: list[str] = []

@@ -56,7 +56,7 @@ def connect(keys_of_rows: Sequence[Iterable[Hashable]]) -> Grouping:
     Args:
         keys_of_rows: the keys of each row; a row without keys is a group of its own.
 
-    >>> connected([["a"], ["b", "a"], ["c"], ["b"], []]).of_row.tolist()
+    >>> connect([["a"], ["b", "a"], ["c"], ["b"], []]).of_row.tolist()
     [0, 0, 1, 0, 2]
     """
     parent = list(range(len(keys_of_rows)))
@@ -96,7 +96,7 @@ def _fraction(text: str) -> float:
 def draw_index(text: str, shares: Sequence[float]) -> int:
     """Draw an index with the given shares, by a stable hash of the text.
 
-    >>> drawn("0/clip.mp4/17", (0.5, 0.5)) in (0, 1)
+    >>> draw_index("0/clip.mp4/17", (0.5, 0.5)) in (0, 1)
     True
     """
     edges = np.cumsum(shares) / np.sum(shares)

@@ -55,7 +55,7 @@ def parse_mapping(text: str) -> dict[str, str]:
     Raises:
         ValueError: it is none, names a column that there is not, or leaves one out.
 
-    >>> mapping_of("video_id=name,label=y,logit=z")["label"]
+    >>> parse_mapping("video_id=name,label=y,logit=z")["label"]
     'y'
     """
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]

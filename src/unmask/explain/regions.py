@@ -86,7 +86,7 @@ def region_map(shape: tuple[int, ...], landmarks: NDArray[np.floating]) -> NDArr
 def describe_regions(regions: tuple[tuple[str, float], ...]) -> str:
     r"""Say where a map lies, regions under 5 % left out.
 
-    >>> in_words((("mouth", 0.61), ("nose", 0.37), ("eyes", 0.02)))
+    >>> describe_regions((("mouth", 0.61), ("nose", 0.37), ("eyes", 0.02)))
     'mouth 61\xa0%, nose 37\xa0%'
     """
     large = [(name, share) for name, share in regions if share >= 0.05]

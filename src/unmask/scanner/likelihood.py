@@ -53,7 +53,7 @@ def log10_ratio(logit: float, calibration: Calibration, bounds: LikelihoodRatio)
 def describe_ratio(log10: float) -> str:
     """Put a log10 likelihood ratio into the words of forensic reports.
 
-    >>> in_words(1.5), in_words(-0.5), in_words(0.1)
+    >>> describe_ratio(1.5), describe_ratio(-0.5), describe_ratio(0.1)
     ('moderate support for fake', 'weak support for real', 'no support for either')
     """
     words = next(words for end, words in _SCALE if abs(log10) < end or end == math.inf)

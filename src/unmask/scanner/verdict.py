@@ -234,8 +234,8 @@ def judge_track(
 def _consistent(verdict_word: Word, answer: ConformalAnswer | None) -> Word:
     """Return a weaker word where the conformal answer does not bear it.
 
-    On a level stretch of the calibration, logits on both sides of a conformal limit have the same
-    log odds.
+    On a level stretch of the calibration, and by rounding, logits on both sides of a conformal
+    limit have the same log odds.
     """
     if answer is None:
         return verdict_word
@@ -243,6 +243,8 @@ def _consistent(verdict_word: Word, answer: ConformalAnswer | None) -> Word:
         return "inconclusive"
     if verdict_word == "substantial evidence" and answer.label != "fake":
         return "some evidence"
+    if verdict_word == "some evidence" and answer.label == "real":
+        return "inconclusive"
     return verdict_word
 
 

@@ -120,7 +120,7 @@ def stage(name: str) -> Callable[[Callable[Parameters, Result]], Callable[Parame
     >>> @stage("adding")
     ... def add(a: int, b: int) -> int:
     ...     return a + b
-    >>> with measuring() as profile:
+    >>> with measure_stages() as profile:
     ...     _ = add(1, 2), add(3, 4)
     >>> profile.stages["adding"].calls
     2
