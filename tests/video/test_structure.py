@@ -214,6 +214,21 @@ def test_an_object_of_a_wmv_file_that_is_not_complete_is_told(tmp_path: Path) ->
     assert lines(path) != ()
 
 
+def test_an_flv_file_that_is_cut_between_two_pictures_is_told(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.flv", codec="flv", frames=24, gop=8, size=(96, 64))
+    assert lines(path) == ()
+    path.write_bytes(path.read_bytes()[: last_packet(path) - 12])
+    assert any("bytes of" in line and "missing" in line for line in lines(path))
+
+
+def test_a_fragment_that_lists_no_frames_is_told(tmp_path: Path) -> None:
+    path = write_clip(
+        tmp_path / "a.mp4", frames=24, gop=8, size=(96, 64), container_options=FRAGMENTS
+    )
+    overwrite(path, path.read_bytes().rindex(b"trun") + 3, b"~")
+    assert any("no frames are listed" in line for line in lines(path))
+
+
 def test_padding_of_a_video_cd_is_no_damage_and_a_lost_sector_is(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mpg", codec="mpeg1video", frames=24, gop=8, size=(96, 64))
     data = path.read_bytes()

@@ -6,6 +6,7 @@ of what it passed over. Here the heads of the parts alone are read; the pictures
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -29,6 +30,10 @@ _MATROSKA_PARTS = frozenset(
 )
 """Elements of a segment and its clusters (RFC 9559)."""
 
+_FLV_METADATA_BYTES = 4096
+_FLV_SIZE = b"filesize\x00"
+"""Name of the file's own length among its metadata, before the number."""
+_FLV_LARGEST = 2.0**40
 _FLV_HEAD, _FLV_TAG_HEAD = 9, 11
 _FLV_TAGS = (8, 9, 15, 18)
 """Sound, pictures, and two kinds of data."""
@@ -100,14 +105,20 @@ def _inner_faults(file: IO[bytes], place: int, end: int, *, depth: int = 0) -> I
     if depth > _MOST_DEPTH:
         yield "the table of a fragment is damaged: boxes in boxes without end"
         return
+    begin, kinds = place, set()
     while place + _BOX_HEAD <= end:
-        kind, length, _ = _box(file, place)
+        kind, length, head = _box(file, place)
+        kinds.add(kind)
+        is_empty = kind == b"tfhd" and head[9:10] == b"\x01"  # its flag that no frames follow
+        kinds |= {b"trun"} if is_empty else set()
         if length < _BOX_HEAD or place + length > end or not _is_name(kind):
             yield f"the table of a fragment is damaged at byte {place}"
             return
         if kind in _PARENTS:
             yield from _inner_faults(file, place + _BOX_HEAD, place + length, depth=depth + 1)
         place += length
+    if b"tfhd" in kinds and b"trun" not in kinds:
+        yield f"the table of a fragment is damaged: no frames are listed at byte {begin}"
 
 
 def _box(file: IO[bytes], place: int) -> tuple[bytes, int, bytes]:
@@ -139,6 +150,12 @@ def _matroska_fault(file: IO[bytes]) -> str | None:
 def _flv_fault(file: IO[bytes]) -> str | None:
     """Walk the tags of an FLV file: after each its length is written once more."""
     size = file.seek(0, 2)
+    file.seek(0)
+    head = file.read(_FLV_METADATA_BYTES)
+    if (named := head.find(_FLV_SIZE)) >= 0 and len(head) >= named + len(_FLV_SIZE) + 8:
+        (promised,) = struct.unpack_from(">d", head, named + len(_FLV_SIZE))
+        if size < promised < _FLV_LARGEST:
+            return f"{promised - size:.0f} bytes of {promised:.0f} are missing"
     file.seek(5)
     place = int.from_bytes(file.read(4), "big") + 4
     if place < _FLV_HEAD + 4:
