@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+"""Identifier of the properties of a file, which hold its size."""
 _DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 _DATA_HEAD_BYTES = 50
 _HEADER_BYTES = 2**16
@@ -33,7 +34,7 @@ def asf_fault(file: IO[bytes]) -> str | None:
     """
     file.seek(0)
     header = file.read(_HEADER_BYTES)
-    properties, data = header.find(_FILE_PROPERTIES), header.find(_DATA)
+    properties, data = header.find(FILE_PROPERTIES), header.find(_DATA)
     if properties < 0 or data < 0 or len(header) < max(properties + 100, data + 48):
         return None
     flags, least, size = struct.unpack_from("<III", header, properties + 88)
@@ -50,13 +51,17 @@ def asf_fault(file: IO[bytes]) -> str | None:
         try:
             for stream, part in _payloads(packet):
                 latest[stream] = part.after(latest.get(stream))
-        except NotImplementedError:  # several objects in a payload are numbered otherwise
+        except _OtherNumbersError:
             return None
         except (IndexError, ValueError) as error:
             return f"packet {number + 1} of {promised} is damaged: {error}"
     if any(each.got < each.size for each in latest.values()):
         return "its last object is not complete"
     return None
+
+
+class _OtherNumbersError(Exception):
+    """Several small objects in a payload, which are numbered otherwise."""
 
 
 @dataclass
@@ -93,7 +98,7 @@ def _payloads(packet: bytes) -> Iterator[tuple[int, _Object]]:
 
     Raises:
         IndexError: it holds no such payloads.
-        NotImplementedError: it holds several objects in one.
+        _OtherNumbersError: it holds several objects in one.
     """
     place = 1 + (packet[0] & 0x0F) if packet[0] & 0x80 else 0
     lengths, fields = packet[place], packet[place + 1]
@@ -113,8 +118,7 @@ def _payloads(packet: bytes) -> Iterator[tuple[int, _Object]]:
         _, place = _field(packet, place, fields >> 2)
         replicated, place = _field(packet, place, fields)
         if replicated == _COMPRESSED:
-            raise NotImplementedError
-        # shorter ones hold no size: several small objects in one payload, for one
+            raise _OtherNumbersError
         size = int.from_bytes(packet[place : place + 4], "little") if replicated >= 8 else 0
         place += replicated
         content = len(packet)

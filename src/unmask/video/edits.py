@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
+BOX_HEAD_BYTES = 8
+"""Length and kind of a box."""
 _PARENTS = (b"moov", b"trak", b"mdia", b"edts")
 _MOST_BYTES = 2**16
 """Of an edit list; real ones have a few entries."""
@@ -79,22 +81,31 @@ def _boxes(
     if depth > _MOST_DEPTH:
         return
     for _ in range(_MOST_BOXES):
-        if place + 8 > end:
+        if place + BOX_HEAD_BYTES > end:
             return
-        file.seek(place)
-        head = file.read(16)
-        length, kind = int.from_bytes(head[:4], "big"), head[4:8]
-        if length == 1:
-            length = int.from_bytes(head[8:16], "big")
-        if length < 8:
+        kind, length, _ = read_box(file, place)
+        if length < BOX_HEAD_BYTES:
             return
         if kind in _PARENTS:
             yield kind, b""
-            yield from _boxes(file, place + 8, min(end, place + length), depth=depth + 1)
+            yield from _boxes(
+                file, place + BOX_HEAD_BYTES, min(end, place + length), depth=depth + 1
+            )
         elif kind in (b"mvhd", b"mdhd", b"elst"):
-            file.seek(place + 8)
-            yield kind, file.read(max(0, min(length - 8, end - place - 8, _MOST_BYTES)))
+            file.seek(place + BOX_HEAD_BYTES)
+            content = min(length, end - place) - BOX_HEAD_BYTES
+            yield kind, file.read(max(0, min(content, _MOST_BYTES)))
         place += length
+
+
+def read_box(file: IO[bytes], place: int) -> tuple[bytes, int, bytes]:
+    """Return kind, length and first bytes of a box."""
+    file.seek(place)
+    head = file.read(24)
+    length = int.from_bytes(head[:4], "big")
+    if length == 1:
+        length = int.from_bytes(head[8:16], "big")
+    return head[4:8], length, head
 
 
 def _lengths(content: bytes) -> tuple[int, int]:

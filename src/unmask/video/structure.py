@@ -13,9 +13,8 @@ from typing import IO
 
 from unmask.video.asf import asf_fault
 from unmask.video.ebml import elements_in_clusters
-from unmask.video.edits import edit_fault
+from unmask.video.edits import BOX_HEAD_BYTES, edit_fault, read_box
 
-_BOX_HEAD = 8
 _MOST_BOXES = 1_000_000
 """More parts of a file than this are not looked at."""
 _PARENTS = (b"moof", b"traf")
@@ -78,20 +77,20 @@ def _box_faults(file: IO[bytes], size: int) -> Iterator[str]:
     """Walk the boxes of an MP4 file: fragments have numbers, and the last box fits."""
     number, is_mdat_due, place = None, True, 0
     for _ in range(_MOST_BOXES):
-        if place + _BOX_HEAD > size:
+        if place + BOX_HEAD_BYTES > size:
             break
-        kind, length, head = _box(file, place)
+        kind, length, head = read_box(file, place)
         if kind == b"moof" and head[12:16] == b"mfhd":
             before, number = number, int.from_bytes(head[20:24], "big")
             if before is not None and number > before + 1:
                 yield f"fragment {before + 1} is missing"
-            yield from _inner_faults(file, place + _BOX_HEAD, place + length)
+            yield from _inner_faults(file, place + BOX_HEAD_BYTES, place + length)
         if number is not None and not is_mdat_due and kind == b"mdat":
             yield "a fragment without its table"
         is_mdat_due = is_mdat_due if kind not in (b"moof", b"mdat") else kind == b"moof"
         if number is None and kind not in _TOP_BOXES:
             return  # a camera's trailer or the like; the sample table counts the frames
-        if length < _BOX_HEAD:  # 0: up to the end of the file, which no fragment is
+        if length < BOX_HEAD_BYTES:  # 0: up to the end of the file, which no fragment is
             if number is not None:
                 yield f"a box of the fragments has {length} bytes"
             return
@@ -106,29 +105,19 @@ def _inner_faults(file: IO[bytes], place: int, end: int, *, depth: int = 0) -> I
         yield "the table of a fragment is damaged: boxes in boxes without end"
         return
     begin, kinds = place, set()
-    while place + _BOX_HEAD <= end:
-        kind, length, head = _box(file, place)
+    while place + BOX_HEAD_BYTES <= end:
+        kind, length, head = read_box(file, place)
         kinds.add(kind)
         is_empty = kind == b"tfhd" and head[9:10] == b"\x01"  # its flag that no frames follow
         kinds |= {b"trun"} if is_empty else set()
-        if length < _BOX_HEAD or place + length > end or not _is_name(kind):
+        if length < BOX_HEAD_BYTES or place + length > end or not _is_name(kind):
             yield f"the table of a fragment is damaged at byte {place}"
             return
         if kind in _PARENTS:
-            yield from _inner_faults(file, place + _BOX_HEAD, place + length, depth=depth + 1)
+            yield from _inner_faults(file, place + BOX_HEAD_BYTES, place + length, depth=depth + 1)
         place += length
     if b"tfhd" in kinds and b"trun" not in kinds:
         yield f"the table of a fragment is damaged: no frames are listed at byte {begin}"
-
-
-def _box(file: IO[bytes], place: int) -> tuple[bytes, int, bytes]:
-    """Return kind, length and first bytes of a box."""
-    file.seek(place)
-    head = file.read(24)
-    length = int.from_bytes(head[:4], "big")
-    if length == 1:
-        length = int.from_bytes(head[8:16], "big")
-    return head[4:8], length, head
 
 
 def _is_name(kind: bytes) -> bool:

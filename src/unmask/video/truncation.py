@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.video.asf import FILE_PROPERTIES
 from unmask.video.structure import why_broken
 
 _TS_PACKET = 188
@@ -19,8 +20,6 @@ _TS_MARK = ord("G")
 _UNIT = b"\x00\x00\x01"
 """What a unit of a stream (a picture, as a rule) begins with in a transport stream."""
 _PACKETS_AT_ONCE = 100_000
-_ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-"""Identifier of the properties of an ASF file, which hold its size."""
 _OGG_TAIL = 70_000
 """More bytes than a page of Ogg has."""
 _OGG_PAGE = b"OggS"
@@ -129,7 +128,7 @@ def _matroska(size: int, head: bytes, tail: bytes) -> str | None:  # noqa: ARG00
 
 
 def _asf(size: int, head: bytes, tail: bytes) -> str | None:  # noqa: ARG001
-    place = head.find(_ASF_FILE)
+    place = head.find(FILE_PROPERTIES)
     if place < 0 or len(head) < place + 48:
         return None
     promised = int(struct.unpack("<Q", head[place + 40 : place + 48])[0])
