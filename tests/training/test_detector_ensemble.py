@@ -136,7 +136,7 @@ def test_weights_that_are_given_are_kept(members: list[Member], tmp_path: Path) 
 
 
 def test_only_faces_that_all_have_scored_count(members: list[Member], tmp_path: Path) -> None:
-    fewer = member(tmp_path, "wide", 2, [r for r in rows(2) if r.frame_index != 3])
+    fewer = member(tmp_path, "wide", 2, [r for r in rows(2) if r.crop.frame_index != 3])
     result = join([members[0], fewer], tmp_path / "b", name="fewer")
     assert result.rows == 1200
 
