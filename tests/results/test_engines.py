@@ -47,7 +47,7 @@ def test_what_makes_no_sense_is_refused() -> None:
 def test_a_cluster_that_is_not_there_is_said_at_once() -> None:
     pytest.importorskip("ray")
     engine = Engine("ray", address="127.0.0.1:1")
-    with pytest.raises(InputNotFound, match="no Ray cluster at '127.0.0.1:1'"):
+    with pytest.raises(InputNotFound, match=r"no Ray cluster at '127\.0\.0\.1:1'"):
         next(engine.run([1], Duty(start, work)))
 
 
