@@ -252,7 +252,6 @@ class Decoding:
         self, container: InputContainer, stream: VideoStream, listener: Listener
     ) -> Iterator[tuple[FrameStamp, VideoFrame]]:
         names = (container.format.name, stream.codec_context.name, stream.codec_context.codec.name)
-        codec, configuration = stream.codec_context.name, stream.codec_context.extradata
         for packet in self._demuxed(container, listener):
             if packet is not None and packet.stream_index != stream.index:
                 self._note_end(packet)
@@ -260,17 +259,9 @@ class Decoding:
             if damage := _damage_in(listener.take(container.format.name)):
                 self.packets.spoil()
                 self._keep(damage)
-            data = b"" if packet is None else bytes(packet)
             self._count(packet)
-            overwritten = is_overwritten(codec, configuration, data)
-            if packet is not None and not overwritten and self._may_leave_out(stream, packet, data):
-                self._leave_out(packet)
+            if not self._send(stream, packet):
                 continue
-            self._left_out_in_row = 0
-            self._send(packet)
-            if overwritten:
-                self._keep(["overwritten data"])
-                self.packets.spoil()
             with listener.during():
                 frames = self._decoded(stream, packet)
             if stream.codec_context.thread_count > 1:
@@ -344,19 +335,29 @@ class Decoding:
             self.stamps.append(packet.pts)
         self._note_end(packet)
 
-    def _send(self, packet: Packet[Any] | None) -> None:
-        """Give a packet that will be decoded the note that its frame will carry."""
+    def _send(self, stream: VideoStream, packet: Packet[Any] | None) -> bool:
+        """Give a packet the note that its frame will carry; False where it is left out."""
         if packet is None or packet.size == 0:
-            return
+            return True
+        data, context = bytes(packet), stream.codec_context
+        overwritten = is_overwritten(context.name, context.extradata, data)
+        if not overwritten and self._may_leave_out(stream, packet, data):
+            self._leave_out(packet)
+            return False
+        self._left_out_in_row = 0
         packet.opaque = self.packets.send(
             packet.pts,
-            memoryview(packet)[0],
+            data[0],
             key=packet.is_keyframe,
             marked=packet.is_corrupt,
             discarded=packet.is_discard,
         )
         # the decoder would mark the frame, though at a join of recordings nothing is wrong with it
         packet.is_corrupt = False
+        if overwritten:
+            self._keep(["overwritten data"])
+            self.packets.spoil()
+        return True
 
     def _stamp(self, stream: VideoStream, frame: VideoFrame) -> FrameStamp:
         note = frame.opaque if isinstance(frame.opaque, Sent) else None
