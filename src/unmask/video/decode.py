@@ -273,6 +273,10 @@ class Decoding:
                 if not self._reach(stamp, frame.duration):
                     return
                 yield stamp, frame
+        self._reach_end()
+
+    def _reach_end(self) -> None:
+        """Count the frames left out that would be shown after the last one."""
         while self._left_out_stamps:
             if not self._reach(self.clock.stamp(heappop(self._left_out_stamps))):
                 return
