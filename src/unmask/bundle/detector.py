@@ -182,11 +182,12 @@ def check_works(detector: Detector) -> None:
     output = detector.evidence(crops)
     _require(output.logits, (2,), "logit")
     for each in output.views:
-        features, gradients = each.features, each.gradients
-        assert features is not None  # noqa: S101 - evidence was asked for
-        assert gradients is not None  # noqa: S101 - evidence was asked for
-        _require(features, (2, *features.shape[1:]), "features")
-        _require(gradients, features.shape, "gradient")
+        if each.features is not None and each.gradients is not None:
+            _require(each.features, (2, *each.features.shape[1:]), "features")
+            _require(each.gradients, each.features.shape, "gradient")
+            if each.attention is not None:
+                places = (2, *each.features.shape[2:])
+                _require(each.attention, places, "map of attention")
     if detector.bundle.has_input_gradient:
         for view, at_input in zip(
             detector.bundle.views, detector.input_gradients(crops), strict=True

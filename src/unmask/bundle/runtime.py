@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle.manifest import Bundle, Preprocessing, View
+from unmask.bundle.manifest import OUTPUTS, Bundle, Preprocessing, View
 from unmask.bundle.onnx_check import read_network
 from unmask.bundle.onnx_file import prune
 from unmask.errors import BundleError
@@ -22,8 +22,6 @@ from unmask.system.telemetry import onnxruntime
 Float = NDArray[np.float32]
 INPUT = "image"
 """The input of every exported network."""
-OUTPUTS = ("logit", "features", "gradient")
-"""What a network gives."""
 GRADIENT_OUTPUTS = ("input_gradient",)
 """What it gives beside that, or another file: d logit / d input, of the input's shape."""
 DEFAULT_BATCH = 4
@@ -38,10 +36,12 @@ class ViewOutput:
 
     logits: Float
     """`(N,)` logits of P(fake)."""
-    features: Float | None
+    features: Float | None = None
     """`(N, C, h, w)` last convolutional feature map, where it was asked for."""
-    gradients: Float | None
+    gradients: Float | None = None
     """`(N, C, h, w)` gradient of the logit with respect to that map, where it was asked for."""
+    attention: Float | None = None
+    """`(N, h, w)` attention of a transformer times the gradient at it, where it was asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +121,7 @@ class ViewNetwork:
     def __init__(self, bundle: Bundle, view: View, *, threads: int = 2) -> None:
         self.view = view
         self._bundle, self._threads = bundle, threads
-        self._session = self._open(view.model, OUTPUTS)
+        self._session = self._open(view.model, view.outputs)
 
     @cached_property
     def _gradient(self) -> Any:
@@ -156,17 +156,13 @@ class ViewNetwork:
 
     @stage("network")
     def _score(self, batches: Iterable[Float], *, evidence: bool) -> ViewOutput:
-        outputs = OUTPUTS if evidence else OUTPUTS[:1]
+        outputs = self.view.outputs if evidence else OUTPUTS[:1]
         parts = [_compute(self._session, outputs, images) for images in batches]
         if not parts:
-            return ViewOutput(logits=np.empty(0, np.float32), features=None, gradients=None)
+            return ViewOutput(np.empty(0, np.float32))
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
         require_finite(dict(zip(outputs, columns, strict=True)))
-        return ViewOutput(
-            logits=columns[0].reshape(-1),
-            features=columns[1] if evidence else None,
-            gradients=columns[2] if evidence else None,
-        )
+        return ViewOutput(columns[0].reshape(-1), *columns[1:])
 
     def input_gradients(self, images: Float, *, batch: int = DEFAULT_BATCH) -> Float:
         """Return d logit / d input, `(N, 3, S, S)`, for normalised images of that shape.

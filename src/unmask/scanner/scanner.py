@@ -9,6 +9,7 @@ by one. It writes nothing and prints nothing.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from unmask.bundle.calibration import calibrate
 from unmask.bundle.catalogue import SHIPPED, find
 from unmask.bundle.detector import Detector
 from unmask.bundle.framing import Crops, batch, cut_views, face_square
-from unmask.bundle.manifest import BundleManifest, load_bundle, shipped_folder
+from unmask.bundle.manifest import Bundle, BundleManifest, load_bundle, shipped_folder
 from unmask.bundle.runtime import SCAN_BATCH, Network, Output, ViewOutput, preprocess
 from unmask.explain import BundleNetwork, check_methods, explain
 from unmask.explain.agreement import mean_agreement
@@ -72,6 +73,8 @@ from unmask.values import (
     ViewScore,
 )
 from unmask.video import TriagePass
+
+_LOG = logging.getLogger(__name__)
 
 _SMALL_SAMPLE_FRAMES = 8
 _CURVE_DIGITS = 3
@@ -137,6 +140,7 @@ class Scanner:
             # A file can be read meanwhile; what others made may be unusable: that is refused now.
             self._networks = Background(load) if detector is None else load()
         self._given_detector = _name_for_command(detector)
+        self.settings = _with_maps_that_can_be(self.settings, self.bundle)
         check_bundle_methods(self.bundle, self.settings.explain)
 
     @cached_property
@@ -492,14 +496,27 @@ def _why_none(first: FirstPass) -> str:
     return f"no {clear}face was found in {read.frames_sampled} sampled {damaged}frames"
 
 
+def _with_maps_that_can_be(settings: ScanSettings, bundle: Bundle) -> ScanSettings:
+    """Return the settings with occlusion where the default method is asked of a bare score."""
+    if settings.explain != ScanSettings().explain or bundle.gives("features"):
+        return settings
+    _LOG.warning(
+        "the detector %r gives no feature map: maps are by occlusion, not GradCAM",
+        bundle.manifest.name,
+    )
+    return replace(settings, explain=("occlusion",))
+
+
 def _one(output: Output, number: int) -> Output:
     """Return what a detector says of one crop of a batch."""
     one = slice(number, number + 1)
     views = tuple(
         ViewOutput(
             each.logits[one],
-            None if each.features is None else each.features[one],
-            None if each.gradients is None else each.gradients[one],
+            *(
+                None if values is None else values[one]
+                for values in (each.features, each.gradients, each.attention)
+            ),
         )
         for each in output.views
     )

@@ -221,6 +221,7 @@ def _network(recipe: Recipe, hardware: Hardware) -> FaceNetwork:
         dropout=part.dropout,
         drop_path=part.drop_path,
         mirrored=part.mirrored,
+        size_px=part.size_px,
     )
     if hardware.kind == "cpu":
         quicken(network)
@@ -286,7 +287,7 @@ def _check_input(network: FaceNetwork, recipe: Recipe) -> None:
         try:
             with torch.inference_mode():
                 network(torch.zeros(1, 3, size, size))
-        except (RuntimeError, ValueError) as error:
+        except (AssertionError, RuntimeError, ValueError) as error:
             raise RecipeError(
                 f"{part.backbone} cannot take crops of {size} px: {str(error).splitlines()[0]}",
                 hint="raise network.size_px, or take another convolutional network",

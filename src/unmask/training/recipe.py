@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from unmask.bundle.manifest import Strict
 from unmask.errors import InputNotFound, RecipeError
+from unmask.settings import DEFAULT_SIZE_PX
 
 FOLDER = Path(__file__).parent / "recipes"
 _MAX_BYTES, _MAX_VALUES, _MAX_DEPTH = 2**20, 10_000, 20
@@ -51,7 +52,7 @@ class NetworkPart(Strict):
     """timm's name of a convolutional network."""
     weights: str | None = "imagenet"
     """Where it starts: `imagenet`, a file of weights, or null for random weights."""
-    size_px: Annotated[int, Field(ge=16, le=1024)] = 224
+    size_px: Annotated[int, Field(ge=16, le=1024)] = DEFAULT_SIZE_PX
     """Side of the square input."""
     early_size_px: Annotated[int, Field(ge=16, le=1024)] | None = None
     """Side of the training crops in the first part of the run, where smaller ones are cheaper; null

@@ -22,8 +22,8 @@ from unmask.cli.progress import progress_bar
 from unmask.errors import InputError, UnmaskError
 from unmask.explain import EXPLAINERS, BundleNetwork, check_methods, explain
 from unmask.explain.agreement import mean_agreement
-from unmask.explain.methods import OF_FEATURES
-from unmask.explain.network import available_methods, check_bundle_methods
+from unmask.explain.methods import OF_FEATURES, OF_TRANSFORMERS
+from unmask.explain.network import available_methods, check_bundle_methods, missing_output
 from unmask.explain.regions import describe_regions
 from unmask.faces.squares import cut_square
 from unmask.report.film import FilmStyle, draw_film
@@ -197,8 +197,9 @@ def chosen_methods(bundle: Bundle, named: tuple[str, ...] | None) -> tuple[str, 
         return check_bundle_methods(bundle, check_methods(named))
     able = available_methods(bundle)
     for name in EXPLAINERS:
-        if name not in able:
-            reason = f"the detector {bundle.manifest.name!r} gives no gradient at its input"
+        lacks = missing_output(bundle, name)
+        if lacks is not None and name not in OF_TRANSFORMERS:
+            reason = f"the detector {bundle.manifest.name!r} does not give {lacks}"
             sys.stderr.write(f"note: {name} is left out: {reason}\n")
     return able
 
