@@ -32,6 +32,7 @@ def write_classifier(
     path: Path,
     *,
     classes: int = 2,
+    side: int = SIDE,
     scale: str = "logits",
     channels_last: bool = False,
     opset: int = 17,
@@ -56,7 +57,7 @@ def write_classifier(
                          ["raw"], ["scores"]),
         *more,
     ]  # fmt: skip
-    shape = [batch, SIDE, SIDE, 3] if channels_last else [batch, 3, SIDE, SIDE]
+    shape = [batch, side, side, 3] if channels_last else [batch, 3, side, side]
     graph = helper.make_graph(
         nodes,
         "classifier",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.bundle.devices import Device, check_providers, choose_providers
 from unmask.bundle.manifest import OUTPUTS, Bundle, Preprocessing, View
 from unmask.bundle.onnx_check import read_network
 from unmask.bundle.onnx_file import prune
@@ -74,14 +75,18 @@ class Network:
     Args:
         bundle: a checked bundle.
         threads: threads of each network.
+        device: what they run on; `auto` takes a GPU where ONNX Runtime has one.
 
     Raises:
         BundleError: a file is no ONNX model, or its inputs and outputs are not the contract's.
+        UnmaskError: `cuda` was asked for and is not there.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int = 2) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int = 2, device: Device = "cpu") -> None:
         self.bundle = bundle
-        self.views = tuple(ViewNetwork(bundle, view, threads=threads) for view in bundle.views)
+        self.views = tuple(
+            ViewNetwork(bundle, view, threads=threads, device=device) for view in bundle.views
+        )
 
     def run(self, crops: Sequence[NDArray[np.uint8]], *, evidence: bool = False) -> Output:
         """Score faces.
@@ -113,14 +118,18 @@ class ViewNetwork:
         bundle: a checked bundle.
         view: one of its views.
         threads: threads of the sessions.
+        device: as of `Network`.
 
     Raises:
         BundleError: the file is no ONNX model, or its inputs and outputs are not the contract's.
+        UnmaskError: `cuda` was asked for and is not there.
     """
 
-    def __init__(self, bundle: Bundle, view: View, *, threads: int = 2) -> None:
+    def __init__(
+        self, bundle: Bundle, view: View, *, threads: int = 2, device: Device = "cpu"
+    ) -> None:
         self.view = view
-        self._bundle, self._threads = bundle, threads
+        self._bundle, self._threads, self._device = bundle, threads, device
         self._session = self._open(view.model, view.outputs)
 
     @cached_property
@@ -192,7 +201,7 @@ class ViewNetwork:
         data = read_network(path, self._bundle.manifest.files[name])
         network = prune(data, outputs) if shared else data
         del data  # of 20 MB, while the session makes more of them
-        session = _session(network, threads=self._threads, name=str(path))
+        session = _session(network, threads=self._threads, name=str(path), device=self._device)
         size = self.view.preprocessing.size_px
         inputs = [(each.name, each.shape[1:]) for each in session.get_inputs()]
         names = tuple(output.name for output in session.get_outputs())
@@ -256,9 +265,9 @@ def open_session(path: Path, outputs: Sequence[str] | None = None, *, threads: i
     return _session(network, threads=threads, name=str(path))
 
 
-def _session(network: bytes, *, threads: int, name: str) -> Any:
+def _session(network: bytes, *, threads: int, name: str, device: Device = "cpu") -> Any:
     """Return an ONNX Runtime session that leaves the processor to others while it waits."""
-    ort = onnxruntime()
+    ort, providers = onnxruntime(), choose_providers(device)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -266,11 +275,12 @@ def _session(network: bytes, *, threads: int, name: str) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # what fails is said once, by us
     try:
-        session = ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(network, options, providers=providers)
     except Exception as error:
         raise BundleError(
             f"{name} cannot be run: {str(error).splitlines()[0]}",
             hint="export the detector again",
         ) from error
+    check_providers(device, providers, session.get_providers())
     return_freed_memory()
     return session

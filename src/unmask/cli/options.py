@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -64,3 +65,19 @@ Language = Annotated[
     ),
 ]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of the networks.")]
+
+
+class Device(StrEnum):
+    """What networks run on, see `bundle.devices`."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+OnDevice = Annotated[
+    Device,
+    typer.Option(
+        "--device", help="What networks run on: `auto` takes a GPU where ONNX Runtime has one."
+    ),
+]

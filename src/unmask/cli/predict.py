@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from unmask.cli.evaluation_options import Output
+from unmask.cli.options import Device, OnDevice
 
 
 def predict(  # noqa: PLR0917 - the parameters are the options
@@ -33,6 +34,7 @@ def predict(  # noqa: PLR0917 - the parameters are the options
         Path | None, typer.Option(help="The data set's folder, where it moved.", show_default=False)
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the network, for crops.")] = 2,
+    device: OnDevice = Device.AUTO,
     workers: Annotated[int, typer.Option(min=1, help="Videos at a time.")] = 1,
 ) -> None:
     """Score crops or videos into a predictions file.
@@ -51,6 +53,7 @@ def predict(  # noqa: PLR0917 - the parameters are the options
             fold=fold,
             root=root,
             threads=threads,
+            device=device.value,
             workers=workers,
         )
     )

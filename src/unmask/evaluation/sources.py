@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow.compute as pc
 from PIL import Image
 
+from unmask.bundle.devices import Device
 from unmask.bundle.framing import Crops, batch, face_square, split_views
 from unmask.bundle.manifest import Bundle, Preprocessing, View
 from unmask.bundle.runtime import DEFAULT_BATCH, Network
@@ -75,6 +76,8 @@ class StoreSource:
     """Only crops of this fold."""
     threads: int = 2
     """Of the network."""
+    device: Device = "cpu"
+    """What it runs on."""
 
     @cached_property
     def _videos(self) -> dict[str, VideoCoverage]:
@@ -122,7 +125,7 @@ class StoreSource:
         for name in sorted(self.crops.left_out.keys() - places.keys() - skip):
             record = CropRecord.of_coverage(self._videos[name], dataset)
             yield [PredictionRow.of(record, status="failed", reason=_NONE_CERTAIN)]
-        network = Network(self.bundle, threads=self.threads)
+        network = Network(self.bundle, threads=self.threads, device=self.device)
         for name in sorted(places.keys() - skip):
             yield self._scored(network, [self.crops[position] for position in places[name]])
 
@@ -200,6 +203,8 @@ class PictureSource:
     """The file."""
     threads: int = 2
     """Of the network."""
+    device: Device = "cpu"
+    """What it runs on."""
 
     @cached_property
     def _table(self) -> CropTable:
@@ -257,7 +262,7 @@ class PictureSource:
 
     def score(self, skip: AbstractSet[str]) -> Iterator[Rows]:
         """Yield videos in the order in which the file ends them."""
-        network = Network(self.bundle, threads=self.threads)
+        network = Network(self.bundle, threads=self.threads, device=self.device)
         crops_of = Counter(record.video_id for record in self.records.values())
         begun: dict[str, Rows] = defaultdict(list)
         columns = ("name", "image", "face_px")
@@ -322,6 +327,8 @@ class VideoSource:
     """Only videos of this fold."""
     workers: int = 1
     """Processes."""
+    device: Device = "cpu"
+    """What the network runs on."""
 
     @cached_property
     def _records(self) -> list[VideoRecord]:
@@ -356,7 +363,7 @@ class VideoSource:
                 f"no folder {str(place)!r}, where the data set should lie", hint="give --root"
             )
         tasks = [record for record in self._records if record.id not in skip]
-        start = partial(VideoScorer, self.bundle, self.settings, place)
+        start = partial(VideoScorer, self.bundle, self.settings, place, device=self.device)
         for position, result in run_all(tasks, start, VideoScorer.score, workers=self.workers):
             if isinstance(result, Crashed):
                 reason = f"the process that read it died ({result})"

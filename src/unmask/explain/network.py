@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.bundle.devices import Device
 from unmask.bundle.framing import ViewGrid
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.runtime import Network, Output
@@ -28,6 +29,7 @@ class BundleNetwork:
         bundle: a checked bundle.
         network: its loaded network, where there is one already.
         threads: threads of the sessions.
+        device: what they run on, `auto`, `cpu` or `cuda`.
         view: number of the view that feature maps show; None: the one that speaks most for fake.
 
     Raises:
@@ -40,9 +42,10 @@ class BundleNetwork:
         *,
         network: Network | None = None,
         threads: int = 2,
+        device: Device = "cpu",
         view: int | None = None,
     ) -> None:
-        self._network = network or Network(bundle, threads=threads)
+        self._network = network or Network(bundle, threads=threads, device=device)
         self._views = bundle.views
         first = bundle.views[0].preprocessing
         self._grids = [ViewGrid(view.preprocessing, first) for view in bundle.views]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import timm
 import torch
@@ -88,6 +88,8 @@ class FaceNetwork(HeadedNetwork):
         self.backbone_name = backbone
         self.backbone, self.channels, self.mirrored = model, channels, mirrored
         self.tokens = TokenGrid(model) if transformer else None
+        self.frozen = False
+        """Whether the backbone stays in evaluation mode while the head learns."""
         self.closed_form = not transformer
         if isinstance(weights, Path):
             self._load(weights)
@@ -108,6 +110,13 @@ class FaceNetwork(HeadedNetwork):
         if self.mirrored and not self.training:
             return (features + self._map(x.flip(3)).flip(3)) / 2
         return features
+
+    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's signature
+        """Switch to training mode, or back; a frozen backbone stays as it is."""
+        super().train(mode)
+        if self.frozen:
+            self.backbone.eval()
+        return self
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logit of P(fake), `(N,)`, for normalised images `(N, 3, H, W)`."""

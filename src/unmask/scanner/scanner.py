@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from unmask.bundle.calibration import calibrate
 from unmask.bundle.catalogue import SHIPPED, find
 from unmask.bundle.detector import Detector
+from unmask.bundle.devices import Device
 from unmask.bundle.framing import Crops, batch, cut_views, face_square
 from unmask.bundle.manifest import Bundle, BundleManifest, load_bundle, shipped_folder
 from unmask.bundle.runtime import SCAN_BATCH, Network, Output, ViewOutput, preprocess
@@ -112,6 +113,7 @@ class Scanner:
             a loaded `Detector`; None for the one that comes with the package.
         settings: how videos are looked at.
         threads: threads of the detector's network; a loaded `Detector` has its own.
+        device: what that runs on, `auto`, `cpu` or `cuda`; likewise.
 
     Raises:
         InputNotFound: there is no such detector.
@@ -126,6 +128,7 @@ class Scanner:
         *,
         settings: ScanSettings | None = None,
         threads: int = 2,
+        device: Device = "cpu",
     ) -> None:
         self.settings = settings or ScanSettings()
         keyframes.selector(self.settings.selector)
@@ -136,7 +139,9 @@ class Scanner:
             self._networks: Network | Background[Network] = detector.network
         else:
             self.bundle = load_bundle(find(detector or SHIPPED))
-            load = stage("loading networks")(partial(Network, self.bundle, threads=threads))
+            load = stage("loading networks")(
+                partial(Network, self.bundle, threads=threads, device=device)
+            )
             # A file can be read meanwhile; what others made may be unusable: that is refused now.
             self._networks = Background(load) if detector is None else load()
         self._given_detector = _name_for_command(detector)

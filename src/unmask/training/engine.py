@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from unmask.errors import InputError, RecipeError, TrainingStopped, UnmaskError
 from unmask.models.depthwise import quicken
 from unmask.models.network import FaceNetwork, read_preprocessing
+from unmask.models.tuning import choose_trained
 from unmask.settings import DEFAULT_MARGIN_RATIO
 from unmask.system.files import drop_partials, write_text
 from unmask.system.provenance import versions
@@ -225,6 +226,7 @@ def _network(recipe: Recipe, hardware: Hardware) -> FaceNetwork:
     )
     if hardware.kind == "cpu":
         quicken(network)
+    choose_trained(network, part.tune, rank=part.lora_rank)
     return network
 
 

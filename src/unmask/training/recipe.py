@@ -49,7 +49,7 @@ class NetworkPart(Strict):
     """The network and its input."""
 
     backbone: str = "legacy_xception"
-    """timm's name of a convolutional network."""
+    """timm's name of a convolutional network or of a vision transformer."""
     weights: str | None = "imagenet"
     """Where it starts: `imagenet`, a file of weights, or null for random weights."""
     size_px: Annotated[int, Field(ge=16, le=1024)] = DEFAULT_SIZE_PX
@@ -66,6 +66,11 @@ class NetworkPart(Strict):
     drop_path: Share = 0.0
     """How often a residual block is left out in training, of the last one; earlier ones less often
     (stochastic depth, Huang et al. 2016). timm's networks with such blocks take it."""
+    tune: Literal["all", "norm", "head", "lora"] = "all"
+    """Which weights learn: all; norms and the head; the head alone; or small matrices beside a
+    transformer's attention (LoRA) and the head."""
+    lora_rank: Count = 8
+    """Rank of those small matrices."""
     mirrored: bool = False
     """Whether the trained network judges a picture together with its mirror image, for twice the
     time; training goes on as without."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import typer
 
+from unmask.bundle.devices import Device
 from unmask.bundle.manifest import Bundle, load_bundle, shipped_folder
 from unmask.bundle.runtime import preprocess
 from unmask.cli.inputs import expand, refuse_overwriting, require_suffix
@@ -64,6 +65,8 @@ class ExplainRequest:
     """Of whatever is random."""
     threads: int
     """Of the networks."""
+    device: Device
+    """What they run on."""
 
     def check(self, paths: list[str]) -> None:
         """Refuse what cannot be done before any file is opened.
@@ -210,7 +213,9 @@ class _Scans:
     def __init__(self, request: ExplainRequest, methods: tuple[str, ...]) -> None:
         self._wanted = request
         settings = ScanSettings(explain=methods, budget=request.budget, seed=request.seed)
-        self._scanner = Scanner(request.detector, settings=settings, threads=request.threads)
+        self._scanner = Scanner(
+            request.detector, settings=settings, threads=request.threads, device=request.device
+        )
 
     def pictures(self, path: str, progress: Progress) -> tuple[KeyFramePicture, ...]:
         """Return the maps of a file; write the film where it was asked for."""
@@ -246,7 +251,7 @@ class _Crops:
     def __init__(self, bundle: Bundle, request: ExplainRequest, methods: tuple[str, ...]) -> None:
         self._methods, self._seed = methods, request.seed
         self._spec = bundle.manifest.preprocessing
-        self._model = BundleNetwork(bundle, threads=request.threads)
+        self._model = BundleNetwork(bundle, threads=request.threads, device=request.device)
 
     def pictures(self, path: str, progress: Progress) -> tuple[KeyFramePicture, ...]:
         """Return the maps of one crop."""
