@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from unmask.cli.options import Device, OnDevice
 from unmask.settings import ScanSettings
 
 METHODS_HELP = (
-    "Methods, separated by commas, of: gradcam, gradcam++, faster-scorecam, smoothgrad, occlusion."
+    "Methods, separated by commas, of: gradcam, gradcam++, faster-scorecam, smoothgrad, "
+    "gradient-x-attention (of transformers), occlusion."
 )
 
 Seed = Annotated[int, typer.Option(help="Seed of whatever is random.")]
@@ -55,6 +57,7 @@ def explain(  # noqa: PLR0917 - the parameters are the options
     budget: Annotated[int, typer.Option(help="Most key frames of a face.")] = ScanSettings.budget,
     seed: Seed = 0,
     threads: Threads = 2,
+    device: OnDevice = Device.AUTO,
 ) -> None:
     """Write maps of where the model looked.
 
@@ -75,5 +78,6 @@ def explain(  # noqa: PLR0917 - the parameters are the options
         budget=budget,
         seed=seed,
         threads=threads,
+        device=device.value,
     )
     raise typer.Exit(run_explain(inputs, request))

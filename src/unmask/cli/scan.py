@@ -16,10 +16,12 @@ from unmask.cli.options import (
     DetectEvery,
     Detector,
     DetectSide,
+    Device,
     EngineOption,
     FaceDetector,
     Inputs,
     Language,
+    OnDevice,
     SampleFps,
     Seed,
     Selector,
@@ -74,6 +76,7 @@ def scan(  # noqa: PLR0917 - the parameters are the options
     ] = DEFAULTS.limits.max_seconds,
     seed: Seed = DEFAULTS.seed,
     threads: Threads = 2,
+    device: OnDevice = Device.AUTO,
     workers: Annotated[int, typer.Option(min=1, help="Files at a time.")] = 1,
     engine: EngineOption = "local",
     address: Address = None,
@@ -172,6 +175,10 @@ def scan(  # noqa: PLR0917 - the parameters are the options
     from unmask.scanner.batch import Job
     from unmask.system.engines import Engine
 
+    if device is Device.CUDA:
+        from unmask.bundle.devices import choose_providers
+
+        choose_providers(device.value)  # refused once, and not for each file
     choose_language(language or language_of_environment())
     settings = ScanSettings(
         face_detector=face_detector,
@@ -187,7 +194,7 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         limits=Limits(max_seconds=max_seconds),
         seed=seed,
     )
-    job = Job(detector, settings, threads, stress, timeout_seconds)
+    job = Job(detector, settings, threads, stress, timeout_seconds, device.value)
     outputs, full = (
         Outputs(
             report,

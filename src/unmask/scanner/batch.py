@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from unmask.bundle.devices import Device
 from unmask.errors import AnalysisCrashed, UnmaskError
 from unmask.settings import ScanSettings
 from unmask.system.engines import LOCAL, Engine
@@ -50,6 +51,8 @@ class Job:
     timeout_seconds: float | None = None
     """Most time that a file may take, its process is ended then; None: as the settings' limits say
     for its length."""
+    device: Device = "cpu"
+    """What the networks run on."""
 
     def __post_init__(self) -> None:
         """Refuse a time in which nothing can be done."""
@@ -67,9 +70,15 @@ class _Analysis:
         from unmask.scanner.scanner import Scanner
 
         folder = None if job.detector is None else str(find(job.detector))
-        self._scanner = Scanner(folder, settings=job.settings, threads=job.threads)
+        self._scanner = Scanner(
+            folder, settings=job.settings, threads=job.threads, device=job.device
+        )
         self._timeout_seconds = job.timeout_seconds
-        self._network = Network(self._scanner.bundle, threads=job.threads) if job.stress else None
+        self._network = (
+            Network(self._scanner.bundle, threads=job.threads, device=job.device)
+            if job.stress
+            else None
+        )
 
     def scan(self, path: str, tell: Tell | None = None) -> Scan:
         """Scan a file, under stress where the job asks for it; say how long it may take."""
