@@ -130,8 +130,8 @@ def test_crops_of_one_video_are_one_video(
     assert units.words["method"].tolist() == [None, "swap", "blend"]
     assert set(result.identities) == {("p0",), ("p1",), ("p2",)}
     rows = [row for part in source.score({"p.parquet/v1"}) for row in part]
-    assert [row.video_id for row in rows] == ["p.parquet/v0"] * 6 + ["p.parquet/v2"] * 6
-    assert [row.frame_index for row in rows] == [*range(6), *range(6)]
+    assert [row.crop.video_id for row in rows] == ["p.parquet/v0"] * 6 + ["p.parquet/v2"] * 6
+    assert [row.crop.frame_index for row in rows] == [*range(6), *range(6)]
     assert caplog.messages == ["p.parquet: columns that are not used: extra"]
 
 
@@ -183,7 +183,7 @@ def test_a_stopped_run_goes_on_where_it_was(
 
     def watched(self: PictureSource, skip: set[str]) -> Iterator[Rows]:
         for rows in score(self, skip):
-            scored.extend(row.video_id for row in rows)
+            scored.extend(row.crop.video_id for row in rows)
             yield rows
 
     monkeypatch.setattr(PictureSource, "score", watched)

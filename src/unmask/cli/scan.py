@@ -98,6 +98,14 @@ def scan(  # noqa: PLR0917 - the parameters are the options
             show_default="none",
         ),
     ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick/--no-quick",
+            help="Leave out frames of H.264 and HEVC that no other is decoded from: half of most "
+            "films.",
+        ),
+    ] = DEFAULTS.quick,
     profile: Annotated[
         bool,
         typer.Option("--profile", help="Print how long each stage took, of a single file."),
@@ -175,6 +183,7 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         detect_closely_seconds=detect_closely_seconds,
         detect_long_side_px=detect_long_side_px,
         explain=() if no_explain else parse_methods(explain),
+        quick=quick,
         limits=Limits(max_seconds=max_seconds),
         seed=seed,
     )

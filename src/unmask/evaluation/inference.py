@@ -151,7 +151,7 @@ def predict(
     total = info.videos_expected or 0
     count = len(skip)
     for rows in source.score(skip):
-        count += len({row.video_id for row in rows})
+        count += len({row.crop.video_id for row in rows})
         parts.add(rows)
         if progress is not None:
             progress(count, total, rows)

@@ -62,5 +62,5 @@ def _note(count: Count, finished: int, total: int, rows: list[PredictionRow]) ->
     for row in rows:
         if row.status != "done":
             reason = visible(row.reason or "")
-            count.note(f"{row.status}: {visible(row.video_id)}: {reason}")
+            count.note(f"{row.status}: {visible(row.crop.video_id)}: {reason}")
     count.update(finished, total)
