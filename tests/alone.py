@@ -63,6 +63,5 @@ def _sent(value: Any) -> Any:
 def in_one_process() -> Iterator[None]:
     """Let the rooms that read many files do so here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unmask.datasets.verify.run_all", all_here)
         patch.setattr("unmask.system.engines.run_duty", duty_here)
         yield

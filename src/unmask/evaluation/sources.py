@@ -371,7 +371,9 @@ class VideoSource:
             )
         tasks = [record for record in self._records if record.id not in skip]
         start = partial(VideoScorer, self.bundle, self.settings, place, device=self.device)
-        for position, result in self.engine.run(tasks, Duty(start, VideoScorer.score)):
+        for position, result in self.engine.run(
+            tasks, Duty(start, VideoScorer.score, reads=VideoScorer.reads)
+        ):
             if isinstance(result, Crashed):
                 reason = f"the process that read it died ({result})"
                 yield [fail(tasks[position], reason)]

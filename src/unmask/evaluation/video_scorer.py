@@ -21,7 +21,7 @@ from unmask.bundle.framing import Crops, batch, cut_views, split_views
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.runtime import Network
 from unmask.crops.record import CropRecord
-from unmask.datasets.footage import read_crop, read_folder, read_video
+from unmask.datasets.footage import files_of, read_crop, read_folder, read_video
 from unmask.datasets.manifest import VideoRecord
 from unmask.errors import UnmaskError
 from unmask.evaluation.predictions import PredictionRow
@@ -57,6 +57,10 @@ class VideoScorer:
         self._settings = settings
         self._root = root
         self._network = Network(bundle, threads=1, device=device)
+
+    def reads(self, record: VideoRecord) -> list[Path]:
+        """Return what scoring a video opens."""
+        return files_of(record, self._root)
 
     def score(self, record: VideoRecord) -> Rows:
         """Return a video's rows; a failure is a row too."""

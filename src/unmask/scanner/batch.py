@@ -11,8 +11,10 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
 from unmask.bundle.devices import Device
@@ -20,6 +22,7 @@ from unmask.errors import AnalysisCrashed, UnmaskError
 from unmask.settings import ScanSettings
 from unmask.system.engines import LOCAL, Engine
 from unmask.system.memory import give_back_large_blocks
+from unmask.system.remote_files import LocalCopies, is_remote
 from unmask.system.workers import Crashed, Duty, Listen, Tell
 
 if TYPE_CHECKING:  # heavy ones
@@ -79,6 +82,12 @@ class _Analysis:
             if job.stress
             else None
         )
+
+    def reads(self, path: str) -> list[str | Path]:
+        """Return what a scan opens: the file, and the detector's networks when they are needed."""
+        trusted = os.environ.get("UNMASK_TRUST_ANCHORS")
+        own = [self._scanner.bundle.folder, *filter(None, [trusted])]
+        return [path, *own]
 
     def scan(self, path: str, tell: Tell | None = None) -> Scan:
         """Scan a file, under stress where the job asks for it; say how long it may take."""
@@ -200,12 +209,48 @@ def scan_all(
         memory_bytes=job.settings.limits.max_memory_bytes,
         listen=progress or _ignore,
         renew_after=_FILES_PER_PROCESS,
+        reads=_Analysis.reads,
     )
+    if any(map(is_remote, paths)):
+        if engine.name != "local":
+            raise ValueError(
+                f"--engine {engine.name} reads files that every machine has under the same path: "
+                "mount the store on each of them"
+            )
+        return _of_copies(paths, job, partial(engine.run, duty=duty, retry_alone=retry_alone))
     return _outcomes(paths, engine.run(paths, duty, retry_alone=retry_alone))
 
 
 def _ignore(_place: int, _stage: str, _share: float) -> None:
     """Hear how far a file is, and do nothing."""
+
+
+def _of_copies(
+    paths: Sequence[str],
+    job: Job,
+    run: Callable[[Sequence[str]], Iterator[tuple[int, Scan | UnmaskError | Crashed]]],
+) -> Iterator[tuple[int, Scan | UnmaskError]]:
+    """Scan copies of files in object stores, each made when its turn comes and removed then."""
+    with TemporaryDirectory(prefix="unmask-") as folder:
+        copies = LocalCopies(paths, Path(folder), max_bytes=job.settings.limits.max_bytes)
+        for place, outcome in _outcomes(paths, run(copies)):
+            yield place, copies.errors.get(place) or _renamed(outcome, copies, place, paths[place])
+            copies.drop(place)
+
+
+def _renamed(
+    outcome: Scan | UnmaskError, copies: LocalCopies, place: int, address: str
+) -> Scan | UnmaskError:
+    """Return what came of a copy with the file's address for its path."""
+    if not is_remote(address):
+        return outcome
+    if not isinstance(outcome, UnmaskError):
+        record = outcome.result
+        video = replace(record.video, path=address)
+        return replace(outcome, result=replace(record, video=video))
+    outcome.message = outcome.message.replace(repr(str(copies.path(place))), repr(address))
+    outcome.args = (outcome.message,)
+    return outcome
 
 
 def _outcomes(
