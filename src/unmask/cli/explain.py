@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from unmask.cli.options import Language
+from unmask.language.translation import choose_language, language_of_environment
 from unmask.settings import ScanSettings
 
 METHODS_HELP = (
@@ -55,6 +57,7 @@ def explain(  # noqa: PLR0917 - the parameters are the options
     budget: Annotated[int, typer.Option(help="Most key frames of a face.")] = ScanSettings.budget,
     seed: Seed = 0,
     threads: Threads = 2,
+    language: Language = None,
 ) -> None:
     """Write maps of where the model looked.
 
@@ -66,6 +69,7 @@ def explain(  # noqa: PLR0917 - the parameters are the options
     from unmask.cli.options import parse_methods
     from unmask.cli.runs.explain import ExplainRequest, run_explain
 
+    choose_language(language or language_of_environment())
     request = ExplainRequest(
         methods=None if all_methods else parse_methods(methods),
         output=output,
