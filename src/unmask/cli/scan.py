@@ -161,6 +161,14 @@ def scan(  # noqa: PLR0917 - the parameters are the options
             show_default="link to them",
         ),
     ] = None,
+    overlay_films: Annotated[
+        bool,
+        typer.Option(
+            "--overlay-films",
+            help="With --report: a film of each video with boxes, scores and maps drawn in, which "
+            "the report links to.",
+        ),
+    ] = False,
     case: Annotated[str | None, typer.Option(help="Name of the case, for the report.")] = None,
     analyst: Annotated[str | None, typer.Option(help="Who examines, for the report.")] = None,
     note: Annotated[str | None, typer.Option(help="Anything else, for the report.")] = None,
@@ -206,6 +214,7 @@ def scan(  # noqa: PLR0917 - the parameters are the options
             retry_failures=retry_failures,
             pages=not no_pages,
             embed_bytes=None if embed_video is None else round(embed_video * 1e6),
+            overlay_films=overlay_films,
             examination=examination(case, analyst, note),
         ),
         None,
