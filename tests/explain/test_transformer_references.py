@@ -28,7 +28,7 @@ def built(request):
     with pytest.MonkeyPatch.context() as patch:
         make, depth = timm.create_model, NETWORKS[request.param]
         patch.setattr("timm.create_model", lambda *a, **k: make(*a, **(k | depth)))
-        side = 64 if "patch32" in request.param else SIDE
+        side = SIDE if "patch14" in request.param else 64
         network = FaceNetwork(request.param, size_px=side).eval()
     images = np.random.default_rng(5).normal(size=(2, 3, side, side)).astype(np.float32)
     return TorchNetwork(network), images
@@ -57,8 +57,9 @@ def correlation(one, other):
 def test_maps_of_tokens_equal_pytorch_grad_cam(built, method, theirs):
     package = pytest.importorskip("pytorch_grad_cam", reason="grad-cam is not installed")
     model, images = built
-    grid, prefix = model.network.backbone.patch_embed.grid_size, (
-        model.network.backbone.num_prefix_tokens
+    grid, prefix = (
+        model.network.backbone.patch_embed.grid_size,
+        (model.network.backbone.num_prefix_tokens),
     )
 
     def as_map(tokens):
@@ -83,7 +84,9 @@ def test_gradient_x_attention_is_captums(built):
     model, images = built
     backbone = model.network.backbone
     prefix, (height, width) = backbone.num_prefix_tokens, backbone.patch_embed.grid_size
-    method = attr.LayerGradientXActivation(Column(model.network), backbone.blocks[-1].attn.attn_drop)
+    method = attr.LayerGradientXActivation(
+        Column(model.network), backbone.blocks[-1].attn.attn_drop
+    )
     products = method.attribute(torch.from_numpy(images), target=0).detach().clamp(min=0)
     class_row = products.mean(dim=1)[:, 0, prefix:].reshape(-1, height, width).numpy()
     raw = explain(model, images, ["gradient-x-attention"])["gradient-x-attention"].raw

@@ -54,7 +54,7 @@ def test_a_single_output_may_speak_for_real() -> None:
 
 @pytest.mark.parametrize(("classes", "fake"), [(3, None), (2, 2), (0, None)])
 def test_a_class_that_is_not_known_is_refused(classes: int, fake: int | None) -> None:
-    with pytest.raises(InputError, match="which is fake is not known|no class 2|needs an output"):
+    with pytest.raises(InputError, match=r"which is fake is not known|no class 2|needs an output"):
         OutputLayout(classes, fake)
 
 
@@ -233,7 +233,9 @@ def test_what_is_no_image_classifier_is_refused(tmp_path: Path, content: str) ->
     pytest.importorskip("transformers", reason="needs the extra `imports`")
     (tmp_path / "config.json").write_text(content)
     save_file({"a": torch.zeros(1)}, tmp_path / "model.safetensors")
-    with pytest.raises(InputError, match=r"no configuration|no JSON|no image class|timm has no network"):
+    with pytest.raises(
+        InputError, match=r"no configuration|no JSON|no image class|timm has no network"
+    ):
         load_hub_classifier(tmp_path)
 
 

@@ -155,7 +155,9 @@ def hostile(tmp_path: Path, kind: str) -> Path:
         tensor.data_location = TensorProto.EXTERNAL
         tensor.external_data.add(key="location", value="/etc/passwd")
         whole = model.SerializeToString()
-    path.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "text": b"hello"}.get(kind, whole))
+    path.write_bytes(
+        {"cut": whole[: len(whole) // 2], "empty": b"", "text": b"hello"}.get(kind, whole)
+    )
     return path
 
 

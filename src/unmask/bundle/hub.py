@@ -25,9 +25,7 @@ def is_hub_id(name: str) -> bool:
     return _ID.fullmatch(name) is not None
 
 
-def fetch(
-    repo_id: str, *, revision: str | None = None, patterns: Sequence[str] = PATTERNS
-) -> Path:
+def fetch(repo_id: str, *, revision: str | None = None, patterns: Sequence[str] = PATTERNS) -> Path:
     """Fetch a bundle, or what is new of it, and return its folder.
 
     Args:

@@ -118,9 +118,7 @@ def timm(  # noqa: PLR0917 - the parameters are the options
 @import_app.command(epilog=IMPORT_CODES)
 def deepfakebench(  # noqa: PLR0917 - the parameters are the options
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", show_default=False)],
-    model: Annotated[
-        str, typer.Option(help="Its network: xception, efficientnetb4 or resnet34.")
-    ],
+    model: Annotated[str, typer.Option(help="Its network: xception, efficientnetb4 or resnet34.")],
     output: options.Output,
     size: options.Size = None,
     mean: options.OwnMean = None,

@@ -82,9 +82,7 @@ Mean = Annotated[
 ]
 Std = Annotated[
     tuple[float, float, float] | None,
-    typer.Option(
-        metavar="R G B", help="Deviation likewise.", show_default="of --preprocess"
-    ),
+    typer.Option(metavar="R G B", help="Deviation likewise.", show_default="of --preprocess"),
 ]
 OwnMean = Annotated[
     tuple[float, float, float] | None,
@@ -122,9 +120,7 @@ Gradient = Annotated[
         "--gradient/--no-gradient", help="Write the gradient at the input, for SmoothGrad."
     ),
 ]
-Name = Annotated[
-    str | None, typer.Option(help="Name of the detector.", show_default="the file's")
-]
+Name = Annotated[str | None, typer.Option(help="Name of the detector.", show_default="the file's")]
 Licence = Annotated[str | None, typer.Option(help="Terms of use.", show_default="not stated")]
 TrainedOn = Annotated[
     str | None, typer.Option(help="What it was trained on.", show_default="not stated")

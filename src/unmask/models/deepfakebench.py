@@ -80,7 +80,14 @@ def _rename_xception(state: Names, _network: Any) -> Names:
     return {re.sub(r"^last_linear\.(1\.)?", "fc.", name): each for name, each in state.items()}
 
 
-_RESNET_PARTS = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
+_RESNET_PARTS = {
+    "0": "conv1",
+    "1": "bn1",
+    "4": "layer1",
+    "5": "layer2",
+    "6": "layer3",
+    "7": "layer4",
+}
 """Its ResNet is a sequence of torchvision's parts."""
 
 

@@ -188,7 +188,10 @@ def _load_transformers(
     size = size_px or _side(pictures, config)
     network = TransformersClassifier(model, layout, size_px=size)
     if pictures.get("do_normalize", True):
-        mean, std = pictures.get("image_mean", _IMAGENET[0]), pictures.get("image_std", _IMAGENET[1])
+        mean, std = (
+            pictures.get("image_mean", _IMAGENET[0]),
+            pictures.get("image_std", _IMAGENET[1]),
+        )
     else:
         mean, std = (0, 0, 0), (1, 1, 1)
     bicubic = pictures.get("resample") == Image.Resampling.BICUBIC
@@ -244,12 +247,10 @@ def _fake_class(labels: list[str], classes: int, fake: str | None) -> int | None
 def _side(pictures: dict[str, Any], config: dict[str, Any]) -> int:
     """Return the side of the network's pictures."""
     for named in (pictures.get("crop_size"), pictures.get("size"), config.get("image_size")):
-        if isinstance(named, dict):
-            named = named.get("height", named.get("shortest_edge"))
-        if isinstance(named, list) and named:
-            named = named[0]
-        if isinstance(named, int) and named > 0:
-            return named
+        side = named.get("height", named.get("shortest_edge")) if isinstance(named, dict) else named
+        side = side[0] if isinstance(side, list) and side else side
+        if isinstance(side, int) and side > 0:
+            return side
     raise InputError("the size of its pictures is not stated", hint="give --size")
 
 

@@ -111,7 +111,7 @@ class FaceNetwork(HeadedNetwork):
             return (features + self._map(x.flip(3)).flip(3)) / 2
         return features
 
-    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's signature
+    def train(self, mode: bool = True) -> Self:
         """Switch to training mode, or back; a frozen backbone stays as it is."""
         super().train(mode)
         if self.frozen:
@@ -123,7 +123,9 @@ class FaceNetwork(HeadedNetwork):
         if self.tokens is None:
             return super().forward(x)
         backbone: Any = self.backbone
-        return self.head.classify(backbone.forward_head(backbone.forward_features(x), pre_logits=True))
+        return self.head.classify(
+            backbone.forward_head(backbone.forward_features(x), pre_logits=True)
+        )
 
     def forward_pass(self, x: Tensor) -> ForwardPass:
         """Score images by their feature map or tokens."""

@@ -89,4 +89,3 @@ def unfuse_attention(network: nn.Module) -> None:
     for module in network.modules():
         if getattr(module, "fused_attn", False):
             module.fused_attn = False  # type: ignore[assignment]  # timm's own switch
-

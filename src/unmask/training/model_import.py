@@ -45,7 +45,7 @@ NORMALISATIONS: dict[str, tuple[Triple, Triple]] = {
     "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "bytes": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
 }
-"""Mean and deviation, of pixels in [0, 1], by name; `unit` leaves [0, 1], `bytes` gives 0 to 255."""
+"""Mean and deviation of pixels in [0, 1], by name; `unit` leaves them, `bytes` gives 0 to 255."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +132,7 @@ def import_timm(
         InputError: the file does not fit the network, or has no classifier.
         BundleError: ONNX Runtime and PyTorch differ.
     """
-    network = load_timm_classifier(
-        name, weights, fake=fake, single=single, size_px=framing.size_px
-    )
+    network = load_timm_classifier(name, weights, fake=fake, single=single, size_px=framing.size_px)
     config = network.model.pretrained_cfg
     spec = framing.preprocessing(
         size_px=int(config["input_size"][-1]), mean=config["mean"], std=config["std"]
@@ -229,9 +227,7 @@ def import_onnx(
     if framing.mean is None or framing.std is None:
         raise ValueError("the normalisation of an ONNX file must be given")
     classifier = read_onnx_classifier(path, facts)
-    spec = framing.preprocessing(
-        size_px=classifier.size_px, mean=framing.mean, std=framing.std
-    )
+    spec = framing.preprocessing(size_px=classifier.size_px, mean=framing.mean, std=framing.std)
     subject = statement.subject(classifier, spec, _ONLY_SCORES)
     with new_bundle(folder) as partial:
         say(f"writing {MODEL}")
