@@ -180,6 +180,11 @@ def _export(manifest: BundleManifest) -> list[str]:
             "Large weights are stored in float16 and cast to float32 when the files are loaded; "
             "every figure here is of the network with weights rounded so."
         )
+    if manifest.weights_stored_as == "mixed":
+        lines.append(
+            "The views store large weights differently, some in 16 bits; all are made float32 "
+            "when the files are loaded."
+        )
     return lines
 
 

@@ -381,8 +381,9 @@ class BundleManifest(Strict):
     """How well the exported network agrees with the trained one; None where it was not noted."""
     quantised: Quantised | None = None
     """Set where its one network computes in int8; None for float32."""
-    weights_stored_as: Literal["float32", "float16"] = "float32"
-    """How the ONNX files hold large weights; float16 is cast to float32 when they are loaded."""
+    weights_stored_as: Literal["float32", "float16", "mixed"] = "float32"
+    """How the ONNX files hold large weights; all are made float32 when the files are loaded. Where
+    it is mixed, `limits` say how, and what the figures were measured with."""
     files: dict[str, Sha256]
     """SHA-256 of every other file of the bundle."""
 

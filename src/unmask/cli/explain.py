@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from unmask.cli.options import Device, OnDevice
+from unmask.cli.options import Device, Language, OnDevice
+from unmask.language.translation import choose_language, language_of_environment
 from unmask.settings import ScanSettings
 
 METHODS_HELP = (
@@ -58,6 +59,7 @@ def explain(  # noqa: PLR0917 - the parameters are the options
     seed: Seed = 0,
     threads: Threads = 2,
     device: OnDevice = Device.AUTO,
+    language: Language = None,
 ) -> None:
     """Write maps of where the model looked.
 
@@ -69,6 +71,7 @@ def explain(  # noqa: PLR0917 - the parameters are the options
     from unmask.cli.options import parse_methods
     from unmask.cli.runs.explain import ExplainRequest, run_explain
 
+    choose_language(language or language_of_environment())
     request = ExplainRequest(
         methods=None if all_methods else parse_methods(methods),
         output=output,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from unmask.cli.evaluation_options import Output
-from unmask.cli.options import Device, OnDevice
+from unmask.cli.options import Address, Device, EngineOption, OnDevice, WorkerCpus
 
 
 def predict(  # noqa: PLR0917 - the parameters are the options
@@ -36,6 +36,9 @@ def predict(  # noqa: PLR0917 - the parameters are the options
     threads: Annotated[int, typer.Option(min=1, help="Threads of the network, for crops.")] = 2,
     device: OnDevice = Device.AUTO,
     workers: Annotated[int, typer.Option(min=1, help="Videos at a time.")] = 1,
+    engine: EngineOption = "local",
+    address: Address = None,
+    worker_cpus: WorkerCpus = 1.0,
 ) -> None:
     """Score crops or videos into a predictions file.
 
@@ -43,6 +46,7 @@ def predict(  # noqa: PLR0917 - the parameters are the options
     failed are rows too.
     """
     from unmask.cli.runs.predict import run_predict
+    from unmask.system.engines import Engine
 
     raise typer.Exit(
         run_predict(
@@ -54,6 +58,6 @@ def predict(  # noqa: PLR0917 - the parameters are the options
             root=root,
             threads=threads,
             device=device.value,
-            workers=workers,
+            engine=Engine(engine, workers, address, worker_cpus),  # type: ignore[arg-type]  # checked
         )
     )

@@ -148,8 +148,8 @@ def _imagefolder(folder: Path, stack: ExitStack) -> Write:
         path.write_bytes(row["image"])
         if split not in tables:
             path = folder / split / "metadata.csv"
-            file = stack.enter_context(path.open("w", newline="", encoding="utf-8"))
-            tables[split] = csv.DictWriter(file, ["file_name", *FACTS])
+            file = path.open("w", newline="", encoding="utf-8")  # noqa: SIM115 - the stack closes it
+            tables[split] = csv.DictWriter(stack.enter_context(file), ["file_name", *FACTS])
             tables[split].writeheader()
         facts = _facts(row) | {"identities": " ".join(row["identities"] or ())}
         tables[split].writerow({"file_name": name} | facts)

@@ -37,7 +37,7 @@ def cascade(
         Share of the weight tensors that are shuffled, and the network.
 
     Raises:
-        BundleError: its weights are neither float32 nor float16.
+        BundleError: it holds no weights as float32 or in 16 bits.
     """
     for depth in DEPTHS:
         with tempfile.TemporaryDirectory() as folder:

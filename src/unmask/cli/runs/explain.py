@@ -27,9 +27,10 @@ from unmask.explain.methods import OF_FEATURES, OF_TRANSFORMERS
 from unmask.explain.network import available_methods, check_bundle_methods, missing_output
 from unmask.explain.regions import describe_regions
 from unmask.faces.squares import cut_square
+from unmask.language.translation import _
 from unmask.report.film import FilmStyle, draw_film
 from unmask.report.overlays import write_maps
-from unmask.report.wording import visible
+from unmask.report.wording import map_words, visible
 from unmask.scanner.batch import attempt
 from unmask.scanner.passes import Progress
 from unmask.scanner.scanner import Scanner
@@ -118,7 +119,8 @@ def run_explain(inputs: list[str], request: ExplainRequest) -> int:
             for picture in pictures:
                 _tell(path, picture)
             if not pictures:
-                typer.echo(f"{visible(path)}\tno face was found (see --crop)")
+                none = _("no face was found (see --crop)")
+                typer.echo(f"{visible(path)}\t{none}")
     if errors and not maps and all(isinstance(error, InputError) for error in errors):
         return 2
     return 3 if errors or not maps else 0
@@ -279,10 +281,7 @@ class _Crops:
 def _tell(path: str, picture: KeyFramePicture) -> None:
     """Print a line for each map of a key frame."""
     for each in picture.maps:
-        text = f"empty: {each.empty}" if each.empty else "made; no landmarks, so no regions"
-        if each.regions is not None:
-            text = describe_regions(each.regions)
-        if picture.view is not None and each.method in OF_FEATURES:
-            text = f"{picture.view} view: {text}"
-        columns = (path, f"face {picture.track_id}", f"frame {picture.frame_index}", each.method)
-        typer.echo("\t".join(visible(column) for column in (*columns, text)))
+        face = _("face {face}", face=picture.track_id)
+        frame = _("frame {number}", number=picture.frame_index)
+        columns = (path, face, frame, each.method, map_words(each, picture.view))
+        typer.echo("\t".join(map(visible, columns)))

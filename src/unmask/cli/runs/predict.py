@@ -17,6 +17,7 @@ from unmask.evaluation.composer import count_coverage
 from unmask.evaluation.inference import predict, source_at
 from unmask.evaluation.predictions import PredictionRow
 from unmask.report.wording import visible
+from unmask.system.engines import Engine
 from unmask.system.files import check_parent_folder
 
 
@@ -30,7 +31,7 @@ def run_predict(
     root: Path | None,
     threads: int,
     device: Device,
-    workers: int,
+    engine: Engine,
 ) -> int:
     """Score, say what was analysed, and return the exit code."""
     check_parent_folder(output)
@@ -44,7 +45,7 @@ def run_predict(
         root=root,
         threads=threads,
         device=device,
-        workers=workers,
+        engine=engine,
     )
     with Count("videos") as count:
         predictions = predict(bundle, source, output, progress=partial(_note, count))
@@ -64,5 +65,5 @@ def _note(count: Count, finished: int, total: int, rows: list[PredictionRow]) ->
     for row in rows:
         if row.status != "done":
             reason = visible(row.reason or "")
-            count.note(f"{row.status}: {visible(row.video_id)}: {reason}")
+            count.note(f"{row.status}: {visible(row.crop.video_id)}: {reason}")
     count.update(finished, total)
