@@ -148,7 +148,7 @@ def _imagefolder(folder: Path, stack: ExitStack) -> Write:
         path.write_bytes(row["image"])
         if split not in tables:
             path = folder / split / "metadata.csv"
-            file = path.open("w", newline="", encoding="utf-8")  # noqa: SIM115 - the stack closes it
+            file = path.open("w", newline="", encoding="utf-8")
             tables[split] = csv.DictWriter(stack.enter_context(file), ["file_name", *FACTS])
             tables[split].writeheader()
         facts = _facts(row) | {"identities": " ".join(row["identities"] or ())}
@@ -165,7 +165,7 @@ def _webdataset(folder: Path, stack: ExitStack) -> Write:
             if split in open_tars:
                 open_tars[split].close()
             path = folder / f"{split}-{number // _TAR_CROPS:06d}.tar"
-            open_tars[split] = stack.enter_context(tarfile.open(path, "w"))
+            open_tars[split] = stack.enter_context(tarfile.open(path, "w"))  # noqa: SIM115 - the stack closes it
         parts = {
             _suffix(row["image"]): row["image"],
             "cls": str(LABELS.index(row["label"])).encode(),
