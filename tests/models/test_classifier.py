@@ -228,6 +228,30 @@ def test_timms_models_of_the_hub_are_read_by_their_configuration(tmp_path: Path)
         torch.testing.assert_close(found.network(pictures()).sigmoid(), expected)
 
 
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("config.json", {"num_hidden_layers": 10**7}),
+        ("config.json", {"hidden_size": 10**9}),
+        ("preprocessor_config.json", {"size": {"height": 10**9}}),
+        ("preprocessor_config.json", {"image_mean": [1, 2]}),
+    ],
+)
+def test_a_configuration_beyond_all_measure_is_refused(
+    tmp_path: Path, file: str, change: dict[str, Any]
+) -> None:
+    hub_vit(tmp_path)
+    content = json.loads((tmp_path / file).read_text()) | change
+    if "image_size" in content:
+        content["image_size"] = 32
+    (tmp_path / file).write_text(json.dumps(content))
+    if "size" in change:
+        assert load_hub_classifier(tmp_path).size_px == 32  # the network's own is asked next
+        return
+    with pytest.raises(InputError, match=r"beyond all measure|three numbers"):
+        load_hub_classifier(tmp_path)
+
+
 @pytest.mark.parametrize("content", ["[1]", "{", '{"model_type": "bert"}', '{"architecture": "x"}'])
 def test_what_is_no_image_classifier_is_refused(tmp_path: Path, content: str) -> None:
     pytest.importorskip("transformers", reason="needs the extra `imports`")
