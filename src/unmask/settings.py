@@ -144,6 +144,8 @@ class ScanSettings:
     """Methods that make maps of the key frames; empty for none."""
     triage: bool = False
     """Whether only key frames of the encoder and a few others are looked at (see `for_triage`)."""
+    quick: bool = False
+    """Whether frames of H.264 and HEVC that no other is decoded from are left out."""
     limits: Limits = field(default_factory=Limits)
     """What is refused."""
 

@@ -27,6 +27,7 @@ from unmask.crops.store import CropStore, open_for_writing
 from unmask.datasets.synth.footage import talk, write_picture
 from unmask.errors import ManifestError
 from unmask.settings import ScanSettings
+from unmask.system.engines import Engine
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     manifest = manifest_of(root, [*toy.records, *many])
     out = tmp_path_factory.mktemp("store")
     settings = CropSettings(scan=ScanSettings(selector="all"), size_px=64)
-    crop_videos(manifest, out, settings, workers=2, shard_bytes=1_000_000)
+    crop_videos(manifest, out, settings, engine=Engine(workers=2), shard_bytes=1_000_000)
     assert len(CropStore(out).shards()) > 1
     return out
 

@@ -31,7 +31,7 @@ from unmask.evaluation.predictions import PredictionRow
 from unmask.evaluation.sources import PictureSource, Rows
 from unmask.scanner.scanner import Scanner
 from unmask.settings import ScanSettings
-from unmask.system.workers import run_all
+from unmask.system.workers import run_duty
 
 FAST = ScanSettings(detect_long_side_px=160, budget=3)
 
@@ -213,7 +213,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 def test_videos_are_scored_as_a_scan_scores_them(
     tmp_path: Path, bundle: Bundle, toy: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unmask.evaluation.sources.run_all", run_all)  # in processes, as a user
+    monkeypatch.setattr("unmask.system.engines.run_duty", run_duty)  # in processes, as a user
     write_manifest(toy, tmp_path / "m.parquet")
     source = source_at(bundle, tmp_path / "m.parquet", settings=FAST)
     result = predict(bundle, source, tmp_path / "out.parquet")

@@ -30,6 +30,7 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "postgres": ("the service on PostgreSQL", ("psycopg",)),
+    "ray": ("many machines: scans, crops and predictions on a Ray cluster", ("ray",)),
     "train": (
         "training, export and studies",
         (*_TRAINING, "matplotlib", "onnx", "onnxscript", "tensorboard", "torchvision"),

@@ -64,3 +64,22 @@ Language = Annotated[
     ),
 ]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of the networks.")]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="local: processes of this machine; ray: workers of a Ray cluster, which needs this "
+        "program and the files under the same paths on each of its machines.",
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        help="With --engine ray: a cluster that runs already, such as auto.",
+        show_default="one of this machine alone",
+    ),
+]
+WorkerCpus = Annotated[
+    float,
+    typer.Option(help="With --engine ray: cores that a worker counts for, such as 0.5."),
+]

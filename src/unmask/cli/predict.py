@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from unmask.cli.evaluation_options import Output
+from unmask.cli.options import Address, EngineOption, WorkerCpus
 
 
 def predict(  # noqa: PLR0917 - the parameters are the options
@@ -34,6 +35,9 @@ def predict(  # noqa: PLR0917 - the parameters are the options
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the network, for crops.")] = 2,
     workers: Annotated[int, typer.Option(min=1, help="Videos at a time.")] = 1,
+    engine: EngineOption = "local",
+    address: Address = None,
+    worker_cpus: WorkerCpus = 1.0,
 ) -> None:
     """Score crops or videos into a predictions file.
 
@@ -41,6 +45,7 @@ def predict(  # noqa: PLR0917 - the parameters are the options
     failed are rows too.
     """
     from unmask.cli.runs.predict import run_predict
+    from unmask.system.engines import Engine
 
     raise typer.Exit(
         run_predict(
@@ -51,6 +56,6 @@ def predict(  # noqa: PLR0917 - the parameters are the options
             fold=fold,
             root=root,
             threads=threads,
-            workers=workers,
+            engine=Engine(engine, workers, address, worker_cpus),  # type: ignore[arg-type]  # checked
         )
     )

@@ -10,11 +10,13 @@ import typer
 
 from unmask.cli.options import (
     DEFAULTS,
+    Address,
     Budget,
     DetectClosely,
     DetectEvery,
     Detector,
     DetectSide,
+    EngineOption,
     FaceDetector,
     Inputs,
     Language,
@@ -23,6 +25,7 @@ from unmask.cli.options import (
     Selector,
     Smoothing,
     Threads,
+    WorkerCpus,
     parse_methods,
 )
 from unmask.language.translation import choose_language, language_of_environment
@@ -72,6 +75,9 @@ def scan(  # noqa: PLR0917 - the parameters are the options
     seed: Seed = DEFAULTS.seed,
     threads: Threads = 2,
     workers: Annotated[int, typer.Option(min=1, help="Files at a time.")] = 1,
+    engine: EngineOption = "local",
+    address: Address = None,
+    worker_cpus: WorkerCpus = 1.0,
     timeout_seconds: Annotated[
         float | None,
         typer.Option(
@@ -92,6 +98,14 @@ def scan(  # noqa: PLR0917 - the parameters are the options
             show_default="none",
         ),
     ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick/--no-quick",
+            help="Leave out frames of H.264 and HEVC that no other is decoded from: half of most "
+            "films.",
+        ),
+    ] = DEFAULTS.quick,
     profile: Annotated[
         bool,
         typer.Option("--profile", help="Print how long each stage took, of a single file."),
@@ -156,6 +170,7 @@ def scan(  # noqa: PLR0917 - the parameters are the options
     from unmask.cli.runs.scan import FullScan, profiled_scan, run_scan
     from unmask.cli.runs.scan_outputs import Outputs, examination
     from unmask.scanner.batch import Job
+    from unmask.system.engines import Engine
 
     choose_language(language or language_of_environment())
     settings = ScanSettings(
@@ -168,6 +183,7 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         detect_closely_seconds=detect_closely_seconds,
         detect_long_side_px=detect_long_side_px,
         explain=() if no_explain else parse_methods(explain),
+        quick=quick,
         limits=Limits(max_seconds=max_seconds),
         seed=seed,
     )
@@ -196,6 +212,5 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         raise ValueError("--profile goes without --then-full")
     if profile:
         raise typer.Exit(profiled_scan(inputs, outputs, job))
-    raise typer.Exit(
-        run_scan(inputs, outputs, job, workers=workers, full=full, verbosity=verbosity)
-    )
+    place = Engine(engine, workers, address, worker_cpus)  # type: ignore[arg-type]  # checked
+    raise typer.Exit(run_scan(inputs, outputs, job, engine=place, full=full, verbosity=verbosity))

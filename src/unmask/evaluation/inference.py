@@ -35,6 +35,7 @@ from unmask.evaluation.predictions import (
 )
 from unmask.evaluation.sources import PictureSource, Source, StoreSource, VideoSource
 from unmask.settings import ScanSettings
+from unmask.system.engines import LOCAL, Engine
 from unmask.system.files import check_parent_folder, drop_partials, write_text, write_whole
 from unmask.system.provenance import versions
 
@@ -56,7 +57,7 @@ def source_at(
     root: Path | None = None,
     settings: ScanSettings | None = None,
     threads: int = 2,
-    workers: int = 1,
+    engine: Engine = LOCAL,
 ) -> Source:
     """Open what a path holds: a crop store, a manifest, or a table of pictures.
 
@@ -68,17 +69,21 @@ def source_at(
         root: folder of a manifest's data set, where it is not where it was indexed.
         settings: how a manifest's videos are looked at.
         threads: of the network, for crops.
-        workers: processes, for videos.
+        engine: where videos are read, and how many at a time.
 
     Raises:
         InputNotFound: there is nothing.
         ManifestError: it is none of these.
-        ValueError: a split and a fold were asked for, or one of them of a table of pictures, which
-            is scored whole.
+        ValueError: Ray was asked for and there are no videos; a split and a fold were asked for, or
+            one of them of a table of pictures, which is scored whole.
     """
     if split is not None and fold is not None:
         raise ValueError("give --split or --fold, not both")
     place = Path(path)
+    if engine.name != "local" and (place.is_dir() or _is_table_of_pictures(place)):
+        raise ValueError(
+            f"--engine {engine.name} is for the videos of a manifest: crops are scored here"
+        )
     if place.is_dir():
         return StoreSource(bundle, place, split=split, fold=fold, threads=threads)
     if not place.is_file():
@@ -86,9 +91,7 @@ def source_at(
             f"no file or folder {str(path)!r}",
             hint="give a crop store, a manifest, or a Parquet file with name, label and image",
         )
-    hint = "index videos with `unmask data index`, or score a crop store"
-    names = set(column_names(place, hint=hint))
-    if {"name", "label", "image"} <= names:
+    if _is_table_of_pictures(place):
         if split is not None or fold is not None:
             raise ValueError("a table of pictures is scored whole: leave --split and --fold away")
         return PictureSource(bundle, place, threads=threads)
@@ -100,8 +103,15 @@ def source_at(
         root=root,
         split=split,
         fold=fold,
-        workers=workers,
+        engine=engine,
     )
+
+
+def _is_table_of_pictures(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    hint = "index videos with `unmask data index`, or score a crop store"
+    return {"name", "label", "image"} <= set(column_names(path, hint=hint))
 
 
 def make_info(bundle: Bundle, source: Source) -> PredictionsInfo:

@@ -40,8 +40,9 @@ from unmask.evaluation.video_scorer import Pixels, Rows, VideoScorer, fail
 from unmask.faces.squares import cut_square
 from unmask.scanner.scoring import sharpness
 from unmask.settings import ScanSettings
+from unmask.system.engines import LOCAL, Engine
 from unmask.system.provenance import settings_table
-from unmask.system.workers import Crashed, run_all
+from unmask.system.workers import Crashed, Duty
 
 _SLACK = 0.02
 """How far the wanted square may reach over a stored crop, in sides of that crop."""
@@ -326,8 +327,8 @@ class VideoSource:
     """Only videos of this split."""
     fold: int | None = None
     """Only videos of this fold."""
-    workers: int = 1
-    """Processes."""
+    engine: Engine = LOCAL
+    """Where, and how many at a time."""
 
     @cached_property
     def _records(self) -> list[VideoRecord]:
@@ -363,7 +364,7 @@ class VideoSource:
             )
         tasks = [record for record in self._records if record.id not in skip]
         start = partial(VideoScorer, self.bundle, self.settings, place)
-        for position, result in run_all(tasks, start, VideoScorer.score, workers=self.workers):
+        for position, result in self.engine.run(tasks, Duty(start, VideoScorer.score)):
             if isinstance(result, Crashed):
                 reason = f"the process that read it died ({result})"
                 yield [fail(tasks[position], reason)]

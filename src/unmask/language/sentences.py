@@ -47,9 +47,6 @@ _VERDICT = (
 )
 
 _METHODS = (
-    N_("made-blend"),
-    N_("made-mouth"),
-    N_("made-rendered"),
     N_("talking head"),
     N_("diffusion"),
     N_("lip-sync"),

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from unmask.errors import AnalysisCrashed, UnmaskError
 from unmask.settings import ScanSettings
+from unmask.system.engines import LOCAL, Engine
 from unmask.system.memory import give_back_large_blocks
-from unmask.system.workers import Crashed, Listen, Tell, run_all
+from unmask.system.workers import Crashed, Duty, Listen, Tell
 
 if TYPE_CHECKING:  # heavy ones
     from unmask.values import Scan, VideoInfo
@@ -164,7 +165,7 @@ def scan_all(
     paths: Sequence[str],
     job: Job,
     *,
-    workers: int = 1,
+    engine: Engine = LOCAL,
     progress: Listen | None = None,
     retry_alone: bool = True,
 ) -> Iterator[tuple[int, Scan | UnmaskError]]:
@@ -173,7 +174,7 @@ def scan_all(
     Args:
         paths: files.
         job: what they are scanned with.
-        workers: processes at a time.
+        engine: where, and how many at a time.
         progress: told how far each file is, by its place in `paths`.
         retry_alone: scan a file whose process died once more at the end, with no other beside it.
 
@@ -183,18 +184,15 @@ def scan_all(
     Raises:
         BundleError, InputNotFound, ValueError: the job itself cannot be done.
     """
-    results = run_all(
-        paths,
+    duty = Duty(
         partial(_load, job),
         _scan,
-        workers=workers,
         timeout_seconds=job.timeout_seconds,
         memory_bytes=job.settings.limits.max_memory_bytes,
         listen=progress or _ignore,
         renew_after=_FILES_PER_PROCESS,
-        retry_alone=retry_alone,
     )
-    return _outcomes(paths, results)
+    return _outcomes(paths, engine.run(paths, duty, retry_alone=retry_alone))
 
 
 def _ignore(_place: int, _stage: str, _share: float) -> None:

@@ -127,6 +127,7 @@ def first_pass(
         sample_fps=settings.sample_fps,
         long_side_px=_long_side_px(info, settings),
         limits=settings.limits,
+        quick=settings.quick,
     )
     detector = detector or create(settings.face_detector, threads=DETECTOR_THREADS)
     kept = _candidates(settings) if keep else None

@@ -437,6 +437,7 @@ def coverage(first: FirstPass, tracks: tuple[TrackResult, ...], settings: ScanSe
         ),
         missing_ratio=round(read.missing_ratio, 4),
         damaged_ratio=round(read.damaged_ratio, 4),
+        frames_left_out=read.frames_left_out,
     )
 
 

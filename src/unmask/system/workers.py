@@ -62,7 +62,8 @@ class Crashed:
     """What stands in for the result of a task whose process died."""
 
     exit_code: int | None
-    """Exit code of the process; negative: the signal that ended it."""
+    """Exit code of the process; negative: the signal that ended it; None where its machine was
+    lost, so that nobody knows."""
     after_seconds: float | None = None
     """The time that the task had, where its process was ended for taking longer."""
     limit: Limit = "total"
@@ -91,7 +92,9 @@ class Crashed:
         """Say how it died."""
         if self.after_seconds is not None:
             return f"ended after {self.after_seconds:g} s"
-        if self.exit_code is not None and self.exit_code < 0:
+        if self.exit_code is None:
+            return "lost with its machine"
+        if self.exit_code < 0:
             return f"ended by {signal.Signals(-self.exit_code).name}"
         return f"exit code {self.exit_code}"
 
@@ -166,6 +169,24 @@ Listen = Callable[[int, str, float], None]
 """Called with the position of a task, what it is at, and the share of that which is done."""
 
 
+@dataclass(frozen=True, eq=False)
+class Duty(Generic[State, Task, Result]):
+    """What every process of a run does, and within which limits; see `run_all`."""
+
+    start: Callable[[], State]
+    """Called once in each process; what it returns is handed to `work`."""
+    work: Work[State, Task, Result]
+    """Does one task."""
+    timeout_seconds: float | None = None
+    """Most time that a task may take; None: any."""
+    memory_bytes: int | None = None
+    """Most memory for the data of a process; None: any."""
+    listen: Listen | None = None
+    """Is told how far tasks are; `work` then takes a `Tell` as its third argument."""
+    renew_after: int | None = None
+    """Tasks after which a process gives way to a fresh one; None: never."""
+
+
 def run_all(
     tasks: Sequence[Task],
     start: Callable[[], State],
@@ -200,35 +221,42 @@ def run_all(
         AnalysisCrashed: a process died before its first task, and no other is left for the rest.
         Exception: whatever `start` raised, likewise.
     """
+    duty = Duty(start, work, timeout_seconds, memory_bytes, listen, renew_after)
+    return run_duty(tasks, duty, workers=workers, retry_alone=retry_alone)
+
+
+def run_duty(
+    tasks: Sequence[Task],
+    duty: Duty[State, Task, Result],
+    *,
+    workers: int,
+    retry_alone: bool = False,
+) -> Iterator[tuple[int, Result | Crashed]]:
+    """Do what `run_all` does, with all that concerns each process in one value."""
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    duty = _Duty(start, work, timeout_seconds, memory_bytes, listen, renew_after)
     crew = [_Worker(duty) for _ in range(min(workers, len(tasks)))]
-    if retry_alone:
-        return _retried(tasks, duty, crew)
-    return _results(deque(enumerate(tasks)), duty, crew)
-
-
-@dataclass(frozen=True, eq=False)
-class _Duty(Generic[State, Task, Result]):
-    """What every process of a run does, as `run_all` was asked."""
-
-    start: Callable[[], State]
-    work: Work[State, Task, Result]
-    timeout_seconds: float | None
-    memory_bytes: int | None
-    listen: Listen | None
-    renew_after: int | None
-
-
-def _retried(
-    tasks: Sequence[Task],
-    duty: _Duty[State, Task, Result],
-    crew: list[_Worker[State, Task, Result]],
-) -> Iterator[tuple[int, Result | Crashed]]:
-    """Yield results, then those of a second try of each task whose process died."""
-    died: list[int] = []
     results = _results(deque(enumerate(tasks)), duty, crew)
+    if not retry_alone:
+        return results
+
+    def again(place: int) -> Iterator[tuple[int, Result | Crashed]]:
+        return _results(deque([(place, tasks[place])]), duty, [_Worker(duty)])
+
+    return retried(results, again)
+
+
+def retried(
+    results: Generator[tuple[int, Result | Crashed]],
+    again: Callable[[int], Iterator[tuple[int, Result | Crashed]]],
+) -> Iterator[tuple[int, Result | Crashed]]:
+    """Yield results, then those of a second try of each task whose process died.
+
+    Args:
+        results: of all tasks, by place.
+        again: does the task at a place once more, with no other beside it.
+    """
+    died: list[int] = []
     with closing(results):
         for place, result in results:
             if isinstance(result, Crashed) and not result.out_of_time:
@@ -237,13 +265,13 @@ def _retried(
             else:
                 yield place, result
     for place in died:
-        for _, result in _results(deque([(place, tasks[place])]), duty, [_Worker(duty)]):
+        for _, result in again(place):
             yield place, replace(result, tries=2) if isinstance(result, Crashed) else result
 
 
 def _results(
     waiting: deque[tuple[int, Task]],
-    duty: _Duty[State, Task, Result],
+    duty: Duty[State, Task, Result],
     crew: list[_Worker[State, Task, Result]],
 ) -> Generator[tuple[int, Result | Crashed]]:
     try:
@@ -269,10 +297,36 @@ def _results(
             worker.end(at_once=True)
 
 
+class LoneWorker(Generic[State, Task, Result]):
+    """A worker process for tasks that come one at a time; one that dies is replaced.
+
+    Args:
+        duty: what it does.
+    """
+
+    def __init__(self, duty: Duty[State, Task, Result]) -> None:
+        self._waiting: deque[tuple[int, Task]] = deque()
+        self._results = _results(self._waiting, duty, [_Worker(duty)])
+
+    def do(self, task: Task) -> Result | Crashed:
+        """Do a task.
+
+        Raises:
+            AnalysisCrashed: the process died before its first task.
+            Exception: whatever the duty's `start` raised.
+        """
+        self._waiting.append((0, task))
+        return next(self._results)[1]
+
+    def end(self) -> None:
+        """End the process."""
+        self._results.close()
+
+
 class _Worker(Generic[State, Task, Result]):
     """One process and the task that it is at."""
 
-    def __init__(self, duty: _Duty[State, Task, Result]) -> None:
+    def __init__(self, duty: Duty[State, Task, Result]) -> None:
         context: Any = multiprocessing.get_context(_method())
         self.pipe, theirs = context.Pipe()
         self.alive = True

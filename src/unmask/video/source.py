@@ -35,6 +35,8 @@ SELF_CONTAINED = ",".join(
 `concat`, `image2`, `sdp`, `imf` and their like. Audio is there to be told apart from garbage."""
 
 _WITHOUT_ASPECT = ("mpegts", "mpeg", "flv", "live_flv", "mpegvideo", "h264", "hevc", "m4v", "ogg")
+PROGRESSIVE = (0, 1)
+"""AVFieldOrder of streams whose packets are whole frames: unknown and progressive."""
 THREADS_FROM_PIXELS = 640 * 480
 """Smaller pictures are decoded in one thread, which is quick enough, and tells exactly which packet
 a message is about."""

@@ -16,6 +16,7 @@ from unmask.evaluation.composer import count_coverage
 from unmask.evaluation.inference import predict, source_at
 from unmask.evaluation.predictions import PredictionRow
 from unmask.report.wording import visible
+from unmask.system.engines import Engine
 from unmask.system.files import check_parent_folder
 
 
@@ -28,7 +29,7 @@ def run_predict(
     fold: int | None,
     root: Path | None,
     threads: int,
-    workers: int,
+    engine: Engine,
 ) -> int:
     """Score, say what was analysed, and return the exit code."""
     check_parent_folder(output)
@@ -41,7 +42,7 @@ def run_predict(
         fold=fold,
         root=root,
         threads=threads,
-        workers=workers,
+        engine=engine,
     )
     with Count("videos") as count:
         predictions = predict(bundle, source, output, progress=partial(_note, count))
