@@ -19,7 +19,7 @@ from unmask.system.workers import Duty
 def all_here(
     tasks: Sequence[Any],
     start: Callable[[], Any],
-    work: Callable[[Any, Any], Any],
+    work: Callable[..., Any],
     *,
     workers: int,
     timeout_seconds: float | None = None,
@@ -63,6 +63,5 @@ def _sent(value: Any) -> Any:
 def in_one_process() -> Iterator[None]:
     """Let the rooms that read many files do so here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unmask.datasets.verify.run_all", all_here)
         patch.setattr("unmask.system.engines.run_duty", duty_here)
         yield

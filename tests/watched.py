@@ -224,8 +224,8 @@ def _filter(*, reads: bool) -> bytes:
         (load, 0, 0, 0),
     ]
     for name, numbers in _CALLS.items():
-        number: int | None = numbers[_column()]
-        if number is None:
+        number = numbers[_column()]
+        if not isinstance(number, int):
             continue
         if name in _FLAGS_AT and not reads:
             flags = 16 + 8 * _FLAGS_AT[name]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from toy_set import record, toy_set
 from unmask.crops.extraction import Cropper, CropSettings
@@ -66,6 +67,7 @@ def test_a_row_carries_its_manifests_columns(toy: Manifest) -> None:
 def test_a_crop_is_jpeg_without_chroma_subsampling_or_png(toy: Manifest) -> None:
     video = named(toy, "real/a.mp4")
     jpeg = Image.open(io.BytesIO(crop(toy, video).rows[0].image))
+    assert isinstance(jpeg, JpegImageFile)
     assert (jpeg.format, jpeg.size, {each[1:3] for each in jpeg.layer}) == (
         "JPEG",
         (96, 96),

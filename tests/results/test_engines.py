@@ -7,6 +7,7 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -179,8 +180,9 @@ def test_a_cluster_finds_the_same_though_a_machine_dies(
 
 
 @pytest.mark.system
-def test_on_ray_too_every_task_is_answered_once_whoever_dies() -> None:
-    engine = Engine("ray", workers=2, cpus_per_worker=0.5)
+def test_on_a_cluster_too_every_task_is_answered_once_whoever_dies(machines: Machines) -> None:
+    address = machines.cluster.address
+    engine = Engine("ray", workers=2, address=address, cpus_per_worker=0.5)
     results = dict(engine.run([10, 13, 11, 17], Duty(start, work), retry_alone=True))
     assert {0: 110, 2: 111}.items() <= results.items()
     died = {place: r for place, r in results.items() if isinstance(r, Crashed)}
@@ -190,3 +192,10 @@ def test_on_ray_too_every_task_is_answered_once_whoever_dies() -> None:
     }
     with pytest.raises(ManifestError, match="no good"):
         list(engine.run([1], Duty(start_badly, work)))
+
+
+@pytest.mark.system
+def test_without_an_address_a_cluster_is_started_for_the_run_and_leaves_nothing() -> None:
+    before = set(Path(tempfile.gettempdir()).glob("unmask-ray-*"))
+    assert list(Engine("ray").run([10], Duty(start, work))) == [(0, 110)]
+    assert set(Path(tempfile.gettempdir()).glob("unmask-ray-*")) == before

@@ -91,7 +91,9 @@ def crop_videos(
         tasks = left if limit is None else _spread(left, limit)
         tell = progress or (lambda *_: None)
         tell(0, len(tasks), None)
-        results = engine.run(tasks, Duty(partial(_same, cropper), Cropper.crop))
+        results = engine.run(
+            tasks, Duty(partial(_same, cropper), Cropper.crop, reads=Cropper.reads)
+        )
         for finished, (position, result) in enumerate(results, start=1):
             crops = _note_crash(tasks[position], result) if isinstance(result, Crashed) else result
             store.add(crops)

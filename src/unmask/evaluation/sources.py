@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image
 
+from unmask.bundle.devices import Device
 from unmask.bundle.framing import Crops, batch, face_square, split_views
 from unmask.bundle.manifest import Bundle, Preprocessing, View
 from unmask.bundle.runtime import DEFAULT_BATCH, Network
@@ -78,6 +79,8 @@ class StoreSource:
     """Of the network."""
     masks: bool = False
     """Whether to read the masks of what was manipulated."""
+    device: Device = "cpu"
+    """What it runs on."""
 
     @cached_property
     def _videos(self) -> dict[str, VideoCoverage]:
@@ -133,7 +136,7 @@ class StoreSource:
         for name in sorted(self.crops.left_out.keys() - places.keys() - skip):
             record = CropRecord.of_coverage(self._videos[name], dataset)
             yield [PredictionRow(record, status="failed", reason=_NONE_CERTAIN)]
-        network = Network(self.bundle, threads=self.threads)
+        network = Network(self.bundle, threads=self.threads, device=self.device)
         for name in sorted(places.keys() - skip):
             yield self._scored(network, [self.crops[position] for position in places[name]])
 
@@ -212,6 +215,8 @@ class PictureSource:
     """The file."""
     threads: int = 2
     """Of the network."""
+    device: Device = "cpu"
+    """What it runs on."""
 
     @cached_property
     def crops(self) -> PictureTable:
@@ -279,7 +284,7 @@ class PictureSource:
 
     def score(self, skip: AbstractSet[str]) -> Iterator[Rows]:
         """Yield videos in the order in which the file ends them."""
-        network = Network(self.bundle, threads=self.threads)
+        network = Network(self.bundle, threads=self.threads, device=self.device)
         crops_of = Counter(record.video_id for record in self.records)
         begun: dict[str, Rows] = defaultdict(list)
         positions = [at for at, record in enumerate(self.records) if record.video_id not in skip]
@@ -329,6 +334,8 @@ class VideoSource:
     """Only videos of this fold."""
     engine: Engine = LOCAL
     """Where, and how many at a time."""
+    device: Device = "cpu"
+    """What the network runs on."""
 
     @cached_property
     def _records(self) -> list[VideoRecord]:
@@ -363,8 +370,10 @@ class VideoSource:
                 f"no folder {str(place)!r}, where the data set should lie", hint="give --root"
             )
         tasks = [record for record in self._records if record.id not in skip]
-        start = partial(VideoScorer, self.bundle, self.settings, place)
-        for position, result in self.engine.run(tasks, Duty(start, VideoScorer.score)):
+        start = partial(VideoScorer, self.bundle, self.settings, place, device=self.device)
+        for position, result in self.engine.run(
+            tasks, Duty(start, VideoScorer.score, reads=VideoScorer.reads)
+        ):
             if isinstance(result, Crashed):
                 reason = f"the process that read it died ({result})"
                 yield [fail(tasks[position], reason)]

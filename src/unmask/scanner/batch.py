@@ -11,17 +11,23 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from unmask.bundle.devices import Device
 from unmask.errors import AnalysisCrashed, UnmaskError
 from unmask.settings import ScanSettings
 from unmask.system.engines import LOCAL, Engine
 from unmask.system.memory import give_back_large_blocks
+from unmask.system.remote_files import LocalCopies, is_remote
 from unmask.system.workers import Crashed, Duty, Listen, Tell
 
 if TYPE_CHECKING:  # heavy ones
+    from unmask.scanner.passes import FirstPass
+    from unmask.scanner.scanner import Scanner
     from unmask.values import Scan, VideoInfo
 
 Result = TypeVar("Result")
@@ -33,6 +39,16 @@ _FILES_PER_PROCESS = 200
 _SILENT_TIMES_FILM = 2.0
 """Time without a word that a film's length allows, as part of it: between two key frames that lie
 far apart it is read through."""
+
+
+class Draw(Protocol):
+    """What a job does with a scan while the file's frames can still be read again."""
+
+    def __call__(
+        self, first: FirstPass, scan: Scan, scanner: Scanner, progress: Tell | None
+    ) -> Scan:
+        """Return the scan, perhaps with a warning."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,10 @@ class Job:
     timeout_seconds: float | None = None
     """Most time that a file may take, its process is ended then; None: as the settings' limits say
     for its length."""
+    device: Device = "cpu"
+    """What the networks run on."""
+    draw: Draw | None = None
+    """Called in the worker with each finished scan, such as to draw a film of it."""
 
     def __post_init__(self) -> None:
         """Refuse a time in which nothing can be done."""
@@ -67,9 +87,22 @@ class _Analysis:
         from unmask.scanner.scanner import Scanner
 
         folder = None if job.detector is None else str(find(job.detector))
-        self._scanner = Scanner(folder, settings=job.settings, threads=job.threads)
+        self._scanner = Scanner(
+            folder, settings=job.settings, threads=job.threads, device=job.device
+        )
         self._timeout_seconds = job.timeout_seconds
-        self._network = Network(self._scanner.bundle, threads=job.threads) if job.stress else None
+        self._draw = job.draw
+        self._network = (
+            Network(self._scanner.bundle, threads=job.threads, device=job.device)
+            if job.stress
+            else None
+        )
+
+    def reads(self, path: str) -> list[str | Path]:
+        """Return what a scan opens: the file, and the detector's networks when they are needed."""
+        trusted = os.environ.get("UNMASK_TRUST_ANCHORS")
+        own = [self._scanner.bundle.folder, *filter(None, [trusted])]
+        return [path, *own]
 
     def scan(self, path: str, tell: Tell | None = None) -> Scan:
         """Scan a file, under stress where the job asks for it; say how long it may take."""
@@ -91,12 +124,26 @@ class _Analysis:
             tell.allow("opening", silent_seconds=opening, total_seconds=total)
         first = self._scanner.first_pass(path, tell, opened=allow)
         scan = self._scanner.scan_first(first, tell)
+        if self._draw is not None:
+            if tell is not None:
+                self._allow_drawing(tell, first.info)
+            scan = self._draw(first, scan, self._scanner, tell)
         if self._network is None:
             return scan
         from unmask.scanner.survival import stress_verdict
 
         bundle, still = self._scanner.bundle, first.is_single_picture
         return stress_verdict(scan, bundle, self._network, still=still, progress=tell)
+
+    def _allow_drawing(self, tell: Tell, info: VideoInfo) -> None:
+        """Give a film that is read and written once more as much time again."""
+        limits = self._scanner.settings.limits
+        total = 2 * limits.total_seconds(min(info.duration_seconds or 0.0, limits.max_seconds))
+        tell.allow(
+            "drawing",
+            silent_seconds=limits.silent_seconds,
+            total_seconds=self._timeout_seconds or total,
+        )
 
 
 def _load(job: Job) -> _Analysis:
@@ -191,12 +238,49 @@ def scan_all(
         memory_bytes=job.settings.limits.max_memory_bytes,
         listen=progress or _ignore,
         renew_after=_FILES_PER_PROCESS,
+        reads=_Analysis.reads,
     )
-    return _outcomes(paths, engine.run(paths, duty, retry_alone=retry_alone))
+    if any(map(is_remote, paths)):
+        if engine.name != "local":
+            raise ValueError(
+                f"--engine {engine.name} reads files that every machine has under the same path: "
+                "mount the store on each of them"
+            )
+        return _of_copies(paths, job, partial(engine.run, duty=duty, retry_alone=retry_alone))
+    results = engine.run(paths, duty, retry_alone=retry_alone)
+    return _outcomes(paths, results)
 
 
 def _ignore(_place: int, _stage: str, _share: float) -> None:
     """Hear how far a file is, and do nothing."""
+
+
+def _of_copies(
+    paths: Sequence[str],
+    job: Job,
+    run: Callable[[Sequence[str]], Iterator[tuple[int, Scan | UnmaskError | Crashed]]],
+) -> Iterator[tuple[int, Scan | UnmaskError]]:
+    """Scan copies of files in object stores, each made when its turn comes and removed then."""
+    with TemporaryDirectory(prefix="unmask-") as folder:
+        copies = LocalCopies(paths, Path(folder), max_bytes=job.settings.limits.max_bytes)
+        for place, outcome in _outcomes(paths, run(copies)):
+            yield place, copies.errors.get(place) or _renamed(outcome, copies, place, paths[place])
+            copies.drop(place)
+
+
+def _renamed(
+    outcome: Scan | UnmaskError, copies: LocalCopies, place: int, address: str
+) -> Scan | UnmaskError:
+    """Return what came of a copy with the file's address for its path."""
+    if not is_remote(address):
+        return outcome
+    if not isinstance(outcome, UnmaskError):
+        record = outcome.result
+        video = replace(record.video, path=address)
+        return replace(outcome, result=replace(record, video=video))
+    outcome.message = outcome.message.replace(repr(str(copies.path(place))), repr(address))
+    outcome.args = (outcome.message,)
+    return outcome
 
 
 def _outcomes(

@@ -246,15 +246,18 @@ def _start_here(folder: str) -> None:
     Args:
         folder: for what it leaves behind.
     """
+    own = {
+        "object_store_memory": _STORE_BYTES,
+        "include_dashboard": False,
+        "_temp_dir": folder,
+        "_node_ip_address": "127.0.0.1",
+    }
     try:
-        _init(
-            "local",
-            object_store_memory=_STORE_BYTES,
-            include_dashboard=False,
-            _temp_dir=folder,
-            _node_ip_address="127.0.0.1",
-        )
-    except Exception as error:  # Ray says with a bare one that it took too long
+        try:
+            _init("local", **own)
+        except Exception:  # noqa: BLE001 - a bare one; it gives itself 30 s, too few on a busy machine
+            _init("local", **own)
+    except Exception as error:
         raise AnalysisCrashed(
             f"Ray could not be started: {str(error).splitlines()[0]}",
             hint="is the machine busy? Try again, or leave --engine ray away: on one machine both "

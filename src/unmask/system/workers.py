@@ -21,18 +21,16 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 from unmask.errors import AnalysisCrashed
-
-try:
-    import resource
-except ImportError:  # Windows has no limits of this kind
-    resource = None  # type: ignore[assignment]
+from unmask.system.walls import alone_with, forbid_system_calls, limit_cpu, limit_resources
 
 State = TypeVar("State")
 Task = TypeVar("Task")
@@ -48,8 +46,6 @@ _SIGKILL = 9
 """Its number, as `signal` has no name for it on Windows."""
 _NEWS_SECONDS = 0.1
 """Least time between two words on the same stage: a bar needs no more, and each costs a write."""
-_OPEN_FILES = 1024
-"""Files that a worker may hold open; a scan needs some ten, and a demuxer that leaks is stopped."""
 _THREADED = frozenset({"numpy", "onnxruntime", "av", "pyarrow", "torch"})
 """Modules that start threads of their own when they are loaded: no process is copied after that."""
 
@@ -159,7 +155,7 @@ class Tell:
             total_seconds: most time from the task's start.
         """
         self._silent_seconds, self._total_seconds = silent_seconds, total_seconds
-        _limit_cpu(total_seconds * (os.cpu_count() or 1))
+        limit_cpu(total_seconds * (os.cpu_count() or 1))
         self._last = ("", -math.inf)
         self(stage, 0.0)
 
@@ -185,6 +181,9 @@ class Duty(Generic[State, Task, Result]):
     """Is told how far tasks are; `work` then takes a `Tell` as its third argument."""
     renew_after: int | None = None
     """Tasks after which a process gives way to a fresh one; None: never."""
+    reads: Callable[[State, Task], Sequence[str | Path]] | None = None
+    """Names the files and folders that a task reads. It can open no others then, write nothing,
+    reach no network and start no process, where the system has such walls; None: without them."""
 
 
 def run_all(
@@ -236,12 +235,12 @@ def run_duty(
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     crew = [_Worker(duty) for _ in range(min(workers, len(tasks)))]
-    results = _results(deque(enumerate(tasks)), duty, crew)
+    results = _results(deque(range(len(tasks))), tasks, duty, crew)
     if not retry_alone:
         return results
 
     def again(place: int) -> Iterator[tuple[int, Result | Crashed]]:
-        return _results(deque([(place, tasks[place])]), duty, [_Worker(duty)])
+        return _results(deque([place]), tasks, duty, [_Worker(duty)])
 
     return retried(results, again)
 
@@ -270,7 +269,8 @@ def retried(
 
 
 def _results(
-    waiting: deque[tuple[int, Task]],
+    waiting: deque[int],
+    tasks: Sequence[Task] | Mapping[int, Task],
     duty: Duty[State, Task, Result],
     crew: list[_Worker[State, Task, Result]],
 ) -> Generator[tuple[int, Result | Crashed]]:
@@ -282,7 +282,7 @@ def _results(
                 elif worker.busy:
                     continue
                 if worker.alive and waiting and not worker.spent:
-                    worker.hand(*waiting.popleft())
+                    worker.hand(place := waiting.popleft(), tasks[place])
                     continue
                 crew.remove(worker)
                 worker.end()
@@ -305,8 +305,10 @@ class LoneWorker(Generic[State, Task, Result]):
     """
 
     def __init__(self, duty: Duty[State, Task, Result]) -> None:
-        self._waiting: deque[tuple[int, Task]] = deque()
-        self._results = _results(self._waiting, duty, [_Worker(duty)])
+        self._waiting: deque[int] = deque()
+        self._task: dict[int, Task] = {}
+        crew: list[_Worker[State, Task, Result]] = [_Worker(duty)]
+        self._results = _results(self._waiting, self._task, duty, crew)
 
     def do(self, task: Task) -> Result | Crashed:
         """Do a task.
@@ -315,7 +317,8 @@ class LoneWorker(Generic[State, Task, Result]):
             AnalysisCrashed: the process died before its first task.
             Exception: whatever the duty's `start` raised.
         """
-        self._waiting.append((0, task))
+        self._task[0] = task
+        self._waiting.append(0)
         return next(self._results)[1]
 
     def end(self) -> None:
@@ -339,7 +342,8 @@ class _Worker(Generic[State, Task, Result]):
         self._began = 0.0
         self._news: _News | None = None
         copied = self.pipe if context.get_start_method() == "fork" else None
-        serve = (theirs, copied, duty.start, duty.work, duty.memory_bytes, duty.listen is not None)
+        tells = duty.listen is not None
+        serve = (theirs, copied, duty.start, duty.work, duty.memory_bytes, tells, duty.reads)
         self._process = context.Process(target=_serve, args=serve, daemon=True)
         self._process.start()
         theirs.close()
@@ -460,6 +464,7 @@ def _serve(  # noqa: PLR0917 - handed over by position to a process
     work: Callable[..., Result],
     memory_bytes: int | None,
     tells: bool,
+    reads: Callable[[State, Any], Sequence[str | Path]] | None,
 ) -> None:
     """Do tasks until the other end of the pipe is closed, be it by the death of the caller.
 
@@ -470,24 +475,29 @@ def _serve(  # noqa: PLR0917 - handed over by position to a process
         work: as for `run_all`.
         memory_bytes: as for `run_all`.
         tells: whether `work` takes a `Tell`.
+        reads: as in a `Duty`.
     """
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # sent to the whole group; the caller acts on them
         if (number := getattr(signal, name, None)) is not None:
             signal.signal(number, signal.SIG_IGN)
     if copied is not None:
         copied.close()
-    _wall_in(memory_bytes)
+    limit_resources(memory_bytes)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         state = start()
     except Exception as error:  # noqa: BLE001 - handed over to the caller, who raises it
         pipe.send(_Started(error))
         return
+    if reads is not None:
+        forbid_system_calls()
+    more = (Tell(pipe),) if tells else ()
     with suppress(EOFError, BrokenPipeError):
         pipe.send(_Started())
         while True:
             task = pipe.recv()
-            result = work(state, task, Tell(pipe)) if tells else work(state, task)
+            do = partial(work, state, task, *more)
+            result = do() if reads is None else alone_with(reads(state, task), do)
             pipe.send(_Finished(result))
 
 
@@ -497,31 +507,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         wait([parent.sentinel])
         os._exit(0)
-
-
-def _wall_in(memory_bytes: int | None) -> None:
-    """Limit what this process may use: hostile files are read in it."""
-    if resource is None:
-        return
-    _lower(resource.RLIMIT_CORE, 0)  # a core holds the file's pictures, and fills the disk
-    _lower(resource.RLIMIT_NOFILE, _OPEN_FILES)
-    if memory_bytes is not None:
-        # not the address space, which libraries reserve without using it
-        _lower(resource.RLIMIT_DATA, memory_bytes)
-
-
-def _lower(which: int, value: int) -> None:
-    soft, hard = resource.getrlimit(which)
-    if soft == resource.RLIM_INFINITY or soft > value:
-        resource.setrlimit(which, (value, hard))
-
-
-def _limit_cpu(seconds: float) -> None:
-    """Let the system end this process after so much more CPU time; a later task may have more."""
-    if resource is None or not math.isfinite(seconds):
-        return
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    end = math.ceil(used.ru_utime + used.ru_stime + seconds)
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    soft = end if hard == resource.RLIM_INFINITY else min(end, hard)
-    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))

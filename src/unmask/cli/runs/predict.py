@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from unmask.bundle.catalogue import find
+from unmask.bundle.devices import Device
 from unmask.bundle.manifest import load_bundle
 from unmask.cli.inputs import refuse_overwriting
 from unmask.cli.progress import Count
@@ -29,6 +30,7 @@ def run_predict(
     fold: int | None,
     root: Path | None,
     threads: int,
+    device: Device,
     engine: Engine,
 ) -> int:
     """Score, say what was analysed, and return the exit code."""
@@ -42,6 +44,7 @@ def run_predict(
         fold=fold,
         root=root,
         threads=threads,
+        device=device,
         engine=engine,
     )
     with Count("videos") as count:
