@@ -29,6 +29,7 @@ from unmask.system.files import check_parent_folder, write_whole
 PREDICTIONS_VERSION = 1
 """Version of the columns and of the metadata."""
 _METADATA_KEY = b"unmask-predictions"
+_LISTS_AT_A_TIME = 65_536
 _HINT = "make one with `unmask predict`, or from another program's scores with `unmask scores`"
 
 
@@ -311,22 +312,28 @@ def from_table(info: PredictionsInfo, table: pa.Table, *, name: str) -> Predicti
         track=table.column("track").fill_null(0).to_numpy().astype(np.int64),
         face_px=_floats(table, "face_px"),
         sharpness=_floats(table, "sharpness"),
-        identities=_tuples(table.column("identities").to_pylist()),
+        identities=_tuples(table.column("identities")),
         words=words,
     )
 
 
 def _objects(table: pa.Table, name: str) -> NDArray[np.object_]:
-    column: NDArray[np.object_] = table.column(name).to_numpy().astype(object)
-    return column
+    """Return a column of texts, each there once however many rows share it."""
+    column = table.column(name).combine_chunks().dictionary_encode()
+    values = np.array([*column.dictionary.to_pylist(), None], dtype=object)
+    return np.asarray(values[column.indices.fill_null(len(values) - 1).to_numpy()], dtype=object)
 
 
 def _floats(table: pa.Table, name: str) -> NDArray[np.float64]:
     return np.asarray(table.column(name).cast(pa.float64()).to_numpy(), dtype=np.float64)
 
 
-def _tuples(lists: Sequence[list[str] | None]) -> NDArray[np.object_]:
+def _tuples(lists: pa.ChunkedArray) -> NDArray[np.object_]:
+    """Return a column of lists of texts as tuples, each there once."""
     column = np.empty(len(lists), dtype=object)
-    for position, each in enumerate(lists):
-        column[position] = tuple(each or ())
+    known: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for start in range(0, len(lists), _LISTS_AT_A_TIME):
+        for place, each in enumerate(lists.slice(start, _LISTS_AT_A_TIME).to_pylist(), start):
+            value = tuple(each or ())
+            column[place] = known.setdefault(value, value)
     return column

@@ -46,7 +46,7 @@ _FORBIDDEN = (
     *("mount", "umount2", "pivot_root", "chroot", "unshare", "setns", "open_by_handle_at"),
 )
 """System calls that no decoder needs."""
-_LIBRARIES = ("/usr", "/lib", "/lib64", "/etc/localtime", "/etc/ld.so.cache", "/sys/devices/system")
+_LIBRARIES = ("/usr", "/lib", "/lib64", "/etc/localtime", "/etc/ld.so.cache", "/sys")
 _OF_THE_SYSTEM = (
     *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/dev/null", "/dev/urandom"),
 )
