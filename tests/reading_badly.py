@@ -22,7 +22,7 @@ class _Nothing:
 
 
 def _set(jobs: ModuleType, read: object, load: object = _Nothing) -> None:
-    jobs._scan, jobs._Analysis = read, load
+    vars(jobs).update(_scan=read, _Analysis=load)
 
 
 def hang(jobs: ModuleType) -> None:

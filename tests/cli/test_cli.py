@@ -249,7 +249,7 @@ def test_a_result_that_cannot_be_written_takes_no_other_with_it(
 
 @pytest.mark.parametrize("option", ["--report", "--json"])
 def test_an_output_never_replaces_an_input(unmask: Command, option: str, tmp_path: Path) -> None:
-    evidence = shutil.copy(ORIGINAL, tmp_path / "clip.mp4")
+    evidence = Path(shutil.copy(ORIGINAL, tmp_path / "clip.mp4"))
     before = evidence.read_bytes()
     (tmp_path / "link.mp4").symlink_to(evidence)
     for name in ("clip.mp4", "link.mp4"):

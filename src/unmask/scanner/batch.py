@@ -257,7 +257,8 @@ def scan_all(
                 "mount the store on each of them"
             )
         return _of_copies(paths, job, partial(engine.run, duty=duty, retry_alone=retry_alone))
-    return _outcomes(paths, engine.run(paths, duty, retry_alone=retry_alone))
+    results = engine.run(paths, duty, retry_alone=retry_alone)
+    return _outcomes(paths, results)
 
 
 def _ignore(_place: int, _stage: str, _share: float) -> None:

@@ -27,6 +27,7 @@ from unmask.bundle.manifest import (
     Metric,
     Parity,
     View,
+    hash_files,
     load_bundle,
     write_manifest,
 )
@@ -38,7 +39,6 @@ from unmask.evaluation.calibrators import assign_folds, balance_weights
 from unmask.evaluation.card import save
 from unmask.evaluation.predictions import Predictions, read_predictions
 from unmask.models.shared_weights import share_weights
-from unmask.system.files import file_sha256
 from unmask.training.view_figures import view_figures
 
 Values = NDArray[np.float64]
@@ -285,7 +285,7 @@ def _draft(
     manifests = [member.bundle.manifest for member in members]
     first = manifests[0]
     stored = {manifest.weights_stored_as for manifest in manifests}
-    files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+    files = hash_files(folder)
     changes = {
         "name": name,
         "backbone": "; ".join(f"{m.name}: {m.bundle.manifest.backbone}" for m in members),
