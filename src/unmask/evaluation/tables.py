@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from unmask.evaluation.results import Evaluation, Figure, Group
 from unmask.report.wording import one_line
 
-SHOWN = ("AUC", "EER", "TPR at 1\u00a0% FPR", "balanced accuracy", "F1, macro", "Cllr")
+SHOWN = ("AUC", "EER", "TPR at 1 % FPR", "balanced accuracy", "F1, macro", "Cllr")
 """Figures of the table over groups."""
 HASH_DIGITS = 12
 _CELL = 400
