@@ -19,7 +19,6 @@ from unmask.crops.pipeline import crop_videos
 from unmask.crops.reading import CropDataset
 from unmask.crops.record import CropRecord
 from unmask.crops.resolution import count_coarse
-
 from unmask.datasets.layouts.folder import FOLDER
 from unmask.datasets.layouts.layout import make_manifest
 from unmask.datasets.manifest import Manifest, write_manifest

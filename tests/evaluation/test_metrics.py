@@ -214,9 +214,7 @@ def test_rates_of_few_false_alarms_need_reals() -> None:
     at = {m.name: m for m in metrics()}
     assert at["TPR at 1 % FPR"].refusal(reals=299, fakes=9) == "299 reals, at least 300 needed"
     assert at["TPR at 1 % FPR"].refusal(reals=300, fakes=9) is None
-    assert at["TPR at 0.1 % FPR"].refusal(reals=600, fakes=9) == (
-        "600 reals, at least 3000 needed"
-    )
+    assert at["TPR at 0.1 % FPR"].refusal(reals=600, fakes=9) == ("600 reals, at least 3000 needed")
     assert at["AUC"].refusal(reals=4, fakes=0) == "0 fakes, at least 1 needed"
 
 

@@ -258,6 +258,9 @@ class MethodRate(Strict):
     """Share of its videos that got `little evidence`; None: never tested."""
     videos: Annotated[int, Field(ge=0)]
     """Videos behind it."""
+    data: str | None = None
+    """What it was measured on, where that is not what the words were fitted on: a rate of an earlier
+    calibration, whose words began elsewhere."""
 
 
 class Judgeable(Strict):

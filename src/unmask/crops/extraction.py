@@ -36,7 +36,7 @@ from unmask.faces.squares import cut_square, cut_window, square_around
 from unmask.scanner.face_cuts import choose_faces, cut_faces
 from unmask.scanner.passes import ChosenFrames
 from unmask.scanner.scoring import sharpness
-from unmask.settings import LARGEST_CROP_PX, DEFAULT_MARGIN_RATIO, ScanSettings
+from unmask.settings import DEFAULT_MARGIN_RATIO, LARGEST_CROP_PX, ScanSettings
 from unmask.system.provenance import settings_table
 from unmask.values import Box, KeyFrame, PicturePart
 

@@ -28,9 +28,7 @@ def count_coarse(
         views: of the detector.
     """
     lossy = settings.get("image_format") == "jpeg"
-    return sum(
-        lossy or _is_coarse(crop, settings, views) for crop in crops if crop.box is not None
-    )
+    return sum(lossy or _is_coarse(crop, settings, views) for crop in crops if crop.box is not None)
 
 
 def say_coarse(count: int) -> str:

@@ -80,9 +80,10 @@ def provenance(evaluation: Evaluation) -> str:
     """Say in a line what all numbers were measured on."""
     info = evaluation.info
     leak = ", LEAKS" if info.leaks else ""
+    digest = "" if info.detector_sha256 is None else f" ({short(info.detector_sha256)})"
     return (
         f"protocol: {info.protocol or 'not split'}{leak}; manifest {short(info.manifest_sha256)}; "
-        f"detector {short(info.detector_sha256)}"
+        f"detector {info.detector}{digest}"
     )
 
 

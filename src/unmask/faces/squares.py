@@ -58,9 +58,7 @@ def cut_square(image: Pixels | PicturePart, square: Box, *, size_px: int) -> Pix
     return np.asarray(resized, dtype=np.uint8)
 
 
-def cut_window(
-    image: Pixels | PicturePart, square: Box, *, largest_px: int
-) -> tuple[Box, Pixels]:
+def cut_window(image: Pixels | PicturePart, square: Box, *, largest_px: int) -> tuple[Box, Pixels]:
     """Cut the whole pixels that a square lies on, so that it can be cut again as from the picture.
 
     The window holds one pixel more on each side, as `cut_square` looks at. Nothing is resized but
