@@ -10,6 +10,7 @@ import pytest
 
 from bundles import manifest, write_bundle
 from predicted import drawn, predictions
+from unmask.bundle.card import card
 from unmask.errors import ManifestError
 from unmask.evaluation.aggregation import Units, make_units
 from unmask.evaluation.calibration import calibrate_bundle

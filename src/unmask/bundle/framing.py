@@ -49,7 +49,7 @@ def cut_views(image: Pixels | PicturePart, box: Box, views: Sequence[View]) -> C
 
 
 def finest_size(views: Sequence[View]) -> int:
-    """Return the side in pixels at which a crop of the first view holds what every view looks at."""
+    """Return the side at which a crop of the first view holds what every view looks at, pixels."""
     first = views[0].preprocessing
     return max(
         math.ceil(spec.size_px * first.margin_ratio / spec.margin_ratio)

@@ -259,8 +259,8 @@ class MethodRate(Strict):
     videos: Annotated[int, Field(ge=0)]
     """Videos behind it."""
     data: str | None = None
-    """What it was measured on, where that is not what the words were fitted on: a rate of an earlier
-    calibration, whose words began elsewhere."""
+    """What it was measured on, where that is not what the words were fitted on: a rate from before
+    the last calibration, when the words began elsewhere."""
 
 
 class Judgeable(Strict):

@@ -1,7 +1,7 @@
 """Whether a crop store holds the pixels that a detector looks at: those that a scan would give it.
 
-A detector is calibrated and measured on crops, and then judges what a scan cuts from the frame. Where
-the store holds fewer pixels than the frame did, or changed them by JPEG, the two are not the same.
+A detector is calibrated and measured on crops, and then judges what a scan cuts from the frame.
+Where the store holds fewer pixels than the frame did, or JPEG changed them, the two differ.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def _with_words(manifest: BundleManifest, units: Units) -> BundleManifest:
 
 
 def _earlier_rates(manifest: BundleManifest) -> tuple[MethodRate, ...]:
-    """Return the rates of the bundle with what they were measured on: these data may lack a kind."""
+    """Return the bundle's rates with what they were measured on: new data may lack a kind."""
     words = manifest.words
     origin = f"calibration on {manifest.calibration.data}" if words is None else words.data
     return tuple(

@@ -225,9 +225,9 @@ class Segments:
 def hulls(fakes: Values, reals: Values) -> Segments:
     """Return the segments of ROC curves' convex hulls, the steepest of each first (PAV).
 
-    Runs of steps that do not fall are pooled all at once, again and again. Which adjacent violators
-    are pooled first does not matter, and all data of the field need a few rounds; what is left after
-    `_ROUNDS` is pooled step by step.
+    Runs of steps that do not fall are pooled all at once, again and again: it does not matter which
+    adjacent violators are pooled first, and scores of detectors need a few rounds. What is left
+    after `_ROUNDS` is pooled step by step.
 
     Args:
         fakes: `(B, K)` fakes at each step of the curves, by falling score.

@@ -17,9 +17,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unmask.bundle.manifest import Preprocessing
-from unmask.errors import DownloadError, InputError, InputNotFound
+from unmask.errors import InputError, InputNotFound
 from unmask.models import squeezenet  # noqa: F401 - timm learns its name
 from unmask.models.head import HeadedNetwork, PaperHead
+from unmask.models.pretrained import check_reachable, unreachable
 from unmask.settings import DEFAULT_MARGIN_RATIO
 
 PAPER_BACKBONES = (
@@ -205,6 +206,8 @@ def _backbone(name: str, *, pretrained: bool, drop_path: float) -> nn.Module:
             f"timm has no network {name!r}",
             hint=f"it has: {', '.join(near or PAPER_BACKBONES)}",
         )
+    if pretrained:
+        check_reachable(name)
     options = {"drop_path_rate": drop_path} if drop_path else {}
     try:
         return timm.create_model(
@@ -217,10 +220,7 @@ def _backbone(name: str, *, pretrained: bool, drop_path: float) -> nn.Module:
             f"{name} has no blocks that can be left out", hint="set network.drop_path=0"
         ) from error
     except OSError as error:
-        raise DownloadError(
-            f"the ImageNet weights of {name} could not be fetched: {str(error).splitlines()[0]}",
-            hint="connect to the internet once, or give a local file as weights",
-        ) from error
+        raise unreachable(name, error) from error
     except RuntimeError as error:
         raise InputError(
             f"timm cannot make {name!r}: {str(error).splitlines()[0]}",
