@@ -338,6 +338,25 @@ def test_duckdb_reads_a_store_without_our_code(tmp_path: Path) -> None:
     assert duckdb.sql(query).fetchall() == [("c.mp4", 2), ("d.mp4", 2), ("e.mp4", 2)]
 
 
+def test_hugging_face_datasets_reads_a_store_without_our_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("datasets", reason="datasets is not installed")
+    fill(tmp_path / "s")
+    code = (
+        "import sys, datasets\n"
+        "faces = datasets.load_dataset('parquet', data_files=sys.argv[1], cache_dir=sys.argv[2])\n"
+        "print(sorted(set(faces['train']['result_id'])), len(faces['train']))"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "s/shards/*/tracks.parquet")]
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    run = subprocess.run([*words, str(tmp_path / "c")], capture_output=True, text=True, check=True)
+    rows = list(ResultStore(tmp_path / "s").results())
+    count = sum(row.tracks_found or 0 for row in rows)
+    assert run.stdout.strip() == f"{sorted(row.result_id for row in rows)} {count}"
+
+
 def test_documents_are_plain_json(tmp_path: Path) -> None:
     fill(tmp_path, ("a.mp4",))
     ((_, text),) = ResultStore(tmp_path).documents()

@@ -116,7 +116,8 @@ class BundleScorer:
         crops = batch([split_views(picture, self.bundle.views) for picture in pictures])
         output = self._network.run(crops, features=True)
         maps = [view.features for view in output.views if view.features is not None]
-        return output.logits, np.concatenate([each.mean(axis=(2, 3)) for each in maps], axis=1)
+        pooled = [each.mean(axis=(2, 3)) for each in maps]
+        return output.logits, np.concatenate([np.empty((len(pictures), 0)), *pooled], axis=1)
 
     def prepare(self, crops: Pixels) -> Float:
         """Normalise as the bundle says."""
@@ -172,7 +173,7 @@ class LearnedScorer:
         """Score pictures whole."""
         pixels = np.stack([_resize(picture, self.size_px) for picture in pictures])
         evidence = self.model.evidence(self.prepare(pixels))
-        return evidence.logits, evidence.features.mean(axis=(2, 3))
+        return evidence.logits, evidence.layer[0].mean(axis=(2, 3))
 
     def prepare(self, crops: Pixels) -> Float:
         """Normalise as its training did."""

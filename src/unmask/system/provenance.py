@@ -44,6 +44,8 @@ def repeat_command(path: str, settings: ScanSettings, detector: str | Path | Non
             words += [f"--no-{option}"] if value == () else [f"--{option}", _word(value)]
     if settings.limits.max_seconds != default.limits.max_seconds:
         words += ["--max-seconds", str(settings.limits.max_seconds)]
+    if settings.quick != default.quick:
+        words.append("--quick" if settings.quick else "--no-quick")
     if settings.triage:
         words.append("--triage")
     return shlex.join([*words, "--", path])

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from unmask.cli.options import Address, EngineOption, WorkerCpus
 from unmask.settings import DEFAULT_MARGIN_RATIO, LARGEST_CROP_PX, ScanSettings
 
 _DEFAULT = ScanSettings()
@@ -70,6 +71,9 @@ def crops(  # noqa: PLR0917 - the parameters are the options
     ] = _DEFAULT.sample_fps,
     seed: Annotated[int, typer.Option(help="Seed of whatever is random.")] = _DEFAULT.seed,
     workers: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = 1,
+    engine: EngineOption = "local",
+    address: Address = None,
+    worker_cpus: WorkerCpus = 1.0,
     limit: Annotated[
         int | None,
         typer.Option(min=1, help="Most videos in this run, evenly spread.", show_default="all"),
@@ -84,6 +88,7 @@ def crops(  # noqa: PLR0917 - the parameters are the options
     """
     from unmask.cli.runs.crops import run_crops
     from unmask.crops.extraction import CropSettings
+    from unmask.system.engines import Engine
 
     settings = CropSettings(
         scan=ScanSettings(
@@ -104,7 +109,7 @@ def crops(  # noqa: PLR0917 - the parameters are the options
             output,
             settings,
             root=root,
-            workers=workers,
+            engine=Engine(engine, workers, address, worker_cpus),  # type: ignore[arg-type]  # checked
             limit=limit,
             retry_failed=retry_failed,
         )
