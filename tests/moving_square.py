@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from unmask.scanner.stills import still
-from unmask.values import BoxPath, Frame, Scan
+from unmask.values import BoxPath, Scan
 
 WIDTH, HEIGHT, FPS, SECONDS = 320, 180, 30, 62
 
@@ -49,10 +49,8 @@ def with_film(scan: Scan, path: Path) -> Scan:
         height_px=HEIGHT,
         fps_from_header=float(FPS),
     )
-    keys = {key.frame_index: key for track in scan.result.tracks for key in track.key_frames}
-    stills = tuple(
-        still(Frame(index, key.pts_seconds, picture(index))) for index, key in sorted(keys.items())
-    )
+    keys = {key.frame_index for track in scan.result.tracks for key in track.key_frames}
+    stills = tuple(still(index, picture(index)) for index in sorted(keys))
     tracks = tuple(
         replace(t, key_frames=tuple(replace(k, box=_box(k.frame_index)) for k in t.key_frames))
         for t in scan.result.tracks

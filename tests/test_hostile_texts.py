@@ -14,7 +14,7 @@ pytest.importorskip("sklearn", reason="evaluation needs the extra `evaluation`")
 
 from bundles import manifest, write_bundle
 from commands import Command, Done
-from predicted import drawn, info
+from predicted import changed, drawn, info
 from store_rows import INFO, crop_row
 from toy_crops import picture
 from toy_set import record
@@ -72,11 +72,12 @@ def rows(tmp_path: Path) -> Path:
 @pytest.fixture
 def scores(tmp_path: Path) -> Path:
     path = tmp_path / "p.parquet"
-    changed = [
-        replace(row, method=row.method and EVIL + LONG, compression=EVIL) for row in drawn(40, 2)
+    rows = [
+        changed(row, method=row.crop.method and EVIL + LONG, compression=EVIL)
+        for row in drawn(40, 2)
     ]
     text = info(detector=EVIL, data=EVIL, licence=EVIL, protocol=EVIL, leaks=True, leak_reason=EVIL)
-    write_predictions(text, to_table(changed), path)
+    write_predictions(text, to_table(rows), path)
     return path
 
 

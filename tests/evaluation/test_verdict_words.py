@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bundles import manifest, write_bundle
-from predicted import drawn, predictions
+from predicted import changed, drawn, predictions
 from unmask.errors import ManifestError
 from unmask.evaluation.aggregation import Units, make_units
 from unmask.evaluation.calibration import calibrate_bundle
@@ -37,12 +37,11 @@ def rows_of_sources(
         for each in drawn(videos, crops=1, seed=number, shift=shift):
             assert each.logit is not None
             rows.append(
-                replace(
-                    each,
-                    video_id=f"{name}/{each.video_id}",
+                changed(
+                    replace(each, logit=each.logit + offset),
+                    video_id=f"{name}/{each.crop.video_id}",
                     dataset=name,
-                    target=f"{name}/{each.target}",
-                    logit=each.logit + offset,
+                    target=f"{name}/{each.crop.target}",
                 )
             )
     return rows

@@ -96,7 +96,7 @@ def test_a_verdict_says_how_often_it_is_given_and_what_it_may_miss(scan: Scan) -
     text = to_html(Scan(replace(scan.result, verdict=verdict, detector=detector), scan.pictures))
     assert "of 20 genuine videos and pictures" in text
     assert "about 9 got this verdict, of 20 manipulated ones about 2" in text
-    assert "lip-sync (80\u00a0% of 20); no figure for: generated faces" in text
+    assert "lip-sync (80\u00a0% of 20); never tested: generated faces" in text
 
 
 def test_a_video_unlike_the_calibration_gets_no_large_percentage(scan: Scan) -> None:
@@ -235,8 +235,8 @@ def test_likelihood_ratio_answer_and_range_stand_beside_the_verdict(scan: Scan) 
     text = Page(to_html(replace(scan, result=replace(scan.result, verdict=verdict)))).text
     for message in (
         "Likelihood ratio 32 (moderate support for fake); the data support 1/10 to 100",
-        "Real is ruled out: at most 5\u00a0% of reals like those of the calibration data",
-        "A label that is ruled out leaves the other one unproved",
+        "Scores this high are rare among reals: at most 5\u00a0% of reals like those of the",
+        "A score that is rare among fakes does not prove a face real",
         "A likelihood ratio tells how much likelier such a score is",
         "Outside the calibration data: sharpness: 9, calibrated on 20 to 900",
     ):

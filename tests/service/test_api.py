@@ -58,8 +58,6 @@ class TestResult:
         assert policy.startswith("sandbox allow-scripts;")
         assert "allow-same-origin" not in policy
 
-    # WeasyPrint leaves a file of its own to be closed by the collector
-    @pytest.mark.filterwarnings("ignore:.*sRGB:pytest.PytestUnraisableExceptionWarning")
     def test_the_report_as_pdf_holds_the_result_and_loads_nothing(
         self, client: Any, scan: dict[str, Any]
     ) -> None:

@@ -97,8 +97,10 @@ def test_a_table_means_the_same_to_studies_as_to_training(tmp_path: Path) -> Non
     pq.write_table(pa.table(columns), tmp_path / "crops.parquet")
     result = read_material([tmp_path / "crops.parquet"])
     keys = read_crops([tmp_path / "crops.parquet"]).keys
-    for column in ("video", "target", "source", "split"):
+    for column in ("video", "target"):
         assert result.names(column).tolist() == [getattr(key, column) for key in keys]
+    for column in ("source", "split"):
+        assert result.names(column).tolist() == [getattr(key.crop, column) for key in keys]
     assert result.names("target").tolist() == ["v", "v", "c"]
     assert result.names("method").tolist() == [None, None, "swap"]
     assert result.persons == [["p"], ["p"], []]

@@ -26,7 +26,8 @@ from crashing import (
     work_and_tell,
 )
 from unmask.errors import AnalysisCrashed, ManifestError
-from unmask.system.workers import Crashed, _limit_cpu, run_all
+from unmask.system.walls import limit_cpu
+from unmask.system.workers import Crashed, run_all
 
 
 @pytest.mark.parametrize("workers", [1, 2, 12])
@@ -137,9 +138,9 @@ def test_a_task_that_goes_on_for_ever_is_ended_however_much_it_says() -> None:
 
 def test_a_task_without_anyone_who_waits_for_it_ends_at_its_cpu_time() -> None:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    _limit_cpu(math.inf)  # none
+    limit_cpu(math.inf)  # none
     assert resource.getrlimit(resource.RLIMIT_CPU)[0] == resource.RLIM_INFINITY
-    program = "from unmask.system.workers import _limit_cpu\n_limit_cpu(1)\nwhile True: pass"
+    program = "from unmask.system.workers import limit_cpu\nlimit_cpu(1)\nwhile True: pass"
     done = subprocess.run([sys.executable, "-c", program], timeout=60, check=False)
     assert Crashed(done.returncode).out_of_cpu_time
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

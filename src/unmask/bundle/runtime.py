@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle.manifest import Bundle, Preprocessing, View
+from unmask.bundle.devices import Device, check_providers, choose_providers
+from unmask.bundle.manifest import OUTPUTS, Bundle, Preprocessing, View
 from unmask.bundle.onnx_check import read_network
 from unmask.bundle.onnx_file import prune
 from unmask.errors import BundleError
@@ -22,8 +23,6 @@ from unmask.system.telemetry import onnxruntime
 Float = NDArray[np.float32]
 INPUT = "image"
 """The input of every exported network."""
-OUTPUTS = ("logit", "features", "gradient")
-"""What a network gives."""
 GRADIENT_OUTPUTS = ("input_gradient",)
 """What it gives beside that, or another file: d logit / d input, of the input's shape."""
 DEFAULT_BATCH = 4
@@ -38,10 +37,12 @@ class ViewOutput:
 
     logits: Float
     """`(N,)` logits of P(fake)."""
-    features: Float | None
+    features: Float | None = None
     """`(N, C, h, w)` last convolutional feature map, where it was asked for."""
-    gradients: Float | None
+    gradients: Float | None = None
     """`(N, C, h, w)` gradient of the logit with respect to that map, where it was asked for."""
+    attention: Float | None = None
+    """`(N, h, w)` attention of a transformer times the gradient at it, where it was asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,14 +75,18 @@ class Network:
     Args:
         bundle: a checked bundle.
         threads: threads of each network.
+        device: what they run on; `auto` takes a GPU where ONNX Runtime has one.
 
     Raises:
         BundleError: a file is no ONNX model, or its inputs and outputs are not the contract's.
+        UnmaskError: `cuda` was asked for and is not there.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int = 2) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int = 2, device: Device = "cpu") -> None:
         self.bundle = bundle
-        self.views = tuple(ViewNetwork(bundle, view, threads=threads) for view in bundle.views)
+        self.views = tuple(
+            ViewNetwork(bundle, view, threads=threads, device=device) for view in bundle.views
+        )
 
     def run(self, crops: Sequence[NDArray[np.uint8]], *, evidence: bool = False) -> Output:
         """Score faces.
@@ -113,15 +118,19 @@ class ViewNetwork:
         bundle: a checked bundle.
         view: one of its views.
         threads: threads of the sessions.
+        device: as of `Network`.
 
     Raises:
         BundleError: the file is no ONNX model, or its inputs and outputs are not the contract's.
+        UnmaskError: `cuda` was asked for and is not there.
     """
 
-    def __init__(self, bundle: Bundle, view: View, *, threads: int = 2) -> None:
+    def __init__(
+        self, bundle: Bundle, view: View, *, threads: int = 2, device: Device = "cpu"
+    ) -> None:
         self.view = view
-        self._bundle, self._threads = bundle, threads
-        self._session = self._open(view.model, OUTPUTS)
+        self._bundle, self._threads, self._device = bundle, threads, device
+        self._session = self._open(view.model, view.outputs)
 
     @cached_property
     def _gradient(self) -> Any:
@@ -156,17 +165,13 @@ class ViewNetwork:
 
     @stage("network")
     def _score(self, batches: Iterable[Float], *, evidence: bool) -> ViewOutput:
-        outputs = OUTPUTS if evidence else OUTPUTS[:1]
+        outputs = self.view.outputs if evidence else OUTPUTS[:1]
         parts = [_compute(self._session, outputs, images) for images in batches]
         if not parts:
-            return ViewOutput(logits=np.empty(0, np.float32), features=None, gradients=None)
+            return ViewOutput(np.empty(0, np.float32))
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
         require_finite(dict(zip(outputs, columns, strict=True)))
-        return ViewOutput(
-            logits=columns[0].reshape(-1),
-            features=columns[1] if evidence else None,
-            gradients=columns[2] if evidence else None,
-        )
+        return ViewOutput(columns[0].reshape(-1), *columns[1:])
 
     def input_gradients(self, images: Float, *, batch: int = DEFAULT_BATCH) -> Float:
         """Return d logit / d input, `(N, 3, S, S)`, for normalised images of that shape.
@@ -196,7 +201,7 @@ class ViewNetwork:
         data = read_network(path, self._bundle.manifest.files[name])
         network = prune(data, outputs) if shared else data
         del data  # of 20 MB, while the session makes more of them
-        session = _session(network, threads=self._threads, name=str(path))
+        session = _session(network, threads=self._threads, name=str(path), device=self._device)
         size = self.view.preprocessing.size_px
         inputs = [(each.name, each.shape[1:]) for each in session.get_inputs()]
         names = tuple(output.name for output in session.get_outputs())
@@ -260,9 +265,9 @@ def open_session(path: Path, outputs: Sequence[str] | None = None, *, threads: i
     return _session(network, threads=threads, name=str(path))
 
 
-def _session(network: bytes, *, threads: int, name: str) -> Any:
+def _session(network: bytes, *, threads: int, name: str, device: Device = "cpu") -> Any:
     """Return an ONNX Runtime session that leaves the processor to others while it waits."""
-    ort = onnxruntime()
+    ort, providers = onnxruntime(), choose_providers(device)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -270,11 +275,12 @@ def _session(network: bytes, *, threads: int, name: str) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # what fails is said once, by us
     try:
-        session = ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(network, options, providers=providers)
     except Exception as error:
         raise BundleError(
             f"{name} cannot be run: {str(error).splitlines()[0]}",
             hint="export the detector again",
         ) from error
+    check_providers(device, providers, session.get_providers())
     return_freed_memory()
     return session

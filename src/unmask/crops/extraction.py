@@ -24,6 +24,7 @@ from unmask.crops.forged_face import forged_faces
 from unmask.crops.rows import CropRow, ForgedFace, VideoCoverage, VideoCrops
 from unmask.datasets.footage import (
     Footage,
+    files_of,
     mask_frames,
     read_crop,
     read_folder,
@@ -120,6 +121,10 @@ class Cropper:
     """What holds for all rows."""
     root: str
     """The data set's folder."""
+
+    def reads(self, record: VideoRecord) -> list[Path]:
+        """Return what cutting the faces of a row opens."""
+        return files_of(record, self.root)
 
     def crop(self, record: VideoRecord) -> VideoCrops:
         """Cut the faces of a row; never fails, but says in the coverage what went wrong."""

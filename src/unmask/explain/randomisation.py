@@ -13,7 +13,7 @@ from pathlib import Path
 
 from unmask.bundle.manifest import Bundle, View, load_bundle, write_manifest
 from unmask.bundle.onnx_file import prune
-from unmask.bundle.runtime import GRADIENT_OUTPUTS, OUTPUTS
+from unmask.bundle.runtime import GRADIENT_OUTPUTS
 from unmask.explain.differentiable import Differentiable
 from unmask.explain.network import BundleNetwork
 from unmask.explain.onnx_weights import content_key, read_weights, shuffle_by_key
@@ -37,7 +37,7 @@ def cascade(
         Share of the weight tensors that are shuffled, and the network.
 
     Raises:
-        BundleError: its weights are neither float32 nor float16.
+        BundleError: it holds no weights as float32 or in 16 bits.
     """
     for depth in DEPTHS:
         with tempfile.TemporaryDirectory() as folder:
@@ -88,4 +88,4 @@ def _graphs(bundle: Bundle, view: View, name: str) -> list[bytes]:
     data = (bundle.folder / name).read_bytes()
     if view.gradient != view.model:
         return [data]
-    return [prune(data, outputs) for outputs in (OUTPUTS, GRADIENT_OUTPUTS)]
+    return [prune(data, outputs) for outputs in (view.outputs, GRADIENT_OUTPUTS)]

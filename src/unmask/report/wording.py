@@ -14,9 +14,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import get_args
 
+from unmask.explain.methods import OF_FEATURES
+from unmask.explain.regions import describe_regions
 from unmask.language.sentences import sentence
 from unmask.language.translation import N_, _, local_number, ngettext
-from unmask.values import UNSEEN, ConformalAnswer, CredentialState, ScanRecord, Verdict, Word
+from unmask.values import (
+    UNSEEN,
+    ConformalAnswer,
+    CredentialState,
+    SaliencyMap,
+    ScanRecord,
+    Verdict,
+    Word,
+)
 
 NOT_MEASURED = N_("not measured")
 """What stands for None on the page."""
@@ -266,7 +276,7 @@ def statements(verdict: Verdict) -> tuple[str, ...]:
         text += _("; it may be further from 1") if at_end else ""
         lines.append(text + (_("; fitted on single crops") if ratio.of_single_crops else ""))
     if answer is not None:
-        lines.append(_ruled_out(answer))
+        lines.append(_say_how_rare(answer))
     if verdict.out_of_range is not None:
         beyond = sentence(verdict.out_of_range)
         lines.append(_("outside the calibration data: {beyond}", beyond=beyond))
@@ -387,37 +397,68 @@ def misses(result: ScanRecord) -> str | None:
         listed = ", ".join(
             _(
                 "{method} ({share} of {videos})",
-                method=sentence(r.method),
+                method=_method(r.method),
                 share=percent(r.missed),
                 videos=r.videos,
             )
             for r in tested
         )
-        parts.append(_("little evidence is what it gave to these: {listed}", listed=listed))
-    if untested := [sentence(r.method) for r in rates if r.missed is None]:
-        parts.append(_("no figure for: {listed}", listed=", ".join(untested)))
+        parts.append(_("in tests these forgeries got little evidence: {listed}", listed=listed))
+    if untested := [_method(r.method) for r in rates if r.missed is None]:
+        parts.append(_("never tested: {listed}", listed=", ".join(untested)))
     return "; ".join(parts)
 
 
-def _ruled_out(answer: ConformalAnswer) -> str:
-    """Say what a score rules out, and how often that is wrong."""
+_METHODS = {
+    "made-blend": N_("faces blended for tests"),
+    "made-mouth": N_("mouths changed for tests"),
+    "made-rendered": N_("faces rendered for tests"),
+    "StyleGAN2 portraits": N_("portraits by StyleGAN2"),
+}
+"""Kinds of forgery whose names in cards are no words."""
+
+
+def _method(name: str) -> str:
+    return _(_METHODS[name]) if name in _METHODS else sentence(name)
+
+
+def _say_how_rare(answer: ConformalAnswer) -> str:
+    """Say among which faces such a score is rare, and how often that is wrong."""
     rate = percent(answer.error_rate)
     if answer.label == "cannot judge":
         return _(
-            "no label is ruled out alone: both are left, or neither, at an error rate of {rate}",
+            "such a score is rare among neither reals nor fakes, or among both, at an error rate "
+            "of {rate}",
             rate=rate,
         )
     if answer.label == "real":
         return _(
-            "fake is ruled out: at most {rate} of fakes like those of the calibration data "
-            "score this low; it is no proof of real",
+            "scores this low are rare among fakes: at most {rate} of fakes like those of the "
+            "calibration data have one; it is no proof of real",
             rate=rate,
         )
     return _(
-        "real is ruled out: at most {rate} of reals like those of the calibration data "
-        "score this high; it is no proof of fake",
+        "scores this high are rare among reals: at most {rate} of reals like those of the "
+        "calibration data have one; it is no proof of fake",
         rate=rate,
     )
+
+
+def map_words(saliency: SaliencyMap, view: str | None) -> str:
+    """Say where a map lies in the face, or why it is empty.
+
+    Args:
+        saliency: the map.
+        view: name of the view that a map of features belongs to; None where there is one only.
+    """
+    if saliency.empty is not None:
+        return _("empty: {reason}", reason=sentence(saliency.empty))
+    words = _("regions not measured")
+    if saliency.regions is not None:
+        words = ", ".join(sentence(each) for each in describe_regions(saliency.regions).split(", "))
+    if view is not None and saliency.method in OF_FEATURES:
+        words = _("{view} view: {words}", view=view, words=words)
+    return words
 
 
 _CREDENTIALS: dict[CredentialState, str] = {

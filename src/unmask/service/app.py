@@ -101,7 +101,13 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     for router in (api.router, uploads.router, health, pages.router):
         app.include_router(router)
     _describe_results(app)
-    app.add_middleware(Guard, settings=settings, metrics=service.metrics)
+    app.add_middleware(
+        Guard,
+        settings=settings,
+        metrics=service.metrics,
+        admission=service.admission,
+        knows=service.knows,
+    )
     return app
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from unmask.service.admission import Admission
+from unmask.service.languages import language_of
 from unmask.service.metrics import Metrics
 from unmask.service.problems import Problem
 from unmask.service.settings import ServiceSettings
@@ -48,10 +51,21 @@ class Guard:
         app: the application.
         settings: which hosts it goes by.
         metrics: where refusals are counted.
+        admission: whether there is room in the queue.
+        knows: whether a key is known.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: ServiceSettings,
+        metrics: Metrics,
+        admission: Admission,
+        knows: Callable[[Headers], bool],
+    ) -> None:
         self._app = app
+        self._admission = admission
+        self._knows = knows
         self._hosts = frozenset(map(str.lower, settings.public_hosts)) | _LOOPBACK
         self._any_host = bool(settings.keys) and not settings.public_hosts
         self._metrics = metrics
@@ -75,12 +89,16 @@ class Guard:
                 self._count(scope, message["status"], time.monotonic() - began)
             await send(message)
 
-        refused = self._refusal(scope["method"], Headers(scope=scope))
+        headers = Headers(scope=scope)
+        refused = self._refusal(scope["method"], headers)
+        if refused is None and self._knows(headers):  # strangers are told no more than that
+            refused = self._admission.refusal(scope, headers)
         if refused is not None:
-            await refused.answer()(scope, receive, text)
+            await refused.answer(language_of(Request(scope)))(scope, receive, text)
             return
         try:
-            await self._app(scope, receive, text)
+            with self._admission.receiving(scope):
+                await self._app(scope, receive, text)
         except Exception:
             _log.exception("a fault while %s was answered", scope["method"])
             if started:
@@ -105,6 +123,7 @@ class Guard:
         _log.info("%s %s %d %.0f ms", scope["method"], route, status, seconds * 1000)
         if status in {401, 403, 413, 415, 421, 429, 507}:
             self._metrics.refused.labels(str(status)).inc()
+            self._metrics.refusal_seconds.observe(seconds)
 
 
 def _is_plain(host: str) -> bool:

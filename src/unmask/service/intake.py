@@ -269,6 +269,7 @@ def submit(
     if row.id != scan_id:
         service.storage.remove(scan_id)
     else:
+        service.admission.add(1)
         service.metrics.accepted.inc()
         service.runner.wake()
     return row

@@ -19,6 +19,12 @@ class Metrics:
             ["kind"],
             registry=self._registry,
         )
+        self.refusal_seconds = Histogram(
+            "unmask_refusal_seconds",
+            "Time from the head of a request to the answer that refuses it.",
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30),
+            registry=self._registry,
+        )
         self.ended = Counter(
             "unmask_scans_ended", "Scans that ended here.", ["state"], registry=self._registry
         )

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
+from unmask.service.admission import queue_full
 from unmask.service.database import Database, deliveries, events, scans, uploads, usage
 from unmask.service.problems import Problem, too_many
 from unmask.service.storage import new_id
@@ -74,6 +75,7 @@ class ScanRow:
         return self.state in {"finished", "failed"}
 
 
+_OPEN = scans.c.state.in_(("queued", "running"))
 _COLUMNS = [scans.c[each.name] for each in fields(ScanRow)]
 
 
@@ -366,6 +368,11 @@ class Queue:
         with self._database.reading() as connection:
             return [(at, what) for at, what in connection.execute(query.order_by(events.c.number))]
 
+    def open_scans(self) -> int:
+        """Return how many scans wait or run."""
+        with self._database.reading() as connection:
+            return _count(connection, _OPEN)
+
     def counts(self) -> dict[str, int]:
         """Return how many scans are in each state."""
         query = sa.select(scans.c.state, sa.func.count()).group_by(scans.c.state)
@@ -375,16 +382,11 @@ class Queue:
 
 
 def _require_room(connection: sa.Connection, owner: str, size_bytes: int, quota: Quota) -> None:
-    open_ = scans.c.state.in_(("queued", "running"))
-    waiting = _count(connection, open_)
+    waiting = _count(connection, _OPEN)
     if waiting >= quota.queue_limit:
-        raise too_many(
-            "queue-full",
-            f"{waiting} scans are waiting, more are not accepted now. Try again later.",
-            seconds=_RETRY_SECONDS,
-        )
+        raise queue_full(waiting)
     if quota.concurrent is not None:
-        own = _count(connection, open_ & (scans.c.owner == owner))
+        own = _count(connection, _OPEN & (scans.c.owner == owner))
         if own >= quota.concurrent:
             raise too_many(
                 "too-many-scans",

@@ -15,6 +15,7 @@ from functools import partial
 
 from sqlalchemy.exc import OperationalError
 
+from unmask.service.admission import Admission
 from unmask.service.metrics import Metrics
 from unmask.service.queue import Queue, ScanRow
 from unmask.service.scans import Outcome, scan_file
@@ -61,6 +62,7 @@ class Runner:
         storage: their files.
         deliveries: the webhooks.
         metrics: what is counted.
+        admission: told how full the queue is.
     """
 
     def __init__(
@@ -69,7 +71,9 @@ class Runner:
         queue: Queue,
         storage: Storage,
         deliveries: Deliveries,
+        *,
         metrics: Metrics,
+        admission: Admission,
     ) -> None:
         self.name = secrets.token_hex(8)
         self._settings = settings
@@ -77,6 +81,7 @@ class Runner:
         self._storage = storage
         self._deliveries = deliveries
         self._metrics = metrics
+        self._admission = admission
         self._stop = threading.Event()
         self._wake = threading.Condition()
         self._progress: dict[str, tuple[str, float]] = {}
@@ -213,19 +218,21 @@ class Runner:
         if not kept:
             self._remove_if_gone(row)
             return
+        self._admission.add(-1)
         self._metrics.ended.labels(state).inc()
         self._metrics.seconds.observe(seconds)
         if self._settings.zero_retention:
             self._storage.media(row.id).unlink(missing_ok=True)
 
     def _beat(self) -> float:
-        """Renew the leases of what is being scanned here."""
+        """Renew the leases of what is being scanned here, and see how full the queue is."""
         with self._lock:
             progress = dict(self._progress)
         if progress:
             lost = self._queue.renew(self.name, progress)
             with self._lock:
                 self._cancelled |= lost & self._progress.keys()
+        self._admission.update(self._queue.open_scans())
         return min(_PROGRESS_SECONDS, self._settings.lease_seconds / 3)
 
     def _sweep(self) -> float:

@@ -11,7 +11,9 @@ from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import Depends, Request
+from starlette.datastructures import Headers
 
+from unmask.service.admission import Admission
 from unmask.service.database import Database, sessions
 from unmask.service.keys import LOCAL_OWNER, Key, hash_key
 from unmask.service.metrics import Metrics
@@ -49,6 +51,8 @@ class Service:
     """The scans."""
     storage: Storage
     """Their files."""
+    admission: Admission
+    """Whether there is room, without asking the database."""
     metrics: Metrics
     """What is counted."""
     runner: Runner
@@ -70,9 +74,10 @@ class Service:
         )
         metrics = Metrics()
         deliveries = Deliveries(database, settings.keys)
-        runner = Runner(settings, queue, storage, deliveries, metrics)
+        admission = Admission(settings.queue_limit)
+        runner = Runner(settings, queue, storage, deliveries, metrics=metrics, admission=admission)
         keys = {key.sha256: key for key in settings.keys}
-        return cls(settings, database, queue, storage, metrics, runner, _keys=keys)
+        return cls(settings, database, queue, storage, admission, metrics, runner, _keys=keys)
 
     def quota(self, owner: Owner) -> Quota:
         """Return what an owner may use."""
@@ -85,6 +90,15 @@ class Service:
         """Return who holds a key."""
         result = self._keys.get(hash_key(key))
         return None if result is None else Owner(result.name, result)
+
+    def knows(self, headers: Headers) -> bool:
+        """Tell from memory whether a request comes from someone who may hand in files."""
+        return not self.settings.keys or self.owner_of_bearer(headers) is not None
+
+    def owner_of_bearer(self, headers: Headers) -> Owner | None:
+        """Return who sends a key with a request."""
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        return self.owner_of_key(key.strip()) if scheme.lower() == "bearer" else None
 
     def sign_in(self, owner: Owner) -> str:
         """Begin a session of a browser and return its token."""
@@ -135,6 +149,7 @@ class Service:
         """
         if not self.queue.delete(owner.name, scan_id):
             raise not_found()
+        self.admission.update(self.queue.open_scans())
         self.runner.cancel(scan_id)
         self.storage.remove(scan_id)
         self.database.forget()
@@ -159,9 +174,8 @@ def known_owner(request: Request) -> Owner | None:
     service = service_of(request)
     if not service.settings.keys:
         return Owner(LOCAL_OWNER, None)
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return service.owner_of_key(key.strip())
+    if "authorization" in request.headers:
+        return service.owner_of_bearer(request.headers)
     token = request.cookies.get(COOKIE)
     return None if token is None else service.owner_of_session(token)
 

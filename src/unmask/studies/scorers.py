@@ -174,7 +174,7 @@ def _scores(images: Sequence[bytes], scorer: Scorer) -> tuple[NDArray[np.float64
         pixels = np.stack([decode_crop(image, scorer) for image in images[first : first + _BATCH]])
         evidence = scorer.model.evidence(scorer.prepare(pixels))
         logits += evidence.logits.astype(float).tolist()
-        embeddings += evidence.features.mean(axis=(2, 3)).tolist()
+        embeddings += evidence.layer[0].mean(axis=(2, 3)).tolist()
     return np.array(logits), pa.array(embeddings, pa.list_(pa.float32()))
 
 

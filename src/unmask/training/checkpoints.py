@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 
 from unmask.errors import InputError
+from unmask.models.tuning import plain_state
 from unmask.system.files import file_sha256, write_whole
 from unmask.training.costs import Costs, threshold_for
 from unmask.training.learning_curves import Row, draw_curves
@@ -288,7 +289,7 @@ def write_log(path: Path, rows: list[Row]) -> None:
 def _save_weights(learning: Learning, path: Path) -> None:
     state = {
         name: tensor.detach().cpu().contiguous()
-        for name, tensor in learning.judge.state_dict().items()
+        for name, tensor in plain_state(learning.judge).items()
     }
     write_whole(path, lambda half: half.write_bytes(save(state)))
 

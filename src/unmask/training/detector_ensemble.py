@@ -284,6 +284,7 @@ def _draft(
     views = tuple(_copy_network(m, folder, float(w)) for m, w in zip(members, weights, strict=True))
     manifests = [member.bundle.manifest for member in members]
     first = manifests[0]
+    stored = {manifest.weights_stored_as for manifest in manifests}
     files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
     changes = {
         "name": name,
@@ -299,7 +300,7 @@ def _draft(
         "metrics": tuple(_metrics(members)),
         "parity": _worst_parity(members),
         "quantised": None,
-        "weights_stored_as": max((m.weights_stored_as for m in manifests), key="float16".__eq__),
+        "weights_stored_as": stored.pop() if len(stored) == 1 else "mixed",
         "operating_points": tuple(
             p for p in first.operating_points if p.name in {"balanced", "few-false-alarms"}
         ),

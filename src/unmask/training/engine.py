@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from unmask.errors import InputError, RecipeError, TrainingStopped, UnmaskError
 from unmask.models.depthwise import quicken
 from unmask.models.network import FaceNetwork, read_preprocessing
+from unmask.models.tuning import choose_trained
 from unmask.settings import DEFAULT_MARGIN_RATIO
 from unmask.system.files import drop_partials, write_text
 from unmask.system.provenance import versions
@@ -221,9 +222,11 @@ def _network(recipe: Recipe, hardware: Hardware) -> FaceNetwork:
         dropout=part.dropout,
         drop_path=part.drop_path,
         mirrored=part.mirrored,
+        size_px=part.size_px,
     )
     if hardware.kind == "cpu":
         quicken(network)
+    choose_trained(network, part.tune, rank=part.lora_rank)
     return network
 
 
@@ -286,7 +289,7 @@ def _check_input(network: FaceNetwork, recipe: Recipe) -> None:
         try:
             with torch.inference_mode():
                 network(torch.zeros(1, 3, size, size))
-        except (RuntimeError, ValueError) as error:
+        except (AssertionError, RuntimeError, ValueError) as error:
             raise RecipeError(
                 f"{part.backbone} cannot take crops of {size} px: {str(error).splitlines()[0]}",
                 hint="raise network.size_px, or take another convolutional network",

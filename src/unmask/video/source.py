@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 
 from unmask.errors import LimitExceeded, NotMedia
 from unmask.settings import Limits
+from unmask.video.codecs import AUDIO_DECODERS, VIDEO_DECODERS
 from unmask.video.ebml import check_tags
 from unmask.video.still import is_heif
 
@@ -85,6 +86,7 @@ def open_container(
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": SELF_CONTAINED,
+        "codec_whitelist": ",".join(sorted(VIDEO_DECODERS | AUDIO_DECODERS)),
         "max_pixels": str(limits.max_pixels),
         "max_streams": str(limits.max_streams + 1),  # one more, so that `probe` can count them
         **(more_options or {}),

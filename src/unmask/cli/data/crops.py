@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from unmask.cli.options import Address, EngineOption, WorkerCpus
 from unmask.settings import CROP_SIZE_PX, DEFAULT_MARGIN_RATIO, ScanSettings
 
 _DEFAULT = ScanSettings()
@@ -56,6 +57,9 @@ def crops(  # noqa: PLR0917 - the parameters are the options
     ] = _DEFAULT.sample_fps,
     seed: Annotated[int, typer.Option(help="Seed of whatever is random.")] = _DEFAULT.seed,
     workers: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = 1,
+    engine: EngineOption = "local",
+    address: Address = None,
+    worker_cpus: WorkerCpus = 1.0,
     limit: Annotated[
         int | None,
         typer.Option(min=1, help="Most videos in this run, evenly spread.", show_default="all"),
@@ -70,6 +74,7 @@ def crops(  # noqa: PLR0917 - the parameters are the options
     """
     from unmask.cli.runs.crops import run_crops
     from unmask.crops.extraction import CropSettings
+    from unmask.system.engines import Engine
 
     settings = CropSettings(
         scan=ScanSettings(
@@ -89,7 +94,7 @@ def crops(  # noqa: PLR0917 - the parameters are the options
             output,
             settings,
             root=root,
-            workers=workers,
+            engine=Engine(engine, workers, address, worker_cpus),  # type: ignore[arg-type]  # checked
             limit=limit,
             retry_failed=retry_failed,
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from unmask.bundle.card import rate_text
 from unmask.bundle.catalogue import find
 from unmask.bundle.manifest import load_bundle
 from unmask.cli.runs.evaluation import parse_costs, warn
@@ -52,7 +53,12 @@ def run_calibrate(
         )
     columns = ("operating point", "logit", "false positives", "true positives")
     points = [
-        (p.name, f"{p.logit:.3f}", f"{p.false_positive_rate:.3f}", f"{p.true_positive_rate:.3f}")
+        (
+            p.name,
+            f"{p.logit:.3f}",
+            rate_text(p.false_positive_rate),
+            rate_text(p.true_positive_rate),
+        )
         for p in result.operating_points
     ]
     print_table(columns, points)

@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from unmask.bundle.catalogue import find
+from unmask.bundle.devices import Device
 from unmask.bundle.manifest import load_bundle
 from unmask.cli.inputs import refuse_overwriting
 from unmask.cli.progress import Count
@@ -16,6 +17,7 @@ from unmask.evaluation.composer import count_coverage
 from unmask.evaluation.inference import predict, source_at
 from unmask.evaluation.predictions import PredictionRow
 from unmask.report.wording import visible
+from unmask.system.engines import Engine
 from unmask.system.files import check_parent_folder
 
 
@@ -28,7 +30,8 @@ def run_predict(
     fold: int | None,
     root: Path | None,
     threads: int,
-    workers: int,
+    device: Device,
+    engine: Engine,
 ) -> int:
     """Score, say what was analysed, and return the exit code."""
     check_parent_folder(output)
@@ -41,7 +44,8 @@ def run_predict(
         fold=fold,
         root=root,
         threads=threads,
-        workers=workers,
+        device=device,
+        engine=engine,
     )
     with Count("videos") as count:
         predictions = predict(bundle, source, output, progress=partial(_note, count))
@@ -61,5 +65,5 @@ def _note(count: Count, finished: int, total: int, rows: list[PredictionRow]) ->
     for row in rows:
         if row.status != "done":
             reason = visible(row.reason or "")
-            count.note(f"{row.status}: {visible(row.video_id)}: {reason}")
+            count.note(f"{row.status}: {visible(row.crop.video_id)}: {reason}")
     count.update(finished, total)
