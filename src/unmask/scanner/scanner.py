@@ -47,6 +47,7 @@ from unmask.scanner.passes import (
     first_pass,
 )
 from unmask.scanner.scoring import score_key_frame as scored_key_frame
+from unmask.scanner.segments import segments
 from unmask.scanner.stills import box_path, still
 from unmask.scanner.verdict import judge_track, judge_video
 from unmask.settings import ScanSettings
@@ -365,6 +366,7 @@ class Scanner:
             persons=persons(first, tracks),
             credentials=content_credentials(first.info.path),
             custody=custody(first.info.path, first.started or now()),
+            segments=segments(tracks, still=first.info.kind == "image"),
         )
 
 
