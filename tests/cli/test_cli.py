@@ -25,7 +25,7 @@ from unmask.cli.runs.scan_outputs import Outputs
 from unmask.scanner.batch import Job
 from unmask.scanner.scanner import Scanner
 from unmask.settings import ScanSettings
-from unmask.system.engines import Engine
+from unmask.system.engines import LOCAL
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ORIGINAL = str(EXAMPLES / "original.mp4")
@@ -239,7 +239,7 @@ def test_a_result_that_cannot_be_written_takes_no_other_with_it(
     monkeypatch.setattr(scan, "scan_all", lambda *_, **__: enumerate((good, bad, good)))
     page, written = tmp_path / "report.html", tmp_path / "result.json"
     inputs = [str(shutil.copy(ORIGINAL, tmp_path / f"{number}.mp4")) for number in range(3)]
-    code = scan.run_scan(inputs, Outputs(page, written), Job(), engine=Engine(workers=1))
+    code = scan.run_scan(inputs, Outputs(page, written), Job(), engine=LOCAL)
     document = json.loads(written.read_text())
     assert (code, len(document["results"]), len(document["failures"])) == (3, 2, 1)
     assert "duration_seconds is nan" in document["failures"][0]["error"]

@@ -96,7 +96,7 @@ _ZERO_POINTS = tuple(
     )
     for name, logit in (("balanced", 0.0), ("few-false-alarms", 3.0))
 )
-"""Thresholds where nothing was measured, even odds and odds of twenty; their rates are not known."""
+"""Thresholds where nothing was measured: even odds, and odds of twenty. No rates are known."""
 
 
 @dataclass(frozen=True, eq=False)

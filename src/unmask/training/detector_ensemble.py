@@ -330,6 +330,7 @@ def _copy_network(member: Member, folder: Path, weight: float) -> View:
         weight=weight,
         model=model,
         gradient=gradient,
+        outputs=view.outputs,
     )
 
 
@@ -369,15 +370,19 @@ def _worst_parity(members: Sequence[Member]) -> Parity | None:
     result = [each for each in known if each is not None]
     if len(result) < len(known):
         return None
-    at_input = [each.input_gradient for each in result if each.input_gradient is not None]
-    rounding = [each.input_gradient_rounding for each in result]
-    measured = [each for each in rounding if each is not None]
+
+    def worst(name: str) -> float | None:
+        measured = [getattr(each, name) for each in result]
+        return max((each for each in measured if each is not None), default=None)
+
     return Parity(
         logit=max(each.logit for each in result),
-        features=max(each.features for each in result),
-        gradient=max(each.gradient for each in result),
-        input_gradient=max(at_input, default=None),
-        input_gradient_rounding=max(measured, default=None),
+        features=worst("features"),
+        gradient=worst("gradient"),
+        attention=worst("attention"),
+        input_gradient=worst("input_gradient"),
+        input_gradient_rounding=worst("input_gradient_rounding"),
+        source=" and ".join(dict.fromkeys(each.source for each in result)),
         crops="the larger of each view's own; "
         + "; ".join(f"{m.name}: {p.crops}" for m, p in zip(members, result, strict=True)),
     )
