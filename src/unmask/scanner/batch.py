@@ -105,7 +105,7 @@ class _Analysis:
     def reads(self, path: str) -> list[str | Path]:
         """Return what a scan opens: the file, and the detector's networks when they are needed."""
         trusted = os.environ.get("UNMASK_TRUST_ANCHORS")
-        own = [self._scanner.bundle.folder, *filter(None, [trusted])]
+        own: list[str | Path] = [self._scanner.bundle.folder, *filter(None, [trusted])]
         return [path, *own]
 
     def writes(self, path: str) -> list[Path]:
