@@ -42,17 +42,6 @@ def test_the_page_on_python_runs_as_a_notebook(
     assert (tmp_path / "report.html").is_file()
 
 
-def test_the_page_on_evaluation_has_the_range_of_the_shipped_detector() -> None:
-    from unmask.bundle.manifest import load_bundle, shipped_folder
-
-    seen = load_bundle(shipped_folder()).manifest.calibrated_range
-    assert seen is not None
-    assert seen.face_px is not None
-    low, high = (round(each) for each in seen.face_px)
-    page = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
-    assert f"is calibrated on crops of {low} to {high} px" in page
-
-
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_the_page_on_training_in_python_runs_as_a_notebook(
@@ -70,6 +59,17 @@ def test_the_page_on_training_in_python_runs_as_a_notebook(
     figures = next(each for each in done if "evaluation.overall" in each.source).outputs
     assert "'auc'" in figures[-1].data["text/plain"].casefold()
     assert all((tmp_path / name).stat().st_size for name in ("loss.png", "roc.png"))
+
+
+def test_the_page_on_evaluation_has_the_range_of_the_shipped_detector() -> None:
+    from unmask.bundle.manifest import load_bundle, shipped_folder
+
+    seen = load_bundle(shipped_folder()).manifest.calibrated_range
+    assert seen is not None
+    assert seen.face_px is not None
+    low, high = (round(each) for each in seen.face_px)
+    page = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    assert f"is calibrated on crops of {low} to {high} px" in page
 
 
 def test_every_public_name_is_in_the_reference() -> None:

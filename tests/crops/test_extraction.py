@@ -66,7 +66,8 @@ def test_a_row_carries_its_manifests_columns(toy: Manifest) -> None:
 
 def test_a_crop_is_jpeg_without_chroma_subsampling_or_png(toy: Manifest) -> None:
     video = named(toy, "real/a.mp4")
-    jpeg = Image.open(io.BytesIO(crop(toy, video).rows[0].image))
+    settings = replace(SETTINGS, image_format="jpeg")
+    jpeg = Image.open(io.BytesIO(crop(toy, video, settings).rows[0].image))
     assert isinstance(jpeg, JpegImageFile)
     assert (jpeg.format, jpeg.size, {each[1:3] for each in jpeg.layer}) == (
         "JPEG",

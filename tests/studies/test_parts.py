@@ -227,6 +227,8 @@ def test_a_page_on_a_split_that_leaks_is_marked(tmp_path: Path, leaks: bool) -> 
     assert ("| AUC | 0.700 [0.600, 0.800] LEAKS |" in text) == leaks
     assert ("The split LEAKS by design. frame: frames are drawn." in text) == leaks
     assert describe_outcome(outcome).startswith("toy LEAKS: " if leaks else "toy: ")
+    assert outcome.settings["networks trained"] == "none"
+    assert "networks" not in outcome.settings
 
 
 @pytest.mark.parametrize(

@@ -118,8 +118,17 @@ def _missed(manifest: BundleManifest) -> list[str]:
         else f"| {r.method} | {r.videos} | {r.missed:.3f} | {_interval(r.missed, r.videos)} |"
         for r in manifest.method_rates
     ]
+    earlier = [
+        f"{r.method}: measured before the last calibration, on {r.data}."
+        for r in manifest.method_rates
+        if r.data is not None
+    ]
     head = "| kind of forgery | videos or pictures | got 'little evidence' | 95 % interval |"
-    return ["## Missed, by kind of forgery", "\n".join([head, "|---|---|---|---|", *rows])]
+    return [
+        "## Missed, by kind of forgery",
+        "\n".join([head, "|---|---|---|---|", *rows]),
+        *earlier,
+    ]
 
 
 def _interval(share: float, count: int) -> str:

@@ -8,6 +8,7 @@ crop of the first  -> ViewGrid     -> the others' inputs and maps as linear maps
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -49,6 +50,15 @@ def cut_views(image: Pixels | PicturePart, box: Box, views: Sequence[View]) -> C
         if (square, size_px) not in cut:
             cut[square, size_px] = cut_square(image, square, size_px=size_px)
     return tuple(cut[key] for key in keys)
+
+
+def finest_size(views: Sequence[View]) -> int:
+    """Return the side at which a crop of the first view holds what every view looks at, pixels."""
+    first = views[0].preprocessing
+    return max(
+        math.ceil(spec.size_px * first.margin_ratio / spec.margin_ratio)
+        for spec in (view.preprocessing for view in views)
+    )
 
 
 def split_views(picture: Image.Image, views: Sequence[View]) -> Crops:

@@ -272,6 +272,9 @@ class MethodRate(Strict):
     """Share of its videos that got `little evidence`; None: never tested."""
     videos: Annotated[int, Field(ge=0)]
     """Videos behind it."""
+    data: str | None = None
+    """What it was measured on, where that is not what the words were fitted on: a rate from before
+    the last calibration, when the words began elsewhere."""
 
 
 class Judgeable(Strict):

@@ -30,6 +30,7 @@ from unmask.bundle.runtime import DEFAULT_BATCH, Network
 from unmask.crops.picture_table import PictureTable
 from unmask.crops.reading import CropDataset
 from unmask.crops.record import Crop, CropRecord
+from unmask.crops.resolution import count_coarse
 from unmask.crops.rows import StoreInfo, VideoCoverage, manifest_sha256
 from unmask.crops.store import CropStore
 from unmask.datasets.layouts import crop_files as crops_layout
@@ -117,6 +118,7 @@ class StoreSource:
             "manifest_sha256": info.manifest_sha256,
             "videos_expected": info.manifest_rows if everything else len(self._videos),
             "crops_left_out": self.crops.total_left_out,
+            "crops_coarse": count_coarse(self.crops.records(), info.settings, self.bundle.views),
             "settings": {**info.settings, "split": self.split, "fold": self.fold},
         }
 

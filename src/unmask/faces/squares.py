@@ -68,6 +68,27 @@ def cut_square(image: Pixels | PicturePart, square: Box, *, size_px: int) -> Pix
     return np.asarray(resized, dtype=np.uint8)
 
 
+def cut_window(image: Pixels | PicturePart, square: Box, *, largest_px: int) -> tuple[Box, Pixels]:
+    """Cut the whole pixels that a square lies on, so that it can be cut again as from the picture.
+
+    The window holds one pixel more on each side, as `cut_square` looks at. Nothing is resized but
+    windows larger than `largest_px`.
+
+    Args:
+        image: `(H, W, 3)` RGB, or `(H, W)` luma; or a part of one.
+        square: XYXY pixels; what lies outside the picture is mirrored in.
+        largest_px: side of the result at most.
+
+    Returns:
+        The window, XYXY pixels, square and on whole pixels; and its picture.
+    """
+    left, top = int(np.floor(square[0])) - 1, int(np.floor(square[1])) - 1
+    right, bottom = int(np.ceil(square[2])) + 1, int(np.ceil(square[3])) + 1
+    side = max(right - left, bottom - top)
+    window = (float(left), float(top), float(left + side), float(top + side))
+    return window, cut_square(image, window, size_px=min(side, largest_px))
+
+
 def _as_image(window: Pixels) -> Image.Image:
     """Return pixels as Pillow's; luma is not copied, which takes longer than the rest."""
     if window.ndim == 3:

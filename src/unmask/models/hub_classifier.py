@@ -105,7 +105,8 @@ class TransformersClassifier(ScoringNetwork):
         """Return which hidden state explains, and how it becomes a map; None if there is none."""
         example = torch.zeros(1, 3, size_px, size_px, requires_grad=True)
         result = self.model(pixel_values=example, output_hidden_states=True)
-        states = result.hidden_states or ()
+        states: Sequence[Tensor] = result.hidden_states or ()
+        as_map: AsMap
         logit = self.layout.logit(result.logits).sum()
         if states and states[-1].ndim == _MAP_DIMS:
             place, as_map = len(states) - 1, as_it_is

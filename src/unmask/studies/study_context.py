@@ -6,7 +6,7 @@ network trained on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from unmask.bundle.catalogue import find
@@ -57,6 +57,7 @@ class StudyContext:
         self.recipes = StudyRecipes(scale, request.changes)
         self.crops = CropMaterial(scale, request, self.maker, self.provenance)
         self.films = FilmMaterial(scale, request, self.maker, self.provenance)
+        self._scorer_lessons: tuple[Cell, ...] = ()
 
     @property
     def seeds(self) -> range:
@@ -73,6 +74,7 @@ class StudyContext:
             self.maker.prepared("a network that scores")
             cell = self.base_lesson({"part": "scorer"})
             self.cache.run(cell)
+            self._scorer_lessons = (cell,)
             scorer = self.learned(cell)
         self.provenance.note("detector", scorer.title)
         return scorer
@@ -89,17 +91,29 @@ class StudyContext:
         size_px = int(cell.content["recipe"]["network"]["size_px"])
         return LearnedScorer(self.cache.kept(cell), cell.key, size_px, MARGIN_RATIO)
 
-    def settings(self) -> dict[str, str]:
-        """Return what was asked for, in words."""
+    def settings(self, cells: Sequence[Cell]) -> dict[str, str]:
+        """Return what these cells were run with, in words; what they did not use is left out.
+
+        Args:
+            cells: of one study.
+        """
         scale = self.scale
+        used = {"draws of intervals": str(scale.replicates)}
+        if any("crops" in cell.content or "test" in cell.content for cell in cells):
+            used["most crops to judge by"] = str(scale.test_crops or "all")
+        networks = self.recipes.list_trained([*cells, *self._scorer_lessons])
+        if not networks:
+            return {"networks trained": "none", **used}
+        changes = {
+            "changes": (*scale.changes, *self.request.changes),
+            "changes of leak": scale.leak_changes,
+            "changes of networks that are explained": scale.explained_changes,
+        }
         return {
-            "networks": ", ".join(scale.networks),
-            "changes": " ".join((*scale.changes, *self.request.changes)) or "none",
-            "changes of leak": " ".join(scale.leak_changes) or "none",
-            "changes of networks that are explained": " ".join(scale.explained_changes) or "none",
+            "networks": ", ".join(networks),
+            **{name: " ".join(each) for name, each in changes.items() if each},
             "most crops to learn from": str(scale.train_crops or "all"),
-            "most crops to judge by": str(scale.test_crops or "all"),
             "seeds": str(scale.seeds),
-            "draws of intervals": str(scale.replicates),
             "device": self.request.device,
+            **used,
         }

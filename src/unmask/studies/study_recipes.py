@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from unmask.settings import ScanSettings
+from unmask.studies.cells import Cell
 from unmask.studies.frame_crops import Cutting
 from unmask.studies.scales import Scale
 from unmask.studies.synthetic import MARGIN_RATIO
@@ -46,3 +49,9 @@ class StudyRecipes:
         """How faces are cut for networks that are trained on films."""
         size_px = self.of_network(self._scale.networks[0]).network.size_px
         return Cutting(size_px, MARGIN_RATIO, scan=ScanSettings(budget=self._scale.budget))
+
+    def list_trained(self, cells: Iterable[Cell]) -> list[str]:
+        """Return those of the scale's networks that cells train."""
+        recipes = [cell.content["recipe"] for cell in cells if "recipe" in cell.content]
+        trained = {recipe["network"]["backbone"] for recipe in recipes}
+        return [n for n in self._scale.networks if self.of_network(n).network.backbone in trained]
