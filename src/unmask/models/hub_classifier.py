@@ -7,6 +7,7 @@ the Hub, and nothing is unpickled.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
