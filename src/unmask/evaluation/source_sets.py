@@ -27,8 +27,18 @@ class SourceShard:
 
     @cached_property
     def videos(self) -> list[str]:
-        """Ids of the shard's videos."""
-        return [video for video in self.source.videos if self.shard.holds(video)]
+        """Ids of the shard's videos.
+
+        Raises:
+            ManifestError: there are none.
+        """
+        own = [video for video in self.source.videos if self.shard.holds(video)]
+        if not own:
+            raise ManifestError(
+                f"none of the {len(self.source.videos)} videos is in the shard {self.shard}",
+                hint="make fewer shards",
+            )
+        return own
 
     @property
     def described(self) -> dict[str, Any]:
