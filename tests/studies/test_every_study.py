@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from studies.tiny import TINY
 from unmask.studies.catalogue import STUDIES
-from unmask.studies.cells import Cache
+from unmask.studies.cells import Cache, Measured
 from unmask.studies.engine import read_outcomes, run_study
 from unmask.studies.page import to_html, to_markdown
 from unmask.studies.study import CellState
@@ -140,7 +140,11 @@ def test_a_cell_that_fails_is_noted_and_the_study_says_why(
 ) -> None:
     study = STUDIES["class-weights"]
     first, *others = study.cells(world)
-    broken = replace(first, content={"broken": 1}, measure=lambda _: 1 / 0)
+
+    def divide(_: object) -> Measured:
+        raise ZeroDivisionError("division by zero")
+
+    broken = replace(first, content={"broken": 1}, measure=divide)
     listed = replace(study, cells=lambda _: [broken, *others])
     outcome = run_study(listed, world, tmp_path, Notes())
     assert (outcome.done, outcome.failed) == (1, 1)

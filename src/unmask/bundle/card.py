@@ -175,8 +175,8 @@ def _export(manifest: BundleManifest) -> list[str]:
         whole = manifest.parity.input_gradient is None
         note = "" if whole else " (the gradient at the input on three quarters of these crops)"
         lines.append(
-            f"Largest relative difference of ONNX Runtime to {manifest.parity.source}, in float32, on "
-            f"{manifest.parity.crops}: {text}{note}."
+            f"Largest relative difference of ONNX Runtime to {manifest.parity.source}, in float32, "
+            f"on {manifest.parity.crops}: {text}{note}."
         )
     if manifest.quantised is not None:
         q = manifest.quantised

@@ -562,6 +562,11 @@ def _check_files(folder: Path, manifest: BundleManifest) -> None:
             )
 
 
+def hash_files(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file in a folder that becomes a bundle, by name."""
+    return {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+
+
 def write_manifest(folder: Path, manifest: BundleManifest) -> None:
     """Write `detector.json` of a bundle whose other files are in place."""
     write_text(folder / MANIFEST, json.dumps(manifest.model_dump(mode="json"), indent=1) + "\n")

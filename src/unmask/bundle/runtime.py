@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle.devices import Device, check_providers, choose_providers
+from unmask.bundle.devices import CPU, Device, check_providers, choose_providers
 from unmask.bundle.manifest import OUTPUTS, Bundle, Preprocessing, View
 from unmask.bundle.onnx_check import read_network
 from unmask.bundle.onnx_file import prune
@@ -300,5 +300,8 @@ def _session(network: bytes, *, threads: int, name: str, device: Device = "cpu")
             hint="export the detector again",
         ) from error
     check_providers(device, providers, session.get_providers())
+    if providers == [CPU]:
+        # kept for another try on other providers, of which there are none: 20 MB
+        session._model_bytes = None  # noqa: SLF001 - nothing else makes it let go
     return_freed_memory()
     return session

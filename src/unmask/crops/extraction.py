@@ -36,9 +36,9 @@ from unmask.errors import UnmaskError
 from unmask.faces.squares import cut_square, cut_window, square_around
 from unmask.scanner.face_cuts import choose_faces, cut_faces
 from unmask.scanner.passes import ChosenFrames
+from unmask.scanner.repetition import settings_table
 from unmask.scanner.scoring import sharpness
 from unmask.settings import DEFAULT_MARGIN_RATIO, LARGEST_CROP_PX, ScanSettings
-from unmask.system.provenance import settings_table
 from unmask.values import Box, KeyFrame, PicturePart
 
 Picture = NDArray[np.uint8]

@@ -23,9 +23,9 @@ from pydantic import Field, ValidationError
 from unmask.bundle.manifest import Calibration, OperatingPoint, Strict
 from unmask.crops.record import CropRecord
 from unmask.crops.rows import Status
-from unmask.datasets.parquet import read_errors, read_table
 from unmask.errors import InputNotFound, ManifestError
 from unmask.system.files import check_parent_folder, write_whole
+from unmask.system.parquet import read_errors, read_table
 
 PREDICTIONS_VERSION = 1
 """Version of the columns and of the metadata."""

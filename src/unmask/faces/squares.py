@@ -31,6 +31,16 @@ def square_around(box: Box, *, margin_ratio: float, shift_y_ratio: float = 0.0) 
     return left, top, left + side, top + side
 
 
+def within_square(points: tuple[float, ...], square: Box, *, size_px: int) -> tuple[float, ...]:
+    """Return points x, y, x, y, ... of a frame in pixels of a square that was cut out of it.
+
+    >>> within_square((15.0, 10.0), (10.0, 10.0, 20.0, 20.0), size_px=100)
+    (50.0, 0.0)
+    """
+    scale = size_px / (square[2] - square[0])
+    return tuple((value - square[at % 2]) * scale for at, value in enumerate(points))
+
+
 def cut_square(image: Pixels | PicturePart, square: Box, *, size_px: int) -> Pixels:
     """Cut a square and resize it (bilinear, antialiased).
 

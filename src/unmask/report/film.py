@@ -7,9 +7,11 @@ of the nearest one, moved along with its box, and the caption says so. The sound
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
+from importlib import resources
 from pathlib import Path
 
 import av
@@ -66,6 +68,7 @@ class _Drawn:
         return box, nearest
 
 
+_FONT = "DejaVuSans-Latin.ttf"
 _FORMATS = {".mp4": "mp4", ".m4v": "ipod", ".mov": "mov", ".mkv": "matroska"}
 """FFmpeg's name of a container by a file's suffix."""
 
@@ -153,7 +156,6 @@ class OverlayFilms:
         method = settings.explain[0] if settings.explain else None
         style = FilmStyle(method, scanner.bundle.manifest.preprocessing)
         try:
-            target.parent.mkdir(exist_ok=True)
             with in_language(self.language):
                 draw_film(
                     first, scan, target, style=style, limits=settings.limits, progress=progress
@@ -161,6 +163,15 @@ class OverlayFilms:
         except (OSError, UnmaskError) as error:  # a verdict is worth more than its film
             return _with_warning(scan, f"the film with the boxes could not be written: {error}")
         return scan
+
+    def folder(self, path: str) -> Path | None:
+        """Make the folder of a video's film, and return it; None where it has none."""
+        target = self.targets.get(path)
+        if target is None:
+            return None
+        with suppress(OSError):  # the film cannot be written then, and its scan says so
+            target.parent.mkdir(exist_ok=True)
+        return target.parent if target.parent.is_dir() else None
 
 
 def _with_warning(scan: Scan, warning: str) -> Scan:
@@ -242,7 +253,7 @@ def _label(
     canvas: Image.Image, place: tuple[float, float], text: str, colour: tuple[int, int, int]
 ) -> None:
     """Write text on a dark ground above a place, within the picture."""
-    font = ImageFont.load_default(size=max(11, canvas.height // 32))
+    font = _font(max(11, canvas.height // 34))
     draw = ImageDraw.Draw(canvas)
     text = _wrapped(text, lambda line: draw.textlength(line, font=font) <= canvas.width - 8)
     left, _, right, bottom = draw.textbbox((0, 0), text, font=font)
@@ -252,11 +263,18 @@ def _label(
     draw.text((x + 4, y + 3), text, fill=colour, font=font)
 
 
+@cache
+def _font(size_px: int) -> ImageFont.FreeTypeFont:
+    """Load the font of labels; Pillow's own has no letters with accents."""
+    with resources.as_file(resources.files("unmask.report") / "fonts" / _FONT) as path:
+        return ImageFont.truetype(path, size_px)
+
+
 def _wrapped(text: str, fits: Callable[[str], bool]) -> str:
     """Break a text between words so that its lines fit, as far as single words do."""
     lines: list[str] = []
-    # the font has no space but the plain one
-    for word in text.replace("\u00a0", " ").replace("\u202f", " ").split(" "):
+    # the font has no narrow space
+    for word in text.replace("\u202f", "\u00a0").split(" "):
         if lines and fits(f"{lines[-1]} {word}"):
             lines[-1] += f" {word}"
         else:

@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from unmask.bundle.catalogue import find
 from unmask.bundle.manifest import load_bundle
-from unmask.datasets.parquet import column_names
 from unmask.errors import InputError, ManifestError
 from unmask.settings import ScanSettings
 from unmask.studies.cells import Cache, Cell, Factor, Measured
@@ -40,6 +39,7 @@ from unmask.studies.synthetic import (
     films_cell,
 )
 from unmask.studies.trained_scores import Lesson, lesson_cell, recipe_for
+from unmask.system.parquet import column_names
 from unmask.training.recipe import Recipe
 
 

@@ -7,12 +7,24 @@ from __future__ import annotations
 
 import typer
 
-from unmask.cli.data import audit, crops, index, layouts, merge, sheet, split, stats, synth, verify
+from unmask.cli.data import (
+    audit,
+    crops,
+    export,
+    index,
+    layouts,
+    merge,
+    sheet,
+    split,
+    stats,
+    synth,
+    verify,
+)
 
 data_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Data sets: index, verify, split, audit, crop. For those who build detectors.",
+    help="Data sets: index, verify, split, audit, crop, export. For those who build detectors.",
 )
 data_app.command()(layouts.layouts)
 data_app.command()(index.index)
@@ -24,3 +36,4 @@ data_app.command()(merge.merge)
 data_app.command()(stats.stats)
 data_app.command()(sheet.sheet)
 data_app.command()(synth.synth)
+data_app.command()(export.export)

@@ -26,8 +26,8 @@ from unmask.datasets.layouts.layout import (
     sort_placed,
 )
 from unmask.datasets.manifest import VideoRecord
-from unmask.datasets.parquet import CROPS_HINT, column_names, read_errors, read_table
 from unmask.errors import InputNotFound, ManifestError
+from unmask.system.parquet import CROPS_HINT, column_names, read_errors, read_table
 
 _STORE_COLUMNS = (
     "crop_id", "dataset", "label", "method", "target", "source", "identities", "part", "split",
@@ -127,7 +127,7 @@ class Pictures:
     def __init__(self, path: Path) -> None:
         with read_errors(path, hint=CROPS_HINT):
             # not read ahead, which would take the group's size once more
-            self._file = pq.ParquetFile(path, memory_map=True, pre_buffer=False)
+            self._file = pq.ParquetFile(path, pre_buffer=False)
             key = "crop_id" if "crop_id" in self._file.schema_arrow.names else "name"
             names = self._file.read(columns=[key])[key]
             self._places = {str(name): at for at, name in enumerate(names.to_pylist())}
