@@ -98,6 +98,8 @@ def machines() -> Iterator[Machines]:
         patch.setenv("RAY_AUTH_MODE", "token")
         patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_enable_worker_prestart", "0")
+        patch.setenv("RAY_prestart_worker_first_driver", "0")
         paths = os.pathsep.join(
             map(str, (Path(__file__).parents[2] / "src", Path(__file__).parents[1]))
         )

@@ -77,8 +77,7 @@ class _Analysis:
     def reads(self, path: str) -> list[str | Path]:
         """Return what a scan opens: the file, and the detector's networks when they are needed."""
         trusted = os.environ.get("UNMASK_TRUST_ANCHORS")
-        own = [self._scanner.bundle.folder, *filter(None, [trusted])]
-        return [path, *own]
+        return [path, self._scanner.bundle.folder, *([trusted] if trusted else [])]
 
     def scan(self, path: str, tell: Tell | None = None) -> Scan:
         """Scan a file, under stress where the job asks for it; say how long it may take."""
@@ -209,7 +208,8 @@ def scan_all(
                 "mount the store on each of them"
             )
         return _of_copies(paths, job, partial(engine.run, duty=duty, retry_alone=retry_alone))
-    return _outcomes(paths, engine.run(paths, duty, retry_alone=retry_alone))
+    results = engine.run(paths, duty, retry_alone=retry_alone)
+    return _outcomes(paths, results)
 
 
 def _ignore(_place: int, _stage: str, _share: float) -> None:
