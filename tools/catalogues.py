@@ -26,6 +26,7 @@ METHODS = [
     ("service/templates/docs.html.j2", "ignore"),
     ("service/templates/**.j2", "jinja2"),
     ("service/**.py", "python"),
+    ("cli/runs/explain.py", "python"),
     ("cli/runs/scan_summary.py", "python"),
     ("language/sentences.py", "python"),
 ]

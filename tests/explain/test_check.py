@@ -122,7 +122,7 @@ def test_curves_are_means_over_what_is_called_fake():
 
 def test_empty_maps_are_counted_and_left_out():
     rows = (
-        row("gradcam", "a", None, None, empty="nothing speaks for fake"),
+        row("gradcam", "a", None, None, empty="nothing in this picture raises the score"),
         row("gradcam", "b", 0.2, 0.8),
         *(row(m, c, 0.5, 0.5) for m in ("centre", "random") for c in "ab"),
     )

@@ -13,8 +13,8 @@ def one(values):
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ([[0.0, 0.0], [0.0, 0.0]], "nothing speaks for fake"),
-        ([[-1.0, -2.0], [-3.0, -4.0]], "nothing speaks for fake"),
+        ([[0.0, 0.0], [0.0, 0.0]], "nothing in this picture raises the score"),
+        ([[-1.0, -2.0], [-3.0, -4.0]], "nothing in this picture raises the score"),
         ([[2.0, 2.0], [2.0, 2.0]], "the map is the same everywhere"),
         ([[2.0, 2.0 - 1e-7], [2.0, 2.0]], "the map is the same everywhere"),
         ([[np.nan, 1.0], [0.0, 0.0]], "a value is not finite"),

@@ -49,7 +49,7 @@ def test_a_network_that_looks_nowhere_gives_an_empty_map(method, images):
             return np.zeros_like(images)
 
     maps = explain(Blind(), images, [method])[method]
-    assert maps.empty == ("nothing speaks for fake",) * 3
+    assert maps.empty == ("nothing in this picture raises the score",) * 3
     assert not maps.scaled.any()
 
 

@@ -96,7 +96,7 @@ def test_a_verdict_says_how_often_it_is_given_and_what_it_may_miss(scan: Scan) -
     text = to_html(Scan(replace(scan.result, verdict=verdict, detector=detector), scan.pictures))
     assert "of 20 genuine videos and pictures" in text
     assert "about 9 got this verdict, of 20 manipulated ones about 2" in text
-    assert "lip-sync (80\u00a0% of 20); no figure for: generated faces" in text
+    assert "lip-sync (80\u00a0% of 20); never tested: generated faces" in text
 
 
 def test_a_video_unlike_the_calibration_gets_no_large_percentage(scan: Scan) -> None:

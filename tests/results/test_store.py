@@ -27,7 +27,6 @@ from unmask.results.lines import ndjson_line
 from unmask.results.rows import Source, failed_row
 from unmask.results.store import SMALL_SHARDS, ResultStore, writing
 from unmask.results.views import write_csv, write_json, write_ndjson, write_parquet
-from unmask.system import files
 from unmask.values import Examination
 
 KILLABLE = Path(__file__).parent.parent / "killable_results.py"
@@ -136,7 +135,7 @@ def test_a_seal_that_was_interrupted_doubles_nothing(tmp_path: Path) -> None:
         for name in NAMES[:4]:
             record = scan_record(name)
             store.add(record, stored_row(record), None)
-        left = []
+        left: list[Path] = []
         with pytest.MonkeyPatch.context() as patch:
 
             def stop(path: Path, missing_ok: bool = False) -> None:
@@ -224,7 +223,7 @@ def test_a_full_disk_costs_nothing_that_was_stored(
 
     fill(tmp_path, NAMES[:3])
     with monkeypatch.context() as patch:
-        patch.setattr(files.os, "fsync", full)
+        patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}"):
             fill(tmp_path)
     assert [row.path for row in ResultStore(tmp_path).results()] == list(NAMES[:3])

@@ -18,6 +18,8 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "heic": ("HEIC pictures in tiles, as phones make them", ("pillow_heif",)),
     "evaluation": ("figures of detectors with intervals", ("lir", "sklearn", "pyarrow")),
     "hub": ("detectors from the Hugging Face Hub", ("huggingface_hub",)),
+    "imports": ("image classifiers of transformers from the Hub", ("transformers",)),
+    "loggers": ("Weights & Biases and MLflow beside training", ("mlflow", "wandb")),
     "serve": (
         "the web page and the HTTP service",
         (

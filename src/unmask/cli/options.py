@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -82,4 +83,20 @@ Address = Annotated[
 WorkerCpus = Annotated[
     float,
     typer.Option(help="With --engine ray: cores that a worker counts for, such as 0.5."),
+]
+
+
+class Device(StrEnum):
+    """What networks run on, see `bundle.devices`."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+OnDevice = Annotated[
+    Device,
+    typer.Option(
+        "--device", help="What networks run on: `auto` takes a GPU where ONNX Runtime has one."
+    ),
 ]

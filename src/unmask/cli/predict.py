@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from unmask.cli.evaluation_options import Output
-from unmask.cli.options import Address, EngineOption, WorkerCpus
+from unmask.cli.options import Address, Device, EngineOption, OnDevice, WorkerCpus
 
 
 def predict(  # noqa: PLR0917 - the parameters are the options
@@ -34,6 +34,7 @@ def predict(  # noqa: PLR0917 - the parameters are the options
         Path | None, typer.Option(help="The data set's folder, where it moved.", show_default=False)
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the network, for crops.")] = 2,
+    device: OnDevice = Device.AUTO,
     workers: Annotated[int, typer.Option(min=1, help="Videos at a time.")] = 1,
     engine: EngineOption = "local",
     address: Address = None,
@@ -56,6 +57,7 @@ def predict(  # noqa: PLR0917 - the parameters are the options
             fold=fold,
             root=root,
             threads=threads,
+            device=device.value,
             engine=Engine(engine, workers, address, worker_cpus),  # type: ignore[arg-type]  # checked
         )
     )

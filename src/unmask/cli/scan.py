@@ -16,10 +16,12 @@ from unmask.cli.options import (
     DetectEvery,
     Detector,
     DetectSide,
+    Device,
     EngineOption,
     FaceDetector,
     Inputs,
     Language,
+    OnDevice,
     SampleFps,
     Seed,
     Selector,
@@ -74,6 +76,7 @@ def scan(  # noqa: PLR0917 - the parameters are the options
     ] = DEFAULTS.limits.max_seconds,
     seed: Seed = DEFAULTS.seed,
     threads: Threads = 2,
+    device: OnDevice = Device.AUTO,
     workers: Annotated[int, typer.Option(min=1, help="Files at a time.")] = 1,
     engine: EngineOption = "local",
     address: Address = None,
@@ -158,6 +161,14 @@ def scan(  # noqa: PLR0917 - the parameters are the options
             show_default="link to them",
         ),
     ] = None,
+    overlay_films: Annotated[
+        bool,
+        typer.Option(
+            "--overlay-films",
+            help="With --report: a film of each video with boxes, scores and maps drawn in, which "
+            "the report links to.",
+        ),
+    ] = False,
     case: Annotated[str | None, typer.Option(help="Name of the case, for the report.")] = None,
     analyst: Annotated[str | None, typer.Option(help="Who examines, for the report.")] = None,
     note: Annotated[str | None, typer.Option(help="Anything else, for the report.")] = None,
@@ -172,6 +183,10 @@ def scan(  # noqa: PLR0917 - the parameters are the options
     from unmask.scanner.batch import Job
     from unmask.system.engines import Engine
 
+    if device is Device.CUDA:
+        from unmask.bundle.devices import choose_providers
+
+        choose_providers(device.value)  # refused once, and not for each file
     choose_language(language or language_of_environment())
     settings = ScanSettings(
         face_detector=face_detector,
@@ -187,7 +202,7 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         limits=Limits(max_seconds=max_seconds),
         seed=seed,
     )
-    job = Job(detector, settings, threads, stress, timeout_seconds)
+    job = Job(detector, settings, threads, stress, timeout_seconds, device.value)
     outputs, full = (
         Outputs(
             report,
@@ -199,6 +214,7 @@ def scan(  # noqa: PLR0917 - the parameters are the options
             retry_failures=retry_failures,
             pages=not no_pages,
             embed_bytes=None if embed_video is None else round(embed_video * 1e6),
+            overlay_films=overlay_films,
             examination=examination(case, analyst, note),
         ),
         None,

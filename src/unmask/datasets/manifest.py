@@ -15,9 +15,9 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from unmask.datasets.parquet import read_table
 from unmask.errors import InputNotFound, ManifestError
 from unmask.system.files import check_parent_folder, write_whole
+from unmask.system.parquet import read_table
 
 Label = Literal["real", "fake"]
 Split = Literal["train", "validation", "test"]

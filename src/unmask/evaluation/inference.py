@@ -20,9 +20,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from unmask.bundle.devices import Device
 from unmask.bundle.manifest import Bundle
 from unmask.datasets.manifest import Manifest, Split, read_manifest
-from unmask.datasets.parquet import column_names, read_table
 from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import (
     COLUMNS,
@@ -37,6 +37,7 @@ from unmask.evaluation.sources import PictureSource, Source, StoreSource, VideoS
 from unmask.settings import ScanSettings
 from unmask.system.engines import LOCAL, Engine
 from unmask.system.files import check_parent_folder, drop_partials, write_text, write_whole
+from unmask.system.parquet import column_names, read_table
 from unmask.system.provenance import versions
 
 Progress = Callable[[int, int, list[PredictionRow]], None]
@@ -57,6 +58,7 @@ def source_at(
     root: Path | None = None,
     settings: ScanSettings | None = None,
     threads: int = 2,
+    device: Device = "cpu",
     engine: Engine = LOCAL,
 ) -> Source:
     """Open what a path holds: a crop store, a manifest, or a table of pictures.
@@ -69,6 +71,7 @@ def source_at(
         root: folder of a manifest's data set, where it is not where it was indexed.
         settings: how a manifest's videos are looked at.
         threads: of the network, for crops.
+        device: what networks run on.
         engine: where videos are read, and how many at a time.
 
     Raises:
@@ -85,7 +88,7 @@ def source_at(
             f"--engine {engine.name} is for the videos of a manifest: crops are scored here"
         )
     if place.is_dir():
-        return StoreSource(bundle, place, split=split, fold=fold, threads=threads)
+        return StoreSource(bundle, place, split=split, fold=fold, threads=threads, device=device)
     if not place.is_file():
         raise InputNotFound(
             f"no file or folder {str(path)!r}",
@@ -94,7 +97,7 @@ def source_at(
     if _is_table_of_pictures(place):
         if split is not None or fold is not None:
             raise ValueError("a table of pictures is scored whole: leave --split and --fold away")
-        return PictureSource(bundle, place, threads=threads)
+        return PictureSource(bundle, place, threads=threads, device=device)
     manifest: Manifest = read_manifest(place)
     return VideoSource(
         bundle,
@@ -104,6 +107,7 @@ def source_at(
         split=split,
         fold=fold,
         engine=engine,
+        device=device,
     )
 
 

@@ -22,9 +22,9 @@ from pydantic import Field, ValidationError
 from unmask.bundle.manifest import Calibration, OperatingPoint, Strict
 from unmask.crops.record import CropRecord
 from unmask.crops.rows import Status
-from unmask.datasets.parquet import read_errors, read_table
 from unmask.errors import InputNotFound, ManifestError
 from unmask.system.files import check_parent_folder, write_whole
+from unmask.system.parquet import read_errors, read_table
 
 PREDICTIONS_VERSION = 1
 """Version of the columns and of the metadata."""
@@ -89,6 +89,9 @@ class PredictionsInfo(Strict):
     crops_left_out: int | None = None
     """Crops of fakes that were not scored, as their face may not be the forged one; None: it is not
     known whether there are such, as of everything but crop stores."""
+    crops_coarse: int | None = None
+    """Crops that were stored with fewer pixels than a scan would give the detector, or as JPEG, so
+    that their scores differ from a scan's; None: not known, as of everything but crop stores."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """All that the scores depend on, resolved."""
     versions: dict[str, str] = Field(default_factory=dict)
@@ -184,6 +187,7 @@ def pool(parts: Sequence[Predictions]) -> Predictions:
             "manifest_sha256": None,
             "videos_expected": None,
             "crops_left_out": _add_known(each.crops_left_out for each in infos),
+            "crops_coarse": _add_known(each.crops_coarse for each in infos),
             "licence": "; ".join(dict.fromkeys(each.licence for each in infos)),
             "leaks": any(each.leaks for each in infos),
             "leak_reason": "; ".join(e.leak_reason for e in infos if e.leak_reason) or None,

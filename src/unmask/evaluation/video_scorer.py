@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from unmask.bundle.devices import Device
 from unmask.bundle.framing import Crops, batch, cut_views, split_views
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.runtime import Network
@@ -46,13 +47,16 @@ class VideoScorer:
         bundle: the detector.
         settings: how videos are looked at.
         root: the data set's folder.
+        device: what the network runs on.
     """
 
-    def __init__(self, bundle: Bundle, settings: ScanSettings, root: Path) -> None:
+    def __init__(
+        self, bundle: Bundle, settings: ScanSettings, root: Path, *, device: Device = "cpu"
+    ) -> None:
         self._manifest, self._views = bundle.manifest, bundle.views
         self._settings = settings
         self._root = root
-        self._network = Network(bundle, threads=1)
+        self._network = Network(bundle, threads=1, device=device)
 
     def reads(self, record: VideoRecord) -> list[Path]:
         """Return what scoring a video opens."""

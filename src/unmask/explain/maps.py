@@ -64,7 +64,7 @@ def why_empty(raw: NDArray[np.floating]) -> str | None:
         return "a value is not finite"
     top = float(raw.max())
     if top <= 0:
-        return "nothing speaks for fake"
+        return "nothing in this picture raises the score"
     if top - float(np.maximum(raw, 0.0).min()) <= _LEAST_CONTRAST * top:
         return "the map is the same everywhere"
     return None

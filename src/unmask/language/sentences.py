@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from unmask.language.translation import N_, language
+from unmask.language.translation import N_, language, local_number
 
 _VERDICT = (
     N_("this detector was never evaluated, so its scores say nothing"),
@@ -54,6 +54,7 @@ _METHODS = (
 )
 
 _WARNINGS = (
+    N_("the film with the boxes could not be written: {why}"),
     N_(
         "face {face} is poorer than what the detector was calibrated on ({beyond}): its "
         "probability may be far off, and nothing more is said of it"
@@ -93,7 +94,7 @@ _MAPS = (
         "random map (gain {gain}, 95 % {low} to {high})"
     ),
     N_("a value is not finite"),
-    N_("nothing speaks for fake"),
+    N_("nothing in this picture raises the score"),
     N_("the map is the same everywhere"),
     N_("eyes {share}"),
     N_("nose {share}"),
@@ -292,10 +293,19 @@ def _sentence(english: str, depth: int) -> str:
         return translated
     for pattern, template in _patterns():
         if match := pattern.fullmatch(english):
-            inner = {name: _sentence(v, depth - 1) for name, v in match.groupdict().items()}
+            inner = {name: _local(value, depth - 1) for name, value in match.groupdict().items()}
             return language().catalogue.gettext(template).format(**inner)
     parts = english.split("; ")
     return english if len(parts) == 1 else "; ".join(_sentence(each, depth - 1) for each in parts)
+
+
+_DECIMALS = re.compile(r"\d[\d,]*\.\d+(?:-\d[\d,]*\.\d+)?")
+"""A number with decimals, or a span of two, and nothing else: no name or version of a program."""
+
+
+def _local(value: str, depth: int) -> str:
+    """Put what fills a sentence into the language in force."""
+    return local_number(value) if _DECIMALS.fullmatch(value) else _sentence(value, depth)
 
 
 @cache

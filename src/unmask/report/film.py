@@ -6,10 +6,12 @@ of the nearest one, moved along with its box, and the caption says so. The sound
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
+from importlib import resources
 from pathlib import Path
 
 import av
@@ -19,11 +21,15 @@ from PIL import Image, ImageDraw, ImageFont
 
 from unmask.bundle.framing import face_square
 from unmask.bundle.manifest import Preprocessing
+from unmask.errors import UnmaskError
 from unmask.explain.methods import TITLES
+from unmask.language.sentences import sentence
+from unmask.language.translation import _, in_language
 from unmask.report.pictures import overlay
 from unmask.report.sound import Sound
-from unmask.report.wording import NOT_MEASURED, percent
+from unmask.report.wording import local_word, percent
 from unmask.scanner.passes import FirstPass, Progress
+from unmask.scanner.scanner import Scanner
 from unmask.settings import Limits
 from unmask.system.files import write_whole
 from unmask.values import Box, FaceTrack, KeyFrame, KeyFramePicture, Scan, TrackResult
@@ -62,6 +68,7 @@ class _Drawn:
         return box, nearest
 
 
+_FONT = "DejaVuSans-Latin.ttf"
 _FORMATS = {".mp4": "mp4", ".m4v": "ipod", ".mov": "mov", ".mkv": "matroska"}
 """FFmpeg's name of a container by a file's suffix."""
 
@@ -70,8 +77,8 @@ _FORMATS = {".mp4": "mp4", ".m4v": "ipod", ".mov": "mov", ".mkv": "matroska"}
 class FilmStyle:
     """What a film shows of its faces."""
 
-    method: str
-    """Method of the maps."""
+    method: str | None
+    """Method of the maps; None: without maps."""
     crop: Preprocessing
     """How crops, and so maps, lie around face boxes."""
 
@@ -129,6 +136,49 @@ def draw_film(
     return written
 
 
+@dataclass(frozen=True)
+class OverlayFilms:
+    """Draws a film beside each scan, in the process that scans (`Job.draw`)."""
+
+    targets: Mapping[str, Path]
+    """File of each film, by the path of the video."""
+    language: str
+    """Code of the language of its words."""
+
+    def __call__(
+        self, first: FirstPass, scan: Scan, scanner: Scanner, progress: Progress | None
+    ) -> Scan:
+        """Draw the film of a video; return its scan, with a warning where there is none."""
+        target = self.targets.get(scan.result.video.path)
+        if target is None or first.is_single_picture:
+            return scan
+        settings = scanner.settings
+        method = settings.explain[0] if settings.explain else None
+        style = FilmStyle(method, scanner.bundle.manifest.preprocessing)
+        try:
+            with in_language(self.language):
+                draw_film(
+                    first, scan, target, style=style, limits=settings.limits, progress=progress
+                )
+        except (OSError, UnmaskError) as error:  # a verdict is worth more than its film
+            return _with_warning(scan, f"the film with the boxes could not be written: {error}")
+        return scan
+
+    def folder(self, path: str) -> Path | None:
+        """Make the folder of a video's film, and return it; None where it has none."""
+        target = self.targets.get(path)
+        if target is None:
+            return None
+        with suppress(OSError):  # the film cannot be written then, and its scan says so
+            target.parent.mkdir(exist_ok=True)
+        return target.parent if target.parent.is_dir() else None
+
+
+def _with_warning(scan: Scan, warning: str) -> Scan:
+    result = replace(scan.result, warnings=(*scan.result.warnings, warning))
+    return replace(scan, result=result)
+
+
 def _faces(first: FirstPass, scan: Scan) -> list[_Drawn]:
     tracks = {track.id: track for track in first.tracks}
     pictures: dict[int, dict[int, KeyFramePicture]] = {}
@@ -144,14 +194,17 @@ def draw_frame(image: Picture, index: int, faces: list[_Drawn], style: FilmStyle
         seen = face.at(index)
         if seen is not None:
             _draw_face(canvas, face, *seen, style)
-    title = TITLES.get(style.method, style.method)
-    _label(
-        canvas,
-        (0, canvas.height),
-        f"Where the model looked ({title}), not proof. Score and map of the nearest key frame.",
-        (255, 255, 255),
-    )
+    _label(canvas, (0, canvas.height), _caption(style), (255, 255, 255))
     return np.asarray(canvas)
+
+
+def _caption(style: FilmStyle) -> str:
+    if style.method is None:
+        return _("Scores of the nearest key frame, not proof.")
+    return _(
+        "Where the model looked ({method}), not proof. Score and map of the nearest key frame.",
+        method=TITLES.get(style.method, style.method),
+    )
 
 
 def _draw_face(
@@ -172,21 +225,20 @@ def _draw_face(
 def _verdict(face: _Drawn) -> str:
     """Put the verdict on a face into words, with its range."""
     verdict = face.result.verdict
-    text = f"face {face.track.id}: {verdict.word}"
+    name, word = _("face {face}", face=face.track.id), local_word(verdict.word)
     if verdict.interval is None:
-        return text
+        return _("{title}: {text}", title=name, text=word)
     low, high = map(percent, verdict.interval)
-    return f"{text}, {low} to {high}".replace("\u00a0", " ")  # the font has no such space
+    text = ", ".join([word, _("{low} to {high}", low=low, high=high)])
+    return _("{title}: {text}", title=name, text=text)
 
 
 def _describe_score(key: KeyFrame) -> str:
     """Put the score of a key frame into words, with why it does not count where it does not."""
-    if key.probability is None:
-        return f"nearest key frame {NOT_MEASURED}"
-    score = percent(key.probability).replace("\u00a0", " ")
-    return f"nearest key frame {score}" + (
-        f", not counted: {key.unusable.split(' (')[0]}" if key.unusable else ""
-    )
+    text = _("nearest key frame {score}", score=percent(key.probability))
+    if key.probability is None or key.unusable is None:
+        return text
+    return text + _(", not counted: {why}", why=sentence(key.unusable.split(" (")[0]))
 
 
 def _lay_over(canvas: Image.Image, coloured: NDArray[np.uint8], square: Box) -> None:
@@ -201,13 +253,33 @@ def _label(
     canvas: Image.Image, place: tuple[float, float], text: str, colour: tuple[int, int, int]
 ) -> None:
     """Write text on a dark ground above a place, within the picture."""
-    font = ImageFont.load_default(size=max(11, canvas.height // 32))
+    font = _font(max(11, canvas.height // 34))
     draw = ImageDraw.Draw(canvas)
+    text = _wrapped(text, lambda line: draw.textlength(line, font=font) <= canvas.width - 8)
     left, _, right, bottom = draw.textbbox((0, 0), text, font=font)
     x = min(max(0.0, place[0]), max(0.0, canvas.width - right - 8))
     y = min(max(0.0, place[1] - bottom - 6), canvas.height - bottom - 6)
     draw.rectangle((x, y, x + right - left + 8, y + bottom + 6), fill=(0, 0, 0))
     draw.text((x + 4, y + 3), text, fill=colour, font=font)
+
+
+@cache
+def _font(size_px: int) -> ImageFont.FreeTypeFont:
+    """Load the font of labels; Pillow's own has no letters with accents."""
+    with resources.as_file(resources.files("unmask.report") / "fonts" / _FONT) as path:
+        return ImageFont.truetype(path, size_px)
+
+
+def _wrapped(text: str, fits: Callable[[str], bool]) -> str:
+    """Break a text between words so that its lines fit, as far as single words do."""
+    lines: list[str] = []
+    # the font has no narrow space
+    for word in text.replace("\u202f", "\u00a0").split(" "):
+        if lines and fits(f"{lines[-1]} {word}"):
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return "\n".join(lines)
 
 
 @contextmanager

@@ -30,6 +30,9 @@ class FilmLink:
     why_not: str | None = None
     """Why there is no film, an English sentence of the catalogue."""
 
+    overlay: str | None = None
+    """Relative link or service's address of the film with boxes and maps drawn in."""
+
     @property
     def source(self) -> str | None:
         """What a security policy has to allow for it."""
@@ -76,11 +79,20 @@ def _linked(film: Path, page: Path) -> FilmLink:
     if not film.is_file():
         return FilmLink(None, MISSING)
     try:
-        relative = os.path.relpath(film.resolve(), page.resolve().parent)
+        return FilmLink(relative_link(film, page))
     except ValueError:  # on another drive
         return FilmLink(None, MISSING)
+
+
+def relative_link(target: Path, page: Path) -> str:
+    """Return how a page links to a file.
+
+    Raises:
+        ValueError: they lie on different drives.
+    """
+    relative = os.path.relpath(target.resolve(), page.resolve().parent)
     # './' keeps a name with a colon from being read as an address of another kind
-    return FilmLink("./" + quote(os.fsencode(relative.replace(os.sep, "/"))))
+    return "./" + quote(os.fsencode(relative.replace(os.sep, "/")))
 
 
 def _embedded(video: VideoInfo, embed_bytes: int) -> FilmLink:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -26,11 +26,11 @@ from unmask.language import translation
 from unmask.language.sentences import sentence
 from unmask.report import page, wording
 from unmask.report.charts import LINE_WIDTH, PLOT_HEIGHT, PLOT_TOP
-from unmask.report.film_link import NO_FILM, film_link
+from unmask.report.film_link import NO_FILM, FilmLink, film_link, relative_link
 from unmask.report.summary import Row, Summary, failure_row, row, summary
 from unmask.report.views import ReportView, report_view
 from unmask.system.files import write_text
-from unmask.values import Examination, Scan
+from unmask.values import Examination, Scan, VideoInfo
 
 FILES_ON_ONE_PAGE = 10
 """Most files whose details stand on the page of the summary."""
@@ -48,13 +48,33 @@ class Place:
     """Files that it is about."""
     embed_bytes: int | None = None
     """Size up to which films are written into the page; None to link to them."""
+    overlays: bool = False
+    """Whether films with boxes and maps drawn in lie in the folder (`overlay_film`)."""
 
     @property
     def folder(self) -> Path | None:
         """Folder of the pages of single files; None where one page holds them all."""
-        if self.files <= FILES_ON_ONE_PAGE:
-            return None
-        return self.path.with_name(f"{self.path.stem}-files")
+        return None if self.files <= FILES_ON_ONE_PAGE else _folder(self.path)
+
+
+def _folder(report: Path) -> Path:
+    return report.with_name(f"{report.stem}-files")
+
+
+def overlay_film(report: Path, place: int, video: str) -> Path:
+    """Return where the film with boxes and maps drawn in lies that a report links to.
+
+    Args:
+        report: file of the report.
+        place: of the video among the files.
+        video: path of the video.
+    """
+    return _folder(report) / f"{_numbered(place, video)}-overlay.mp4"
+
+
+def _numbered(place: int, path: str) -> str:
+    """Return the name of what belongs to one of many files, without its suffix."""
+    return f"{place + 1:04d}-{_safe(Path(path).name)}"
 
 
 class Page:
@@ -87,16 +107,25 @@ class Page:
         if self._place is None or folder is None:
             film = NO_FILM
             if self._place is not None:
-                film = film_link(video, self._place.path, embed_bytes=self._place.embed_bytes)
+                film = self._film(video, self._place, place, self._place.path)
             self._reports[place] = report_view(scan, anchor, film)
             self._rows[place] = row(scan.result, f"#{anchor}")
             return
         folder.mkdir(exist_ok=True)
-        target = folder / f"{place + 1:04d}-{_safe(Path(video.path).name)}.html"
-        film = film_link(video, target, embed_bytes=self._place.embed_bytes)
+        target = folder / f"{_numbered(place, video.path)}.html"
+        film = self._film(video, self._place, place, target)
         back = f"../{self._place.path.name}"
         write_text(target, self._render([report_view(scan, "r1", film)], None, back=back))
         self._rows[place] = row(scan.result, f"{folder.name}/{target.name}")
+
+    @staticmethod
+    def _film(video: VideoInfo, where: Place, place: int, page: Path) -> FilmLink:
+        """Return where a page shows a video from."""
+        film = film_link(video, page, embed_bytes=where.embed_bytes)
+        overlay = overlay_film(where.path, place, video.path)
+        if not where.overlays or not overlay.is_file():
+            return film
+        return replace(film, overlay=relative_link(overlay, page))
 
     def html(self, failures: Sequence[tuple[str, str]] = ()) -> str:
         """Draw it, with the summary in front if there is more than one file.

@@ -12,13 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from unmask.explain.methods import OF_FEATURES, TITLES
-from unmask.explain.regions import describe_regions
-from unmask.language.sentences import sentence
-from unmask.language.translation import _
+from unmask.explain.methods import TITLES
 from unmask.report.charts import CurveChart, Dot, Timeline, curve_chart, timeline
 from unmask.report.film_link import NO_FILM, FilmLink
 from unmask.report.pictures import jpeg_uri, overlay_uri
+from unmask.report.wording import map_words
 from unmask.values import (
     BoxPath,
     KeyFrame,
@@ -270,15 +268,8 @@ def _methods(scan: Scan) -> tuple[MethodView, ...]:
 
 
 def _map(saliency: SaliencyMap, method: MethodView, view: str | None) -> MapView:
-    if saliency.empty is not None:
-        words = _("empty: {reason}", reason=sentence(saliency.empty))
-        return MapView(method.place, method.title, None, words)
-    words = _("regions not measured")
-    if saliency.regions is not None:
-        words = ", ".join(sentence(each) for each in describe_regions(saliency.regions).split(", "))
-    if view is not None and saliency.method in OF_FEATURES:
-        words = _("{view} view: {words}", view=view, words=words)
-    return MapView(method.place, method.title, overlay_uri(saliency.values), words)
+    overlay = overlay_uri(saliency.values) if saliency.empty is None else None
+    return MapView(method.place, method.title, overlay, map_words(saliency, view))
 
 
 def _representative(keys: tuple[KeyFrame, ...], pictured: set[int]) -> int | None:

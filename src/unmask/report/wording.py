@@ -14,9 +14,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import get_args
 
+from unmask.explain.methods import OF_FEATURES
+from unmask.explain.regions import describe_regions
 from unmask.language.sentences import sentence
 from unmask.language.translation import N_, _, local_number, ngettext
-from unmask.values import UNSEEN, ConformalAnswer, CredentialState, ScanRecord, Verdict, Word
+from unmask.values import (
+    UNSEEN,
+    ConformalAnswer,
+    CredentialState,
+    SaliencyMap,
+    ScanRecord,
+    Verdict,
+    Word,
+)
 
 NOT_MEASURED = N_("not measured")
 """What stands for None on the page."""
@@ -387,28 +397,29 @@ def misses(result: ScanRecord) -> str | None:
         listed = ", ".join(
             _(
                 "{method} ({share} of {videos})",
-                method=_name_method(r.method),
+                method=_method(r.method),
                 share=percent(r.missed),
                 videos=r.videos,
             )
             for r in tested
         )
-        parts.append(_("little evidence is what it gave to these: {listed}", listed=listed))
-    if untested := [_name_method(r.method) for r in rates if r.missed is None]:
-        parts.append(_("no figure for: {listed}", listed=", ".join(untested)))
+        parts.append(_("in tests these forgeries got little evidence: {listed}", listed=listed))
+    if untested := [_method(r.method) for r in rates if r.missed is None]:
+        parts.append(_("never tested: {listed}", listed=", ".join(untested)))
     return "; ".join(parts)
 
 
-_MADE_METHODS = {
-    "made-blend": N_("faces that we blended"),
-    "made-mouth": N_("mouths that we re-rendered"),
-    "made-rendered": N_("faces that we re-rendered"),
+_METHODS = {
+    "made-blend": N_("faces blended for tests"),
+    "made-mouth": N_("mouths changed for tests"),
+    "made-rendered": N_("faces rendered for tests"),
+    "StyleGAN2 portraits": N_("portraits by StyleGAN2"),
 }
-"""What a reader calls the forgeries that were made for a test."""
+"""Kinds of forgery whose names in cards are no words."""
 
 
-def _name_method(method: str) -> str:
-    return sentence(_MADE_METHODS.get(method, method))
+def _method(name: str) -> str:
+    return _(_METHODS[name]) if name in _METHODS else sentence(name)
 
 
 def _say_how_rare(answer: ConformalAnswer) -> str:
@@ -431,6 +442,23 @@ def _say_how_rare(answer: ConformalAnswer) -> str:
         "calibration data have one; it is no proof of fake",
         rate=rate,
     )
+
+
+def map_words(saliency: SaliencyMap, view: str | None) -> str:
+    """Say where a map lies in the face, or why it is empty.
+
+    Args:
+        saliency: the map.
+        view: name of the view that a map of features belongs to; None where there is one only.
+    """
+    if saliency.empty is not None:
+        return _("empty: {reason}", reason=sentence(saliency.empty))
+    words = _("regions not measured")
+    if saliency.regions is not None:
+        words = ", ".join(sentence(each) for each in describe_regions(saliency.regions).split(", "))
+    if view is not None and saliency.method in OF_FEATURES:
+        words = _("{view} view: {words}", view=view, words=words)
+    return words
 
 
 _CREDENTIALS: dict[CredentialState, str] = {

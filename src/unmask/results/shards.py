@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from unmask.datasets.parquet import batches
 from unmask.errors import ManifestError, UnmaskError
 from unmask.report.document import from_json
 from unmask.results.rows import (
@@ -32,6 +31,7 @@ from unmask.results.rows import (
 )
 from unmask.system.files import write_text, write_whole
 from unmask.system.memory import return_freed_memory
+from unmask.system.parquet import batches
 
 Item = TypeVar("Item")
 

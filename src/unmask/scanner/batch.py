@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from unmask.bundle.devices import Device
 from unmask.errors import AnalysisCrashed, UnmaskError
 from unmask.settings import ScanSettings
 from unmask.system.engines import LOCAL, Engine
@@ -25,6 +26,8 @@ from unmask.system.remote_files import LocalCopies, is_remote
 from unmask.system.workers import Crashed, Duty, Listen, Tell
 
 if TYPE_CHECKING:  # heavy ones
+    from unmask.scanner.passes import FirstPass
+    from unmask.scanner.scanner import Scanner
     from unmask.values import Scan, VideoInfo
 
 Result = TypeVar("Result")
@@ -36,6 +39,20 @@ _FILES_PER_PROCESS = 200
 _SILENT_TIMES_FILM = 2.0
 """Time without a word that a film's length allows, as part of it: between two key frames that lie
 far apart it is read through."""
+
+
+class Draw(Protocol):
+    """What a job does with a scan while the file's frames can still be read again."""
+
+    def __call__(
+        self, first: FirstPass, scan: Scan, scanner: Scanner, progress: Tell | None
+    ) -> Scan:
+        """Return the scan, perhaps with a warning."""
+        ...
+
+    def folder(self, path: str) -> Path | None:
+        """Return the folder that is written in for a file, which is made; None: nothing is."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -53,6 +70,10 @@ class Job:
     timeout_seconds: float | None = None
     """Most time that a file may take, its process is ended then; None: as the settings' limits say
     for its length."""
+    device: Device = "cpu"
+    """What the networks run on."""
+    draw: Draw | None = None
+    """Called in the worker with each finished scan, such as to draw a film of it."""
 
     def __post_init__(self) -> None:
         """Refuse a time in which nothing can be done."""
@@ -70,14 +91,26 @@ class _Analysis:
         from unmask.scanner.scanner import Scanner
 
         folder = None if job.detector is None else str(find(job.detector))
-        self._scanner = Scanner(folder, settings=job.settings, threads=job.threads)
+        self._scanner = Scanner(
+            folder, settings=job.settings, threads=job.threads, device=job.device
+        )
         self._timeout_seconds = job.timeout_seconds
-        self._network = Network(self._scanner.bundle, threads=job.threads) if job.stress else None
+        self._draw = job.draw
+        self._network = (
+            Network(self._scanner.bundle, threads=job.threads, device=job.device)
+            if job.stress
+            else None
+        )
 
     def reads(self, path: str) -> list[str | Path]:
         """Return what a scan opens: the file, and the detector's networks when they are needed."""
         trusted = os.environ.get("UNMASK_TRUST_ANCHORS")
         return [path, self._scanner.bundle.folder, *([trusted] if trusted else [])]
+
+    def writes(self, path: str) -> list[Path]:
+        """Return the folders that a scan writes in: that of the film, where one is drawn."""
+        folder = None if self._draw is None else self._draw.folder(path)
+        return [] if folder is None else [folder]
 
     def scan(self, path: str, tell: Tell | None = None) -> Scan:
         """Scan a file, under stress where the job asks for it; say how long it may take."""
@@ -99,12 +132,26 @@ class _Analysis:
             tell.allow("opening", silent_seconds=opening, total_seconds=total)
         first = self._scanner.first_pass(path, tell, opened=allow)
         scan = self._scanner.scan_first(first, tell)
+        if self._draw is not None:
+            if tell is not None:
+                self._allow_drawing(tell, first.info)
+            scan = self._draw(first, scan, self._scanner, tell)
         if self._network is None:
             return scan
         from unmask.scanner.survival import stress_verdict
 
         bundle, still = self._scanner.bundle, first.is_single_picture
         return stress_verdict(scan, bundle, self._network, still=still, progress=tell)
+
+    def _allow_drawing(self, tell: Tell, info: VideoInfo) -> None:
+        """Give a film that is read and written once more as much time again."""
+        limits = self._scanner.settings.limits
+        total = 2 * limits.total_seconds(min(info.duration_seconds or 0.0, limits.max_seconds))
+        tell.allow(
+            "drawing",
+            silent_seconds=limits.silent_seconds,
+            total_seconds=self._timeout_seconds or total,
+        )
 
 
 def _load(job: Job) -> _Analysis:
@@ -200,6 +247,7 @@ def scan_all(
         listen=progress or _ignore,
         renew_after=_FILES_PER_PROCESS,
         reads=_Analysis.reads,
+        writes=_Analysis.writes,
     )
     if any(map(is_remote, paths)):
         if engine.name != "local":

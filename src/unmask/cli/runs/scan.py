@@ -11,7 +11,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from unmask.cli.messages import complain
 from unmask.cli.progress import RunLog, Verbosity, progress_bar
 from unmask.cli.runs.scan_outputs import Outputs, Sink
 from unmask.errors import AnalysisCrashed, UnmaskError
+from unmask.language.translation import language
 from unmask.results.rows import Outcome
 from unmask.scanner.batch import Job, scan_all, scan_here
 from unmask.system.engines import Engine
@@ -130,7 +131,9 @@ class _Done:
             request = self.outputs
             place = None
             if request.report is not None:
-                place = Place(request.report, len(self.paths), request.embed_bytes)
+                place = Place(
+                    request.report, len(self.paths), request.embed_bytes, request.overlay_films
+                )
             self.page = Page(place, examination=request.examination)
         return self.page
 
@@ -202,6 +205,7 @@ def run_scan(
     outputs.check()
     paths = expand(inputs)
     refuse_overwriting(outputs.files, [Path(path) for path in paths])
+    job, full = _with_films(job, full, outputs, paths)
     with RunLog(text.log_file) as log:
         log.write(f"unmask {version('unmask')} begins, files: {len(paths)}")
         done = _Done(paths, outputs, text)
@@ -210,6 +214,22 @@ def run_scan(
         analysed = len(done.outcomes) - done.known
         log.write(f"ends, analysed: {analysed}, failed: {len(done.failures)}")
     return done.exit_code()
+
+
+def _with_films(
+    job: Job, full: FullScan | None, outputs: Outputs, paths: Sequence[str]
+) -> tuple[Job, FullScan | None]:
+    """Let the scan that comes last draw a film of each video, where they were asked for."""
+    if not outputs.overlay_films or outputs.report is None:
+        return job, full
+    from unmask.report.film import OverlayFilms
+    from unmask.report.html import overlay_film
+
+    targets = {path: overlay_film(outputs.report, place, path) for place, path in enumerate(paths)}
+    draw = OverlayFilms(targets, language().code)
+    if full is not None:
+        full = replace(full, job=replace(full.job, draw=draw))
+    return replace(job, draw=draw), full
 
 
 def _scan_as_far_as_it_goes(

@@ -69,6 +69,9 @@ class Outputs:
     """Whether the store keeps reports."""
     embed_bytes: int | None = None
     """Size up to which a film is written into the report; None: the report links to it."""
+    overlay_films: bool = False
+    """Whether a film with boxes and maps drawn in is written for each video, which the report links
+    to."""
     examination: Examination | None = None
     """Case, analyst and note, for report and JSON."""
 
@@ -82,6 +85,8 @@ class Outputs:
             )
         if self.store is None and (self.retry_failures or not self.pages):
             raise ValueError("--retry-failures and --no-pages go with -o")
+        if self.overlay_films and self.report is None:
+            raise ValueError("--overlay-films goes with --report, which links to them")
         if self.resume and self.ndjson is None and self.csv is None:
             raise ValueError("--resume goes with --ndjson or --csv")
         if self.resume and any(str(each) == _STDOUT for each in (self.ndjson, self.csv)):
@@ -278,7 +283,7 @@ def judged_by(job: Job) -> Judged:
     """Return what a job judges files with."""
     from unmask.bundle.catalogue import SHIPPED, find
     from unmask.bundle.manifest import load_bundle
-    from unmask.system.provenance import settings_table
+    from unmask.scanner.repetition import settings_table
 
     detector = load_bundle(find(job.detector or SHIPPED)).sha256
     return Judged(detector, settings_hash(settings_table(job.settings), stress=job.stress))

@@ -22,6 +22,7 @@ def summary(result: ScanRecord) -> str:
     from unmask.report.wording import (
         describe_decision,
         misses,
+        number,
         rate,
         repeated_persons,
         statements,
@@ -40,8 +41,8 @@ def summary(result: ScanRecord) -> str:
         if each is not None
     ]
     for track in result.tracks:
-        span = f", {track.start_seconds:.1f}-{track.end_seconds:.1f} s"
-        when = span if result.video.kind == "video" else ""
+        span = f", {number(track.start_seconds, 1)}-{number(track.end_seconds, 1, 's')}"
+        when = _plain(span) if result.video.kind == "video" else ""
         lines.append(f"  {_('face {face}', face=track.id)}{when}: {_words(track.verdict)}")
         if track.verdict.probability is not None and track.verdict.reason is not None:
             lines.append(f"    {local(track.verdict.reason)}")
@@ -55,7 +56,9 @@ def summary(result: ScanRecord) -> str:
         (_("hardly a face, not judged"), coverage.doubtful),
         (_("note"), result.warnings),
     ):
-        lines += [f"  {title}: {local(each)}" for each in message]
+        for each in message:
+            line = _("{title}: {text}", title=title, text=local(each))
+            lines.append(f"  {line}")
     return "\n".join(lines)
 
 

@@ -26,8 +26,8 @@ from unmask.datasets.layouts.layout import (
     sort_placed,
 )
 from unmask.datasets.manifest import VideoRecord
-from unmask.datasets.parquet import CROPS_HINT, column_names, read_errors, read_table
 from unmask.errors import InputNotFound, ManifestError
+from unmask.system.parquet import CROPS_HINT, column_names, read_errors, read_table
 
 _STORE_COLUMNS = (
     "crop_id", "dataset", "label", "method", "target", "source", "identities", "part", "split",
