@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import subprocess
 import sys
 import tempfile
@@ -113,8 +112,7 @@ def machines() -> Iterator[Machines]:
     from ray._private import services
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        patch.setenv("RAY_AUTH_MODE", "disabled")  # else a token is kept in the home folder
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setattr("ray._private.services.get_node", found_in_time(services.get_node))
         patch.setenv("RAY_enable_worker_prestart", "0")
