@@ -146,7 +146,7 @@ def _libraries() -> tuple[str, ...]:
     """Return the folders that libraries and their data are loaded from."""
     package = Path(__file__).parents[1]
     # asked by the package that reads Content Credentials
-    types = [str(each) for each in mimetypes.knownfiles]
+    types = map(str, mimetypes.knownfiles)
     named = (sys.prefix, sys.base_prefix, str(package), *sys.path[1:], *_LIBRARIES, *types)
     return tuple(dict.fromkeys(path for path in named if Path(path).is_absolute()))
 
