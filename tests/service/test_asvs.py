@@ -113,7 +113,7 @@ def test_v5_3_2_names_in_addresses_lead_to_no_other_file(
     assert client.get(f"/v1/scans/{scan['id']}/pictures/{name}").status_code == 404
 
 
-def test_v5_4_1_and_v5_4_2_downloads_carry_a_name_of_the_service_and_never_a_senders(
+def test_v5_4_1_v5_4_2_downloads_never_carry_the_senders_name(
     client: Any, scan: dict[str, Any]
 ) -> None:
     for link in ("report", "evidence"):
