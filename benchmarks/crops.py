@@ -30,6 +30,7 @@ from unmask.crops.reading import CropDataset
 from unmask.crops.rows import COLUMNS, CropRow, VideoCoverage, VideoCrops
 from unmask.crops.store import CropStore, open_for_writing
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord
+from unmask.system.engines import Engine
 
 TITLE = "# Crops"
 SIZE = (1280, 720)
@@ -104,7 +105,7 @@ def cut_all(manifest: Manifest, folder: Path, workers: int) -> Cut:
     """Cut all clips into a new store."""
     decoded = decode_all(manifest, workers)
     start = time.perf_counter()
-    summary = crop_videos(manifest, folder, CropSettings(), workers=workers)
+    summary = crop_videos(manifest, folder, CropSettings(), engine=Engine(workers=workers))
     seconds = time.perf_counter() - start
     if not summary.complete or summary.crops == 0:
         raise SystemExit(f"not every clip gave crops: {summary}")

@@ -1,16 +1,21 @@
 """How long a scan takes, and how much memory: `make bench`, or `python -m benchmarks.scan_speed`.
 
-For clips of two sizes and codecs, one and four faces, one and ten minutes, each as a whole process,
-in turn a b c d a b c d ...:
+For clips of two sizes and codecs, with one face and with four, each as a whole process, in turn
+a b c d a b d a b d ... (c takes long, and comes once):
 
     a  PyAV decodes every frame, nothing else
     b  unmask scan CLIP --report --json
     c  the usual way (see `benchmarks.usual_way`), where its packages are installed
     d  unmask scan CLIP --triage --json
 
-Ratios are taken pair by pair. One more scan with `--profile` gives each stage's share. The table
-goes to benchmarks/results/scan-speed.md. Only some cases: `--sizes 720p --codecs h264 --faces 1
---minutes 1`.
+Ratios are taken pair by pair. One more scan with `--profile` gives each stage's share. Films of 1,
+10 and 60 minutes of a small size are scanned once for their memory. The table goes to
+benchmarks/results/scan-speed.md; on a machine that other work keeps busy, its CPU times can still
+be compared, and `load` says how busy it was.
+
+Twenty minutes on two cores, half of it for the clips (`--clips FOLDER` keeps them). A part of it:
+`--sizes 720p --codecs h264 --faces 1 --repeats 1 --usual-repeats 0 --lengths 1`; longer films:
+`--minutes 1 10`.
 """
 
 from __future__ import annotations
@@ -33,12 +38,14 @@ from benchmarks.measure import Run, Spread, run
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-SIZES = {"720p": (1280, 720), "1080p": (1920, 1080)}
+SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "360p": (640, 360)}
 SCANNED = (0, 1, 3)
 GOAL_ONE_FACE = {"720p": 1.5, "1080p": 1.3}
 GOAL_FOUR_FACES = 2.0
 GOAL_TRIAGE = 0.4
 GOAL_USUAL = 5.0
+GOAL_MIB = 300.0
+GOAL_GROWTH = 0.1
 NOISE = 6
 HELP_RUNS = 5
 CLIP_SECONDS = 60.0
@@ -51,7 +58,7 @@ class Case:
     """What one clip is."""
 
     size: str
-    """A key of `SIZES`."""
+    """A key of `SIZES`; 360p for films whose memory alone is compared."""
     codec: str
     """`h264` or `hevc`."""
     faces: int
@@ -87,6 +94,8 @@ class Round:
     scan: Run
     usual: Run | None
     triage: Run
+    load: float
+    """Processes that wanted a core in the minute before."""
 
 
 def arguments() -> argparse.Namespace:
@@ -97,16 +106,20 @@ def arguments() -> argparse.Namespace:
     add("--usual-python", default=sys.executable, help="interpreter with torch, for the usual way")
     add("--detector", type=Path, help="folder of a detector bundle (default: the shipped one)")
     add("--repeats", type=int, default=3)
-    add("--sizes", nargs="+", choices=tuple(SIZES), default=list(SIZES))
+    add("--usual-repeats", type=int, default=1, help="runs of the usual way; 0: none")
+    add("--sizes", nargs="+", choices=tuple(GOAL_ONE_FACE), default=list(GOAL_ONE_FACE))
     add("--codecs", nargs="+", choices=("h264", "hevc"), default=["h264", "hevc"])
     add("--faces", nargs="+", type=int, choices=(1, 4), default=[1, 4])
-    add("--minutes", nargs="+", type=int, default=[1, 10])
+    add("--minutes", nargs="+", type=int, default=[1])
+    add("--lengths", nargs="+", type=int, default=[1, 10, 60], help="minutes, for the memory")
+    add("--clips", type=Path, help="folder that keeps the clips (default: a temporary one)")
     add("--seconds", type=float, default=CLIP_SECONDS, help="length of what is called a minute")
     add("--install", action="store_true", help="also install into a fresh environment")
     add("--out", type=Path, default=RESULTS / "scan-speed.md")
     options = parser.parse_args()
-    if min(options.repeats, *options.minutes) < 1 or options.seconds <= 0:
-        parser.error("--repeats, --minutes and --seconds must be above zero")
+    counts = (options.repeats, *options.minutes, *options.lengths)
+    if min(counts) < 1 or options.seconds <= 0 or options.usual_repeats < 0:
+        parser.error("--repeats, --minutes, --lengths and --seconds must be above zero")
     return options
 
 
@@ -124,14 +137,16 @@ def clip(setup: Setup, case: Case, seconds: float) -> Path:
     if out.exists():
         return out
     print(f"making {out.name} ...", flush=True)
+    unfinished = out.with_name(f"unfinished-{out.name}")
     if case.minutes > 1:
         one = clip(setup, replace(case, minutes=1), seconds)
-        run([sys.executable, "-m", "benchmarks.clips", "repeat", one, out, str(case.minutes)])
-        return out
-    width, height = SIZES[case.size]
-    words = map(str, (width, height, seconds, noise, case.codec, case.faces))
-    run([sys.executable, "-m", "benchmarks.clips", "make", source, out, *words])
-    return out
+        words = ["repeat", one, unfinished, str(case.minutes)]
+    else:
+        width, height = SIZES[case.size]
+        kind = map(str, (width, height, seconds, noise, case.codec, case.faces))
+        words = ["make", source, unfinished, *kind]
+    run([sys.executable, "-m", "benchmarks.clips", *words])
+    return unfinished.rename(out)
 
 
 def unmask() -> Path:
@@ -179,14 +194,15 @@ def why_no_usual(python: str) -> str | None:
 
 
 def rounds(setup: Setup, path: Path, repeats: int) -> list[Round]:
-    """Run a, b, c, d in turn."""
+    """Run a, b, c, d in turn; c as often as was asked for."""
     result = []
     for number in range(1, repeats + 1):
-        usual_run = usual(setup, path)
-        each = Round(decode(path), scan(setup, path), usual_run, scan(setup, path, "--triage"))
+        usual_run = usual(setup, path) if number <= setup.options.usual_repeats else None
+        ways = decode(path), scan(setup, path), usual_run, scan(setup, path, "--triage")
+        each = Round(*ways, os.getloadavg()[0])
         third = f" {each.usual.seconds:.2f}" if each.usual else " -"
         times = f"{each.decode.seconds:.2f} {each.scan.seconds:.2f}{third}"
-        times += f" {each.triage.seconds:.2f} s"
+        times += f" {each.triage.seconds:.2f} s, load {each.load:.1f}"
         print(f"{path.name} {number}/{repeats}: {times}", flush=True)
         result.append(each)
     return result
@@ -196,11 +212,12 @@ def check(done: list[Round]) -> str:
     """Say what the ways did; refuse if the scan decoded other frames than decoding alone."""
     first = done[0]
     frames, coverage = int(first.decode.output), json.loads(first.scan.output)
-    if coverage["frames_decoded"] != frames:
-        raise SystemExit(f"scan decoded {coverage['frames_decoded']} frames of {frames}")
+    decoded, left_out = coverage["frames_decoded"], coverage["frames_left_out"]
+    if decoded + left_out != frames:
+        raise SystemExit(f"scan decoded {decoded} frames of {frames} and left out {left_out}")
     text = (
-        f"{frames} frames, {coverage['frames_sampled']} sampled; scan: {coverage['tracks_found']} "
-        f"faces found, {coverage['tracks_judged']} judged"
+        f"{frames} frames, {decoded} decoded, {coverage['frames_sampled']} sampled; scan: "
+        f"{coverage['tracks_found']} faces found, {coverage['tracks_judged']} judged"
     )
     if first.usual:
         read, scored = first.usual.output.split()[-2:]
@@ -241,16 +258,26 @@ def speed_rows(case: Case, done: list[Round]) -> list[str]:
     pairs = [(r.triage, r.decode) for r in done]
     rows.append(ratio_row(f"{case} | d / a", pairs, GOAL_TRIAGE, most=True))
     memory = Spread.of([r.scan.peak_bytes / MIB for r in done])
-    return [*rows, f"| {case} | peak memory of b, MiB | {memory} | | |"]
+    met = "met" if memory.median <= GOAL_MIB else "NOT met"
+    rows.append(f"| {case} | peak memory of b, MiB | {memory} | | <= {GOAL_MIB:g}: {met} |")
+    return [*rows, f"| {case} | load | {Spread.of([r.load for r in done])} | | |"]
 
 
-def memory_rows(peaks: dict[Case, float]) -> list[str]:
-    """Return how the memory of longer clips compares with that of one minute."""
-    return [
-        f"| {case} | memory over that of 1 min | {peak / peaks[replace(case, minutes=1)]:.2f} | | |"
-        for case, peak in peaks.items()
-        if case.minutes > 1 and replace(case, minutes=1) in peaks
-    ]
+def memory_rows(setup: Setup) -> list[str]:
+    """Scan films of several lengths, and return how their memory compares."""
+    options = setup.options
+    peaks, rows = [], []
+    for minutes in sorted(options.lengths):
+        case = Case("360p", "h264", 1, minutes)
+        done = scan(setup, clip(setup, case, options.seconds))
+        print(f"{case}: {done.seconds:.1f} s, {done.peak_bytes / MIB:.0f} MiB", flush=True)
+        peaks.append(done.peak_bytes / MIB)
+        rows.append(way_row(case, "b: unmask scan", [done]))
+        rows.append(f"| {case} | peak memory of b, MiB | {peaks[-1]:.0f} | | |")
+    growth = max(peaks) / min(peaks) - 1
+    met = "met" if growth < GOAL_GROWTH else "NOT met"
+    goal = f"< {GOAL_GROWTH:.0%}: {met}"
+    return [*rows, f"| all lengths | most memory over least | {growth:+.1%} | | {goal} |"]
 
 
 def stages(setup: Setup, case: Case, path: Path) -> list[str]:
@@ -356,25 +383,23 @@ def measure(setup: Setup, load: float) -> str:
     options = setup.options
     lines = [
         clip_line(options),
-        f"- {options.repeats} rounds of a, b, c, d in turn",
+        f"- {options.repeats} rounds of a, b, d in turn, c in the first {options.usual_repeats}",
     ]
     if setup.why_no_usual:
         lines.append(f"- c, the usual way, was skipped: {setup.why_no_usual}")
     else:
         lines.append(f"- c: {usual_versions(options.usual_python)}; threads as each way defaults")
     warm_up = Case("720p", "h264", 1, 1)
-    rounds(setup, clip(setup, warm_up, WARM_UP_SECONDS), 1)  # warms the disk's cache, fails early
+    scan(setup, clip(setup, warm_up, WARM_UP_SECONDS))  # warms the disk's cache, fails early
     rows: list[str] = []
     sections: list[str] = []
-    peaks: dict[Case, float] = {}
     for case in cases(options):
         path = clip(setup, case, options.seconds)
         done = rounds(setup, path, options.repeats)
         lines.append(f"- {case}: {check(done)}")
         rows += speed_rows(case, done)
         sections += stages(setup, case, path)
-        peaks[case] = max(each.scan.peak_bytes for each in done)
-    rows += [*memory_rows(peaks), help_row()]
+    rows += [*memory_rows(setup), help_row()]
     if options.install:
         rows += install_rows(setup.folder)
     return document([*machine(load), *lines], rows, sections)
@@ -391,7 +416,9 @@ def main() -> None:
     if missing:
         print(f"the usual way is skipped: {missing}")
     with tempfile.TemporaryDirectory(prefix="unmask-bench-") as folder:
-        text = measure(Setup(options, Path(folder), missing), load)
+        clips = options.clips or Path(folder)
+        clips.mkdir(parents=True, exist_ok=True)
+        text = measure(Setup(options, clips, missing), load)
     options.out.write_text(text, encoding="utf-8")
     print(text)
 

@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
+from unmask.system.workers import Duty
+
 
 def all_here(
     tasks: Sequence[Any],
     start: Callable[[], Any],
-    work: Callable[[Any, Any], Any],
+    work: Callable[..., Any],
     *,
     workers: int,
     timeout_seconds: float | None = None,
@@ -31,6 +33,13 @@ def all_here(
     for place, task in enumerate(tasks):
         tells = () if listen is None else (_Heard(partial(listen, place)),)
         yield place, _sent(_sent(work)(state, _sent(task), *tells))
+
+
+def duty_here(
+    tasks: Sequence[Any], duty: Duty[Any, Any, Any], *, workers: int, retry_alone: bool = False
+) -> Iterator[tuple[int, Any]]:
+    """Stand in for `workers.run_duty`."""
+    return all_here(tasks, duty.start, duty.work, workers=workers, listen=duty.listen)
 
 
 class _Heard:
@@ -54,6 +63,5 @@ def _sent(value: Any) -> Any:
 def in_one_process() -> Iterator[None]:
     """Let the rooms that read many files do so here."""
     with pytest.MonkeyPatch.context() as patch:
-        for room in ("scanner.batch", "crops.pipeline", "datasets.verify", "evaluation.sources"):
-            patch.setattr(f"unmask.{room}.run_all", all_here)
+        patch.setattr("unmask.system.engines.run_duty", duty_here)
         yield

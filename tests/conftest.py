@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from alone import all_here
+from alone import duty_here
 from commands import Command, Done
 from unmask.system.telemetry import stop_telemetry
 
@@ -51,7 +51,7 @@ def unmask(
     """
     from unmask.cli import main
 
-    monkeypatch.setattr("unmask.scanner.batch.run_all", all_here)
+    monkeypatch.setattr("unmask.system.engines.run_duty", duty_here)
 
     monkeypatch.chdir(tmp_path)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from unmask.crops.record import CropRecord
 from unmask.evaluation.predictions import (
     PredictionRow,
     Predictions,
@@ -28,7 +30,14 @@ def predictions(rows: Sequence[PredictionRow], **changes: Any) -> Predictions:
 
 def row(video: str, label: str, logit: float | None, **more: Any) -> PredictionRow:
     status = more.pop("status", "failed" if logit is None else "done")
-    return PredictionRow(video, "made", label, logit=logit, status=status, **more)  # type: ignore[arg-type]
+    told = {name: more.pop(name) for name in ("sharpness", "reason") if name in more}
+    crop = CropRecord(video_id=video, dataset="made", label=label, **more)  # type: ignore[arg-type]
+    return PredictionRow(crop, logit=logit, status=status, **told)
+
+
+def changed(row: PredictionRow, **facts: Any) -> PredictionRow:
+    """Return a row with other facts of its crop."""
+    return replace(row, crop=replace(row.crop, **facts))
 
 
 def drawn(

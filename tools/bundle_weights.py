@@ -30,18 +30,22 @@ from unmask.models.network import FaceNetwork
 _PREFIX = "network."
 _HALF = ".parametrizations.weight.original"
 _FOLDED = ".weight_bias"
+STEPS, SCALE = ".steps", ".scale"
 _CROPS = 256
 """Crops that statistics are measured on."""
 
 
 def tensors(path: Path) -> dict[str, torch.Tensor]:
     """Return the tensors of a model by the network's names, in float32."""
-    found = {
-        entry.name.removeprefix(_PREFIX): torch.from_numpy(numpy_helper.to_array(entry).copy())
+    stored = {
+        entry.name.removeprefix(_PREFIX): numpy_helper.to_array(entry).astype(np.float32)
         for entry in onnx.load(str(path)).graph.initializer
         if entry.name.startswith(_PREFIX)
     }
-    return {name.replace(_HALF, ".weight"): value.float() for name, value in found.items()}
+    for name in [name for name in stored if name.endswith(STEPS)]:  # see tools/narrow_weights.py
+        weight = name.removesuffix(STEPS)
+        stored[weight] = stored.pop(name) * stored.pop(weight + SCALE)
+    return {name.replace(_HALF, ".weight"): torch.from_numpy(v) for name, v in stored.items()}
 
 
 def norm_after(convolution: str) -> str:

@@ -15,8 +15,10 @@ NEW_MIN_SHARPNESS = 6.0
 
 DEFAULT_MARGIN_RATIO = 1.3
 """Side of a square crop over the longer side of the face box, as the field cuts it."""
-CROP_SIZE_PX = 256
-"""Side of a crop in a crop store."""
+LARGEST_CROP_PX = 640
+"""Longest side of a crop in a crop store; smaller ones keep the pixels of their frame."""
+DEFAULT_SIZE_PX = 224
+"""Side of a new network's square input."""
 FOLDS = 5
 """Folds of `k-fold`."""
 FRAMES_PER_ROW = 3
@@ -144,6 +146,9 @@ class ScanSettings:
     """Methods that make maps of the key frames; empty for none."""
     triage: bool = False
     """Whether only key frames of the encoder and a few others are looked at (see `for_triage`)."""
+    quick: bool = True
+    """Whether frames of H.264 and HEVC that no other is decoded from are left out, half of most
+    films, where the selector spreads key frames evenly: others measure each frame's difference."""
     limits: Limits = field(default_factory=Limits)
     """What is refused."""
 

@@ -440,6 +440,8 @@ class Coverage:
     damaged_ratio: float = 0.0
     """Share of the decoded frames that are damaged or refer to damaged ones, in [0, 1]; no key
     frame is chosen from them."""
+    frames_left_out: int = 0
+    """Frames between the decoded ones that a quick scan did not decode, as none depends on them."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bundles import write_bundle
-from predicted import drawn, info, row
+from predicted import changed, drawn, info, row
 from toy_crops import write_toy_crops
 from unmask.bundle.manifest import load_bundle
 from unmask.cli import main
@@ -76,7 +76,7 @@ def test_scores_of_another_program_are_evaluated(unmask: Command, tmp_path: Path
 
 def test_several_files_are_folds(unmask: Command, tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", 60)
-    other = [replace(r, video_id=f"w{r.video_id}") for r in drawn(60, 2, failures=6)]
+    other = [changed(r, video_id=f"w{r.crop.video_id}") for r in drawn(60, 2, failures=6)]
     write_predictions(info(), to_table(other), tmp_path / "b.parquet")
     done = unmask("evaluate", "a.parquet", "b.parquet", "--replicates", "5", "--json", "f.json")
     assert done.code == 3

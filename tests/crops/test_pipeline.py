@@ -28,6 +28,7 @@ from unmask.datasets.manifest import Manifest, write_manifest
 from unmask.datasets.synth.footage import talk, write_picture
 from unmask.errors import InputNotFound, ManifestError
 from unmask.settings import ScanSettings
+from unmask.system.engines import Engine
 
 KILLABLE = Path(__file__).parent.parent / "killable.py"
 
@@ -46,7 +47,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 @pytest.fixture(scope="module")
 def store(toy: Manifest, tmp_path_factory: pytest.TempPathFactory) -> CropStore:
     folder = tmp_path_factory.mktemp("store")
-    crop_videos(toy, folder, SETTINGS, workers=2)
+    crop_videos(toy, folder, SETTINGS, engine=Engine(workers=2))
     return CropStore(folder)
 
 
@@ -88,7 +89,7 @@ def test_a_second_run_has_nothing_to_do(toy: Manifest, store: CropStore) -> None
 def test_the_crops_do_not_depend_on_the_workers(
     toy: Manifest, store: CropStore, tmp_path: Path
 ) -> None:
-    crop_videos(toy, tmp_path / "one", SETTINGS, workers=1)
+    crop_videos(toy, tmp_path / "one", SETTINGS, engine=Engine(workers=1))
     assert rows_of(tmp_path / "one") == rows_of(store.folder)
     assert ends_of(tmp_path / "one") == ends_of(store.folder)
 
@@ -116,7 +117,7 @@ def test_a_process_that_dies_names_its_video_and_costs_no_other(
     toy: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Cropper, "crop", dies_on_broken)
-    crop_videos(toy, tmp_path / "s", SETTINGS, workers=2)
+    crop_videos(toy, tmp_path / "s", SETTINGS, engine=Engine(workers=2))
     ends = ends_of(tmp_path / "s")
     crashed = ends.pop("real/broken.mp4")
     assert (crashed.status, "died (ended by SIGKILL)" in crashed.reason) == ("failed", True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import itertools
 import multiprocessing
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -20,12 +22,14 @@ from alone import in_one_process
 from toy_set import manifest_of, record, toy_set
 from unmask.crops.extraction import CropSettings
 from unmask.crops.pipeline import crop_videos, store_info
-from unmask.crops.reading import Crop, CropDataset
+from unmask.crops.reading import CropDataset
+from unmask.crops.record import Crop
 from unmask.crops.rows import COLUMNS
 from unmask.crops.store import CropStore, open_for_writing
 from unmask.datasets.synth.footage import talk, write_picture
 from unmask.errors import ManifestError
 from unmask.settings import ScanSettings
+from unmask.system.engines import Engine
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,13 +49,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     manifest = manifest_of(root, [*toy.records, *many])
     out = tmp_path_factory.mktemp("store")
     settings = CropSettings(scan=ScanSettings(selector="all"), size_px=64)
-    crop_videos(manifest, out, settings, workers=2, shard_bytes=1_000_000)
+    crop_videos(manifest, out, settings, engine=Engine(workers=2), shard_bytes=1_000_000)
     assert len(CropStore(out).shards()) > 1
     return out
 
 
-def table(folder: Path) -> list[dict[str, object]]:
-    return CropStore(folder).rows(COLUMNS.names).to_pylist()
+def table(folder: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = CropStore(folder).rows(COLUMNS.names).to_pylist()
+    return rows
 
 
 def test_every_crop_is_the_bytes_that_pyarrow_reads(folder: Path) -> None:
@@ -61,8 +66,9 @@ def test_every_crop_is_the_bytes_that_pyarrow_reads(folder: Path) -> None:
     for position in np.random.default_rng(0).permutation(len(rows)):
         row, crop = rows[position], data[position]
         assert data.encoded(position) == row["image"]
-        assert (crop.video_id, crop.track, crop.frame_index) == tuple(
-            row[name] for name in ("video_id", "track", "frame_index")
+        known = crop.record
+        assert (known.video_id, known.track, known.frame_index, known.crop_id) == tuple(
+            row[name] for name in ("video_id", "track", "frame_index", "crop_id")
         )
         if row["mask"] is None:
             assert crop.mask is None
@@ -73,13 +79,14 @@ def test_every_crop_is_the_bytes_that_pyarrow_reads(folder: Path) -> None:
 def test_a_crop_carries_what_training_needs(folder: Path) -> None:
     data = CropDataset(folder, where=pc.field("video_id") == "fake/a_c.mp4")
     crop = data[0]
-    assert (crop.label, crop.method, crop.split, crop.mask) == ("fake", "Swap", "train", None)
-    assert crop.identities == ()
+    known = crop.record
+    assert (known.label, known.method, known.split, crop.mask) == ("fake", "Swap", "train", None)
+    assert known.identities == ()
     named = CropDataset(folder, where=pc.field("video_id") == "real/a.mp4")[0]
-    assert named.identities == ("toy/0",)
+    assert named.record.identities == ("toy/0",)
     assert crop.pixels.shape == (64, 64, 3)
     assert crop.pixels.flags.writeable
-    x0, y0, x1, y1 = crop.in_crop(crop.box)
+    x0, y0, x1, y1 = crop.in_crop(known.box)
     assert ((x0 + x1) / 2, (y0 + y1) / 2) == pytest.approx((32, 32), abs=1e-3)
     assert max(x1 - x0, y1 - y0) == pytest.approx(64 / 1.3, rel=1e-4)
 
@@ -95,14 +102,14 @@ def test_rows_are_chosen_by_split_label_and_condition(folder: Path) -> None:
 
 def test_is_fake_follows_the_labels(folder: Path) -> None:
     data = CropDataset(folder)
-    assert data.is_fake.tolist() == [data[i].label == "fake" for i in range(len(data))]
+    assert data.is_fake.tolist() == [data[i].record.label == "fake" for i in range(len(data))]
     assert 0 < data.is_fake.sum() < len(data)
 
 
 def test_it_is_a_sequence(folder: Path) -> None:
     data = CropDataset(folder, split="train")
-    assert sum(1 for _ in data) == len(data)
-    assert data[-1].frame_index == data[len(data) - 1].frame_index
+    assert len(list(iter(data))) == len(data)  # type: ignore[call-overload]  # by its items
+    assert data[-1].record.frame_index == data[len(data) - 1].record.frame_index
     with pytest.raises(IndexError, match=f"there are {len(data)} crops, got position {len(data)}"):
         data[len(data)]
 
@@ -116,7 +123,9 @@ def test_a_transform_makes_the_item(folder: Path) -> None:
     assert mapped[3] == plain[3].pixels.mean()
 
 
-def _send(data: CropDataset, order: list[int], queue: multiprocessing.SimpleQueue) -> None:
+def _send(
+    data: CropDataset, order: list[int], queue: multiprocessing.SimpleQueue[list[bytes]]
+) -> None:
     queue.put([data.encoded(i) for i in order])
 
 
@@ -193,9 +202,8 @@ def test_duckdb_reads_the_coverage(folder: Path) -> None:
 
 
 def test_hugging_face_datasets_reads_the_shards(folder: Path, tmp_path: Path) -> None:
-    # by its submodule: the folder of these tests is a package of that name, too
-    load = pytest.importorskip("datasets.load", reason="in the docs only: no dependency")
-    features = pytest.importorskip("datasets.features")
+    # by its submodules: the folder of these tests is a package of that name, too
+    load, features = (importlib.import_module(f"datasets.{name}") for name in ("load", "features"))
     loaded = load.load_dataset(
         "parquet",
         data_files=f"{folder}/shards/*.parquet",

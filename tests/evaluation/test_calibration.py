@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +129,7 @@ def test_the_covariance_is_that_of_refits_on_new_data() -> None:
 
 
 def test_the_conformal_guarantee_holds_on_new_data() -> None:
-    wrong = {"real": [], "fake": []}
+    wrong: dict[str, list[bool]] = {"real": [], "fake": []}
     for seed in range(150):
         rng = np.random.default_rng(seed)
         is_fake = np.arange(120) % 2 == 1
@@ -296,12 +297,9 @@ def test_calibrating_keeps_other_thresholds_and_drops_figures_of_the_old_odds(
 def test_calibration_makes_probabilities_of_new_data_honest(tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "d")
     model = bundle.manifest.files["model.onnx"]
-    bent = [
-        row(r.video_id, r.label, None if r.logit is None else 4 * r.logit + 3, target=r.target)
-        for r in drawn(400, 1)
-    ]
+    bent = [replace(r, logit=None if r.logit is None else 4 * r.logit + 3) for r in drawn(400, 1)]
     result = calibrate_bundle(bundle, predictions(bent, model_sha256=model))
-    new = [row(r.video_id, r.label, 4 * (r.logit or 0) + 3) for r in drawn(400, 1, seed=1)]
+    new = [replace(r, logit=4 * (r.logit or 0) + 3) for r in drawn(400, 1, seed=1)]
     fast = EvaluationSettings(replicates=2)
     before = evaluate(predictions(new), fast).overall
     after = evaluate(predictions(new, calibration=result.calibration), fast).overall

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,10 +18,7 @@ FAST = EvaluationSettings(replicates=100, threshold=0.0)
 
 def noisy(rows: list[PredictionRow], noise: float) -> list[PredictionRow]:
     rng = np.random.default_rng(9)
-    return [
-        row(r.video_id, r.label, (r.logit or 0) + float(rng.normal(0, noise)), target=r.target)
-        for r in rows
-    ]
+    return [replace(r, logit=(r.logit or 0) + float(rng.normal(0, noise))) for r in rows]
 
 
 def test_the_better_detector_is_ahead() -> None:
@@ -49,9 +48,7 @@ def test_tests_for_single_units_are_given_only_without_shared_clusters() -> None
 
 def test_what_only_one_could_score_counts_against_the_other() -> None:
     rows = drawn(40, 1)
-    failing = [
-        row(r.video_id, r.label, None, target=r.target) if n < 10 else r for n, r in enumerate(rows)
-    ]
+    failing = [replace(r, logit=None, status="failed") if n < 10 else r for n, r in enumerate(rows)]
     result = compare(predictions(rows), predictions(failing), FAST)
     assert result.failures == (0, 10)
     assert result.differences[0].difference > 0
@@ -60,8 +57,7 @@ def test_what_only_one_could_score_counts_against_the_other() -> None:
 
 def test_failures_count_against_it_at_a_threshold_beyond_all_scores() -> None:
     rows = drawn(40, 1)
-    failing = [row(r.video_id, r.label, None, target=r.target) for r in rows if r.label == "real"]
-    failing += [r for r in rows if r.label == "fake"]
+    failing = [r if r.crop.is_fake else replace(r, logit=None, status="failed") for r in rows]
     strict = EvaluationSettings(replicates=2, threshold=9.0)
     result = compare(predictions(rows), predictions(failing), strict)
     recall = next(d for d in result.differences if d.name == "recall, real")
@@ -79,7 +75,7 @@ def test_the_order_of_rows_does_not_matter() -> None:
     ("second", "said"),
     [
         (drawn(58, 1), "2 are in one only, such as 'v058.mp4'"),
-        ([row(r.video_id, "real", 0.0) for r in drawn(60, 1)], "real in one file and fake"),
+        ([row(r.crop.video_id, "real", 0.0) for r in drawn(60, 1)], "real in one file and fake"),
     ],
 )
 def test_files_of_other_videos_or_labels_are_refused(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from predicted import drawn, predictions, row
+from predicted import changed, drawn, predictions, row
 from unmask.errors import ManifestError
 from unmask.evaluation.composer import evaluate
 from unmask.evaluation.folds import evaluate_folds
@@ -20,14 +20,17 @@ FAST = EvaluationSettings(replicates=40)
 
 def renamed(rows: list[PredictionRow], by: float = 0.0) -> list[PredictionRow]:
     """Return rows of other videos of the same clips, all scores shifted as by another network."""
-    return [replace(r, video_id=f"w{r.video_id}", logit=(r.logit or 0.0) + by) for r in rows]
+    return [
+        replace(changed(r, video_id=f"w{r.crop.video_id}"), logit=(r.logit or 0.0) + by)
+        for r in rows
+    ]
 
 
 def test_figures_are_means_over_folds_and_scores_are_not_pooled() -> None:
     one, other = drawn(60, 1), renamed(drawn(40, 1, seed=1), by=9.0)
     result = evaluate_folds([predictions(one), predictions(other)], FAST)
     aucs = [
-        roc_auc_score([r.label == "fake" for r in rows], [r.logit for r in rows])
+        roc_auc_score([r.crop.label == "fake" for r in rows], [r.logit for r in rows])
         for rows in (one, other)
     ]
     (mean,) = result.means

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,10 +29,11 @@ from unmask.evaluation.aggregation import make_units
 from unmask.evaluation.composer import count_coverage
 from unmask.evaluation.inference import predict, source_at
 from unmask.evaluation.predictions import PredictionRow
-from unmask.evaluation.sources import PictureSource, Rows
+from unmask.evaluation.sources import PictureSource
+from unmask.evaluation.video_scorer import Rows
 from unmask.scanner.scanner import Scanner
 from unmask.settings import ScanSettings
-from unmask.system.workers import run_all
+from unmask.system.workers import run_duty
 
 FAST = ScanSettings(detect_long_side_px=160, budget=3)
 
@@ -55,7 +57,7 @@ def picture(grey: int) -> bytes:
 
 
 def pictures(path: Path, count: int = 6, broken: bool = False) -> Path:
-    rows = {
+    rows: dict[str, list[Any]] = {
         "name": [f"c{n}" for n in range(count)],
         "label": [("real", "fake")[n % 2] for n in range(count)],
         "original": [f"c{n - n % 2}" for n in range(count)],
@@ -101,7 +103,7 @@ def test_a_table_of_pictures_is_scored_as_the_network_scores(
 def of_videos(path: Path) -> Path:
     """Write 18 crops, one of each of three videos in turn."""
     crops = range(18)
-    rows = {
+    rows: dict[str, list[Any]] = {
         "name": [f"c{n}" for n in crops],
         "label": [("real", "fake", "fake")[n % 3] for n in crops],
         "video": [f"v{n % 3}" for n in crops],
@@ -130,8 +132,8 @@ def test_crops_of_one_video_are_one_video(
     assert units.words["method"].tolist() == [None, "swap", "blend"]
     assert set(result.identities) == {("p0",), ("p1",), ("p2",)}
     rows = [row for part in source.score({"p.parquet/v1"}) for row in part]
-    assert [row.video_id for row in rows] == ["p.parquet/v0"] * 6 + ["p.parquet/v2"] * 6
-    assert [row.frame_index for row in rows] == [*range(6), *range(6)]
+    assert [row.crop.video_id for row in rows] == ["p.parquet/v0"] * 6 + ["p.parquet/v2"] * 6
+    assert [row.crop.frame_index for row in rows] == [*range(6), *range(6)]
     assert caplog.messages == ["p.parquet: columns that are not used: extra"]
 
 
@@ -183,7 +185,7 @@ def test_a_stopped_run_goes_on_where_it_was(
 
     def watched(self: PictureSource, skip: set[str]) -> Iterator[Rows]:
         for rows in score(self, skip):
-            scored.extend(row.video_id for row in rows)
+            scored.extend(row.crop.video_id for row in rows)
             yield rows
 
     monkeypatch.setattr(PictureSource, "score", watched)
@@ -213,7 +215,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 def test_videos_are_scored_as_a_scan_scores_them(
     tmp_path: Path, bundle: Bundle, toy: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unmask.evaluation.sources.run_all", run_all)  # in processes, as a user
+    monkeypatch.setattr("unmask.system.engines.run_duty", run_duty)  # in processes, as a user
     write_manifest(toy, tmp_path / "m.parquet")
     source = source_at(bundle, tmp_path / "m.parquet", settings=FAST)
     result = predict(bundle, source, tmp_path / "out.parquet")

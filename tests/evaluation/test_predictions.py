@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from predicted import drawn, info
+from unmask.crops.record import CropRecord
 from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import (
     COLUMNS,
@@ -27,30 +28,41 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     write_predictions(written, to_table(rows), tmp_path / "p.parquet")
     read = read_predictions(tmp_path / "p.parquet")
     assert read.info == written
-    ordered = sorted(rows, key=lambda r: (r.video_id, r.track or 0, r.frame_index or 0))
-    assert [r.video_id for r in ordered] == list(read.video_id)
-    np.testing.assert_array_equal(read.is_fake, [r.label == "fake" for r in ordered])
+    ordered = sorted(
+        rows, key=lambda r: (r.crop.video_id, r.crop.track or 0, r.crop.frame_index or 0)
+    )
+    assert [r.crop.video_id for r in ordered] == list(read.video_id)
+    np.testing.assert_array_equal(read.is_fake, [r.crop.label == "fake" for r in ordered])
     np.testing.assert_array_equal(
         read.logit, [np.nan if r.logit is None else r.logit for r in ordered]
     )
     assert list(read.words["reason"]) == [r.reason for r in ordered]
-    assert list(read.identities) == [r.identities for r in ordered]
+    assert list(read.identities) == [r.crop.identities for r in ordered]
     assert [p.name for p in tmp_path.iterdir()] == ["p.parquet"]
 
 
+def test_texts_that_rows_share_are_in_memory_once(tmp_path: Path) -> None:
+    write_predictions(info(), to_table(drawn(videos=4, crops=50)), tmp_path / "p.parquet")
+    read = read_predictions(tmp_path / "p.parquet")
+    for column in (read.video_id, read.words["dataset"], read.words["method"], read.identities):
+        assert len({id(each) for each in column}) == len(set(column))
+
+
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("label", "given", "said"),
     [
-        ({"logit": None, "status": "done"}, "status done with the logit None"),
-        ({"logit": 1.0, "status": "failed"}, "status failed with the logit 1.0"),
-        ({"logit": float("inf")}, "must be finite"),
-        ({"logit": 0.0, "label": "maybe"}, "'real' or 'fake'"),
+        ("real", {"logit": None, "status": "done"}, "status done with the logit None"),
+        ("real", {"logit": 1.0, "status": "failed"}, "status failed with the logit 1.0"),
+        ("real", {"logit": float("inf")}, "must be finite"),
+        ("maybe", {"logit": 0.0}, "'real' or 'fake'"),
     ],
 )
-def test_a_row_that_contradicts_itself_is_refused(given: dict[str, object], said: str) -> None:
-    values = {"video_id": "a", "dataset": "d", "label": "real", **given}
+def test_a_row_that_contradicts_itself_is_refused(
+    label: str, given: dict[str, object], said: str
+) -> None:
+    crop = CropRecord(video_id="a", dataset="d", label=label)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=said):
-        PredictionRow(**values)  # type: ignore[arg-type]
+        PredictionRow(crop, **given)  # type: ignore[arg-type]
 
 
 def test_files_that_are_no_predictions_are_refused(tmp_path: Path) -> None:
@@ -92,8 +104,10 @@ def test_scores_of_another_program_become_rows(tmp_path: Path) -> None:
     file = scores(tmp_path / "s.csv", "name,y,p,m\na.mp4,1,0.75,swap\nb.mp4,REAL,,\n")
     rows = read_scores(file, parse_mapping("video_id=name,label=y,probability=p,method=m"))
     assert rows[0].logit == pytest.approx(np.log(3))
-    assert rows[0].method == "swap"
-    assert rows[1] == PredictionRow("b.mp4", "scores", "real", status="failed")
+    assert rows[0].crop.method == "swap"
+    assert rows[1] == PredictionRow(
+        CropRecord(video_id="b.mp4", dataset="scores", label="real"), status="failed"
+    )
 
 
 def test_certain_probabilities_stay_finite(tmp_path: Path) -> None:

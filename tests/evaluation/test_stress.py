@@ -153,7 +153,7 @@ def test_crops_that_cannot_be_decoded_are_counted(bundle: Bundle, tmp_path: Path
 def test_a_manifest_of_videos_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     manifest = toy_set(tmp_path / "set")
     write_manifest(manifest, tmp_path / "m.parquet")
-    with pytest.raises(InputError, match="only crops can be distorted"):
+    with pytest.raises(InputError, match="this takes only crops"):
         pictures_at(bundle, tmp_path / "m.parquet")
 
 

@@ -45,7 +45,7 @@ def test_values_are_kept_and_moved(data):
 def test_where_a_weight_stands_does_not_change_what_it_becomes(data):
     weight = max(read_weights(data), key=lambda w: w.stop - w.start)
     turned = bytearray(data)
-    turned[weight.start : weight.stop] = weight.values(data)[::-1].tobytes()
+    turned[weight.start : weight.stop] = weight.values(data)[::-1].astype(weight.dtype).tobytes()
     key = {content_key(weight.values(data))}
     straight, back = shuffle_by_key(data, key, seed=1), shuffle_by_key(bytes(turned), key, seed=1)
     np.testing.assert_array_equal(weight.values(straight), weight.values(back)[::-1])
@@ -86,5 +86,5 @@ def test_a_file_that_is_cut_off_is_refused(data):
 
 
 def test_a_network_without_float32_weights_is_refused():
-    with pytest.raises(BundleError, match="no float32 or float16 weights"):
+    with pytest.raises(BundleError, match="no float32 or 16-bit weights"):
         read_weights(b"")

@@ -235,8 +235,8 @@ def test_likelihood_ratio_answer_and_range_stand_beside_the_verdict(scan: Scan) 
     text = Page(to_html(replace(scan, result=replace(scan.result, verdict=verdict)))).text
     for message in (
         "Likelihood ratio 32 (moderate support for fake); the data support 1/10 to 100",
-        "Real is ruled out: at most 5\u00a0% of reals like those of the calibration data",
-        "A label that is ruled out leaves the other one unproved",
+        "Scores this high are rare among reals: at most 5\u00a0% of reals like those of the",
+        "A score that is rare among fakes does not prove a face real",
         "A likelihood ratio tells how much likelier such a score is",
         "Outside the calibration data: sharpness: 9, calibrated on 20 to 900",
     ):

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from unmask.errors import AnalysisCrashed
-from unmask.scanner import batch, survival
+from unmask.scanner import survival
 from unmask.scanner.batch import Job, _Analysis, _scan, attempt, scan_all
 from unmask.scanner.survival import stress_verdict
 from unmask.settings import Limits, ScanSettings
+from unmask.system import engines
 from unmask.system.workers import Crashed
 from unmask.values import Scan
 
@@ -54,7 +55,7 @@ def test_a_file_of_which_one_frame_was_read_is_not_judged_under_stress_either(
 def test_a_file_is_blamed_only_for_what_it_may_have_done(
     crash: Crashed, message: str, hint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "run_all", lambda *_, **__: iter([(0, crash)]))
+    monkeypatch.setattr(engines, "run_duty", lambda *_, **__: iter([(0, crash)]))
     ((place, error),) = scan_all([FORGED], Job(timeout_seconds=60))  # in a worker, though alone
     assert isinstance(error, AnalysisCrashed)
     assert place == 0

@@ -128,15 +128,15 @@ def test_a_ratio_at_its_bound_is_told_as_one():
     )
     assert inside.endswith("the data support 1/10 to 100")
     assert excluded == (
-        "fake is ruled out: at most 5\u00a0% of fakes like those of the calibration data score "
-        "this low; it is no proof of real"
+        "scores this low are rare among fakes: at most 5\u00a0% of fakes like those of the "
+        "calibration data have one; it is no proof of real"
     )
 
 
 def test_an_answer_without_a_ratio_is_told_alone():
     verdict = Verdict("some evidence", 0.5, None, 0.0, 3, answer=ConformalAnswer("fake", 0.1))
     (text,) = statements(verdict)
-    assert text.startswith("real is ruled out: at most 10\u00a0% of reals like those")
-    assert "score this high; it is no proof of fake" in text
+    assert text.startswith("scores this high are rare among reals: at most 10\u00a0% of reals")
+    assert text.endswith("it is no proof of fake")
     (open_,) = statements(replace(verdict, answer=ConformalAnswer("cannot judge", 0.1)))
-    assert open_.startswith("no label is ruled out alone")
+    assert open_.startswith("such a score is rare among neither reals nor fakes")

@@ -92,3 +92,29 @@ def test_pictures_are_reduced_to_no_less_than_two_fifths(tmp_path, monkeypatch):
     first = passes.first_pass(tmp_path / "wide.png", ScanSettings())
     assert first.coverage.scale == pytest.approx(0.4)
     assert first.least_face_px == pytest.approx(50)
+
+
+def frames_left_out(path, monkeypatch, **settings):
+    monkeypatch.setattr(passes, "create", lambda *_, **__: Detector(left=0.95, right=(0.95,)))
+    return passes.first_pass(path, ScanSettings(**settings)).coverage.frames_left_out
+
+
+def test_frames_that_no_other_needs_are_left_out_unless_every_frame_is_asked_for(monkeypatch):
+    assert frames_left_out(CLIP, monkeypatch) > 50
+    assert frames_left_out(CLIP, monkeypatch, quick=False) == 0
+
+
+@pytest.mark.parametrize("selector", ["local-maxima", "top-difference", "all", "random"])
+def test_selectors_that_compare_frames_see_all_of_them(monkeypatch, selector):
+    assert frames_left_out(CLIP, monkeypatch, selector=selector) == 0
+
+
+@pytest.mark.parametrize(("frames", "fps", "left_out"), [(70, 25, 0), (90, 10, 0), (90, 25, 30)])
+def test_films_that_have_few_frames_are_decoded_as_a_whole(
+    tmp_path, monkeypatch, frames, fps, left_out
+):
+    options = {"x264-params": "bframes=2:b-adapt=0:b-pyramid=none"}
+    path = write_clip(tmp_path / "film.mp4", frames=frames, fps=fps, options=options, gop=250)
+    number = frames_left_out(path, monkeypatch)
+    assert (number > 0) == (left_out > 0)
+    assert number >= left_out

@@ -26,7 +26,8 @@ from crashing import (
     work_and_tell,
 )
 from unmask.errors import AnalysisCrashed, ManifestError
-from unmask.system.workers import Crashed, _limit_cpu, run_all
+from unmask.system.walls import limit_cpu
+from unmask.system.workers import Crashed, run_all
 
 
 @pytest.mark.parametrize("workers", [1, 2, 12])
@@ -74,7 +75,7 @@ def test_a_death_before_the_first_task_ends_the_run() -> None:
 def test_a_caller_who_stops_leaves_no_process_behind() -> None:
     results = run_all(list(range(12)), start, work, workers=2)
     next(results)
-    results.close()
+    results.close()  # type: ignore[attr-defined]  # a generator
     assert multiprocessing.active_children() == []
 
 
@@ -95,6 +96,7 @@ def test_a_task_whose_process_died_is_tried_once_more_and_alone_at_the_end(tmp_p
     results = list(run_all(tasks, start, partial(work_and_log, log), workers=2, retry_alone=True))
     assert sorted(results[:3]) == [(1, 110), (2, 111), (3, 112)]
     ((place, crash),) = results[3:]
+    assert isinstance(crash, Crashed)
     assert (place, str(crash), crash.tries) == (0, "ended by SIGKILL", 2)
     assert log.read_text().split()[-1] == "13"
     assert log.read_text().split().count("13") == 2
@@ -103,6 +105,7 @@ def test_a_task_whose_process_died_is_tried_once_more_and_alone_at_the_end(tmp_p
 def test_what_takes_too_long_is_not_tried_again() -> None:
     began = time.monotonic()
     ((_, crash),) = run_all([99], start, work, workers=1, timeout_seconds=1, retry_alone=True)
+    assert isinstance(crash, Crashed)
     assert (crash.tries, time.monotonic() - began < 30) == (1, True)
 
 
@@ -137,9 +140,9 @@ def test_a_task_that_goes_on_for_ever_is_ended_however_much_it_says() -> None:
 
 def test_a_task_without_anyone_who_waits_for_it_ends_at_its_cpu_time() -> None:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    _limit_cpu(math.inf)  # none
+    limit_cpu(math.inf)  # none
     assert resource.getrlimit(resource.RLIMIT_CPU)[0] == resource.RLIM_INFINITY
-    program = "from unmask.system.workers import _limit_cpu\n_limit_cpu(1)\nwhile True: pass"
+    program = "from unmask.system.workers import limit_cpu\nlimit_cpu(1)\nwhile True: pass"
     done = subprocess.run([sys.executable, "-c", program], timeout=60, check=False)
     assert Crashed(done.returncode).out_of_cpu_time
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -15,6 +15,8 @@ from PIL import Image, ImageDraw
 
 from toy_crops import write_toy_crops
 from toy_material import drawn_face, png
+from unmask.crops.record import CropRecord
+from unmask.datasets.manifest import Label
 from unmask.errors import ManifestError, RecipeError
 from unmask.training.batches import TrainingBatches, ValidationBatches, drawn_crops, find_classes
 from unmask.training.crop_table import CropKey, Crops, read_crops
@@ -139,7 +141,9 @@ def test_too_few_crops_for_a_step_are_refused(crops: Crops) -> None:
 
 def test_a_fakes_original_is_the_nearest_frame_of_its_footage() -> None:
     def key(video: str, target: str, frame: int) -> CropKey:
-        return CropKey(video.startswith("f"), video, target, None, None, frame, 0, 0)
+        label: Label = "fake" if video.startswith("f") else "real"
+        crop = CropRecord(video_id=video, dataset="toy", label=label, frame_index=frame)
+        return CropKey(crop, video, target, 0, 0)
 
     keys = (key("r", "a", 0), key("r", "a", 30), key("f", "a", 20), key("f2", "b", 0))
     assert find_classes(Crops((), keys)).original.tolist() == [-1, -1, 1, -1]
@@ -147,8 +151,11 @@ def test_a_fakes_original_is_the_nearest_frame_of_its_footage() -> None:
 
 def test_a_fakes_original_has_its_compression_where_there_is_one() -> None:
     def key(video: str, frame: int, compression: str | None) -> CropKey:
-        is_fake = video.startswith("f")
-        return CropKey(is_fake, video, "a", None, None, frame, 0, 0, compression=compression)
+        label: Label = "fake" if video.startswith("f") else "real"
+        crop = CropRecord(
+            video_id=video, dataset="toy", label=label, frame_index=frame, compression=compression
+        )
+        return CropKey(crop, video, "a", 0, 0)
 
     reals = [key("r", frame, name) for name in ("c23", "c40") for frame in (0, 5)]
     fakes = [key("f", 4, name) for name in ("c23", "c40", "c40", "c23", "raw", None)]

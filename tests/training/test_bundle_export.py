@@ -19,15 +19,16 @@ for package in ("torch", "lightning", "timm", "onnx", "onnxscript", "tensorboard
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import timm
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from toy_crops import picture
 from unmask.bundle.detector import Detector, check_works
-from unmask.bundle.manifest import Bundle, Parity
+from unmask.bundle.manifest import OUTPUTS, Bundle, Calibration, Metric, Parity
 from unmask.bundle.onnx_file import output_names, prune
-from unmask.bundle.runtime import OUTPUTS, preprocess
+from unmask.bundle.runtime import preprocess
 from unmask.cli.app import app
 from unmask.errors import BundleError, InputError, InputNotFound
 from unmask.explain.network import BundleNetwork
@@ -36,7 +37,7 @@ from unmask.models.float16 import round_weights
 from unmask.models.network import FaceNetwork
 from unmask.models.parity import LIMITS
 from unmask.studies.trained_scores import load_network
-from unmask.training.bundle_export import JUDGEABLE, Subject, _fit, _manifest, write_bundle
+from unmask.training.bundle_export import JUDGEABLE, Subject, _fit, _judge, _manifest, write_bundle
 from unmask.training.costs import Costs
 from unmask.training.engine import train
 from unmask.training.export_sources import (
@@ -301,10 +302,14 @@ def with_fakes(subject: Subject, count: int) -> tuple[Subject, NDArray[np.float6
     return replace(subject, validation=crops), logits
 
 
+def fitted(subject: Subject, logits: NDArray[np.float64]) -> tuple[Calibration, Metric]:
+    return _fit(subject.validation, subject.validation_described, logits)
+
+
 def test_a_draw_of_source_videos_without_a_fake_does_not_stop_the_calibration(
     subject: Subject,
 ) -> None:
-    calibration, auc = _fit(*with_fakes(subject, 4))
+    calibration, auc = fitted(*with_fakes(subject, 4))
     assert (calibration.method, calibration.level) == ("platt", "crop")
     assert np.linalg.det(calibration.covariance) > 0
     assert auc.interval[0] < auc.value < auc.interval[1]
@@ -314,14 +319,14 @@ def test_few_source_videos_give_no_interval_and_the_card_says_so(subject: Subjec
     few = replace(subject, validation=subject.validation.take(np.arange(2 * VALIDATED) < 8))
     logits = np.random.default_rng(0).normal(few.validation.is_fake * 1.0, 1.0)
     parity = Parity(logit=0, features=0, gradient=0, input_gradient=None, crops="none")
-    manifest = _manifest(few, logits, parity, None)
+    manifest = _manifest(few, _judge(few, few.validation, logits), parity, None)
     assert manifest.metrics == ()
     assert "Calibrated on crops of 4 source videos: its prob" in manifest.limits[-1]
 
 
 def test_one_class_alone_has_no_calibration(subject: Subject) -> None:
     with pytest.raises(InputError, match=r"40 real, 0 fake.* one class alone"):
-        _fit(*with_fakes(subject, 0))
+        fitted(*with_fakes(subject, 0))
 
 
 def test_a_folder_that_is_not_empty_is_refused_before_anything_is_exported(
@@ -342,6 +347,18 @@ def test_weights_alone_need_their_network_and_crops(made: Run) -> None:
     assert result.limits == ("Its training is not documented.",)
     with pytest.raises(InputNotFound, match="no run folder and no weights file"):
         read_subject(made.folder / "absent")
+
+
+def test_weights_whose_head_would_be_random_are_refused(made: Run, tmp_path: Path) -> None:
+    held_out = [made.folder.parent / "held.parquet"]
+    facts = Facts(backbone="test_resnet", size_px=32)
+    foreign = timm.create_model("test_resnet", num_classes=1).state_dict()
+    backbone = {name: each for name, each in foreign.items() if not name.startswith("fc.")}
+    for state in (foreign, backbone):
+        save_file(state, tmp_path / "foreign.safetensors")
+        with pytest.raises(InputError, match="no head of this program's networks") as caught:
+            read_subject(tmp_path / "foreign.safetensors", validation=held_out, facts=facts)
+        assert "unmask import timm" in caught.value.hint
 
 
 def test_words_of_whoever_exports_come_before_the_runs_own(made: Run) -> None:

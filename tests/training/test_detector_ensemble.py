@@ -15,7 +15,7 @@ pytest.importorskip("lir", reason="calibration needs lir (extra `evaluation`)")
 from scipy.optimize import minimize
 
 from bundles import MEAN, STD, onnx_model, write_bundle
-from predicted import drawn, info
+from predicted import changed, drawn, info
 from unmask.bundle.framing import batch, cut_views
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.bundle.runtime import Network
@@ -39,7 +39,7 @@ SPECS = {
 
 def rows(seed: int) -> list[PredictionRow]:
     """Draw validation rows; those of several seeds are of the same faces."""
-    return [replace(row, split="validation") for row in drawn(videos=400, seed=seed)]
+    return [changed(row, split="validation") for row in drawn(videos=400, seed=seed)]
 
 
 def member(folder: Path, name: str, seed: int, found: list[PredictionRow] | None = None) -> Member:
@@ -136,7 +136,7 @@ def test_weights_that_are_given_are_kept(members: list[Member], tmp_path: Path) 
 
 
 def test_only_faces_that_all_have_scored_count(members: list[Member], tmp_path: Path) -> None:
-    fewer = member(tmp_path, "wide", 2, [r for r in rows(2) if r.frame_index != 3])
+    fewer = member(tmp_path, "wide", 2, [r for r in rows(2) if r.crop.frame_index != 3])
     result = join([members[0], fewer], tmp_path / "b", name="fewer")
     assert result.rows == 1200
 
@@ -176,7 +176,7 @@ def test_what_cannot_be_joined_is_refused_and_leaves_nothing(
 
 
 def test_faces_that_no_two_have_scored_are_refused(members: list[Member], tmp_path: Path) -> None:
-    others = [replace(row, video_id=f"other {row.video_id}") for row in rows(2)]
+    others = [changed(row, video_id=f"other {row.crop.video_id}") for row in rows(2)]
     with pytest.raises(ManifestError, match="no face in common"):
         join([members[0], member(tmp_path, "wide", 2, others)], tmp_path / "out", name="none")
 

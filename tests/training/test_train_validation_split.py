@@ -189,7 +189,7 @@ def test_a_stores_pictures_belong_to_its_rows(tmp_path: Path) -> None:
             # a checkerboard is rough, blotches are smooth
             grey = np.asarray(crops.picture(index).convert("L"), dtype=float)
             assert (np.abs(np.diff(grey, axis=1)).mean() < 8) == is_real
-            assert key.is_fake != is_real
+            assert key.crop.is_fake != is_real
 
 
 def test_the_margin_is_what_stores_tell_and_agree_on(
@@ -218,7 +218,7 @@ def test_the_margin_is_what_stores_tell_and_agree_on(
 def test_a_store_tells_the_compression_of_its_crops(tmp_path: Path) -> None:
     rows = [replace(row(0, copy, None, leaks=False), compression=f"c{copy}") for copy in range(3)]
     keys = read_crops([write_rows(tmp_path / "crops", rows)]).keys
-    assert {(key.video, key.compression) for key in keys} == {
+    assert {(key.video, key.crop.compression) for key in keys} == {
         (f"toy/{each.video_id}", each.compression) for each in rows
     }
 

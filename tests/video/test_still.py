@@ -19,7 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image, features
+from PIL import Image, ImageFile, features
+from PIL.TiffImagePlugin import TiffImageFile
 
 from clips import number_in, picture, write_clip
 from unmask.errors import DecodeError, LimitExceeded, NotMedia
@@ -58,6 +59,18 @@ def test_rows_that_a_png_lacks_are_counted(tmp_path: Path, there: int) -> None:
     data = zlib.compress(filtered(picture(5, SIZE)[:there]))
     (tmp_path / "half.png").write_bytes(png_of(data, SIZE))
     assert reasons(tmp_path / "half.png") == (f"{96 - there} of 96 rows missing",)
+
+
+def test_half_a_picture_is_an_error_though_another_library_lets_pillow_take_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as WeasyPrint leaves it
+    Image.fromarray(picture(5, SIZE)).save(tmp_path / "half.jpg")
+    data = (tmp_path / "half.jpg").read_bytes()
+    (tmp_path / "half.jpg").write_bytes(data[: len(data) // 2])
+    with pytest.raises(DecodeError, match="cannot be decoded"):
+        reasons(tmp_path / "half.jpg")
+    assert ImageFile.LOAD_TRUNCATED_IMAGES
 
 
 def test_a_png_whose_data_fails_its_checksum_is_told(tmp_path: Path) -> None:
@@ -173,6 +186,7 @@ def test_a_tiff_that_fails_its_checksum_is_told(tmp_path: Path) -> None:
     assert reasons(path) == ()
     data = bytearray(path.read_bytes())
     page = Image.open(path)
+    assert isinstance(page, TiffImageFile)
     (start, *_), (count, *_) = page.tag_v2[273], page.tag_v2[279]
     page.close()
     data[start + count - 1] ^= 0xFF  # of the checksum at the strip's end

@@ -22,6 +22,7 @@ from heic import write_tiled_heic
 from unmask.errors import DecodeError, InputNotFound, LimitExceeded, NotMedia, UnmaskError
 from unmask.settings import Limits
 from unmask.video import FrameStamp, LumaFrame, LumaPass, probe, read_frames
+from unmask.video.codecs import AUDIO_DECODERS, VIDEO_DECODERS
 from unmask.video.still import pixels_as_shown
 from unmask.video.tonemap import to_sdr
 
@@ -140,7 +141,7 @@ def test_all_eight_display_matrices_are_followed(
     matrix[:2, :2], matrix[2, 2] = step * 2**16, 2**30
     write_clip(tmp_path / "turned.mp4", frames=1, size=(48, 32), matrix=matrix.ravel())
     write_clip(tmp_path / "upright.mp4", frames=1, size=(48, 32))
-    places = np.stack(np.mgrid[0:48, 0:32], axis=-1).reshape(-1, 2)
+    places = np.stack([*np.mgrid[0:48, 0:32]], axis=-1).reshape(-1, 2)
     x, y = (places @ step - (places @ step).min(axis=0)).T
     upright = both_pictures(tmp_path / "upright.mp4")
     for shown, value in zip(both_pictures(tmp_path / "turned.mp4"), upright, strict=True):
@@ -531,3 +532,21 @@ def test_metadata_is_cut(tmp_path: Path) -> None:
                 packet.stream = stream
                 target.mux(packet)
     assert probe(tmp_path / "b.mkv", limits=LIMITS).metadata["title"] == "x" * 1000
+
+
+def test_a_codec_that_nobody_films_in_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "a.avi", codec="asv1", options={})
+    with pytest.raises(NotMedia, match="holds pictures in asv1, which is not read"):
+        probe(clip, limits=Limits())
+
+
+def test_the_decoders_of_the_list_are_those_of_ffmpeg() -> None:
+    known = {name for name in av.codecs_available if _decodes(name)}
+    assert known >= VIDEO_DECODERS | AUDIO_DECODERS
+
+
+def _decodes(name: str) -> bool:
+    try:
+        return bool(av.Codec(name, "r"))
+    except ValueError:
+        return False

@@ -85,11 +85,17 @@ def _calibration(manifest: BundleManifest) -> list[str]:
 
 def _points(manifest: BundleManifest) -> str:
     rows = [
-        f"| {p.name} | {p.logit:.3f} | {p.false_positive_rate:.3f} | {p.true_positive_rate:.3f} |"
+        f"| {p.name} | {p.logit:.3f} | {rate_text(p.false_positive_rate)} | "
+        f"{rate_text(p.true_positive_rate)} |"
         for p in manifest.operating_points
     ]
     head = "| operating point | logit | false positive rate | true positive rate |"
     return "\n".join([head, "|---|---|---|---|", *rows])
+
+
+def rate_text(value: float | None) -> str:
+    """Return a share as it is printed; None was not measured."""
+    return "not measured" if value is None else f"{value:.3f}"
 
 
 def _chosen_on(manifest: BundleManifest) -> str:
@@ -112,8 +118,17 @@ def _missed(manifest: BundleManifest) -> list[str]:
         else f"| {r.method} | {r.videos} | {r.missed:.3f} | {_interval(r.missed, r.videos)} |"
         for r in manifest.method_rates
     ]
+    earlier = [
+        f"{r.method}: measured before the last calibration, on {r.data}."
+        for r in manifest.method_rates
+        if r.data is not None
+    ]
     head = "| kind of forgery | videos or pictures | got 'little evidence' | 95 % interval |"
-    return ["## Missed, by kind of forgery", "\n".join([head, "|---|---|---|---|", *rows])]
+    return [
+        "## Missed, by kind of forgery",
+        "\n".join([head, "|---|---|---|---|", *rows]),
+        *earlier,
+    ]
 
 
 def _interval(share: float, count: int) -> str:
@@ -155,13 +170,13 @@ def _export(manifest: BundleManifest) -> list[str]:
     """Say how the ONNX files compare with the trained network, where it was measured."""
     lines = []
     if manifest.parity is not None:
-        errors = manifest.parity.model_dump(exclude={"crops"}, exclude_none=True)
+        errors = manifest.parity.model_dump(exclude={"crops", "source"}, exclude_none=True)
         text = ", ".join(f"{name.replace('_', ' ')} {value:.1e}" for name, value in errors.items())
         whole = manifest.parity.input_gradient is None
         note = "" if whole else " (the gradient at the input on three quarters of these crops)"
         lines.append(
-            f"Largest relative difference of ONNX Runtime to PyTorch, in float32, on "
-            f"{manifest.parity.crops}: {text}{note}."
+            f"Largest relative difference of ONNX Runtime to {manifest.parity.source}, in float32, "
+            f"on {manifest.parity.crops}: {text}{note}."
         )
     if manifest.quantised is not None:
         q = manifest.quantised
@@ -173,6 +188,11 @@ def _export(manifest: BundleManifest) -> list[str]:
         lines.append(
             "Large weights are stored in float16 and cast to float32 when the files are loaded; "
             "every figure here is of the network with weights rounded so."
+        )
+    if manifest.weights_stored_as == "mixed":
+        lines.append(
+            "The views store large weights differently, some in 16 bits; all are made float32 "
+            "when the files are loaded."
         )
     return lines
 

@@ -21,6 +21,7 @@ from PIL import Image
 
 from unmask.bundle.calibration import calibrate
 from unmask.bundle.catalogue import find
+from unmask.bundle.devices import Device
 from unmask.bundle.framing import Batch, batch, split_views
 from unmask.bundle.hub import push
 from unmask.bundle.manifest import Bundle, Preprocessing, load_bundle
@@ -47,17 +48,23 @@ class Detector:
     Args:
         bundle: as `load_bundle` returns it.
         threads: threads of each network.
+        device: what they run on, `auto`, `cpu` or `cuda`.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int = 2) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int = 2, device: Device = "cpu") -> None:
         self.bundle = bundle
         """The checked bundle."""
-        self.network = Network(bundle, threads=threads)
+        self.network = Network(bundle, threads=threads, device=device)
         """Its networks, as one."""
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, *, revision: str | None = None, threads: int = 2
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        threads: int = 2,
+        device: Device = "cpu",
     ) -> Detector:
         """Load a detector by folder, name or Hub id, looked up in this order.
 
@@ -66,6 +73,7 @@ class Detector:
                 the Hub, the only one for which the network is used.
             revision: branch, tag or commit on the Hub.
             threads: threads of each network.
+            device: what they run on, `auto`, `cpu` or `cuda`.
 
         Raises:
             ValueError: a revision is given for what is not on the Hub.
@@ -73,7 +81,7 @@ class Detector:
             DownloadError: the Hub did not give it.
             BundleError: it is damaged.
         """
-        return cls(load_bundle(find(name, revision=revision)), threads=threads)
+        return cls(load_bundle(find(name, revision=revision)), threads=threads, device=device)
 
     def __repr__(self) -> str:
         """Show what it is."""
@@ -182,11 +190,12 @@ def check_works(detector: Detector) -> None:
     output = detector.evidence(crops)
     _require(output.logits, (2,), "logit")
     for each in output.views:
-        features, gradients = each.features, each.gradients
-        assert features is not None  # noqa: S101 - evidence was asked for
-        assert gradients is not None  # noqa: S101 - evidence was asked for
-        _require(features, (2, *features.shape[1:]), "features")
-        _require(gradients, features.shape, "gradient")
+        if each.features is not None and each.gradients is not None:
+            _require(each.features, (2, *each.features.shape[1:]), "features")
+            _require(each.gradients, each.features.shape, "gradient")
+            if each.attention is not None:
+                places = (2, *each.features.shape[2:])
+                _require(each.attention, places, "map of attention")
     if detector.bundle.has_input_gradient:
         for view, at_input in zip(
             detector.bundle.views, detector.input_gradients(crops), strict=True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,12 +25,13 @@ def is_hub_id(name: str) -> bool:
     return _ID.fullmatch(name) is not None
 
 
-def fetch(repo_id: str, *, revision: str | None = None) -> Path:
+def fetch(repo_id: str, *, revision: str | None = None, patterns: Sequence[str] = PATTERNS) -> Path:
     """Fetch a bundle, or what is new of it, and return its folder.
 
     Args:
         repo_id: `owner/name`.
         revision: a branch, tag or commit; the default branch if None.
+        patterns: names of the files; those of a bundle, or of another kind of model.
 
     Raises:
         ValueError: the id has not that form.
@@ -41,7 +43,7 @@ def fetch(repo_id: str, *, revision: str | None = None) -> Path:
     folder = _folder(repo_id, revision)
     try:
         hub.snapshot_download(
-            repo_id, revision=revision, local_dir=folder, allow_patterns=list(PATTERNS)
+            repo_id, revision=revision, local_dir=folder, allow_patterns=list(patterns)
         )
     except (OSError, ValueError) as error:
         raise DownloadError(

@@ -28,6 +28,12 @@ MODEL = "model.onnx"
 GRADIENT = "gradient.onnx"
 WEIGHTS = "model.safetensors"
 CARD = "README.md"
+OUTPUTS = ("logit", "features", "gradient")
+"""What a network gives: logit, feature map, and the gradient of the one at the other."""
+TRANSFORMER_OUTPUTS = (*OUTPUTS, "attention")
+"""What a transformer gives beside that: its attention times the gradient at it, as a map."""
+KINDS_OF_OUTPUTS = (OUTPUTS, TRANSFORMER_OUTPUTS, OUTPUTS[:1])
+"""What a network may give; the last is of one that only scores."""
 PATTERNS = (MANIFEST, MODEL, "model-*.onnx", GRADIENT, "gradient-*.onnx", WEIGHTS, CARD)
 """Every file that a bundle may have."""
 MAX_VIEWS = 8
@@ -82,12 +88,20 @@ class View(Strict):
     """File of the network: logit, feature map, and the gradient of the one at the other."""
     gradient: OnnxName | None = None
     """File of the gradient at the input, which may be the same; None: there is none."""
+    outputs: tuple[str, ...] = OUTPUTS
+    """What the network gives, one of `KINDS_OF_OUTPUTS`."""
 
     @model_validator(mode="after")
     def _check_weight(self) -> View:
         """Refuse a network that would be run for nothing."""
         if self.weight == 0:
             raise ValueError(f"the view {self.name!r} has the weight 0: leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _check_outputs(self) -> View:
+        if self.outputs not in KINDS_OF_OUTPUTS:
+            raise ValueError(f"the view {self.name!r} gives {self.outputs}; {KINDS_OF_OUTPUTS} may")
         return self
 
     @property
@@ -200,10 +214,10 @@ class OperatingPoint(Strict):
     """Its name."""
     logit: float
     """At or above it a face is called fake."""
-    false_positive_rate: float
-    """Share of reals called fake, on the calibration data."""
-    true_positive_rate: float
-    """Share of fakes called fake, on the calibration data."""
+    false_positive_rate: float | None
+    """Share of reals called fake, on the calibration data; None: not measured."""
+    true_positive_rate: float | None
+    """Share of fakes called fake, on the calibration data; None: not measured."""
     data: str | None = None
     """What it was chosen on; None: on what the calibration was fitted on."""
 
@@ -258,6 +272,9 @@ class MethodRate(Strict):
     """Share of its videos that got `little evidence`; None: never tested."""
     videos: Annotated[int, Field(ge=0)]
     """Videos behind it."""
+    data: str | None = None
+    """What it was measured on, where that is not what the words were fitted on: a rate from before
+    the last calibration, when the words began elsewhere."""
 
 
 class Judgeable(Strict):
@@ -291,11 +308,15 @@ class Parity(Strict):
 
     logit: float
     """Of the logit; at most 1e-4."""
-    features: float
-    """Of the last feature map; at most 1e-4."""
-    gradient: float
-    """Of the logit's gradient with respect to that map; at most 1e-3."""
-    input_gradient: float | None
+    features: float | None = None
+    """Of the last feature map; at most 1e-4. None of a network that only scores."""
+    gradient: float | None = None
+    """Of the logit's gradient with respect to that map; at most 1e-3. None as above."""
+    attention: float | None = None
+    """Of a transformer's attention map; at most 1e-3. None of others."""
+    source: str = "PyTorch"
+    """What it is compared with."""
+    input_gradient: float | None = None
     """Of the logit's gradient with respect to the input, on three quarters of the crops; at most
     1e-3 or three times the rounding below. None without that file."""
     input_gradient_rounding: float | None = None
@@ -363,8 +384,9 @@ class BundleManifest(Strict):
     """How well the exported network agrees with the trained one; None where it was not noted."""
     quantised: Quantised | None = None
     """Set where its one network computes in int8; None for float32."""
-    weights_stored_as: Literal["float32", "float16"] = "float32"
-    """How the ONNX files hold large weights; float16 is cast to float32 when they are loaded."""
+    weights_stored_as: Literal["float32", "float16", "mixed"] = "float32"
+    """How the ONNX files hold large weights; all are made float32 when the files are loaded. Where
+    it is mixed, `limits` say how, and what the figures were measured with."""
     files: dict[str, Sha256]
     """SHA-256 of every other file of the bundle."""
 
@@ -442,6 +464,10 @@ class Bundle(Strict):
     def has_input_gradient(self) -> bool:
         """Whether every view gives the gradient at its input, which SmoothGrad needs."""
         return all(view.gradient is not None for view in self.views)
+
+    def gives(self, output: str) -> bool:
+        """Tell whether every view's network has an output, such as `features`."""
+        return all(output in view.outputs for view in self.views)
 
     @property
     def file_names(self) -> tuple[str, ...]:
@@ -534,6 +560,11 @@ def _check_files(folder: Path, manifest: BundleManifest) -> None:
                 f"{path} was changed: its SHA-256 is not the one in {MANIFEST}",
                 hint="copy the bundle again from where you had it",
             )
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file in a folder that becomes a bundle, by name."""
+    return {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
 
 
 def write_manifest(folder: Path, manifest: BundleManifest) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle.manifest import Bundle, Preprocessing, View
+from unmask.bundle.devices import CPU, Device, check_providers, choose_providers
+from unmask.bundle.manifest import OUTPUTS, Bundle, Preprocessing, View
 from unmask.bundle.onnx_check import read_network
 from unmask.bundle.onnx_file import prune
 from unmask.errors import BundleError
@@ -22,8 +23,6 @@ from unmask.system.telemetry import onnxruntime
 Float = NDArray[np.float32]
 INPUT = "image"
 """The input of every exported network."""
-OUTPUTS = ("logit", "features", "gradient")
-"""What a network gives."""
 GRADIENT_OUTPUTS = ("input_gradient",)
 """What it gives beside that, or another file: d logit / d input, of the input's shape."""
 DEFAULT_BATCH = 4
@@ -38,10 +37,12 @@ class ViewOutput:
 
     logits: Float
     """`(N,)` logits of P(fake)."""
-    features: Float | None
+    features: Float | None = None
     """`(N, C, h, w)` last convolutional feature map, where it was asked for."""
-    gradients: Float | None
+    gradients: Float | None = None
     """`(N, C, h, w)` gradient of the logit with respect to that map, where it was asked for."""
+    attention: Float | None = None
+    """`(N, h, w)` attention of a transformer times the gradient at it, where it was asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,24 +75,37 @@ class Network:
     Args:
         bundle: a checked bundle.
         threads: threads of each network.
+        device: what they run on; `auto` takes a GPU where ONNX Runtime has one.
 
     Raises:
         BundleError: a file is no ONNX model, or its inputs and outputs are not the contract's.
+        UnmaskError: `cuda` was asked for and is not there.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int = 2) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int = 2, device: Device = "cpu") -> None:
         self.bundle = bundle
-        self.views = tuple(ViewNetwork(bundle, view, threads=threads) for view in bundle.views)
+        self.views = tuple(
+            ViewNetwork(bundle, view, threads=threads, device=device) for view in bundle.views
+        )
 
-    def run(self, crops: Sequence[NDArray[np.uint8]], *, evidence: bool = False) -> Output:
+    def run(
+        self,
+        crops: Sequence[NDArray[np.uint8]],
+        *,
+        evidence: bool = False,
+        features: bool = False,
+    ) -> Output:
         """Score faces.
 
         Args:
             crops: for each view `(N, S, S, 3)` RGB uint8, as `faces.framing` cuts them.
             evidence: whether to return feature maps and their gradients too.
+            features: whether to return feature maps, without the cost of gradients.
         """
         pairs = zip(self.views, crops, strict=True)
-        return self._together([view.run(own, evidence=evidence) for view, own in pairs])
+        return self._together(
+            [view.run(own, evidence=evidence, features=features) for view, own in pairs]
+        )
 
     def run_images(self, images: Sequence[Float], *, evidence: bool = False) -> Output:
         """Score normalised images, for each view `(N, 3, S, S)` as `preprocess` makes them."""
@@ -113,15 +127,19 @@ class ViewNetwork:
         bundle: a checked bundle.
         view: one of its views.
         threads: threads of the sessions.
+        device: as of `Network`.
 
     Raises:
         BundleError: the file is no ONNX model, or its inputs and outputs are not the contract's.
+        UnmaskError: `cuda` was asked for and is not there.
     """
 
-    def __init__(self, bundle: Bundle, view: View, *, threads: int = 2) -> None:
+    def __init__(
+        self, bundle: Bundle, view: View, *, threads: int = 2, device: Device = "cpu"
+    ) -> None:
         self.view = view
-        self._bundle, self._threads = bundle, threads
-        self._session = self._open(view.model, OUTPUTS)
+        self._bundle, self._threads, self._device = bundle, threads, device
+        self._session = self._open(view.model, view.outputs)
 
     @cached_property
     def _gradient(self) -> Any:
@@ -133,40 +151,45 @@ class ViewNetwork:
         return self._open(self.view.gradient, GRADIENT_OUTPUTS)
 
     def run(
-        self, crops: NDArray[np.uint8], *, evidence: bool = False, batch: int = DEFAULT_BATCH
+        self,
+        crops: NDArray[np.uint8],
+        *,
+        evidence: bool = False,
+        features: bool = False,
+        batch: int = DEFAULT_BATCH,
     ) -> ViewOutput:
         """Score crops.
 
         Args:
             crops: `(N, S, S, 3)` RGB uint8.
             evidence: whether to return the feature map and its gradient too.
+            features: whether to return the feature map, if there is one, without the cost of the
+                gradient.
             batch: most crops in one pass.
         """
         spec = self.view.preprocessing
         starts = range(0, len(crops), batch)
         parts = (preprocess(crops[start : start + batch], spec) for start in starts)
-        return self._score(parts, evidence=evidence)
+        return self._score(
+            parts, self.view.outputs if evidence else self.view.outputs[: 1 + features]
+        )
 
     def run_images(
         self, images: Float, *, evidence: bool = False, batch: int = DEFAULT_BATCH
     ) -> ViewOutput:
         """Score normalised images `(N, 3, S, S)`, as `preprocess` makes them; see `run`."""
         starts = range(0, len(images), batch)
-        return self._score((images[start : start + batch] for start in starts), evidence=evidence)
+        parts = (images[start : start + batch] for start in starts)
+        return self._score(parts, self.view.outputs if evidence else OUTPUTS[:1])
 
     @stage("network")
-    def _score(self, batches: Iterable[Float], *, evidence: bool) -> ViewOutput:
-        outputs = OUTPUTS if evidence else OUTPUTS[:1]
+    def _score(self, batches: Iterable[Float], outputs: tuple[str, ...]) -> ViewOutput:
         parts = [_compute(self._session, outputs, images) for images in batches]
         if not parts:
-            return ViewOutput(logits=np.empty(0, np.float32), features=None, gradients=None)
+            return ViewOutput(np.empty(0, np.float32))
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
         require_finite(dict(zip(outputs, columns, strict=True)))
-        return ViewOutput(
-            logits=columns[0].reshape(-1),
-            features=columns[1] if evidence else None,
-            gradients=columns[2] if evidence else None,
-        )
+        return ViewOutput(columns[0].reshape(-1), *columns[1:])
 
     def input_gradients(self, images: Float, *, batch: int = DEFAULT_BATCH) -> Float:
         """Return d logit / d input, `(N, 3, S, S)`, for normalised images of that shape.
@@ -196,7 +219,7 @@ class ViewNetwork:
         data = read_network(path, self._bundle.manifest.files[name])
         network = prune(data, outputs) if shared else data
         del data  # of 20 MB, while the session makes more of them
-        session = _session(network, threads=self._threads, name=str(path))
+        session = _session(network, threads=self._threads, name=str(path), device=self._device)
         size = self.view.preprocessing.size_px
         inputs = [(each.name, each.shape[1:]) for each in session.get_inputs()]
         names = tuple(output.name for output in session.get_outputs())
@@ -260,9 +283,9 @@ def open_session(path: Path, outputs: Sequence[str] | None = None, *, threads: i
     return _session(network, threads=threads, name=str(path))
 
 
-def _session(network: bytes, *, threads: int, name: str) -> Any:
+def _session(network: bytes, *, threads: int, name: str, device: Device = "cpu") -> Any:
     """Return an ONNX Runtime session that leaves the processor to others while it waits."""
-    ort = onnxruntime()
+    ort, providers = onnxruntime(), choose_providers(device)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -270,11 +293,15 @@ def _session(network: bytes, *, threads: int, name: str) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # what fails is said once, by us
     try:
-        session = ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(network, options, providers=providers)
     except Exception as error:
         raise BundleError(
             f"{name} cannot be run: {str(error).splitlines()[0]}",
             hint="export the detector again",
         ) from error
+    check_providers(device, providers, session.get_providers())
+    if providers == [CPU]:
+        # kept for another try on other providers, of which there are none: 20 MB
+        session._model_bytes = None  # noqa: SLF001 - nothing else makes it let go
     return_freed_memory()
     return session

@@ -25,6 +25,7 @@ from unmask.cli import (
     explain,
     explain_check,
     export,
+    import_model,
     keyframes,
     predict,
     results,
@@ -97,6 +98,7 @@ app.command()(explain.explain)
 app.command("explain-check")(explain_check.explain_check)
 app.command(cls=ManyValues, epilog=train.TRAIN_CODES)(train.train)
 app.command(epilog=export.EXPORT_CODES)(export.export)
+app.add_typer(import_model.import_app, name="import")
 app.add_typer(detectors.detectors_app, name="detectors")
 app.command(epilog=EXIT_COVERAGE)(predict.predict)
 app.command()(scores.scores)

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from unmask.cli.options import Language
+from unmask.cli.options import Device, Language, OnDevice
 from unmask.language.translation import choose_language, language_of_environment
 from unmask.settings import ScanSettings
 
 METHODS_HELP = (
-    "Methods, separated by commas, of: gradcam, gradcam++, faster-scorecam, smoothgrad, occlusion."
+    "Methods, separated by commas, of: gradcam, gradcam++, faster-scorecam, smoothgrad, "
+    "gradient-x-attention (of transformers), occlusion."
 )
 
 Seed = Annotated[int, typer.Option(help="Seed of whatever is random.")]
@@ -57,6 +58,7 @@ def explain(  # noqa: PLR0917 - the parameters are the options
     budget: Annotated[int, typer.Option(help="Most key frames of a face.")] = ScanSettings.budget,
     seed: Seed = 0,
     threads: Threads = 2,
+    device: OnDevice = Device.AUTO,
     language: Language = None,
 ) -> None:
     """Write maps of where the model looked.
@@ -79,5 +81,6 @@ def explain(  # noqa: PLR0917 - the parameters are the options
         budget=budget,
         seed=seed,
         threads=threads,
+        device=device.value,
     )
     raise typer.Exit(run_explain(inputs, request))

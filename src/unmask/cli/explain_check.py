@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from unmask.cli.explain import METHODS_HELP, Seed, Threads
+from unmask.cli.options import Device, OnDevice
 
 
 def explain_check(  # noqa: PLR0917 - the parameters are the options
@@ -52,6 +53,7 @@ def explain_check(  # noqa: PLR0917 - the parameters are the options
     ] = False,
     seed: Seed = 0,
     threads: Threads = 2,
+    device: OnDevice = Device.AUTO,
 ) -> None:
     """Measure whether a detector's maps are any good.
 
@@ -76,6 +78,7 @@ def explain_check(  # noqa: PLR0917 - the parameters are the options
         limit=limit,
         seed=seed,
         threads=threads,
+        device=device.value,
         write=write,
     )
     raise typer.Exit(run_explain_check(request))

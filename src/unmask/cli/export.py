@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from unmask.cli import export_options as options
-from unmask.settings import DEFAULT_MARGIN_RATIO
+from unmask.settings import DEFAULT_MARGIN_RATIO, DEFAULT_SIZE_PX
 
 if TYPE_CHECKING:
     from unmask.training.bundle_export import Precision
@@ -31,7 +31,7 @@ def export(  # noqa: PLR0917 - the parameters are the options
     name: options.Name = None,
     licence: options.Licence = None,
     backbone: options.Backbone = None,
-    size: options.Size = 224,
+    size: options.Size = DEFAULT_SIZE_PX,
     margin: options.Margin = DEFAULT_MARGIN_RATIO,
     shift: options.Shift = 0.0,
     mirrored: options.Mirrored = False,

@@ -12,6 +12,7 @@ GROUPS = {
         "data",
         "train",
         "export",
+        "import",
         "detectors",
         "predict",
         "scores",

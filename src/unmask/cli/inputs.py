@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from unmask.errors import InputError, InputNotFound
+from unmask.system.remote_files import is_remote, media_at
 from unmask.system.suffixes import MEDIA_SUFFIXES, is_sidecar
 
 _MAX_LIST_BYTES = 64 * 2**20
@@ -26,7 +27,7 @@ def expand(arguments: Iterable[str]) -> list[str]:
     stands, relative to the list's folder. Empty lines are left out, and lines that start with `#`,
     which a line on standard error counts. `-` reads such a list from standard input. What does not
     exist or may not be read, a folder below too, is kept: the scan reports it and goes on with the
-    others.
+    others. An address such as `s3://bucket/folder` gives the media files below it.
 
     Raises:
         InputNotFound: nothing was named, or what was named holds no file.
@@ -116,6 +117,8 @@ def _expand_one(argument: str) -> Iterator[str]:
     mode = _mode(path)
     if argument == "-":
         yield from _read_list(sys.stdin.buffer, "standard input", Path())
+    elif is_remote(argument):
+        yield from media_at(argument)
     elif stat.S_ISDIR(mode):
         yield from _media_below(path)
     elif path.suffix.lower() == ".txt" and os.access(path, os.R_OK) and stat.S_ISREG(mode):

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from urllib.parse import unquote, urlsplit
 
 from unmask.errors import InputError, UnmaskError
+from unmask.system.walls import PACKAGES
 
 _TRAINING = ("torch", "lightning", "timm", "yaml", "safetensors", "sklearn", "pyarrow")
 """Packages without which no run gets to its end."""
@@ -17,6 +18,8 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "heic": ("HEIC pictures in tiles, as phones make them", ("pillow_heif",)),
     "evaluation": ("figures of detectors with intervals", ("lir", "sklearn", "pyarrow")),
     "hub": ("detectors from the Hugging Face Hub", ("huggingface_hub",)),
+    "imports": ("image classifiers of transformers from the Hub", ("transformers",)),
+    "loggers": ("Weights & Biases and MLflow beside training", ("mlflow", "wandb")),
     "serve": (
         "the web page and the HTTP service",
         (
@@ -30,6 +33,9 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "postgres": ("the service on PostgreSQL", ("psycopg",)),
+    "ray": ("many machines: scans, crops and predictions on a Ray cluster", ("ray",)),
+    "remote": ("files in object stores, such as s3://bucket/folder", ("fsspec", "s3fs")),
+    "walls": ("on Linux, hostile files cannot reach other files or the network", PACKAGES),
     "train": (
         "training, export and studies",
         (*_TRAINING, "matplotlib", "onnx", "onnxscript", "tensorboard", "torchvision"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -64,3 +65,38 @@ Language = Annotated[
     ),
 ]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of the networks.")]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="local: processes of this machine; ray: workers of a Ray cluster, which needs this "
+        "program and the files under the same paths on each of its machines.",
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        help="With --engine ray: a cluster that runs already, such as auto.",
+        show_default="one of this machine alone",
+    ),
+]
+WorkerCpus = Annotated[
+    float,
+    typer.Option(help="With --engine ray: cores that a worker counts for, such as 0.5."),
+]
+
+
+class Device(StrEnum):
+    """What networks run on, see `bundle.devices`."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+OnDevice = Annotated[
+    Device,
+    typer.Option(
+        "--device", help="What networks run on: `auto` takes a GPU where ONNX Runtime has one."
+    ),
+]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from unmask.cli.evaluation_options import Output
+from unmask.cli.options import Address, Device, EngineOption, OnDevice, WorkerCpus
 
 
 def predict(  # noqa: PLR0917 - the parameters are the options
@@ -33,7 +34,11 @@ def predict(  # noqa: PLR0917 - the parameters are the options
         Path | None, typer.Option(help="The data set's folder, where it moved.", show_default=False)
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the network, for crops.")] = 2,
+    device: OnDevice = Device.AUTO,
     workers: Annotated[int, typer.Option(min=1, help="Videos at a time.")] = 1,
+    engine: EngineOption = "local",
+    address: Address = None,
+    worker_cpus: WorkerCpus = 1.0,
 ) -> None:
     """Score crops or videos into a predictions file.
 
@@ -41,6 +46,7 @@ def predict(  # noqa: PLR0917 - the parameters are the options
     failed are rows too.
     """
     from unmask.cli.runs.predict import run_predict
+    from unmask.system.engines import Engine
 
     raise typer.Exit(
         run_predict(
@@ -51,6 +57,7 @@ def predict(  # noqa: PLR0917 - the parameters are the options
             fold=fold,
             root=root,
             threads=threads,
-            workers=workers,
+            device=device.value,
+            engine=Engine(engine, workers, address, worker_cpus),  # type: ignore[arg-type]  # checked
         )
     )

@@ -10,19 +10,24 @@ import typer
 
 from unmask.cli.options import (
     DEFAULTS,
+    Address,
     Budget,
     DetectClosely,
     DetectEvery,
     Detector,
     DetectSide,
+    Device,
+    EngineOption,
     FaceDetector,
     Inputs,
     Language,
+    OnDevice,
     SampleFps,
     Seed,
     Selector,
     Smoothing,
     Threads,
+    WorkerCpus,
     parse_methods,
 )
 from unmask.language.translation import choose_language, language_of_environment
@@ -71,7 +76,11 @@ def scan(  # noqa: PLR0917 - the parameters are the options
     ] = DEFAULTS.limits.max_seconds,
     seed: Seed = DEFAULTS.seed,
     threads: Threads = 2,
+    device: OnDevice = Device.AUTO,
     workers: Annotated[int, typer.Option(min=1, help="Files at a time.")] = 1,
+    engine: EngineOption = "local",
+    address: Address = None,
+    worker_cpus: WorkerCpus = 1.0,
     timeout_seconds: Annotated[
         float | None,
         typer.Option(
@@ -92,6 +101,14 @@ def scan(  # noqa: PLR0917 - the parameters are the options
             show_default="none",
         ),
     ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick/--no-quick",
+            help="Leave out frames of H.264 and HEVC that no other is decoded from: half of most "
+            "films.",
+        ),
+    ] = DEFAULTS.quick,
     profile: Annotated[
         bool,
         typer.Option("--profile", help="Print how long each stage took, of a single file."),
@@ -164,7 +181,12 @@ def scan(  # noqa: PLR0917 - the parameters are the options
     from unmask.cli.runs.scan import FullScan, profiled_scan, run_scan
     from unmask.cli.runs.scan_outputs import Outputs, examination
     from unmask.scanner.batch import Job
+    from unmask.system.engines import Engine
 
+    if device is Device.CUDA:
+        from unmask.bundle.devices import choose_providers
+
+        choose_providers(device.value)  # refused once, and not for each file
     choose_language(language or language_of_environment())
     settings = ScanSettings(
         face_detector=face_detector,
@@ -176,10 +198,11 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         detect_closely_seconds=detect_closely_seconds,
         detect_long_side_px=detect_long_side_px,
         explain=() if no_explain else parse_methods(explain),
+        quick=quick,
         limits=Limits(max_seconds=max_seconds),
         seed=seed,
     )
-    job = Job(detector, settings, threads, stress, timeout_seconds)
+    job = Job(detector, settings, threads, stress, timeout_seconds, device.value)
     outputs, full = (
         Outputs(
             report,
@@ -205,6 +228,5 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         raise ValueError("--profile goes without --then-full")
     if profile:
         raise typer.Exit(profiled_scan(inputs, outputs, job))
-    raise typer.Exit(
-        run_scan(inputs, outputs, job, workers=workers, full=full, verbosity=verbosity)
-    )
+    place = Engine(engine, workers, address, worker_cpus)  # type: ignore[arg-type]  # checked
+    raise typer.Exit(run_scan(inputs, outputs, job, engine=place, full=full, verbosity=verbosity))

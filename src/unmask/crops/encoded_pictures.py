@@ -8,6 +8,7 @@ import warnings
 from PIL import Image
 
 from unmask.errors import ManifestError
+from unmask.system.pillow import refuse_half_pictures
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 """Formats that are tried. Pillow's others are not: for PostScript it starts a program."""
@@ -33,7 +34,8 @@ def decode_picture(encoded: bytes | None, mode: str = "RGB") -> Image.Image:
             picture = Image.open(io.BytesIO(encoded), formats=FORMATS)
             if picture.width * picture.height > MAX_PIXELS:
                 raise ValueError(f"{picture.width} x {picture.height} pixels")
-            return picture.convert(mode)
+            with refuse_half_pictures():
+                return picture.convert(mode)
     except Exception as error:  # each of Pillow's decoders has exceptions of its own
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ManifestError(

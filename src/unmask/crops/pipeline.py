@@ -22,8 +22,9 @@ from unmask.datasets.manifest import Manifest, VideoRecord
 from unmask.errors import InputNotFound
 from unmask.faces.detector import create
 from unmask.scanner import keyframes
+from unmask.system.engines import LOCAL, Engine
 from unmask.system.provenance import versions
-from unmask.system.workers import Crashed, run_all
+from unmask.system.workers import Crashed, Duty
 
 Progress = Callable[[int, int, VideoCoverage | None], None]
 """Called with the videos of this run that are finished, their total, and the one that is finished
@@ -59,7 +60,7 @@ def crop_videos(
     settings: CropSettings,
     *,
     root: str | Path | None = None,
-    workers: int = 1,
+    engine: Engine = LOCAL,
     limit: int | None = None,
     retry_failed: bool = False,
     progress: Progress | None = None,
@@ -72,7 +73,7 @@ def crop_videos(
         folder: of the store; new, empty, or begun with the same manifest and settings.
         settings: how crops are cut.
         root: the data set's folder, where it is not where it was indexed.
-        workers: processes at a time.
+        engine: where, and how many at a time.
         limit: most videos in this run, evenly spread over those that are left; None: all.
         retry_failed: whether videos that failed before are tried again.
         progress: told of each video.
@@ -83,14 +84,16 @@ def crop_videos(
         InputNotFound: the data set's folder is absent.
         ValueError: the settings name an unknown selector or face detector, or a number is below 1.
     """
-    place = _check_inputs(manifest, settings, root=root, workers=workers, limit=limit)
+    place = _check_inputs(manifest, settings, root=root, limit=limit)
     cropper = Cropper(settings, manifest.info, str(place))
     with open_for_writing(folder, store_info(manifest, settings), shard_bytes=shard_bytes) as store:
         left = _list_unfinished(manifest, store.coverage(), retry_failed=retry_failed)
         tasks = left if limit is None else _spread(left, limit)
         tell = progress or (lambda *_: None)
         tell(0, len(tasks), None)
-        results = run_all(tasks, partial(_same, cropper), Cropper.crop, workers=workers)
+        results = engine.run(
+            tasks, Duty(partial(_same, cropper), Cropper.crop, reads=Cropper.reads)
+        )
         for finished, (position, result) in enumerate(results, start=1):
             crops = _note_crash(tasks[position], result) if isinstance(result, Crashed) else result
             store.add(crops)
@@ -133,15 +136,13 @@ def _check_inputs(
     settings: CropSettings,
     *,
     root: str | Path | None,
-    workers: int,
     limit: int | None,
 ) -> Path:
     """Return the data set's folder after refusing what cannot work."""
     keyframes.selector(settings.scan.selector)
     create(settings.scan.face_detector)
-    for name, value in (("workers", workers), ("limit", limit)):
-        if value is not None and value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit must be at least 1, got {limit}")
     place = Path(root or manifest.info.root)
     if not place.is_dir():
         raise InputNotFound(

@@ -1,4 +1,4 @@
-"""Reading crops back one at a time, in any order: for training.
+"""Reading the crops of a store back one at a time, in any order: for training and for figures.
 
 A `CropDataset` is a map-style data set without importing torch: it has a length and items, can be
 pickled and forked, and holds no open file. In memory are a few numbers per crop; pictures are read
@@ -12,8 +12,7 @@ from __future__ import annotations
 import logging
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +24,16 @@ from numpy.typing import NDArray
 
 from unmask.crops.columns import make_column
 from unmask.crops.encoded_pictures import decode_picture
-from unmask.crops.record import CropRecord
-from unmask.crops.rows import COLUMNS, PICTURES, StoreInfo, say_left_out
+from unmask.crops.record import Crop, CropRecord
+from unmask.crops.rows import COLUMNS, PICTURES, StoreInfo, leak_in, say_left_out
 from unmask.crops.store import CropStore
 from unmask.datasets.manifest import Label, Split
-from unmask.datasets.parquet import CROPS_HINT, read_errors
 from unmask.errors import ManifestError
-from unmask.values import Box
+from unmask.system.parquet import CROPS_HINT, read_errors
 
 _LENGTH_BYTES = 4
 """Length before each value of a plain byte column, little-endian."""
-_KEPT = (
+_OF_RECORD = (
     "video_id",
     "dataset",
     "label",
@@ -53,40 +51,15 @@ _KEPT = (
     "box",
     "landmarks",
     "face_px",
-    "sharpness",
     "forged_face",
 )
-"""Columns in memory for `Crop`."""
+"""Columns that are fields of `CropRecord`."""
 _FORGED = pc.field("forged_face")
 CERTAIN: pc.Expression = (
     (pc.field("label") != "fake") | (_FORGED != "uncertain") | _FORGED.is_null()
 )
 """Crops whose label is that of their face, as far as the store can tell."""
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Crop(CropRecord):
-    """One crop, decoded."""
-
-    pixels: NDArray[np.uint8]
-    """`(S, S, 3)` RGB."""
-    mask: NDArray[np.uint8] | None
-    """`(S, S)`, 255 is manipulated; None where there is none, or masks were not asked for."""
-    square: Box
-    """What was cut, XYXY pixels of the frame."""
-    sharpness: float
-    """Variance of the Laplacian at 128 px."""
-
-    def __repr__(self) -> str:
-        """Show what it is, not the pixels."""
-        shape = "x".join(map(str, self.pixels.shape))
-        return f"Crop({self.video_id!r}, frame {self.frame_index}, {self.label}, {shape})"
-
-    def in_crop(self, points: tuple[float, ...]) -> tuple[float, ...]:
-        """Return points x, y, x, y, ... of the frame in pixels of the crop."""
-        scale = self.pixels.shape[0] / (self.square[2] - self.square[0])
-        return tuple((v - self.square[i % 2]) * scale for i, v in enumerate(points))
 
 
 class CropDataset:
@@ -147,7 +120,9 @@ class CropDataset:
         if unsealed := len(store.pending()):
             _log.warning("%d videos of %s are in no shard yet: cropping goes on, or was stopped; "
                          "run `unmask data crops` again", unsealed, folder)  # fmt: skip
-        self._columns = {name: make_column(name, index.column(name)) for name in _KEPT}
+        self._columns = {
+            name: make_column(name, index.column(name)) for name in (*_OF_RECORD, "sharpness")
+        }
         self._shard = _numbers(index, "shard")
         self._places = {name: (_numbers(index, f"{name}_at"), _numbers(index, f"{name}_size_bytes"))
                         for name in PICTURES}  # fmt: skip
@@ -155,6 +130,27 @@ class CropDataset:
     def __len__(self) -> int:
         """Return the number of crops."""
         return len(self._shard)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that hold the crops, in order."""
+        return list(self._paths)
+
+    @property
+    def licence(self) -> str:
+        """Terms of the data."""
+        return self.info.licence
+
+    @property
+    def leak(self) -> str | None:
+        """The protocol that leaks by design, and why; None where it does not."""
+        return leak_in(self.info)
+
+    @property
+    def margin_ratio(self) -> float | None:
+        """Side of the crops over the longer side of the face box; None where it is not told."""
+        ratio: float | None = self.info.settings.get("margin_ratio")
+        return ratio
 
     @property
     def total_left_out(self) -> int:
@@ -181,20 +177,32 @@ class CropDataset:
         if not -len(self) <= at < len(self):
             raise IndexError(f"there are {len(self)} crops, got position {at}")
         at %= len(self)
-        crop = Crop(pixels=_decode(self.encoded(at), "RGB"), mask=self._mask(at), **self._facts(at))
+        crop = self._crop(at)
         return crop if self._transform is None else self._transform(crop)
+
+    def _crop(self, at: int) -> Crop:
+        sharpness = self._columns["sharpness"].at(at)
+        pixels = _decode(self.encoded(at), "RGB")
+        return Crop(self._record(at), pixels, self._mask(at), sharpness)
+
+    def read(self, positions: Sequence[int] | NDArray[np.int64]) -> Iterator[Crop]:
+        """Yield the crops at positions.
+
+        Raises:
+            ManifestError: a picture cannot be read.
+        """
+        for position in positions:
+            yield self._crop(int(position))
 
     def records(self) -> Iterator[CropRecord]:
         """Yield what is known of the crops in order, without reading a picture."""
         for position in range(len(self)):
-            facts = self._facts(position)
-            del facts["sharpness"]
-            yield CropRecord(**facts)
+            yield self._record(position)
 
-    def _facts(self, position: int) -> dict[str, Any]:
-        facts = {name: column.at(position) for name, column in self._columns.items()}
+    def _record(self, position: int) -> CropRecord:
+        facts = {name: self._columns[name].at(position) for name in _OF_RECORD}
         fold = facts["fold"]
-        return {**facts, "fold": None if fold is None else int(fold)}
+        return CropRecord(**{**facts, "fold": None if fold is None else int(fold)})
 
     def encoded(self, position: int) -> bytes:
         """Return a crop as it is stored, JPEG or PNG."""
@@ -202,6 +210,10 @@ class CropDataset:
         if encoded is None:
             raise _not_ours(self._paths[int(self._shard[position])])
         return encoded
+
+    def rendered(self, position: int) -> bytes | None:  # noqa: ARG002 - stores hold none
+        """Return None: a store holds no renderings of its faces, as tables may."""
+        return None
 
     def _mask(self, position: int) -> NDArray[np.uint8] | None:
         encoded = self._read("mask", position) if self._masks else None

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from unmask.datasets.manifest import Kind, Label, Manifest, Split, VideoRecord
+from unmask.datasets.manifest import Kind, Label, Manifest, ManifestInfo, Split, VideoRecord
 from unmask.values import Box
 
 ForgedFace = Literal["mask", "only-face", "largest", "uncertain"]
@@ -243,6 +243,11 @@ SMALL = tuple(name for name in COLUMNS.names if name not in PICTURES)
 def say_left_out(count: int) -> str:
     """Say how many crops of fakes were left out as uncertain, see `CropRow.forged_face`."""
     return f"{count} crops of fakes are left out: their face may not be the forged one"
+
+
+def leak_in(info: ManifestInfo | StoreInfo) -> str | None:
+    """Return the protocol that leaks by design, and why; None where it does not."""
+    return f"{info.protocol}: {info.leak_reason}" if info.leaks else None
 
 
 def to_table(rows: Sequence[CropRow]) -> pa.Table:

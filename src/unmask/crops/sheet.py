@@ -10,7 +10,8 @@ from typing import cast
 import pyarrow.compute as pc
 from PIL import Image, ImageDraw, ImageFont
 
-from unmask.crops.reading import Crop, CropDataset
+from unmask.crops.reading import CropDataset
+from unmask.crops.record import Crop
 from unmask.crops.stats import BY, StoreStats
 from unmask.crops.store import CropStore
 
@@ -50,7 +51,7 @@ def contact_sheet(
         page.paste(Image.fromarray(crop.pixels).resize((_THUMB_PX, _THUMB_PX)), (x, y))
         for line, text in enumerate(_caption(crop)):
             at = (x + 2, y + _THUMB_PX + 1 + line * (_FONT_PX + 3))
-            draw.text(at, text, fill=_COLOURS[crop.label], font=_font())
+            draw.text(at, text, fill=_COLOURS[crop.record.label], font=_font())
     return page
 
 
@@ -91,8 +92,10 @@ def _spread(length: int, count: int) -> list[int]:
 
 
 def _caption(crop: Crop) -> tuple[str, str]:
-    time = f"frame {crop.frame_index}" if crop.pts_seconds is None else f"{crop.pts_seconds:.2f} s"
-    return _shorten(crop.video_id), _shorten(f"{crop.method or crop.label}, {time}")
+    known = crop.record
+    seconds = known.pts_seconds
+    time = f"frame {known.frame_index}" if seconds is None else f"{seconds:.2f} s"
+    return _shorten(known.video_id), _shorten(f"{known.method or known.label}, {time}")
 
 
 def _shorten(text: str) -> str:

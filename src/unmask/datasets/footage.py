@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.datasets.layouts.crop_files import IN_PARQUET, picture
+from unmask.datasets.layouts.crop_files import IN_PARQUET, file_path, picture
 from unmask.datasets.layouts.layout import files_below
+from unmask.datasets.manifest import VideoRecord
 from unmask.errors import DecodeError, InputNotFound, NotMedia
 from unmask.faces.detector import FaceDetector, create
 from unmask.faces.tracks import Tracker
@@ -55,6 +56,16 @@ class Footage:
     """Decodes chosen frames in order of time."""
     detector: FaceDetector
     """What the faces were found with."""
+
+
+def files_of(record: VideoRecord, root: str | Path) -> list[Path]:
+    """Return the files and folders that a row of a manifest is read from, its mask's among them.
+
+    Args:
+        record: the row.
+        root: the data set's folder.
+    """
+    return [Path(root, name) for name in (file_path(record.id), record.mask) if name]
 
 
 def read_video(path: Path, settings: ScanSettings) -> Footage:

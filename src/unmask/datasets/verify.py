@@ -18,8 +18,9 @@ from unmask.datasets.layouts.layout import Expected, Layout, files_below
 from unmask.datasets.manifest import Manifest, VideoRecord
 from unmask.datasets.row_files import FileState, FileTask, Trouble, inspect
 from unmask.settings import Limits
+from unmask.system.engines import Engine
 from unmask.system.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
-from unmask.system.workers import Crashed, run_all
+from unmask.system.workers import Crashed, Duty
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def verify(
         root: the data set's folder; None for the one it was indexed in.
         opened: open every file.
         hashed: hash every file, and find those with the same bytes.
-        counted: compare the counts with those of the complete data set.
+        counted: compare the counts with those of the complete data set, if it is not invented.
         workers: files at a time.
         progress: told the number of rows looked at, and of how many.
 
@@ -116,6 +117,7 @@ def verify(
         InputNotFound: the folder is absent.
     """
     folder = Path(root or manifest.info.root)
+    counted = counted and not manifest.info.settings.get("invented")
     extra = _extra(manifest.records, folder, layout.left_out if layout else ())
     tasks = [_task(record, folder, opened, hashed) for record in manifest.records]
     states = _states(tasks, workers, progress)
@@ -168,11 +170,17 @@ def _inspect_all(tasks: list[FileTask], workers: int) -> Iterator[tuple[int, Fil
         with ThreadPoolExecutor(workers) as pool:
             yield from enumerate(pool.map(partial(inspect, Limits()), tasks))
         return
-    for place, state in run_all(tasks, Limits, inspect, workers=workers):
+    duty = Duty(Limits, inspect, reads=_files)
+    for place, state in Engine(workers=workers).run(tasks, duty):
         if isinstance(state, Crashed):
             reason = f"the process that opened it died: {state}"
             state = FileState(troubles=(("unreadable", reason),))  # noqa: PLW2901
         yield place, state
+
+
+def _files(_: Limits, task: FileTask) -> list[Path]:
+    """Return what looking at a row opens."""
+    return [task.path, *filter(None, [task.mask])]
 
 
 def _problems(records: Iterable[VideoRecord], states: Iterable[FileState]) -> list[Problem]:

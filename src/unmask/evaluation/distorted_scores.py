@@ -26,6 +26,7 @@ from unmask.evaluation.predictions import (
     Predictions,
     PredictionsInfo,
     from_table,
+    sort_key,
     to_table,
 )
 from unmask.evaluation.stored_pictures import Picture, Pictures
@@ -108,7 +109,7 @@ def score_distorted(
     for numbered in _batches(pictures):
         result = _score(network, numbered, conditions, settings.seed)
         rows += [
-            PredictionRow.of(p.record, logit=float(at))
+            PredictionRow(p.crop.record, logit=float(at))
             for (_, p), at in zip(numbered, result[0], strict=True)
         ]
         logits.append(result)
@@ -142,7 +143,7 @@ def _score(
     """Return logits `(C, N)` of a few crops; what is drawn depends on the crop's number only."""
     logits = []
     for condition in conditions:
-        changed = [condition.of(p.pixels, seed=(seed, number)) for number, p in numbered]
+        changed = [condition.of(p.crop.pixels, seed=(seed, number)) for number, p in numbered]
         cut = [p.cut(pixels) for (_, p), pixels in zip(numbered, changed, strict=True)]
         logits.append(network.run(batch(cut)).logits)
     return np.array(logits, dtype=np.float64)
@@ -156,9 +157,10 @@ def _in_order(
     unreadable: int,
 ) -> Scores:
     """Bring logits into the order of a predictions table."""
-    keys = [(row.video_id, row.track or 0, row.frame_index or 0) for row in rows]
+    keys = [sort_key(row) for row in rows]
     order = sorted(range(len(rows)), key=keys.__getitem__)
-    described = info.model_copy(update={"videos_expected": len({row.video_id for row in rows})})
+    videos = {row.crop.video_id for row in rows}
+    described = info.model_copy(update={"videos_expected": len(videos)})
     plain = from_table(described, to_table(rows), name="the crops")
     return Scores(plain, conditions, np.concatenate(logits, axis=1)[:, order], unreadable)
 

@@ -20,9 +20,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from unmask.bundle.devices import Device
 from unmask.bundle.manifest import Bundle
 from unmask.datasets.manifest import Manifest, Split, read_manifest
-from unmask.datasets.parquet import column_names, read_table
 from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import (
     COLUMNS,
@@ -35,7 +35,9 @@ from unmask.evaluation.predictions import (
 )
 from unmask.evaluation.sources import PictureSource, Source, StoreSource, VideoSource
 from unmask.settings import ScanSettings
+from unmask.system.engines import LOCAL, Engine
 from unmask.system.files import check_parent_folder, drop_partials, write_text, write_whole
+from unmask.system.parquet import column_names, read_table
 from unmask.system.provenance import versions
 
 Progress = Callable[[int, int, list[PredictionRow]], None]
@@ -56,7 +58,8 @@ def source_at(
     root: Path | None = None,
     settings: ScanSettings | None = None,
     threads: int = 2,
-    workers: int = 1,
+    device: Device = "cpu",
+    engine: Engine = LOCAL,
 ) -> Source:
     """Open what a path holds: a crop store, a manifest, or a table of pictures.
 
@@ -68,30 +71,33 @@ def source_at(
         root: folder of a manifest's data set, where it is not where it was indexed.
         settings: how a manifest's videos are looked at.
         threads: of the network, for crops.
-        workers: processes, for videos.
+        device: what networks run on.
+        engine: where videos are read, and how many at a time.
 
     Raises:
         InputNotFound: there is nothing.
         ManifestError: it is none of these.
-        ValueError: a split and a fold were asked for, or one of them of a table of pictures, which
-            is scored whole.
+        ValueError: Ray was asked for and there are no videos; a split and a fold were asked for, or
+            one of them of a table of pictures, which is scored whole.
     """
     if split is not None and fold is not None:
         raise ValueError("give --split or --fold, not both")
     place = Path(path)
+    if engine.name != "local" and (place.is_dir() or _is_table_of_pictures(place)):
+        raise ValueError(
+            f"--engine {engine.name} is for the videos of a manifest: crops are scored here"
+        )
     if place.is_dir():
-        return StoreSource(bundle, place, split=split, fold=fold, threads=threads)
+        return StoreSource(bundle, place, split=split, fold=fold, threads=threads, device=device)
     if not place.is_file():
         raise InputNotFound(
             f"no file or folder {str(path)!r}",
             hint="give a crop store, a manifest, or a Parquet file with name, label and image",
         )
-    hint = "index videos with `unmask data index`, or score a crop store"
-    names = set(column_names(place, hint=hint))
-    if {"name", "label", "image"} <= names:
+    if _is_table_of_pictures(place):
         if split is not None or fold is not None:
             raise ValueError("a table of pictures is scored whole: leave --split and --fold away")
-        return PictureSource(bundle, place, threads=threads)
+        return PictureSource(bundle, place, threads=threads, device=device)
     manifest: Manifest = read_manifest(place)
     return VideoSource(
         bundle,
@@ -100,8 +106,16 @@ def source_at(
         root=root,
         split=split,
         fold=fold,
-        workers=workers,
+        engine=engine,
+        device=device,
     )
+
+
+def _is_table_of_pictures(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    hint = "index videos with `unmask data index`, or score a crop store"
+    return {"name", "label", "image"} <= set(column_names(path, hint=hint))
 
 
 def make_info(bundle: Bundle, source: Source) -> PredictionsInfo:
@@ -141,7 +155,7 @@ def predict(
     total = info.videos_expected or 0
     count = len(skip)
     for rows in source.score(skip):
-        count += len({row.video_id for row in rows})
+        count += len({row.crop.video_id for row in rows})
         parts.add(rows)
         if progress is not None:
             progress(count, total, rows)

@@ -22,47 +22,23 @@ from pydantic import Field, ValidationError
 from unmask.bundle.manifest import Calibration, OperatingPoint, Strict
 from unmask.crops.record import CropRecord
 from unmask.crops.rows import Status
-from unmask.datasets.manifest import Label, Split
-from unmask.datasets.parquet import read_errors, read_table
 from unmask.errors import InputNotFound, ManifestError
 from unmask.system.files import check_parent_folder, write_whole
+from unmask.system.parquet import read_errors, read_table
 
 PREDICTIONS_VERSION = 1
 """Version of the columns and of the metadata."""
 _METADATA_KEY = b"unmask-predictions"
+_LISTS_AT_A_TIME = 65_536
 _HINT = "make one with `unmask predict`, or from another program's scores with `unmask scores`"
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionRow:
-    """One scored crop, or a video without one; the fields are the columns, in this order."""
+    """One scored crop, or a video without one."""
 
-    video_id: str
-    """The manifest's id."""
-    dataset: str
-    """Name of the layout that the video came from."""
-    label: Label
-    """`real` or `fake`."""
-    method: str | None = None
-    """Manipulation method; None for reals."""
-    target: str | None = None
-    """Footage key of the clip that was changed; a real's own."""
-    source: str | None = None
-    """Footage key of the clip that was put in."""
-    identities: tuple[str, ...] = ()
-    """Keys of the persons involved, the one in the video first."""
-    split: Split | None = None
-    """Split."""
-    compression: str | None = None
-    """Compression version."""
-    track: int | None = None
-    """Number of the face track in its video, from 1."""
-    frame_index: int | None = None
-    """Position among all decoded frames."""
-    pts_seconds: float | None = None
-    """Time stamp."""
-    face_px: float | None = None
-    """Shorter side of the face box, pixels of the frame."""
+    crop: CropRecord
+    """What is known of it."""
     sharpness: float | None = None
     """Variance of the Laplacian at 128 px."""
     logit: float | None = None
@@ -72,45 +48,15 @@ class PredictionRow:
     reason: str | None = None
     """Why there is no crop."""
 
-    @classmethod
-    def of(
-        cls,
-        record: CropRecord,
-        *,
-        logit: float | None = None,
-        sharpness: float | None = None,
-        status: Status = "done",
-        reason: str | None = None,
-    ) -> PredictionRow:
-        """Return the row of a crop with its score, or of a video without a crop with the reason."""
-        return cls(
-            video_id=record.video_id,
-            dataset=record.dataset,
-            label=record.label,
-            method=record.method,
-            target=record.target,
-            source=record.source,
-            identities=record.identities,
-            split=record.split,
-            compression=record.compression,
-            track=record.track,
-            frame_index=record.frame_index,
-            pts_seconds=record.pts_seconds,
-            face_px=record.face_px,
-            sharpness=sharpness,
-            logit=logit,
-            status=status,
-            reason=reason,
-        )
-
     def __post_init__(self) -> None:
         """Check that there is a finite logit exactly where there is a crop."""
-        if self.label not in {"real", "fake"}:
-            raise ValueError(f"label must be 'real' or 'fake', got {self.label!r}")
+        crop = self.crop
+        if crop.label not in {"real", "fake"}:
+            raise ValueError(f"label must be 'real' or 'fake', got {crop.label!r}")
         if (self.logit is None) == (self.status == "done"):
-            raise ValueError(f"{self.video_id}: status {self.status} with the logit {self.logit}")
+            raise ValueError(f"{crop.video_id}: status {self.status} with the logit {self.logit}")
         if self.logit is not None and not math.isfinite(self.logit):
-            raise ValueError(f"{self.video_id}: the logit must be finite, got {self.logit}")
+            raise ValueError(f"{crop.video_id}: the logit must be finite, got {self.logit}")
 
 
 class PredictionsInfo(Strict):
@@ -143,6 +89,9 @@ class PredictionsInfo(Strict):
     crops_left_out: int | None = None
     """Crops of fakes that were not scored, as their face may not be the forged one; None: it is not
     known whether there are such, as of everything but crop stores."""
+    crops_coarse: int | None = None
+    """Crops that were stored with fewer pixels than a scan would give the detector, or as JPEG, so
+    that their scores differ from a scan's; None: not known, as of everything but crop stores."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """All that the scores depend on, resolved."""
     versions: dict[str, str] = Field(default_factory=dict)
@@ -238,6 +187,7 @@ def pool(parts: Sequence[Predictions]) -> Predictions:
             "manifest_sha256": None,
             "videos_expected": None,
             "crops_left_out": _add_known(each.crops_left_out for each in infos),
+            "crops_coarse": _add_known(each.crops_coarse for each in infos),
             "licence": "; ".join(dict.fromkeys(each.licence for each in infos)),
             "leaks": any(each.leaks for each in infos),
             "leak_reason": "; ".join(e.leak_reason for e in infos if e.leak_reason) or None,
@@ -262,18 +212,31 @@ _TYPES: dict[str, pa.DataType] = {
     "sharpness": pa.float32(),
     "logit": pa.float64(),
 }
+_OF_CROP = (
+    "video_id", "dataset", "label", "method", "target", "source", "identities", "split",
+    "compression", "track", "frame_index", "pts_seconds", "face_px",
+)  # fmt: skip
+"""What the file keeps of a crop's record."""
+_OF_SCORE = ("sharpness", "logit", "status", "reason")
 COLUMNS: pa.Schema = pa.schema(
-    [(column.name, _TYPES.get(column.name, pa.string())) for column in fields(PredictionRow)]
+    [(name, _TYPES.get(name, pa.string())) for name in (*_OF_CROP, *_OF_SCORE)]
 )
-"""Columns of the Parquet file, in the order of `PredictionRow`."""
+"""Columns of the Parquet file, in this order."""
+
+
+def sort_key(row: PredictionRow) -> tuple[str, int, int]:
+    """Return the place of a row in the order of a table: by video, track and frame."""
+    return (row.crop.video_id, row.crop.track or 0, row.crop.frame_index or 0)
 
 
 def to_table(rows: Sequence[PredictionRow]) -> pa.Table:
     """Return rows as a table, in order of video, track and frame."""
-    ordered = sorted(rows, key=lambda r: (r.video_id, r.track or 0, r.frame_index or 0))
-    return pa.table(
-        {name: [getattr(row, name) for row in ordered] for name in COLUMNS.names}, schema=COLUMNS
-    )
+    ordered = sorted(rows, key=sort_key)
+    columns = {
+        **{name: [getattr(row.crop, name) for row in ordered] for name in _OF_CROP},
+        **{name: [getattr(row, name) for row in ordered] for name in _OF_SCORE},
+    }
+    return pa.table(columns, schema=COLUMNS)
 
 
 def write_predictions(info: PredictionsInfo, table: pa.Table, path: str | Path) -> None:
@@ -329,7 +292,7 @@ def from_table(info: PredictionsInfo, table: pa.Table, *, name: str) -> Predicti
 
     Args:
         info: what holds for all rows.
-        table: with the columns of `PredictionRow`.
+        table: with `COLUMNS`.
         name: what to call it in a message.
 
     Raises:
@@ -353,22 +316,28 @@ def from_table(info: PredictionsInfo, table: pa.Table, *, name: str) -> Predicti
         track=table.column("track").fill_null(0).to_numpy().astype(np.int64),
         face_px=_floats(table, "face_px"),
         sharpness=_floats(table, "sharpness"),
-        identities=_tuples(table.column("identities").to_pylist()),
+        identities=_tuples(table.column("identities")),
         words=words,
     )
 
 
 def _objects(table: pa.Table, name: str) -> NDArray[np.object_]:
-    column: NDArray[np.object_] = table.column(name).to_numpy().astype(object)
-    return column
+    """Return a column of texts, each there once however many rows share it."""
+    column = table.column(name).combine_chunks().dictionary_encode()
+    values = np.array([*column.dictionary.to_pylist(), None], dtype=object)
+    return np.asarray(values[column.indices.fill_null(len(values) - 1).to_numpy()], dtype=object)
 
 
 def _floats(table: pa.Table, name: str) -> NDArray[np.float64]:
     return np.asarray(table.column(name).cast(pa.float64()).to_numpy(), dtype=np.float64)
 
 
-def _tuples(lists: Sequence[list[str] | None]) -> NDArray[np.object_]:
+def _tuples(lists: pa.ChunkedArray) -> NDArray[np.object_]:
+    """Return a column of lists of texts as tuples, each there once."""
     column = np.empty(len(lists), dtype=object)
-    for position, each in enumerate(lists):
-        column[position] = tuple(each or ())
+    known: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for start in range(0, len(lists), _LISTS_AT_A_TIME):
+        for place, each in enumerate(lists.slice(start, _LISTS_AT_A_TIME).to_pylist(), start):
+            value = tuple(each or ())
+            column[place] = known.setdefault(value, value)
     return column

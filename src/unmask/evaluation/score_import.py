@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from unmask.crops.record import CropRecord
+from unmask.datasets.manifest import Label
 from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import PredictionRow
 
-LABELS = {"real": "real", "fake": "fake", "0": "real", "1": "fake"}
+LABELS: dict[str, Label] = {"real": "real", "fake": "fake", "0": "real", "1": "fake"}
 """Labels by how they may be written."""
 STATUSES = ("done", "empty", "failed")
 _HINT = "see `unmask scores --help`; columns: video_id, label, logit or probability, and others"
@@ -128,14 +130,17 @@ def _row(cells: Mapping[str, str]) -> PredictionRow:
     if status not in STATUSES:
         raise ValueError(f"the status must be one of {', '.join(STATUSES)}, got {status!r}")
     values.setdefault("dataset", "scores")
-    return PredictionRow(label=LABELS[label], logit=score, status=status, **values)  # type: ignore[arg-type]  # checked against LABELS
+    told = {name: values.pop(name) for name in ("sharpness", "reason") if name in values}
+    crop = CropRecord(label=LABELS[label], **values)
+    return PredictionRow(crop, logit=score, status=status, **told)
 
 
 def _refuse_contradictions(rows: list[PredictionRow], name: str) -> None:
     labels: dict[str, str] = {}
     for row in rows:
-        if labels.setdefault(row.video_id, row.label) != row.label:
+        crop = row.crop
+        if labels.setdefault(crop.video_id, crop.label) != crop.label:
             raise ManifestError(
-                f"{name!r}: {row.video_id!r} is labelled both real and fake",
+                f"{name!r}: {crop.video_id!r} is labelled both real and fake",
                 hint="a video has one label; map another column to video_id",
             )

@@ -14,37 +14,37 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow.compute as pc
-from PIL import Image
+from numpy.typing import NDArray
 
-from unmask.bundle.framing import Crops, batch, face_square, split_views
-from unmask.bundle.manifest import Bundle, Preprocessing, View
+from unmask.bundle import framing
+from unmask.bundle.devices import Device
+from unmask.bundle.framing import Crops, batch
+from unmask.bundle.manifest import Bundle, View
 from unmask.bundle.runtime import DEFAULT_BATCH, Network
-from unmask.crops.encoded_pictures import decode_picture
-from unmask.crops.reading import Crop, CropDataset
-from unmask.crops.record import CropRecord
+from unmask.crops.picture_table import PictureTable
+from unmask.crops.reading import CropDataset
+from unmask.crops.record import Crop, CropRecord
+from unmask.crops.resolution import count_coarse
 from unmask.crops.rows import StoreInfo, VideoCoverage, manifest_sha256
 from unmask.crops.store import CropStore
 from unmask.datasets.layouts import crop_files as crops_layout
-from unmask.datasets.layouts.crop_table import CropTable, read_crop_table
 from unmask.datasets.manifest import Label, Manifest, ManifestInfo, Split, VideoRecord
-from unmask.datasets.parquet import CROPS_HINT, batches
 from unmask.datasets.split_checks import check_fold
 from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import PredictionRow
-from unmask.evaluation.video_scorer import Pixels, Rows, VideoScorer, fail
-from unmask.faces.squares import cut_square
+from unmask.evaluation.video_scorer import Rows, VideoScorer, fail
+from unmask.scanner.repetition import settings_table
 from unmask.scanner.scoring import sharpness
 from unmask.settings import ScanSettings
-from unmask.system.provenance import settings_table
-from unmask.system.workers import Crashed, run_all
+from unmask.system.engines import LOCAL, Engine
+from unmask.system.workers import Crashed, Duty
 
-_SLACK = 0.02
-"""How far the wanted square may reach over a stored crop, in sides of that crop."""
 _NONE_CERTAIN = "no face of it is known to be the forged one"
 _PICTURES_AT_A_TIME = 32 * DEFAULT_BATCH
 _log = logging.getLogger(__name__)
@@ -75,6 +75,10 @@ class StoreSource:
     """Only crops of this fold."""
     threads: int = 2
     """Of the network."""
+    masks: bool = False
+    """Whether to read the masks of what was manipulated."""
+    device: Device = "cpu"
+    """What it runs on."""
 
     @cached_property
     def _videos(self) -> dict[str, VideoCoverage]:
@@ -94,7 +98,15 @@ class StoreSource:
             ManifestError: there are none.
         """
         inside = None if self.fold is None else pc.field("fold") == self.fold
-        return CropDataset(self.folder, split=self.split, where=inside)
+        return CropDataset(self.folder, split=self.split, where=inside, masks=self.masks)
+
+    def read(self, positions: NDArray[np.int64]) -> Iterator[Crop]:
+        """Yield the chosen crops at ascending positions.
+
+        Raises:
+            ManifestError: a picture cannot be read.
+        """
+        return self.crops.read(positions)
 
     @property
     def described(self) -> dict[str, Any]:
@@ -106,6 +118,7 @@ class StoreSource:
             "manifest_sha256": info.manifest_sha256,
             "videos_expected": info.manifest_rows if everything else len(self._videos),
             "crops_left_out": self.crops.total_left_out,
+            "crops_coarse": count_coarse(self.crops.records(), info.settings, self.bundle.views),
             "settings": {**info.settings, "split": self.split, "fold": self.fold},
         }
 
@@ -115,14 +128,14 @@ class StoreSource:
         for name, line in self._videos.items():
             if line.status != "done" and name not in skip:
                 record = CropRecord.of_coverage(line, dataset)
-                yield [PredictionRow.of(record, status=line.status, reason=line.reason)]
+                yield [PredictionRow(record, status=line.status, reason=line.reason)]
         places: dict[str, list[int]] = defaultdict(list)
         for position, name in enumerate(self.crops.video_ids):
             places[name].append(position)
         for name in sorted(self.crops.left_out.keys() - places.keys() - skip):
             record = CropRecord.of_coverage(self._videos[name], dataset)
-            yield [PredictionRow.of(record, status="failed", reason=_NONE_CERTAIN)]
-        network = Network(self.bundle, threads=self.threads)
+            yield [PredictionRow(record, status="failed", reason=_NONE_CERTAIN)]
+        network = Network(self.bundle, threads=self.threads, device=self.device)
         for name in sorted(places.keys() - skip):
             yield self._scored(network, [self.crops[position] for position in places[name]])
 
@@ -130,7 +143,7 @@ class StoreSource:
         cuts = [recut_views(crop, self.bundle.views) for crop in crops]
         logits = network.run(batch(cuts)).logits
         return [
-            PredictionRow.of(crop, logit=float(logit), sharpness=sharpness(cut[0]))
+            PredictionRow(crop.record, logit=float(logit), sharpness=sharpness(cut[0]))
             for crop, cut, logit in zip(crops, cuts, logits, strict=True)
         ]
 
@@ -156,38 +169,13 @@ def _name_data(info: ManifestInfo) -> str:
 
 
 def recut_views(crop: Crop, views: Sequence[View]) -> Crops:
-    """Cut a stored crop as each view of a detector wants its input.
-
-    A crop without a face box is taken as one that is framed as the first view.
+    """Cut a stored crop as each view of a detector wants its input; see `framing.recut_views`.
 
     Raises:
         ManifestError: the detector looks at more than was stored.
     """
-    if crop.box is None and len(views) > 1:
-        return split_views(Image.fromarray(crop.pixels), views)
-    return tuple(recut(crop, view.preprocessing) for view in views)
-
-
-def recut(crop: Crop, spec: Preprocessing) -> Pixels:
-    """Cut a stored crop in a framing; a crop without a face box is taken whole.
-
-    Raises:
-        ManifestError: the detector looks at more than was stored.
-    """
-    side = crop.pixels.shape[0]
-    if crop.box is None:
-        return cut_square(crop.pixels, (0, 0, side, side), size_px=spec.size_px)
-    inside = crop.in_crop(face_square(crop.box, spec))
-    if min(inside) < -_SLACK * side or max(inside) > (1 + _SLACK) * side:
-        stored = (crop.square[2] - crop.square[0]) / max(
-            crop.box[2] - crop.box[0], crop.box[3] - crop.box[1]
-        )
-        raise ManifestError(
-            f"{crop.video_id!r}: the detector looks at {spec.margin_ratio:g} times the face, "
-            f"shifted by {spec.shift_y_ratio:g}; the crop holds {stored:.2f} times",
-            hint="cut the crops anew with a larger --margin-ratio",
-        )
-    return cut_square(crop.pixels, inside, size_px=spec.size_px)  # type: ignore[arg-type]  # four
+    known = crop.record
+    return framing.recut_views(crop.pixels, known.square, known.box, views, name=known.video_id)
 
 
 @dataclass(frozen=True)
@@ -200,12 +188,13 @@ class PictureSource:
     """The file."""
     threads: int = 2
     """Of the network."""
+    device: Device = "cpu"
+    """What it runs on."""
 
     @cached_property
-    def _table(self) -> CropTable:
-        table = read_crop_table(self.path)
-        for warning in table.warnings:
-            _log.warning("%s: %s", self.path.name, warning)
+    def crops(self) -> PictureTable:
+        """The crops as the file tells of them."""
+        crops = PictureTable(self.path)
         if len(self.bundle.views) > 1:
             _log.warning(
                 "%s: a table says nothing of framing; its pictures are taken as crops of %g times "
@@ -213,26 +202,34 @@ class PictureSource:
                 self.path.name,
                 self.bundle.manifest.preprocessing.margin_ratio,
             )
-        return table
+        return crops
 
     @cached_property
-    def records(self) -> dict[str, CropRecord]:
-        """What is known of each crop, by its name.
+    def _manifest(self) -> Manifest:
+        """The file as a data set, whose keys of videos and footage are those of audits."""
+        crops = tuple(crops_layout.make_record(self.path.name, row) for row in self.crops.rows)
+        info = ManifestInfo("crops", str(self.path.parent), crops_layout.CROPS.licence)
+        return Manifest(info, crops)
+
+    @cached_property
+    def records(self) -> tuple[CropRecord, ...]:
+        """What is known of each crop, with the keys of a data set.
 
         Raises:
             ManifestError: a video has crops of both labels.
         """
-        name = self.path.name
-        records = {
-            row.name: replace(
-                CropRecord.of_video(crops_layout.make_record(name, row)),
-                video_id=f"{name}/{row.video}",
-                frame_index=row.frame,
+        rows = zip(self.crops.records(), self._manifest.records, strict=True)
+        records = tuple(
+            replace(
+                crop,
+                video_id=f"{self.path.name}/{crop.video_id}",
+                target=known.target,
+                source=known.source,
             )
-            for row in self._table.rows
-        }
+            for crop, known in rows
+        )
         labels: dict[str, Label] = {}
-        for record in records.values():
+        for record in records:
             if labels.setdefault(record.video_id, record.label) != record.label:
                 raise ManifestError(
                     f"the video {record.video_id!r} has crops of both labels",
@@ -244,64 +241,52 @@ class PictureSource:
     @property
     def described(self) -> dict[str, Any]:
         """What is known of the file."""
-        crops = (crops_layout.make_record(self.path.name, row) for row in self._table.rows)
-        records = tuple(sorted(crops, key=lambda record: record.id))
-        licence = crops_layout.CROPS.licence
-        info = ManifestInfo("crops", str(self.path.parent), licence)
+        manifest = self._manifest
+        ordered = tuple(sorted(manifest.records, key=lambda record: record.id))
         return {
             "data": self.path.name,
-            "licence": licence,
-            "manifest_sha256": manifest_sha256(Manifest(info, records)),
-            "videos_expected": len({record.video_id for record in self.records.values()}),
+            "licence": manifest.info.licence,
+            "manifest_sha256": manifest_sha256(manifest.with_records(ordered)),
+            "videos_expected": len({record.video_id for record in self.records}),
         }
+
+    def read(self, positions: NDArray[np.int64]) -> Iterator[Crop | None]:
+        """Yield the crops at ascending positions; None for one that cannot be decoded."""
+        for position, crop in zip(positions, self.crops.read(positions), strict=True):
+            yield None if crop is None else replace(crop, record=self.records[position])
 
     def score(self, skip: AbstractSet[str]) -> Iterator[Rows]:
         """Yield videos in the order in which the file ends them."""
-        network = Network(self.bundle, threads=self.threads)
-        crops_of = Counter(record.video_id for record in self.records.values())
+        network = Network(self.bundle, threads=self.threads, device=self.device)
+        crops_of = Counter(record.video_id for record in self.records)
         begun: dict[str, Rows] = defaultdict(list)
-        columns = ("name", "image", "face_px")
-        rows_at_a_time = _PICTURES_AT_A_TIME
-        for group in batches(self.path, columns=columns, rows=rows_at_a_time, hint=CROPS_HINT):
-            rows = [r for r in group.to_pylist() if self._of(r).video_id not in skip]
-            for row in self._scored(network, rows):
-                begun[row.video_id].append(row)
+        positions = [at for at, record in enumerate(self.records) if record.video_id not in skip]
+        crops = zip(positions, self.crops.read(positions), strict=True)
+        while group := list(islice(crops, _PICTURES_AT_A_TIME)):
+            for row in self._scored(network, group):
+                begun[row.crop.video_id].append(row)
             whole = [name for name, each in begun.items() if len(each) == crops_of[name]]
             if whole:
                 yield [row for name in whole for row in begun.pop(name)]
 
-    def _scored(self, network: Network, rows: Sequence[dict[str, Any]]) -> Rows:
-        pictures = [(row, _decode(row["image"], self.bundle.views)) for row in rows]
-        readable = [crops for _, crops in pictures if crops is not None]
+    def _scored(self, network: Network, crops: Sequence[tuple[int, Crop | None]]) -> Rows:
+        cuts = [None if crop is None else recut_views(crop, self.bundle.views) for _, crop in crops]
+        readable = [cut for cut in cuts if cut is not None]
         logits = iter(network.run(batch(readable)).logits if readable else ())
-        return [_picture_row(self._of(row), row, crops, logits) for row, crops in pictures]
-
-    def _of(self, row: dict[str, Any]) -> CropRecord:
-        return self.records[str(row["name"])]
+        return [
+            _picture_row(self.records[position], cut, logits)
+            for (position, _), cut in zip(crops, cuts, strict=True)
+        ]
 
 
 def _picture_row(
-    record: CropRecord, row: dict[str, Any], crops: Crops | None, logits: Iterator[np.float32]
+    record: CropRecord, cut: Crops | None, logits: Iterator[np.float32]
 ) -> PredictionRow:
-    if crops is None:
+    if cut is None:
+        missing = replace(record, frame_index=None, face_px=None)
         reason = "the picture cannot be decoded"
-        return PredictionRow.of(replace(record, frame_index=None), status="failed", reason=reason)
-    face_px = row.get("face_px")
-    measured = replace(record, face_px=None if face_px is None else float(face_px))
-    return PredictionRow.of(measured, sharpness=sharpness(crops[0]), logit=float(next(logits)))
-
-
-def open_picture(encoded: bytes) -> Image.Image | None:
-    """Return a picture; None where it cannot be decoded."""
-    try:
-        return decode_picture(encoded)
-    except ManifestError:
-        return None
-
-
-def _decode(encoded: bytes, views: Sequence[View]) -> Crops | None:
-    picture = open_picture(encoded)
-    return None if picture is None else split_views(picture, views)
+        return PredictionRow(missing, status="failed", reason=reason)
+    return PredictionRow(record, sharpness=sharpness(cut[0]), logit=float(next(logits)))
 
 
 @dataclass(frozen=True)
@@ -320,8 +305,10 @@ class VideoSource:
     """Only videos of this split."""
     fold: int | None = None
     """Only videos of this fold."""
-    workers: int = 1
-    """Processes."""
+    engine: Engine = LOCAL
+    """Where, and how many at a time."""
+    device: Device = "cpu"
+    """What the network runs on."""
 
     @cached_property
     def _records(self) -> list[VideoRecord]:
@@ -356,8 +343,10 @@ class VideoSource:
                 f"no folder {str(place)!r}, where the data set should lie", hint="give --root"
             )
         tasks = [record for record in self._records if record.id not in skip]
-        start = partial(VideoScorer, self.bundle, self.settings, place)
-        for position, result in run_all(tasks, start, VideoScorer.score, workers=self.workers):
+        start = partial(VideoScorer, self.bundle, self.settings, place, device=self.device)
+        for position, result in self.engine.run(
+            tasks, Duty(start, VideoScorer.score, reads=VideoScorer.reads)
+        ):
             if isinstance(result, Crashed):
                 reason = f"the process that read it died ({result})"
                 yield [fail(tasks[position], reason)]

@@ -1,32 +1,26 @@
 """Stored crops one by one, before a detector's own cut: for what changes pixels, then scores.
 
-crop store or table of pictures -> chosen rows -> Picture(pixels, cut, record)
+source of crops -> chosen rows -> Picture(crop, cut)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
-from PIL import Image
 
-from unmask.bundle.framing import Crops, split_views
+from unmask.bundle.framing import Crops
 from unmask.bundle.manifest import Bundle, View
-from unmask.crops.reading import Crop
-from unmask.crops.record import CropRecord
+from unmask.crops.record import Crop
 from unmask.datasets.manifest import Split
-from unmask.datasets.parquet import CROPS_HINT, batches, read_table
 from unmask.errors import InputError
 from unmask.evaluation.inference import source_at
 from unmask.evaluation.sources import (
     PictureSource,
     StoreSource,
-    open_picture,
     recut_views,
 )
 from unmask.evaluation.video_scorer import Pixels
@@ -38,12 +32,14 @@ _ROWS_AT_A_TIME = 128
 class Picture:
     """One stored crop."""
 
-    pixels: Pixels
-    """`(H, W, 3)` RGB, as stored."""
-    cut: Callable[[Pixels], Crops]
-    """From pixels of that shape to what each view sees, `(S, S, 3)`."""
-    record: CropRecord
-    """What is known of it."""
+    crop: Crop
+    """As it is stored."""
+    views: tuple[View, ...]
+    """Those of the detector."""
+
+    def cut(self, pixels: Pixels) -> Crops:
+        """Return what each view sees, `(S, S, 3)`, of pixels with the shape of the crop's."""
+        return recut_views(replace(self.crop, pixels=pixels), self.views)
 
 
 @dataclass(frozen=True)
@@ -61,9 +57,8 @@ class Pictures:
 
     def __iter__(self) -> Iterator[Picture | None]:
         """Yield them one by one; None for one that cannot be decoded."""
-        if isinstance(self.source, StoreSource):
-            return _read_store(self.source, self.positions)
-        return _read_table(self.source, set(self.positions.tolist()))
+        for crop in self.source.read(self.positions):
+            yield None if crop is None else Picture(crop, self.source.bundle.views)
 
 
 def pictures_at(
@@ -88,13 +83,39 @@ def pictures_at(
     Raises:
         InputError: it is a manifest of videos.
     """
+    source = stored_source(bundle, path, split=split, threads=threads)
+    return Pictures(source, drawn_evenly(source.crops.is_fake, limit, seed=seed))
+
+
+def stored_source(
+    bundle: Bundle,
+    path: str | Path,
+    *,
+    split: Split | None = None,
+    threads: int = 2,
+    masks: bool = False,
+) -> StoreSource | PictureSource:
+    """Open a crop store or a table of pictures.
+
+    Args:
+        bundle: the detector.
+        path: folder of a store, or a Parquet file with name, label and image.
+        split: only crops of this split.
+        threads: of the network.
+        masks: whether to read the masks of a store.
+
+    Raises:
+        InputError: it is a manifest of videos.
+    """
     source = source_at(bundle, path, split=split, threads=threads)
-    if not isinstance(source, StoreSource | PictureSource):
+    if isinstance(source, StoreSource):
+        return replace(source, masks=masks)
+    if not isinstance(source, PictureSource):
         raise InputError(
-            f"{str(path)!r} is a manifest of videos, and only crops can be distorted",
+            f"{str(path)!r} is a manifest of videos, and this takes only crops",
             hint="cut them first with `unmask data crops`",
         )
-    return Pictures(source, drawn_evenly(_labels(source), limit, seed=seed))
+    return source
 
 
 def drawn_evenly(
@@ -113,46 +134,3 @@ def drawn_evenly(
     fewer, more = sorted(classes, key=len)
     taken = fewer[: limit // 2]
     return np.sort(np.concatenate([taken, more[: limit - len(taken)]]))
-
-
-def _labels(source: StoreSource | PictureSource) -> NDArray[np.bool_]:
-    if isinstance(source, StoreSource):
-        return source.crops.is_fake
-    names = read_table(source.path, columns=["name"], hint=CROPS_HINT)["name"].to_pylist()
-    return np.array([source.records[str(name)].label == "fake" for name in names], dtype=np.bool_)
-
-
-def _read_store(source: StoreSource, positions: NDArray[np.int64]) -> Iterator[Picture]:
-    for position in positions:
-        crop = source.crops[int(position)]
-        yield Picture(
-            crop.pixels,
-            cut=partial(_recut, crop, source.bundle.views),
-            record=crop,
-        )
-
-
-def _read_table(source: PictureSource, positions: set[int]) -> Iterator[Picture | None]:
-    first = 0
-    columns = ("name", "image")
-    for batch in batches(source.path, columns=columns, rows=_ROWS_AT_A_TIME, hint=CROPS_HINT):
-        places = [at for at in range(len(batch)) if first + at in positions]
-        first += len(batch)
-        for row in batch.take(pa.array(places, pa.int64())).to_pylist():
-            picture = open_picture(row["image"])
-            if picture is None:
-                yield None
-                continue
-            yield Picture(
-                np.asarray(picture),
-                cut=partial(_resize, source.bundle.views),
-                record=source.records[str(row["name"])],
-            )
-
-
-def _recut(crop: Crop, views: Sequence[View], pixels: Pixels) -> Crops:
-    return recut_views(replace(crop, pixels=pixels), views)
-
-
-def _resize(views: Sequence[View], pixels: Pixels) -> Crops:
-    return split_views(Image.fromarray(pixels), views)

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from unmask.bundle.devices import Device
 from unmask.bundle.framing import Crops, batch, cut_views, split_views
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.runtime import Network
 from unmask.crops.record import CropRecord
-from unmask.datasets.footage import read_crop, read_folder, read_video
+from unmask.datasets.footage import files_of, read_crop, read_folder, read_video
 from unmask.datasets.manifest import VideoRecord
 from unmask.errors import UnmaskError
 from unmask.evaluation.predictions import PredictionRow
@@ -36,7 +37,7 @@ Rows = list[PredictionRow]
 
 def fail(record: VideoRecord, reason: str) -> PredictionRow:
     """Return the row of a manifest's video that could not be scored."""
-    return PredictionRow.of(CropRecord.of_video(record), status="failed", reason=reason)
+    return PredictionRow(CropRecord.of_video(record), status="failed", reason=reason)
 
 
 class VideoScorer:
@@ -46,13 +47,20 @@ class VideoScorer:
         bundle: the detector.
         settings: how videos are looked at.
         root: the data set's folder.
+        device: what the network runs on.
     """
 
-    def __init__(self, bundle: Bundle, settings: ScanSettings, root: Path) -> None:
+    def __init__(
+        self, bundle: Bundle, settings: ScanSettings, root: Path, *, device: Device = "cpu"
+    ) -> None:
         self._manifest, self._views = bundle.manifest, bundle.views
         self._settings = settings
         self._root = root
-        self._network = Network(bundle, threads=1)
+        self._network = Network(bundle, threads=1, device=device)
+
+    def reads(self, record: VideoRecord) -> list[Path]:
+        """Return what scoring a video opens."""
+        return files_of(record, self._root)
 
     def score(self, record: VideoRecord) -> Rows:
         """Return a video's rows; a failure is a row too."""
@@ -70,7 +78,7 @@ class VideoScorer:
         crops = split_views(Image.fromarray(pixels), self._views)
         logit = float(self._network.run(batch([crops])).logits[0])
         crop = replace(CropRecord.of_video(record), track=1, frame_index=0)
-        return [PredictionRow.of(crop, sharpness=sharpness(crops[0]), logit=logit)]
+        return [PredictionRow(crop, sharpness=sharpness(crops[0]), logit=logit)]
 
     def _of_footage(self, record: VideoRecord) -> Rows:
         read = read_folder if record.kind == "frames" else read_video
@@ -78,7 +86,7 @@ class VideoScorer:
         chosen = choose_faces(footage.tracks, footage.codec_keys, self._settings)
         if not chosen:
             reason = f"no face was found in {footage.frames_sampled} frames"
-            return [PredictionRow.of(CropRecord.of_video(record), status="empty", reason=reason)]
+            return [PredictionRow(CropRecord.of_video(record), status="empty", reason=reason)]
         frames: list[tuple[int, KeyFrame]] = []
         cuts: list[Crops] = []
         looked_at: dict[int, list[KeyFrame]] = {each.track.id: [] for each in chosen}
@@ -119,7 +127,7 @@ class VideoScorer:
             return [fail(record, f"cannot judge: {reasons}")]
         video = CropRecord.of_video(record)
         return [
-            PredictionRow.of(
+            PredictionRow(
                 replace(
                     video,
                     track=track,

@@ -21,15 +21,30 @@ class Evidence:
 
     logits: Float
     """`(N,)` logits of P(fake)."""
-    features: Float
-    """`(N, C, h, w)` last convolutional feature map."""
-    gradients: Float
-    """`(N, C, h, w)` gradient of the logit with respect to that map."""
+    features: Float | None = None
+    """`(N, C, h, w)` last convolutional feature map, or the tokens of a transformer as the grid of
+    their patches; None of a network that only scores."""
+    gradients: Float | None = None
+    """`(N, C, h, w)` gradient of the logit with respect to that map; None as above."""
+    attention: Float | None = None
+    """`(N, h, w)` attention times the gradient at it; None where it is no transformer."""
 
     def __post_init__(self) -> None:
         """Check that the arrays belong together."""
-        if self.features.shape != self.gradients.shape or self.features.ndim != 4:
-            raise ValueError(f"shapes differ: {self.features.shape} and {self.gradients.shape}")
+        shapes = [None if each is None else each.shape for each in (self.features, self.gradients)]
+        if shapes[0] != shapes[1] or len(shapes[0] or (0,) * 4) != 4:
+            raise ValueError(f"shapes differ: {shapes[0]} and {shapes[1]}")
+
+    @property
+    def layer(self) -> tuple[Float, Float]:
+        """Feature map and gradient.
+
+        Raises:
+            ValueError: the network only scores.
+        """
+        if self.features is None or self.gradients is None:
+            raise ValueError("the network gives no feature map")
+        return self.features, self.gradients
 
 
 class Differentiable(Protocol):

@@ -16,9 +16,9 @@ _EPSILON = 1e-6
 
 def gradcam(evidence: Evidence) -> Float:
     """Return raw GradCAM maps `(N, h, w)`: negative where a place speaks against `fake`."""
-    gradients = evidence.gradients
+    features, gradients = evidence.layer
     places = gradients.shape[2] * gradients.shape[3]
-    return _weigh_channels(_sums(gradients) / np.float32(places), evidence.features)
+    return _weigh_channels(_sums(gradients) / np.float32(places), features)
 
 
 def gradcam_plus_plus(evidence: Evidence) -> Float:
@@ -28,10 +28,11 @@ def gradcam_plus_plus(evidence: Evidence) -> Float:
     place; the method then differs from GradCAM by how it weighs channels, and by leaving out those
     that speak against `fake`.
     """
-    totals = _sums(evidence.features)[:, :, None, None]
-    pairs = zip(evidence.gradients, totals, strict=True)
+    features, gradients = evidence.layer
+    totals = _sums(features)[:, :, None, None]
+    pairs = zip(gradients, totals, strict=True)
     weights = np.concatenate([_sums(_shares(*pair)[None]) for pair in pairs])
-    return _weigh_channels(weights, evidence.features)
+    return _weigh_channels(weights, features)
 
 
 def _shares(gradients: Float, totals: Float) -> Float:

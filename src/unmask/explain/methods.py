@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unmask.explain.attention import attention_map
 from unmask.explain.differentiable import Differentiable, Evidence, Float
 from unmask.explain.gradcam import gradcam, gradcam_plus_plus
 from unmask.explain.maps import Maps, finish
@@ -41,12 +42,25 @@ EXPLAINERS: dict[str, Explainer] = {
     "gradcam++": lambda s: gradcam_plus_plus(s.evidence),
     "faster-scorecam": lambda s: faster_scorecam(s.model, s.images, s.evidence),
     "smoothgrad": lambda s: smoothgrad(s.model, s.images, seed=s.seed),
+    "gradient-x-attention": lambda s: attention_map(s.evidence),
     "occlusion": lambda s: occlusion(s.model, s.images, s.evidence.logits),
 }
-"""The paper's four methods, and occlusion as the witness that needs no gradient."""
+"""The paper's four methods, attention for transformers, and occlusion as the witness that needs no
+gradient."""
 
-OF_FEATURES = frozenset(["gradcam", "gradcam++"])
-"""Methods whose maps are of one network's feature map, and so of one view."""
+OF_FEATURES = frozenset(["gradcam", "gradcam++", "gradient-x-attention"])
+"""Methods whose maps are of one network's layer, and so of one view."""
+
+NEEDED_OUTPUTS = {
+    "gradcam": "features",
+    "gradcam++": "features",
+    "faster-scorecam": "features",
+    "gradient-x-attention": "attention",
+}
+"""Which output of the network a method needs beside the logit."""
+
+OF_TRANSFORMERS = frozenset(["gradient-x-attention"])
+"""Methods that other networks are not expected to know."""
 
 OF_INPUT_GRADIENT = frozenset(["smoothgrad"])
 """Methods that need the gradient at the input."""
@@ -56,6 +70,7 @@ TITLES = {
     "gradcam++": "GradCAM++",
     "faster-scorecam": "Faster Score-CAM",
     "smoothgrad": "SmoothGrad",
+    "gradient-x-attention": "Gradient x attention",
     "occlusion": "Occlusion",
 }
 """Names as they are printed."""

@@ -13,12 +13,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.bundle.devices import Device
 from unmask.bundle.framing import ViewGrid
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.runtime import Network, Output
 from unmask.errors import BundleError
 from unmask.explain.differentiable import Evidence, Float
-from unmask.explain.methods import EXPLAINERS, OF_INPUT_GRADIENT
+from unmask.explain.methods import EXPLAINERS, NEEDED_OUTPUTS, OF_INPUT_GRADIENT
 
 
 class BundleNetwork:
@@ -28,6 +29,7 @@ class BundleNetwork:
         bundle: a checked bundle.
         network: its loaded network, where there is one already.
         threads: threads of the sessions.
+        device: what they run on, `auto`, `cpu` or `cuda`.
         view: number of the view that feature maps show; None: the one that speaks most for fake.
 
     Raises:
@@ -40,9 +42,10 @@ class BundleNetwork:
         *,
         network: Network | None = None,
         threads: int = 2,
+        device: Device = "cpu",
         view: int | None = None,
     ) -> None:
-        self._network = network or Network(bundle, threads=threads)
+        self._network = network or Network(bundle, threads=threads, device=device)
         self._views = bundle.views
         first = bundle.views[0].preprocessing
         self._grids = [ViewGrid(view.preprocessing, first) for view in bundle.views]
@@ -62,12 +65,15 @@ class BundleNetwork:
         Feature maps of the views stand behind one another, on the grid of the first view's crop;
         gradients are of the detector's logit, and 0 for the views that are not shown.
         """
-        features = [view.features for view in output.views if view.features is not None]
-        gradients = [view.gradients for view in output.views if view.gradients is not None]
-        if not features or len(features) != len(gradients):
+        if not len(output.logits):
             raise ValueError("there must be at least one picture to explain")
         if len(self._views) == 1 and self._views[0].weight == 1:
-            return Evidence(output.logits, features[0], gradients[0])
+            only = output.views[0]
+            return Evidence(output.logits, only.features, only.gradients, only.attention)
+        features = [view.features for view in output.views if view.features is not None]
+        gradients = [view.gradients for view in output.views if view.gradients is not None]
+        if len(features) < len(self._views) or len(gradients) < len(self._views):
+            return Evidence(output.logits)
         shown = self.shown(output.contributions)
         signed = [
             gradient * np.where(shown == number, view.weight, 0.0)[:, None, None, None]
@@ -111,20 +117,32 @@ def check_bundle_methods(bundle: Bundle, methods: tuple[str, ...]) -> tuple[str,
     """Return the methods, if a bundle can be explained with all of them.
 
     Raises:
-        BundleError: SmoothGrad is asked for, and a view has no gradient at its input.
+        BundleError: a method needs what the detector does not give.
     """
-    missing = [name for name in methods if name not in available_methods(bundle)]
-    if missing:
-        raise BundleError(
-            f"{missing[0]} needs the gradient at the input, which the detector "
-            f"{bundle.manifest.name!r} does not give",
-            hint=f"leave {missing[0]} out, or export the detector with its input gradient",
-        )
+    for name in methods:
+        lacks = missing_output(bundle, name)
+        if lacks is not None:
+            raise BundleError(
+                f"{name} needs {lacks}, which the detector {bundle.manifest.name!r} does not give",
+                hint=f"leave {name} out, or take one of: {', '.join(available_methods(bundle))}",
+            )
     return methods
 
 
 def available_methods(bundle: Bundle) -> tuple[str, ...]:
     """Return the methods that a bundle can be explained with."""
-    if bundle.has_input_gradient:
-        return tuple(EXPLAINERS)
-    return tuple(name for name in EXPLAINERS if name not in OF_INPUT_GRADIENT)
+    return tuple(name for name in EXPLAINERS if missing_output(bundle, name) is None)
+
+
+def missing_output(bundle: Bundle, method: str) -> str | None:
+    """Say in words what a method needs and a bundle does not give; None where nothing is missing.
+
+    Attention is of one network: detectors of several views are not explained by it.
+    """
+    if method in OF_INPUT_GRADIENT:
+        return None if bundle.has_input_gradient else "the gradient at the input"
+    needed = NEEDED_OUTPUTS.get(method)
+    if needed == "attention":
+        given = bundle.gives(needed) and len(bundle.views) == 1 and bundle.views[0].weight == 1
+        return None if given else "a transformer's attention"
+    return None if needed is None or bundle.gives(needed) else "a feature map"

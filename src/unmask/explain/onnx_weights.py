@@ -20,13 +20,13 @@ from unmask.errors import BundleError
 
 _DIMS, _DATA_TYPE, _NAME, _RAW_DATA = 1, 2, 8, 9
 _MAP_DIMS = 4
-_DTYPES = {1: "<f4", 10: "<f2"}
+_DTYPES = {1: "<f4", 5: "<i2", 10: "<f2"}
 """Data types of onnx.proto3 that weights come in, as numpy names them."""
 
 
 @dataclass(frozen=True)
 class Weight:
-    """One float32 or float16 tensor of an ONNX file."""
+    """One tensor of an ONNX file: float32, float16, or whole steps in 16 bits."""
 
     name: str
     """Its name."""
@@ -35,10 +35,10 @@ class Weight:
     stop: int
     """Byte after the last."""
     dtype: str
-    """How they are stored, `<f4` or `<f2`."""
+    """How they are stored, `<f4`, `<f2` or `<i2`."""
 
     def values(self, data: bytes | bytearray) -> NDArray[np.float32]:
-        """Return its values as float32, in the order of the file."""
+        """Return what is stored as float32, in the order of the file; steps without their size."""
         return np.frombuffer(data[self.start : self.stop], self.dtype).astype(np.float32)
 
 
@@ -46,7 +46,7 @@ def read_weights(data: bytes) -> list[Weight]:
     """Return the weights of an ONNX file with two or more dimensions, in the order of their use.
 
     Raises:
-        BundleError: there are none as float32 or float16.
+        BundleError: there are none as float32 or in 16 bits.
     """
     used: dict[str, int] = {}
     weights: list[Weight] = []
@@ -61,7 +61,7 @@ def read_weights(data: bytes) -> list[Weight]:
     known = [weight for weight in weights if weight.name in used]
     if not known:
         raise BundleError(
-            "the network holds no float32 or float16 weights that could be replaced",
+            "the network holds no float32 or 16-bit weights that could be replaced",
             hint="check the float32 detector that this one was made from",
         )
     return sorted(known, key=lambda weight: used[weight.name])
@@ -104,7 +104,8 @@ def _weight(data: bytes, span: Span) -> list[Weight]:
     dtype = _DTYPES.get(kind)
     if dtype is None or raw[1] - raw[0] <= np.dtype(dtype).itemsize:
         return []
-    # (1, C, 1, 1): a factor of each channel, from batch normalisation's gradient
-    if len(shape) < 2 or (len(shape) == _MAP_DIMS and shape[0] == shape[2] == shape[3] == 1):
+    # a factor of each channel: of batch normalisation's gradient, or of weights in whole steps
+    factors = len(shape) == _MAP_DIMS and sum(length > 1 for length in shape) <= 1
+    if len(shape) < 2 or factors:
         return []
     return [Weight(name, *raw, dtype)]

@@ -31,9 +31,10 @@ def faster_scorecam(
     """
     if max_channels < 1:
         raise ValueError(f"max_channels must be at least 1, got {max_channels}")
-    pairs = zip(images, evidence.features, strict=True)
-    maps = [_map(model, image, features, max_channels) for image, features in pairs]
-    return np.stack(maps) if maps else np.empty((0, *evidence.features.shape[2:]), np.float32)
+    features, _ = evidence.layer
+    pairs = zip(images, features, strict=True)
+    maps = [_map(model, image, channels, max_channels) for image, channels in pairs]
+    return np.stack(maps) if maps else np.empty((0, *features.shape[2:]), np.float32)
 
 
 def _map(model: Differentiable, image: Float, features: Float, max_channels: int) -> Float:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from unmask.explain.differentiable import Evidence, Float
-from unmask.models.network import FaceNetwork
+from unmask.models.scoring_network import ScoringNetwork, differentiate
 
 
 class TorchNetwork:
@@ -18,7 +18,7 @@ class TorchNetwork:
         batch: most pictures in one pass.
     """
 
-    def __init__(self, network: FaceNetwork, *, batch: int = 16) -> None:
+    def __init__(self, network: ScoringNetwork, *, batch: int = 16) -> None:
         self.network = network.eval()
         self._batch = batch
 
@@ -29,9 +29,8 @@ class TorchNetwork:
 
     def evidence(self, images: Float) -> Evidence:
         """Return logits, feature map and its gradient by autograd."""
-        columns = zip(*(self._evidence(part) for part in self._parts(images)), strict=True)
-        logits, features, gradients = (np.concatenate(column) for column in columns)
-        return Evidence(logits, features, gradients)
+        parts = [differentiate(self.network, part) for part in self._parts(images)]
+        return Evidence(*(torch.cat(column).numpy() for column in zip(*parts, strict=True)))
 
     def input_gradients(self, images: Float) -> Float:
         """Return d logit / d picture, `(N, 3, S, S)`."""
@@ -39,14 +38,6 @@ class TorchNetwork:
 
     def _parts(self, images: Float) -> tuple[Tensor, ...]:
         return torch.from_numpy(np.ascontiguousarray(images)).split(self._batch)
-
-    def _evidence(self, images: Tensor) -> tuple[Float, Float, Float]:
-        with torch.no_grad():
-            features = self.network.features(images)
-        leaf = features.detach().requires_grad_()
-        logits = self.network.head(leaf)
-        (gradients,) = torch.autograd.grad(logits.sum(), leaf)
-        return logits.detach().numpy(), features.numpy(), gradients.numpy()
 
     def _input_gradient(self, images: Tensor) -> Float:
         leaf = images.clone().requires_grad_()

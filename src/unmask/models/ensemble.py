@@ -35,6 +35,11 @@ class JoinedNetwork(HeadedNetwork):
                 f"{len(members)} networks cannot be joined by the shares {list(shares)}",
                 hint="give two or more networks, and a positive share for each",
             )
+        if not all(member.closed_form for member in members):
+            raise InputError(
+                "transformers cannot be joined into one network: their logits are of pooled tokens",
+                hint="export each, and join the detectors with `unmask detectors join`",
+            )
         weights = [share / sum(shares) for share in shares]
         super().__init__(_joined_head([member.head for member in members], weights))
         self.members, self.weights = nn.ModuleList(members), tuple(weights)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from unmask.models.scoring_network import ForwardPass, ScoringNetwork
+
 
 class PaperHead(nn.Module):
     """Global average pooling, Dense 128 ReLU, Dropout 0.5, and one logit for P(fake).
@@ -29,7 +31,11 @@ class PaperHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the logit `(N,)` for a feature map `(N, C, h, w)`."""
-        hidden = torch.relu(self.hidden(features.mean(dim=(2, 3))))
+        return self.classify(features.mean(dim=(2, 3)))
+
+    def classify(self, pooled: Tensor) -> Tensor:
+        """Return the logit `(N,)` for features `(N, C)` that are pooled already."""
+        hidden = torch.relu(self.hidden(pooled))
         return self.logit(self.dropout(hidden)).squeeze(1)
 
     def gradient(self, features: Tensor) -> Tensor:
@@ -43,31 +49,29 @@ class PaperHead(nn.Module):
         return (by_channel / cells)[:, :, None, None].expand_as(features)
 
 
-class HeadedNetwork(nn.Module):
+class HeadedNetwork(ScoringNetwork):
     """A backbone with the paper's head; a subclass says what its `features` are.
 
     Args:
         head: the head.
     """
 
+    closed_form = True
+
     def __init__(self, head: PaperHead) -> None:
         super().__init__()
         self.head = head
-
-    @property
-    def title(self) -> str:
-        """The network in words."""
-        raise NotImplementedError
 
     def features(self, x: Tensor) -> Tensor:
         """Return the last convolutional feature map, `(N, C, h, w)`."""
         raise NotImplementedError
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logit of P(fake), `(N,)`, for normalised images `(N, 3, H, W)`."""
-        return self.head(self.features(x))
+    def forward_pass(self, x: Tensor) -> ForwardPass:
+        """Score images by their feature map."""
+        features = self.features(x)
+        return ForwardPass(self.head(features), features)
 
-    def forward_with_gradient(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward_with_gradient(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return logit `(N,)`, feature map `(N, C, h, w)`, and the gradient of the one at it."""
         features = self.features(x)
         return self.head(features), features, self.head.gradient(features)

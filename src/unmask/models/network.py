@@ -1,4 +1,4 @@
-"""A convolutional backbone of timm with the paper's head, and how pictures go into it.
+"""A backbone of timm with the paper's head, and how pictures go into it.
 
 Training makes a `FaceNetwork`, the exporter turns it into a bundle, and `read_preprocessing` gives
 the one `Preprocessing` that training, scanning and evaluation share.
@@ -7,8 +7,9 @@ the one `Preprocessing` that training, scanning and evaluation share.
 from __future__ import annotations
 
 import pickle
+import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import timm
 import torch
@@ -16,11 +17,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from unmask.bundle.manifest import Preprocessing
-from unmask.errors import DownloadError, InputError, InputNotFound
+from unmask.bundle.manifest import TRANSFORMER_OUTPUTS, Preprocessing
+from unmask.errors import InputError, InputNotFound
 from unmask.models import squeezenet  # noqa: F401 - timm learns its name
 from unmask.models.head import HeadedNetwork, PaperHead
-from unmask.settings import DEFAULT_MARGIN_RATIO
+from unmask.models.pretrained import check_reachable, unreachable
+from unmask.models.scoring_network import ForwardPass, differentiate
+from unmask.models.tokens import TokenGrid, is_transformer
+from unmask.settings import DEFAULT_MARGIN_RATIO, DEFAULT_SIZE_PX
 
 PAPER_BACKBONES = (
     "legacy_xception",
@@ -31,13 +35,15 @@ PAPER_BACKBONES = (
 """timm's names of the paper's four networks."""
 _WEIGHT_FILES = (".safetensors", ".pt", ".pth")
 _PREFIX = "backbone."
+_HEAD = "head.logit"
 
 
 class FaceNetwork(HeadedNetwork):
     """A backbone of timm and the paper's head: the logit of P(fake) for face crops.
 
     Args:
-        backbone: timm's name of a convolutional network.
+        backbone: timm's name of a convolutional network, or of a vision transformer: ViT, DINOv2, a
+            tower of CLIP. What timm pools of its tokens goes into the head.
         weights: None to start at random; `imagenet` for timm's weights (from its cache or the
             internet); or a file with weights of the backbone or of a whole `FaceNetwork`:
             `.safetensors`, or `.pt`/`.pth`, which is read without running anything in it.
@@ -47,10 +53,11 @@ class FaceNetwork(HeadedNetwork):
         mirrored: whether it judges, once trained, the mean of a picture's feature map and of its
             mirror image's, laid over one another. Pooling is linear, so this is what the head makes
             of the mean of both pooled maps, and one map still explains the logit.
+        size_px: side of the pictures; only a transformer is made for one size.
 
     Raises:
-        InputError: timm knows no such network, the file does not fit it, or it has no blocks for
-            `drop_path` to leave out.
+        InputError: timm knows no such network, the file does not fit it, it has no blocks for
+            `drop_path` to leave out, or it is a transformer and `mirrored`.
         InputNotFound: there is no such file.
         DownloadError: the ImageNet weights could not be fetched.
     """
@@ -64,25 +71,75 @@ class FaceNetwork(HeadedNetwork):
         dropout: float = 0.5,
         drop_path: float = 0.0,
         mirrored: bool = False,
+        size_px: int = DEFAULT_SIZE_PX,
     ) -> None:
-        model = _backbone(backbone, pretrained=weights == "imagenet", drop_path=drop_path)
+        transformer = is_transformer(backbone)
+        if transformer and mirrored:
+            raise InputError(
+                f"{backbone} cannot judge mirror images: the maps of its tokens have no mean",
+                hint="leave network.mirrored out, or take a convolutional network",
+            )
+        options: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
+        options |= {"img_size": size_px} if transformer else {"global_pool": ""}
+        model = make_timm_model(
+            backbone, pretrained=weights == "imagenet", num_classes=0, **options
+        )
         channels = int(model.num_features)
         super().__init__(PaperHead(channels, width=head_width, dropout=dropout))
         self.backbone_name = backbone
         self.backbone, self.channels, self.mirrored = model, channels, mirrored
+        self.tokens = TokenGrid(model) if transformer else None
+        self.frozen = False
+        """Whether the backbone stays in evaluation mode while the head learns."""
+        self.closed_form = not transformer
         if isinstance(weights, Path):
             self._load(weights)
 
     def features(self, x: Tensor) -> Tensor:
         """Return the last convolutional feature map, `(N, C, h, w)`, for `(N, 3, H, W)`.
 
+        Of a transformer, the tokens that its last block attends to, as the grid of their patches.
+
         Raises:
-            ValueError: the backbone gives no such map (a transformer's tokens, for instance).
+            ValueError: the backbone gives no such map.
         """
+        if self.tokens is not None:
+            with self.tokens.watched() as seen:
+                self(x)
+            return self.tokens.as_map(seen["tokens"])
         features = self._map(x)
         if self.mirrored and not self.training:
             return (features + self._map(x.flip(3)).flip(3)) / 2
         return features
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training mode, or back; a frozen backbone stays as it is."""
+        super().train(mode)
+        if self.frozen:
+            self.backbone.eval()
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logit of P(fake), `(N,)`, for normalised images `(N, 3, H, W)`."""
+        if self.tokens is None:
+            return super().forward(x)
+        backbone: Any = self.backbone
+        return self.head.classify(
+            backbone.forward_head(backbone.forward_features(x), pre_logits=True)
+        )
+
+    def forward_pass(self, x: Tensor) -> ForwardPass:
+        """Score images by their feature map or tokens."""
+        return super().forward_pass(x) if self.tokens is None else self.tokens.forward_pass(self, x)
+
+    def forward_with_gradient(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return what a scoring file gives: see `outputs`."""
+        return super().forward_with_gradient(x) if self.tokens is None else differentiate(self, x)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what `forward_with_gradient` returns."""
+        return super().outputs if self.tokens is None else TRANSFORMER_OUTPUTS
 
     def _map(self, x: Tensor) -> Tensor:
         features: Tensor = self.backbone.forward_features(x)
@@ -105,8 +162,8 @@ class FaceNetwork(HeadedNetwork):
         whole = any(name.startswith(_PREFIX) for name in state)
         target: nn.Module = self if whole else self.backbone
         if not whole:
-            state = _without_classifier(self.backbone, state)
-        misfit = _load_into(target, state)
+            state = _as_timm_wants(self.backbone, _without_classifier(self.backbone, state))
+        misfit = load_into(target, state)
         if misfit:
             raise InputError(
                 f"{path} does not fit {self.backbone_name}: {misfit}",
@@ -167,6 +224,21 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
+def require_head(path: Path) -> None:
+    """Refuse a file whose network was not trained with the paper's head: it would score at random.
+
+    Raises:
+        InputError: the file holds a backbone, or a network with a classifier of its own.
+        InputNotFound: there is no such file.
+    """
+    if f"{_HEAD}.weight" not in read_weights(path):
+        raise InputError(
+            f"{path.name} has no head of this program's networks, and another would be random",
+            hint="keep the classifier that it has with `unmask import timm`, or train a head with "
+            "`unmask train --set network.weights=FILE`",
+        )
+
+
 def _tensors(loaded: Any) -> dict[str, Tensor]:
     """Return the state dictionary, also from under `state_dict`."""
     state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else loaded
@@ -175,7 +247,7 @@ def _tensors(loaded: Any) -> dict[str, Tensor]:
     return state
 
 
-def _load_into(target: nn.Module, state: dict[str, Tensor]) -> str | None:
+def load_into(target: nn.Module, state: dict[str, Tensor]) -> str | None:
     """Load a state and return what did not fit, or None."""
     try:
         outcome = target.load_state_dict(state, strict=False)
@@ -197,19 +269,37 @@ def _without_classifier(backbone: nn.Module, state: dict[str, Tensor]) -> dict[s
     return {name: tensor for name, tensor in state.items() if not name.startswith(prefixes)}
 
 
-def _backbone(name: str, *, pretrained: bool, drop_path: float) -> nn.Module:
-    """Make timm's network without pooling and classifier."""
+def _as_timm_wants(backbone: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return published weights of a transformer under timm's names, for pictures of another size.
+
+    timm's own filter: it renames those of DINO, CLIP and others, and resamples positions.
+    """
+    convert = getattr(sys.modules[type(backbone).__module__], "checkpoint_filter_fn", None)
+    return convert(state, backbone) if hasattr(backbone, "blocks") and convert else state
+
+
+def make_timm_model(name: str, *, pretrained: bool = False, **options: Any) -> nn.Module:
+    """Make one of timm's networks, and say what is wrong where it cannot be.
+
+    Args:
+        name: timm's.
+        pretrained: whether with its weights, from timm's cache or the internet.
+        options: of `timm.create_model`.
+
+    Raises:
+        InputError: timm knows no such network, or it does not take the options.
+        DownloadError: the weights could not be fetched.
+    """
     if not timm.is_model(name.partition(".")[0]):
         near = timm.list_models(f"*{name.partition('.')[0]}*")[:5]
         raise InputError(
             f"timm has no network {name!r}",
             hint=f"it has: {', '.join(near or PAPER_BACKBONES)}",
         )
-    options = {"drop_path_rate": drop_path} if drop_path else {}
+    if pretrained:
+        check_reachable(name)
     try:
-        return timm.create_model(
-            name, pretrained=pretrained, num_classes=0, global_pool="", **options
-        )
+        return timm.create_model(name, pretrained=pretrained, **options)
     except TypeError as error:
         if "drop_path_rate" not in str(error):
             raise
@@ -217,12 +307,9 @@ def _backbone(name: str, *, pretrained: bool, drop_path: float) -> nn.Module:
             f"{name} has no blocks that can be left out", hint="set network.drop_path=0"
         ) from error
     except OSError as error:
-        raise DownloadError(
-            f"the ImageNet weights of {name} could not be fetched: {str(error).splitlines()[0]}",
-            hint="connect to the internet once, or give a local file as weights",
-        ) from error
-    except RuntimeError as error:
+        raise unreachable(name, error) from error
+    except (RuntimeError, AssertionError) as error:
         raise InputError(
-            f"timm cannot make {name!r}: {str(error).splitlines()[0]}",
-            hint="start at random, or give a local file as weights",
+            f"timm cannot make {name!r}: {(str(error) or 'its parts do not fit').splitlines()[0]}",
+            hint="start at random, give a local file as weights, or take another size",
         ) from error

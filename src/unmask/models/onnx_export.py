@@ -1,10 +1,11 @@
 """From a network to ONNX files that need no torch: scores, and the gradient at the input.
 
-Scoring is a plain forward pass. The other is the backward pass too: it is recorded as a
-graph of tensor operations (`make_fx` over `autograd.grad`), and the operations that ONNX lacks are
-replaced on the way. A convolution's backward pass with respect to its input is a transposed
-convolution; a maximum pool's scatters the gradient to where the maxima were; an average pool's
-spreads it evenly. Weights are constants here, so nothing else of the backward pass is needed.
+Scoring by the paper's head is a plain forward pass, which has the gradient at the feature map in
+closed form. Every other gradient is a backward pass too: it is recorded as a graph of tensor
+operations (`make_fx` over `autograd.grad`), and the operations that ONNX lacks are replaced on the
+way. A convolution's backward pass with respect to its input is a transposed convolution; a maximum
+pool's scatters the gradient to where the maxima were; an average pool's spreads it evenly. Weights
+are constants here, so nothing else of the backward pass is needed.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
-from unmask.bundle.runtime import GRADIENT_OUTPUTS, INPUT, OUTPUTS
-from unmask.models.head import HeadedNetwork
+from unmask.bundle.runtime import GRADIENT_OUTPUTS, INPUT
+from unmask.models.scoring_network import ScoringNetwork
+from unmask.models.tokens import unfuse_attention
 
 _aten = torch.ops.aten
 _EXAMPLES = 2
@@ -32,28 +34,38 @@ _EXAMPLES = 2
 
 
 class _Scoring(nn.Module):
-    """Logit, feature map, and the gradient of the one with respect to the other."""
+    """What the network gives, in closed form."""
 
-    def __init__(self, network: HeadedNetwork) -> None:
+    def __init__(self, network: ScoringNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         return self.network.forward_with_gradient(image)
 
 
-def export_scoring(network: HeadedNetwork, path: Path, *, size_px: int) -> None:
+def export_scoring(network: ScoringNetwork, path: Path, *, size_px: int) -> None:
     """Write `model.onnx`: logit, feature map, gradient of the logit with respect to that map.
+
+    And a transformer's attention times the gradient at it, as a map.
 
     Args:
         network: the trained network; it is put into evaluation mode.
         path: the file to write.
         size_px: side of the square input.
     """
-    _write(_Scoring(network.eval()), path, size_px=size_px, outputs=OUTPUTS)
+    network.eval()
+
+    def score(image: Tensor) -> tuple[Tensor, ...]:
+        return network.forward_with_gradient(image)
+
+    scoring: nn.Module = (
+        _Scoring(network) if network.closed_form else _record(network, score, size_px=size_px)
+    )
+    _write(scoring, path, size_px=size_px, outputs=network.outputs)
 
 
-def export_gradient(network: HeadedNetwork, path: Path, *, size_px: int) -> None:
+def export_gradient(network: ScoringNetwork, path: Path, *, size_px: int) -> None:
     """Write `gradient.onnx`: the gradient of the logit with respect to the input picture.
 
     Args: as of `export_scoring`.
@@ -62,7 +74,7 @@ def export_gradient(network: HeadedNetwork, path: Path, *, size_px: int) -> None
     _write(graph, path, size_px=size_px, outputs=GRADIENT_OUTPUTS)
 
 
-def trace_gradient(network: HeadedNetwork, *, size_px: int) -> GraphModule:
+def trace_gradient(network: ScoringNetwork, *, size_px: int) -> GraphModule:
     """Record the gradient of the logit with respect to the input as a forward graph.
 
     Args: as of `export_scoring`.
@@ -70,12 +82,18 @@ def trace_gradient(network: HeadedNetwork, *, size_px: int) -> GraphModule:
     Returns:
         A module from `(N, 3, S, S)` to the same shape, for any N.
     """
-    network.eval().requires_grad_(requires_grad=False)
 
     def gradient(image: Tensor) -> Tensor:
         leaf = image.detach().requires_grad_()
         return torch.autograd.grad(network(leaf).sum(), leaf)[0]
 
+    return _record(network, gradient, size_px=size_px)
+
+
+def _record(network: nn.Module, function: Callable[[Tensor], Any], *, size_px: int) -> GraphModule:
+    """Record a function of pictures, backward passes included, as a graph of forward operations."""
+    network.eval().requires_grad_(requires_grad=False)
+    unfuse_attention(network)
     # the pictures are stand-ins without values, whose number is a symbol: it stays free
     mode = FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True)
     sizes = [DimDynamic.DYNAMIC, *[DimDynamic.STATIC] * 3]
@@ -84,7 +102,7 @@ def trace_gradient(network: HeadedNetwork, *, size_px: int) -> GraphModule:
         symbolic_context=StatelessSymbolicContext(dynamic_sizes=sizes),
     )
     trace = make_fx(
-        gradient,
+        function,
         decomposition_table=_REPLACED,
         tracing_mode="symbolic",
         _allow_non_fake_inputs=True,

@@ -11,13 +11,19 @@ import torch
 from numpy.typing import NDArray
 
 from unmask.bundle.manifest import Parity
-from unmask.bundle.runtime import GRADIENT_OUTPUTS, INPUT, OUTPUTS, open_session
+from unmask.bundle.runtime import GRADIENT_OUTPUTS, INPUT, open_session
 from unmask.errors import BundleError
-from unmask.models.head import HeadedNetwork
+from unmask.models.scoring_network import ScoringNetwork, differentiate
 
 Float = NDArray[np.float32]
 
-LIMITS = {"logit": 1e-4, "features": 1e-4, "gradient": 1e-3, "input_gradient": 1e-3}
+LIMITS = {
+    "logit": 1e-4,
+    "features": 1e-4,
+    "gradient": 1e-3,
+    "attention": 1e-3,
+    "input_gradient": 1e-3,
+}
 """Largest difference over the largest value that is taken for the same."""
 STEADY_SHARE = 0.75
 """Share of crops that must keep the limit at the input. Where rounding turns a ReLU or the winner
@@ -29,7 +35,7 @@ double precision; a wrong graph is off by far more, on every crop."""
 
 
 def measure_parity(
-    network: HeadedNetwork, scoring: Path, gradient: Path | None, images: Float, *, crops: str
+    network: ScoringNetwork, scoring: Path, gradient: Path | None, images: Float, *, crops: str
 ) -> Parity:
     """Run both on the same pictures; PyTorch's gradients come from its autograd.
 
@@ -43,16 +49,14 @@ def measure_parity(
     """
     network.eval()
     leaf = torch.from_numpy(images).requires_grad_()
-    features = network.features(leaf)
-    logits = network.head(features)
-    at_features, at_leaf = torch.autograd.grad(logits.sum(), [features, leaf])
-    results = _run(scoring, OUTPUTS, images)
+    (at_leaf,) = torch.autograd.grad(network(leaf).sum(), leaf)
+    expected = differentiate(network, torch.from_numpy(images))
+    results = _run(scoring, network.outputs, images)
     at_input = _run(gradient, GRADIENT_OUTPUTS, images)[0] if gradient else None
     rounding = None if at_input is None else _on_most_crops(at_leaf, _exact(network, images))
+    pairs = zip(network.outputs, results, expected, strict=True)
     return Parity(
-        logit=_relative(results[0], logits),
-        features=_relative(results[1], features),
-        gradient=_relative(results[2], at_features),
+        **{name: _relative(got, wanted) for name, got, wanted in pairs},
         input_gradient=None if at_input is None else _on_most_crops(at_input, at_leaf),
         input_gradient_rounding=rounding,
         crops=crops,
@@ -81,7 +85,7 @@ def require_parity(parity: Parity) -> None:
         )
 
 
-def _exact(network: HeadedNetwork, images: Float) -> torch.Tensor:
+def _exact(network: ScoringNetwork, images: Float) -> torch.Tensor:
     """Return the gradient at the input in double precision, `(N, 3, S, S)`."""
     leaf = torch.from_numpy(images.astype(np.float64)).requires_grad_()
     (gradient,) = torch.autograd.grad(deepcopy(network).double()(leaf).sum(), leaf)

@@ -276,7 +276,7 @@ def statements(verdict: Verdict) -> tuple[str, ...]:
         text += _("; it may be further from 1") if at_end else ""
         lines.append(text + (_("; fitted on single crops") if ratio.of_single_crops else ""))
     if answer is not None:
-        lines.append(_ruled_out(answer))
+        lines.append(_say_how_rare(answer))
     if verdict.out_of_range is not None:
         beyond = sentence(verdict.out_of_range)
         lines.append(_("outside the calibration data: {beyond}", beyond=beyond))
@@ -422,23 +422,24 @@ def _method(name: str) -> str:
     return _(_METHODS[name]) if name in _METHODS else sentence(name)
 
 
-def _ruled_out(answer: ConformalAnswer) -> str:
-    """Say what a score rules out, and how often that is wrong."""
+def _say_how_rare(answer: ConformalAnswer) -> str:
+    """Say among which faces such a score is rare, and how often that is wrong."""
     rate = percent(answer.error_rate)
     if answer.label == "cannot judge":
         return _(
-            "no label is ruled out alone: both are left, or neither, at an error rate of {rate}",
+            "such a score is rare among neither reals nor fakes, or among both, at an error rate "
+            "of {rate}",
             rate=rate,
         )
     if answer.label == "real":
         return _(
-            "fake is ruled out: at most {rate} of fakes like those of the calibration data "
-            "score this low; it is no proof of real",
+            "scores this low are rare among fakes: at most {rate} of fakes like those of the "
+            "calibration data have one; it is no proof of real",
             rate=rate,
         )
     return _(
-        "real is ruled out: at most {rate} of reals like those of the calibration data "
-        "score this high; it is no proof of fake",
+        "scores this high are rare among reals: at most {rate} of reals like those of the "
+        "calibration data have one; it is no proof of fake",
         rate=rate,
     )
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from unmask import errors
 from unmask.errors import UnmaskError
+from unmask.system.remote_files import is_remote, size_and_time
 
 if TYPE_CHECKING:  # heavy ones
     import pyarrow as pa
@@ -63,6 +64,8 @@ class Source:
     @classmethod
     def at(cls, path: str) -> Source:
         """Look at a file."""
+        if is_remote(path):
+            return cls(path, path, *size_and_time(path))
         absolute = unicode_text(os.path.abspath(path))  # noqa: PTH100 - keeps links as given
         try:
             result = os.stat(path)  # noqa: PTH116 - no path at all may be named, too

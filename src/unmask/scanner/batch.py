@@ -11,14 +11,19 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from unmask.bundle.devices import Device
 from unmask.errors import AnalysisCrashed, UnmaskError
 from unmask.settings import ScanSettings
+from unmask.system.engines import LOCAL, Engine
 from unmask.system.memory import give_back_large_blocks
-from unmask.system.workers import Crashed, Listen, Tell, run_all
+from unmask.system.remote_files import LocalCopies, is_remote
+from unmask.system.workers import Crashed, Duty, Listen, Tell
 
 if TYPE_CHECKING:  # heavy ones
     from unmask.scanner.passes import FirstPass
@@ -45,6 +50,10 @@ class Draw(Protocol):
         """Return the scan, perhaps with a warning."""
         ...
 
+    def folder(self, path: str) -> Path | None:
+        """Return the folder that is written in for a file, which is made; None: nothing is."""
+        ...
+
 
 @dataclass(frozen=True)
 class Job:
@@ -61,7 +70,8 @@ class Job:
     timeout_seconds: float | None = None
     """Most time that a file may take, its process is ended then; None: as the settings' limits say
     for its length."""
-
+    device: Device = "cpu"
+    """What the networks run on."""
     draw: Draw | None = None
     """Called in the worker with each finished scan, such as to draw a film of it."""
 
@@ -81,10 +91,27 @@ class _Analysis:
         from unmask.scanner.scanner import Scanner
 
         folder = None if job.detector is None else str(find(job.detector))
-        self._scanner = Scanner(folder, settings=job.settings, threads=job.threads)
+        self._scanner = Scanner(
+            folder, settings=job.settings, threads=job.threads, device=job.device
+        )
         self._timeout_seconds = job.timeout_seconds
         self._draw = job.draw
-        self._network = Network(self._scanner.bundle, threads=job.threads) if job.stress else None
+        self._network = (
+            Network(self._scanner.bundle, threads=job.threads, device=job.device)
+            if job.stress
+            else None
+        )
+
+    def reads(self, path: str) -> list[str | Path]:
+        """Return what a scan opens: the file, and the detector's networks when they are needed."""
+        trusted = os.environ.get("UNMASK_TRUST_ANCHORS")
+        own = [self._scanner.bundle.folder, *filter(None, [trusted])]
+        return [path, *own]
+
+    def writes(self, path: str) -> list[Path]:
+        """Return the folders that a scan writes in: that of the film, where one is drawn."""
+        folder = None if self._draw is None else self._draw.folder(path)
+        return [] if folder is None else [folder]
 
     def scan(self, path: str, tell: Tell | None = None) -> Scan:
         """Scan a file, under stress where the job asks for it; say how long it may take."""
@@ -194,7 +221,7 @@ def scan_all(
     paths: Sequence[str],
     job: Job,
     *,
-    workers: int = 1,
+    engine: Engine = LOCAL,
     progress: Listen | None = None,
     retry_alone: bool = True,
 ) -> Iterator[tuple[int, Scan | UnmaskError]]:
@@ -203,7 +230,7 @@ def scan_all(
     Args:
         paths: files.
         job: what they are scanned with.
-        workers: processes at a time.
+        engine: where, and how many at a time.
         progress: told how far each file is, by its place in `paths`.
         retry_alone: scan a file whose process died once more at the end, with no other beside it.
 
@@ -213,22 +240,57 @@ def scan_all(
     Raises:
         BundleError, InputNotFound, ValueError: the job itself cannot be done.
     """
-    results = run_all(
-        paths,
+    duty = Duty(
         partial(_load, job),
         _scan,
-        workers=workers,
         timeout_seconds=job.timeout_seconds,
         memory_bytes=job.settings.limits.max_memory_bytes,
         listen=progress or _ignore,
         renew_after=_FILES_PER_PROCESS,
-        retry_alone=retry_alone,
+        reads=_Analysis.reads,
+        writes=_Analysis.writes,
     )
+    if any(map(is_remote, paths)):
+        if engine.name != "local":
+            raise ValueError(
+                f"--engine {engine.name} reads files that every machine has under the same path: "
+                "mount the store on each of them"
+            )
+        return _of_copies(paths, job, partial(engine.run, duty=duty, retry_alone=retry_alone))
+    results = engine.run(paths, duty, retry_alone=retry_alone)
     return _outcomes(paths, results)
 
 
 def _ignore(_place: int, _stage: str, _share: float) -> None:
     """Hear how far a file is, and do nothing."""
+
+
+def _of_copies(
+    paths: Sequence[str],
+    job: Job,
+    run: Callable[[Sequence[str]], Iterator[tuple[int, Scan | UnmaskError | Crashed]]],
+) -> Iterator[tuple[int, Scan | UnmaskError]]:
+    """Scan copies of files in object stores, each made when its turn comes and removed then."""
+    with TemporaryDirectory(prefix="unmask-") as folder:
+        copies = LocalCopies(paths, Path(folder), max_bytes=job.settings.limits.max_bytes)
+        for place, outcome in _outcomes(paths, run(copies)):
+            yield place, copies.errors.get(place) or _renamed(outcome, copies, place, paths[place])
+            copies.drop(place)
+
+
+def _renamed(
+    outcome: Scan | UnmaskError, copies: LocalCopies, place: int, address: str
+) -> Scan | UnmaskError:
+    """Return what came of a copy with the file's address for its path."""
+    if not is_remote(address):
+        return outcome
+    if not isinstance(outcome, UnmaskError):
+        record = outcome.result
+        video = replace(record.video, path=address)
+        return replace(outcome, result=replace(record, video=video))
+    outcome.message = outcome.message.replace(repr(str(copies.path(place))), repr(address))
+    outcome.args = (outcome.message,)
+    return outcome
 
 
 def _outcomes(

@@ -40,6 +40,11 @@ DETECTOR_THREADS = 1
 FEW_FRAMES = 2
 """A film of so few frames is judged like a picture: no more of it can ever be had."""
 
+LEAST_QUICK_SECONDS = 3.0
+"""Of a shorter film every frame is decoded: there are few to choose from."""
+LEAST_QUICK_FPS = 20.0
+"""Likewise of one with fewer frames per second: at half of them faces move far in between."""
+
 MOST_REDUCTION = 2.5
 """Frames are reduced to no less than this part for the search, so that faces of 48 px, the least
 that detectors judge, are found (YuNet finds them from 16 px, with steady boxes from 19)."""
@@ -127,6 +132,7 @@ def first_pass(
         sample_fps=settings.sample_fps,
         long_side_px=_long_side_px(info, settings),
         limits=settings.limits,
+        quick=_may_be_quick(info, settings),
     )
     detector = detector or create(settings.face_detector, threads=DETECTOR_THREADS)
     kept = _candidates(settings) if keep else None
@@ -160,6 +166,19 @@ def first_pass(
         coverage=passing,
         least_face_px=detector.least_face_px / passing.scale,
         kept=kept,
+    )
+
+
+def _may_be_quick(info: VideoInfo, settings: ScanSettings) -> bool:
+    """Tell whether frames may be left out: enough others are there for the choice and the tracks.
+
+    Selectors that choose by the difference to the frame before need all frames.
+    """
+    return (
+        settings.quick
+        and settings.selector in keyframes.FORESEEABLE
+        and (info.duration_seconds or 0.0) >= LEAST_QUICK_SECONDS
+        and (info.fps_from_header or 0.0) >= LEAST_QUICK_FPS
     )
 
 

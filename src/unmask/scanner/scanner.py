@@ -9,6 +9,7 @@ by one. It writes nothing and prints nothing.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,8 +22,9 @@ from numpy.typing import NDArray
 from unmask.bundle.calibration import calibrate
 from unmask.bundle.catalogue import SHIPPED, find
 from unmask.bundle.detector import Detector
+from unmask.bundle.devices import Device
 from unmask.bundle.framing import Crops, batch, cut_views, face_square
-from unmask.bundle.manifest import BundleManifest, load_bundle, shipped_folder
+from unmask.bundle.manifest import Bundle, BundleManifest, load_bundle, shipped_folder
 from unmask.bundle.runtime import SCAN_BATCH, Network, Output, ViewOutput, preprocess
 from unmask.explain import BundleNetwork, check_methods, explain
 from unmask.explain.agreement import mean_agreement
@@ -46,13 +48,14 @@ from unmask.scanner.passes import (
     face_px,
     first_pass,
 )
+from unmask.scanner.repetition import repeat_command, settings_table
 from unmask.scanner.scoring import score_key_frame as scored_key_frame
 from unmask.scanner.segments import segments
 from unmask.scanner.stills import box_path, still
 from unmask.scanner.verdict import judge_track, judge_video
 from unmask.settings import ScanSettings
 from unmask.system.background import Background
-from unmask.system.provenance import repeat_command, settings_table, versions
+from unmask.system.provenance import versions
 from unmask.system.stages import stage
 from unmask.values import (
     SCHEMA_VERSION,
@@ -73,6 +76,8 @@ from unmask.values import (
     ViewScore,
 )
 from unmask.video import TriagePass
+
+_LOG = logging.getLogger(__name__)
 
 _SMALL_SAMPLE_FRAMES = 8
 _CURVE_DIGITS = 3
@@ -110,6 +115,7 @@ class Scanner:
             a loaded `Detector`; None for the one that comes with the package.
         settings: how videos are looked at.
         threads: threads of the detector's network; a loaded `Detector` has its own.
+        device: what that runs on, `auto`, `cpu` or `cuda`; likewise.
 
     Raises:
         InputNotFound: there is no such detector.
@@ -124,6 +130,7 @@ class Scanner:
         *,
         settings: ScanSettings | None = None,
         threads: int = 2,
+        device: Device = "cpu",
     ) -> None:
         self.settings = settings or ScanSettings()
         keyframes.selector(self.settings.selector)
@@ -134,10 +141,13 @@ class Scanner:
             self._networks: Network | Background[Network] = detector.network
         else:
             self.bundle = load_bundle(find(detector or SHIPPED))
-            load = stage("loading networks")(partial(Network, self.bundle, threads=threads))
+            load = stage("loading networks")(
+                partial(Network, self.bundle, threads=threads, device=device)
+            )
             # A file can be read meanwhile; what others made may be unusable: that is refused now.
             self._networks = Background(load) if detector is None else load()
         self._given_detector = _name_for_command(detector)
+        self.settings = _with_maps_that_can_be(self.settings, self.bundle)
         check_bundle_methods(self.bundle, self.settings.explain)
 
     @cached_property
@@ -439,6 +449,7 @@ def coverage(first: FirstPass, tracks: tuple[TrackResult, ...], settings: ScanSe
         ),
         missing_ratio=round(read.missing_ratio, 4),
         damaged_ratio=round(read.damaged_ratio, 4),
+        frames_left_out=read.frames_left_out,
     )
 
 
@@ -494,14 +505,27 @@ def _why_none(first: FirstPass) -> str:
     return f"no {clear}face was found in {read.frames_sampled} sampled {damaged}frames"
 
 
+def _with_maps_that_can_be(settings: ScanSettings, bundle: Bundle) -> ScanSettings:
+    """Return the settings with occlusion where the default method is asked of a bare score."""
+    if settings.explain != ScanSettings().explain or bundle.gives("features"):
+        return settings
+    _LOG.warning(
+        "the detector %r gives no feature map: maps are by occlusion, not GradCAM",
+        bundle.manifest.name,
+    )
+    return replace(settings, explain=("occlusion",))
+
+
 def _one(output: Output, number: int) -> Output:
     """Return what a detector says of one crop of a batch."""
     one = slice(number, number + 1)
     views = tuple(
         ViewOutput(
             each.logits[one],
-            None if each.features is None else each.features[one],
-            None if each.gradients is None else each.gradients[one],
+            *(
+                None if values is None else values[one]
+                for values in (each.features, each.gradients, each.attention)
+            ),
         )
         for each in output.views
     )

@@ -7,9 +7,8 @@ A choice of rows has a hash of its own, which is part of the identity of every c
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from unmask.crops.reading import CERTAIN
-from unmask.crops.rows import StoreInfo
-from unmask.crops.store import CropStore
+from unmask.crops.source import CropSource, open_crops
 from unmask.datasets.groups import Grouping, connect, place_groups
-from unmask.datasets.layouts.crop_table import read_crop_table
-from unmask.datasets.manifest import ManifestInfo
-from unmask.datasets.parquet import CROPS_HINT, column_names, read_errors
-from unmask.errors import InputNotFound, ManifestError
+from unmask.errors import ManifestError
 from unmask.system.files import file_sha256
 
 COLUMNS = pa.schema(
@@ -51,7 +45,7 @@ SIDES = ("train", "validation", "test")
 RATIOS = (0.6, 0.15, 0.25)
 """Shares of the sides where the data mark none."""
 
-_log = logging.getLogger(__name__)
+_NOT_STATED = "that of the data, not stated"
 Names = NDArray[np.object_]
 Positions = NDArray[np.int64]
 
@@ -215,22 +209,21 @@ def read_material(paths: Sequence[Path], *, limit: int | None = None, seed: int 
         InputNotFound: there is no such file or folder.
         ManifestError: it holds no crops.
     """
-    files = [(file, root) for root in paths for file in _files(root)]
-    tables = [_without_pictures(file, str(number)) for number, (file, _) in enumerate(files)]
-    hashes = "".join(file_sha256(file) for file, _ in files)
+    sources = [open_crops(path) for path in paths]
+    tables = [_without_pictures(source, number) for number, source in enumerate(sources)]
+    hashes = "".join(file_sha256(file) for source in sources for file in source.files)
     title = ", ".join(path.name for path in paths)
-    licence = "; ".join(dict.fromkeys(_licence(root) for root in paths))
+    licence = "; ".join(dict.fromkeys(source.licence or _NOT_STATED for source in sources))
     digest = hashlib.sha256(hashes.encode()).hexdigest()
-    leak = join_reasons(_leak(root) for root in paths)
+    leak = join_reasons(source.leak for source in sources)
     whole = Material(title, digest, licence, pa.concat_tables(tables), leak)
     chosen = whole.at_most(limit, seed=seed)
-    filled = []
     names = set(chosen.names("name"))
-    for (file, _), table in zip(files, tables, strict=True):
+    filled = []
+    for source, table in zip(sources, tables, strict=True):
         kept = np.array([name in names for name in table["name"].to_pylist()], dtype=np.bool_)
-        pictures = _read_columns(file, ["image"])["image"].filter(pa.array(kept))
-        rows = table.filter(pa.array(kept))
-        filled.append(with_column(rows, "image", pictures))
+        pictures = [source.encoded(int(position)) for position in np.flatnonzero(kept)]
+        filled.append(with_column(table.filter(pa.array(kept)), "image", pictures))
     return replace(chosen, table=pa.concat_tables(filled))
 
 
@@ -241,80 +234,22 @@ def with_column(table: pa.Table, name: str, values: pa.ChunkedArray | Sequence[A
     return table.set_column(COLUMNS.get_field_index(name), field, column)
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return CropStore(path).shards()
-    if not path.is_file():
-        raise InputNotFound(
-            f"no crops {str(path)!r}", hint="give a crop store's folder or a Parquet file of crops"
-        )
-    return [path]
-
-
-def _licence(root: Path) -> str:
-    return CropStore(root).info.licence if root.is_dir() else "that of the data, not stated"
-
-
-def leak_in(info: ManifestInfo | StoreInfo) -> str | None:
-    """Return the protocol that leaks by design, and why; None where it does not."""
-    return f"{info.protocol}: {info.leak_reason}" if info.leaks else None
-
-
-def _leak(root: Path) -> str | None:
-    return leak_in(CropStore(root).info) if root.is_dir() else None
-
-
-def _without_pictures(path: Path, number: str) -> pa.Table:
-    """Return a file's rows with the columns of a material, the pictures left empty."""
+def _without_pictures(source: CropSource, number: int) -> pa.Table:
+    """Return crops as a table of `COLUMNS`, the pictures left empty; names begin with `number`."""
     rows = [
         {
-            **row,
-            "name": f"{number}/{row['name']}",
-            "target": row["target"] or row["video"],
-            "person": next(iter(row["persons"] or ()), None),
-            "frame": row["frame"] or 0,
+            "name": f"{number}/{crop.crop_id}",
+            "label": crop.label,
+            "video": crop.video_id,
+            "target": crop.target or crop.video_id,
+            "source": crop.source,
+            "method": crop.method,
+            "person": next(iter(crop.identities), None),
+            "persons": crop.identities,
+            "split": crop.split,
+            "frame": crop.frame_index or 0,
             "image": b"",
         }
-        for row in (_read_shard(path) if _is_shard(path) else _read_table(path))
+        for crop in source.records()
     ]
     return pa.Table.from_pylist(rows, schema=COLUMNS)
-
-
-def _is_shard(path: Path) -> bool:
-    return "crop_id" in column_names(path, hint=CROPS_HINT)
-
-
-def _read_columns(path: Path, columns: list[str]) -> pa.Table:
-    """Read columns of a file's crops, without the uncertain fakes of a shard."""
-    with read_errors(path, hint=CROPS_HINT):
-        return pq.read_table(path, columns=columns, filters=CERTAIN if _is_shard(path) else None)
-
-
-def _read_shard(path: Path) -> list[dict[str, Any]]:
-    """Return the crops of a store's shard."""
-    table = _read_columns(path, list(_OF_SHARD)).select(list(_OF_SHARD))
-    rows: list[dict[str, Any]] = table.rename_columns(list(_OF_SHARD.values())).to_pylist()
-    return rows
-
-
-def _read_table(path: Path) -> list[dict[str, Any]]:
-    """Return the crops of a table."""
-    table = read_crop_table(path)
-    for warning in table.warnings:
-        _log.warning("%s: %s", path, warning)
-    rows = (asdict(row) for row in table.rows)
-    return [{**row, "target": row["footage"], "persons": row["identities"]} for row in rows]
-
-
-_OF_SHARD = {
-    "crop_id": "name",
-    "label": "label",
-    "video_id": "video",
-    "target": "target",
-    "source": "source",
-    "method": "method",
-    "split": "split",
-    "frame_index": "frame",
-    "identities": "persons",
-}
-"""Columns of a store's shard, and what they are called here."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Settings of `mallopt`, as its malloc.h numbers them."""
 _LARGE_BYTES = 2**20
 _MOST_KEPT_BYTES = 4 * 2**20
@@ -20,21 +20,31 @@ def set_thresholds(*, mmap_bytes: int, trim_bytes: int) -> bool:
     Returns:
         Whether the C library took it; others have no such setting and stay as they are.
     """
+    return _set({M_MMAP_THRESHOLD: mmap_bytes, M_TRIM_THRESHOLD: trim_bytes})
+
+
+def _set(settings: dict[int, int]) -> bool:
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    settings = {M_MMAP_THRESHOLD: mmap_bytes, M_TRIM_THRESHOLD: trim_bytes}
-    return [mallopt(each, value) for each, value in settings.items()] == [1, 1]
+    return sum(mallopt(each, value) == 1 for each, value in settings.items()) == len(settings)
 
 
 def give_back_large_blocks() -> bool:
     """Have this process give large blocks back when they are freed, as a scan had better do.
 
     Left alone, the library takes the 20 MB of a network's file as a sign to keep blocks of that
-    size: 100 MB more at the peak of a scan, in the same time.
+    size: 100 MB more at the peak of a scan, in the same time. Nor do threads keep pieces of their
+    own, 26 MB more: they ask for few.
     """
-    return set_thresholds(mmap_bytes=_LARGE_BYTES, trim_bytes=_MOST_KEPT_BYTES)
+    return _set(
+        {
+            M_MMAP_THRESHOLD: _LARGE_BYTES,
+            M_TRIM_THRESHOLD: _MOST_KEPT_BYTES,
+            M_ARENA_MAX: 1,
+        }
+    )
 
 
 def return_freed_memory() -> None:

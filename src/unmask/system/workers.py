@@ -21,18 +21,16 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 from unmask.errors import AnalysisCrashed
-
-try:
-    import resource
-except ImportError:  # Windows has no limits of this kind
-    resource = None  # type: ignore[assignment]
+from unmask.system.walls import alone_with, forbid_system_calls, limit_cpu, limit_resources
 
 State = TypeVar("State")
 Task = TypeVar("Task")
@@ -48,8 +46,6 @@ _SIGKILL = 9
 """Its number, as `signal` has no name for it on Windows."""
 _NEWS_SECONDS = 0.1
 """Least time between two words on the same stage: a bar needs no more, and each costs a write."""
-_OPEN_FILES = 1024
-"""Files that a worker may hold open; a scan needs some ten, and a demuxer that leaks is stopped."""
 _THREADED = frozenset({"numpy", "onnxruntime", "av", "pyarrow", "torch"})
 """Modules that start threads of their own when they are loaded: no process is copied after that."""
 
@@ -62,7 +58,8 @@ class Crashed:
     """What stands in for the result of a task whose process died."""
 
     exit_code: int | None
-    """Exit code of the process; negative: the signal that ended it."""
+    """Exit code of the process; negative: the signal that ended it; None where its machine was
+    lost, so that nobody knows."""
     after_seconds: float | None = None
     """The time that the task had, where its process was ended for taking longer."""
     limit: Limit = "total"
@@ -91,7 +88,9 @@ class Crashed:
         """Say how it died."""
         if self.after_seconds is not None:
             return f"ended after {self.after_seconds:g} s"
-        if self.exit_code is not None and self.exit_code < 0:
+        if self.exit_code is None:
+            return "lost with its machine"
+        if self.exit_code < 0:
             return f"ended by {signal.Signals(-self.exit_code).name}"
         return f"exit code {self.exit_code}"
 
@@ -156,7 +155,7 @@ class Tell:
             total_seconds: most time from the task's start.
         """
         self._silent_seconds, self._total_seconds = silent_seconds, total_seconds
-        _limit_cpu(total_seconds * (os.cpu_count() or 1))
+        limit_cpu(total_seconds * (os.cpu_count() or 1))
         self._last = ("", -math.inf)
         self(stage, 0.0)
 
@@ -164,6 +163,29 @@ class Tell:
 Work = Callable[[State, Task], Result] | Callable[[State, Task, Tell], Result]
 Listen = Callable[[int, str, float], None]
 """Called with the position of a task, what it is at, and the share of that which is done."""
+
+
+@dataclass(frozen=True, eq=False)
+class Duty(Generic[State, Task, Result]):
+    """What every process of a run does, and within which limits; see `run_all`."""
+
+    start: Callable[[], State]
+    """Called once in each process; what it returns is handed to `work`."""
+    work: Work[State, Task, Result]
+    """Does one task."""
+    timeout_seconds: float | None = None
+    """Most time that a task may take; None: any."""
+    memory_bytes: int | None = None
+    """Most memory for the data of a process; None: any."""
+    listen: Listen | None = None
+    """Is told how far tasks are; `work` then takes a `Tell` as its third argument."""
+    renew_after: int | None = None
+    """Tasks after which a process gives way to a fresh one; None: never."""
+    reads: Callable[[State, Task], Sequence[str | Path]] | None = None
+    """Names the files and folders that a task reads. It can open no others then, write nothing,
+    reach no network and start no process, where the system has such walls; None: without them."""
+    writes: Callable[[State, Task], Sequence[Path]] | None = None
+    """Names the folders that a task may write in, behind these walls; None: in none."""
 
 
 def run_all(
@@ -200,35 +222,42 @@ def run_all(
         AnalysisCrashed: a process died before its first task, and no other is left for the rest.
         Exception: whatever `start` raised, likewise.
     """
+    duty = Duty(start, work, timeout_seconds, memory_bytes, listen, renew_after)
+    return run_duty(tasks, duty, workers=workers, retry_alone=retry_alone)
+
+
+def run_duty(
+    tasks: Sequence[Task],
+    duty: Duty[State, Task, Result],
+    *,
+    workers: int,
+    retry_alone: bool = False,
+) -> Iterator[tuple[int, Result | Crashed]]:
+    """Do what `run_all` does, with all that concerns each process in one value."""
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    duty = _Duty(start, work, timeout_seconds, memory_bytes, listen, renew_after)
     crew = [_Worker(duty) for _ in range(min(workers, len(tasks)))]
-    if retry_alone:
-        return _retried(tasks, duty, crew)
-    return _results(deque(enumerate(tasks)), duty, crew)
+    results = _results(deque(range(len(tasks))), tasks, duty, crew)
+    if not retry_alone:
+        return results
+
+    def again(place: int) -> Iterator[tuple[int, Result | Crashed]]:
+        return _results(deque([place]), tasks, duty, [_Worker(duty)])
+
+    return retried(results, again)
 
 
-@dataclass(frozen=True, eq=False)
-class _Duty(Generic[State, Task, Result]):
-    """What every process of a run does, as `run_all` was asked."""
-
-    start: Callable[[], State]
-    work: Work[State, Task, Result]
-    timeout_seconds: float | None
-    memory_bytes: int | None
-    listen: Listen | None
-    renew_after: int | None
-
-
-def _retried(
-    tasks: Sequence[Task],
-    duty: _Duty[State, Task, Result],
-    crew: list[_Worker[State, Task, Result]],
+def retried(
+    results: Generator[tuple[int, Result | Crashed]],
+    again: Callable[[int], Iterator[tuple[int, Result | Crashed]]],
 ) -> Iterator[tuple[int, Result | Crashed]]:
-    """Yield results, then those of a second try of each task whose process died."""
+    """Yield results, then those of a second try of each task whose process died.
+
+    Args:
+        results: of all tasks, by place.
+        again: does the task at a place once more, with no other beside it.
+    """
     died: list[int] = []
-    results = _results(deque(enumerate(tasks)), duty, crew)
     with closing(results):
         for place, result in results:
             if isinstance(result, Crashed) and not result.out_of_time:
@@ -237,13 +266,14 @@ def _retried(
             else:
                 yield place, result
     for place in died:
-        for _, result in _results(deque([(place, tasks[place])]), duty, [_Worker(duty)]):
+        for _, result in again(place):
             yield place, replace(result, tries=2) if isinstance(result, Crashed) else result
 
 
 def _results(
-    waiting: deque[tuple[int, Task]],
-    duty: _Duty[State, Task, Result],
+    waiting: deque[int],
+    tasks: Sequence[Task] | Mapping[int, Task],
+    duty: Duty[State, Task, Result],
     crew: list[_Worker[State, Task, Result]],
 ) -> Generator[tuple[int, Result | Crashed]]:
     try:
@@ -254,7 +284,7 @@ def _results(
                 elif worker.busy:
                     continue
                 if worker.alive and waiting and not worker.spent:
-                    worker.hand(*waiting.popleft())
+                    worker.hand(place := waiting.popleft(), tasks[place])
                     continue
                 crew.remove(worker)
                 worker.end()
@@ -269,10 +299,39 @@ def _results(
             worker.end(at_once=True)
 
 
+class LoneWorker(Generic[State, Task, Result]):
+    """A worker process for tasks that come one at a time; one that dies is replaced.
+
+    Args:
+        duty: what it does.
+    """
+
+    def __init__(self, duty: Duty[State, Task, Result]) -> None:
+        self._waiting: deque[int] = deque()
+        self._task: dict[int, Task] = {}
+        results = _results(self._waiting, self._task, duty, [_Worker(duty)])
+        self._results = results
+
+    def do(self, task: Task) -> Result | Crashed:
+        """Do a task.
+
+        Raises:
+            AnalysisCrashed: the process died before its first task.
+            Exception: whatever the duty's `start` raised.
+        """
+        self._task[0] = task
+        self._waiting.append(0)
+        return next(self._results)[1]
+
+    def end(self) -> None:
+        """End the process."""
+        self._results.close()
+
+
 class _Worker(Generic[State, Task, Result]):
     """One process and the task that it is at."""
 
-    def __init__(self, duty: _Duty[State, Task, Result]) -> None:
+    def __init__(self, duty: Duty[State, Task, Result]) -> None:
         context: Any = multiprocessing.get_context(_method())
         self.pipe, theirs = context.Pipe()
         self.alive = True
@@ -285,7 +344,17 @@ class _Worker(Generic[State, Task, Result]):
         self._began = 0.0
         self._news: _News | None = None
         copied = self.pipe if context.get_start_method() == "fork" else None
-        serve = (theirs, copied, duty.start, duty.work, duty.memory_bytes, duty.listen is not None)
+        tells = duty.listen is not None
+        serve = (
+            theirs,
+            copied,
+            duty.start,
+            duty.work,
+            duty.memory_bytes,
+            tells,
+            duty.reads,
+            duty.writes,
+        )
         self._process = context.Process(target=_serve, args=serve, daemon=True)
         self._process.start()
         theirs.close()
@@ -406,6 +475,8 @@ def _serve(  # noqa: PLR0917 - handed over by position to a process
     work: Callable[..., Result],
     memory_bytes: int | None,
     tells: bool,
+    reads: Callable[[State, Any], Sequence[str | Path]] | None,
+    writes: Callable[[State, Any], Sequence[Path]] | None,
 ) -> None:
     """Do tasks until the other end of the pipe is closed, be it by the death of the caller.
 
@@ -416,24 +487,33 @@ def _serve(  # noqa: PLR0917 - handed over by position to a process
         work: as for `run_all`.
         memory_bytes: as for `run_all`.
         tells: whether `work` takes a `Tell`.
+        reads: as in a `Duty`.
+        writes: as in a `Duty`.
     """
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # sent to the whole group; the caller acts on them
         if (number := getattr(signal, name, None)) is not None:
             signal.signal(number, signal.SIG_IGN)
     if copied is not None:
         copied.close()
-    _wall_in(memory_bytes)
+    limit_resources(memory_bytes)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         state = start()
     except Exception as error:  # noqa: BLE001 - handed over to the caller, who raises it
         pipe.send(_Started(error))
         return
+    if reads is not None:
+        forbid_system_calls()
+    more = (Tell(pipe),) if tells else ()
     with suppress(EOFError, BrokenPipeError):
         pipe.send(_Started())
         while True:
             task = pipe.recv()
-            result = work(state, task, Tell(pipe)) if tells else work(state, task)
+            do = partial(work, state, task, *more)
+            if reads is not None:
+                folders = () if writes is None else writes(state, task)
+                do = partial(alone_with, reads(state, task), do, writes=folders)
+            result = do()
             pipe.send(_Finished(result))
 
 
@@ -443,31 +523,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         wait([parent.sentinel])
         os._exit(0)
-
-
-def _wall_in(memory_bytes: int | None) -> None:
-    """Limit what this process may use: hostile files are read in it."""
-    if resource is None:
-        return
-    _lower(resource.RLIMIT_CORE, 0)  # a core holds the file's pictures, and fills the disk
-    _lower(resource.RLIMIT_NOFILE, _OPEN_FILES)
-    if memory_bytes is not None:
-        # not the address space, which libraries reserve without using it
-        _lower(resource.RLIMIT_DATA, memory_bytes)
-
-
-def _lower(which: int, value: int) -> None:
-    soft, hard = resource.getrlimit(which)
-    if soft == resource.RLIM_INFINITY or soft > value:
-        resource.setrlimit(which, (value, hard))
-
-
-def _limit_cpu(seconds: float) -> None:
-    """Let the system end this process after so much more CPU time; a later task may have more."""
-    if resource is None or not math.isfinite(seconds):
-        return
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    end = math.ceil(used.ru_utime + used.ru_stime + seconds)
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    soft = end if hard == resource.RLIM_INFINITY else min(end, hard)
-    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))

@@ -56,12 +56,12 @@ def find_classes(crops: Crops, *, drawn: NDArray[np.bool_] | None = None) -> Cla
     for index in np.flatnonzero(~is_fake):
         key = crops.keys[index]
         reals[key.target].append(int(index))
-        alike[key.target, key.compression].append(int(index))
+        alike[key.target, key.crop.compression].append(int(index))
     original = np.full(len(crops), -1, dtype=np.int64)
     served = np.zeros(len(crops), dtype=np.int64)
     for index in np.flatnonzero(is_fake):
         key = crops.keys[index]
-        if candidates := alike.get((key.target, key.compression)) or reals.get(key.target):
+        if candidates := alike.get((key.target, key.crop.compression)) or reals.get(key.target):
             distance = np.abs(frames[candidates] - frames[index])
             nearest = np.array(candidates)[distance == distance.min()]
             chosen = nearest[np.argmin(served[nearest])]
@@ -74,7 +74,7 @@ def drawn_crops(crops: Crops, recipe: Recipe) -> NDArray[np.bool_]:
     """Return `(N,)` which crops an epoch goes through; see `self_blended_ratio` of the recipe."""
     if not recipe.augmentation.self_blended_ratio:
         return np.ones(len(crops), dtype=np.bool_)
-    of_fakes = {key.origin for key in crops.keys if key.is_fake}
+    of_fakes = {key.origin for key in crops.keys if key.crop.is_fake}
     return np.array([key.origin in of_fakes for key in crops.keys], dtype=np.bool_)
 
 
@@ -175,7 +175,7 @@ class TrainingBatches:
                 images += self._matched(fake, real, rng, size)
         else:
             images = [self._augmented(picture, rng, size) for picture in pictures]
-        labels = [float(self._crops.keys[index].is_fake) for index in chosen]
+        labels = [float(self._crops.keys[index].crop.is_fake) for index in chosen]
         for real in self._drawn_reals(rng):
             images += self._made(int(real), rng, size)
             labels += [0.0, 1.0]

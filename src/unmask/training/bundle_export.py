@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from safetensors.torch import save
 
 from unmask.bundle.card import card
@@ -23,33 +25,36 @@ from unmask.bundle.manifest import (
     CARD,
     GRADIENT,
     MODEL,
+    OUTPUTS,
     WEIGHTS,
     Bundle,
     BundleManifest,
     Calibration,
     Judgeable,
     Metric,
+    OperatingPoint,
     Parity,
     Preprocessing,
     Quantised,
     View,
+    hash_files,
     load_bundle,
     write_manifest,
 )
-from unmask.bundle.runtime import INPUT, OUTPUTS, open_session, preprocess
+from unmask.bundle.runtime import INPUT, open_session, preprocess
 from unmask.errors import InputError
 from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, area_under_roc
 from unmask.evaluation.calibration import operating_point, operating_points
 from unmask.evaluation.calibrators import estimate_covariance, fit_platt
 from unmask.models.float16 import round_weights, store_as_float16
-from unmask.models.head import HeadedNetwork
 from unmask.models.network import FaceNetwork
 from unmask.models.onnx_export import export_gradient, export_scoring
 from unmask.models.parity import measure_parity, require_parity
 from unmask.models.quantisation import RANGE_CROPS, quantise, require_accuracy
+from unmask.models.scoring_network import ScoringNetwork
 from unmask.models.shared_weights import share_weights
 from unmask.settings import NEW_MIN_FACE_PX, NEW_MIN_SHARPNESS
-from unmask.system.files import file_sha256, write_text, write_whole
+from unmask.system.files import write_text, write_whole
 from unmask.training.batches import resize_crop
 from unmask.training.costs import Costs, threshold_for
 from unmask.training.crop_table import Crops
@@ -74,20 +79,39 @@ _FEW = (
     "mean little."
 )
 """What a card says where fewer than `CLUSTERS_NEEDED` can tell how far the fit would scatter."""
+_NEVER_MEASURED = (
+    "It was never calibrated or measured here: its probability is its logit as it came, and what "
+    "that is worth is not known. Give crops with labels to `unmask evaluate` and `calibrate`."
+)
+"""What a card says where there were no validation crops."""
+_UNCALIBRATED = Calibration(
+    slope=1.0,
+    intercept=0.0,
+    covariance=((0.0, 0.0), (0.0, 9.0)),  # three log odds: that nothing is known must show
+    data="nothing: the logit as it came",
+)
+_ZERO_POINTS = tuple(
+    OperatingPoint(
+        name=name, logit=logit, false_positive_rate=None, true_positive_rate=None, data="nothing"
+    )
+    for name, logit in (("balanced", 0.0), ("few-false-alarms", 3.0))
+)
+"""Thresholds where nothing was measured: even odds, and odds of twenty. No rates are known."""
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
     """What is exported, and what must be said of it."""
 
-    network: HeadedNetwork
-    """The trained network, or several as one."""
+    network: ScoringNetwork
+    """The trained network, several as one, or one that was made elsewhere."""
     preprocessing: Preprocessing
     """From a face box to its input."""
     name: str
     """Name of the detector."""
-    validation: Crops
-    """Crops with known labels: for parity, calibration, thresholds and figures."""
+    validation: Crops | None
+    """Crops with known labels: for parity, calibration, thresholds and figures; None: there are
+    none, and it is neither calibrated nor measured."""
     validation_described: str
     """What they are, in words."""
     training_data: str
@@ -131,27 +155,38 @@ def write_bundle(
         BundleError: ONNX Runtime and PyTorch differ, or int8 costs accuracy.
         InputError: the validation crops do not suffice for a calibration.
     """
+    with new_bundle(folder) as partial:
+        if precision == "float16":
+            subject = replace(subject, network=round_weights(subject.network))
+        if weights and isinstance(subject.network, FaceNetwork):
+            _save_weights(subject.network, partial / WEIGHTS)
+        _fill(subject, partial, precision=precision, gradient=gradient, say=say)
+    return load_bundle(folder)
+
+
+@contextmanager
+def new_bundle(folder: Path) -> Iterator[Path]:
+    """Give a folder beside a bundle's place, which is put there when it was filled, or not at all.
+
+    Raises:
+        ValueError: the place is not empty.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{str(folder)!r} is not empty; a bundle is written into a new folder")
-    if precision == "float16":
-        subject = replace(subject, network=round_weights(subject.network))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
         partial = Path(temporary) / "bundle"
         partial.mkdir()
-        if weights and isinstance(subject.network, FaceNetwork):
-            _save_weights(subject.network, partial / WEIGHTS)
-        _fill(subject, partial, precision=precision, gradient=gradient, say=say)
+        yield partial
         if folder.exists():
             folder.rmdir()
         shutil.move(partial, folder)
-    return load_bundle(folder)
 
 
 def _fill(
     subject: Subject, folder: Path, *, precision: Precision, gradient: bool, say: Say
 ) -> None:
-    images = _images(subject, range(min(PARITY_CROPS, len(subject.validation))))
+    images = parity_images(subject.validation, subject.preprocessing)
     network = store_as_float16(subject.network) if precision == "float16" else subject.network
     _export(network, folder, size_px=subject.preprocessing.size_px, gradient=gradient, say=say)
     if gradient and precision != "int8":
@@ -159,32 +194,55 @@ def _fill(
     at_input = None if not gradient else GRADIENT if precision == "int8" else MODEL
     say("comparing with PyTorch")
     parity = _compare(subject, folder, images, at_input)
-    say("scoring the validation crops")
-    logits = _score(folder / MODEL, subject)
     quantised = None
     if precision == "int8":
         say("making int8 convolutions")
-        logits, quantised = _quantise(subject, folder / MODEL, logits)
-    say("calibrating")
-    manifest = _manifest(subject, logits, parity, quantised)
+        quantised = _quantise(subject, folder / MODEL)
+    say("scoring and calibrating")
+    manifest = describe(subject, folder / MODEL, parity, quantised)
     if precision == "float16":
         manifest = manifest.model_copy(update={"weights_stored_as": precision})
+    view = View(
+        name="face",
+        preprocessing=subject.preprocessing,
+        gradient=at_input,
+        outputs=subject.network.outputs,
+    )
+    finish_bundle(folder, manifest, view)
+
+
+def finish_bundle(folder: Path, manifest: BundleManifest, view: View) -> None:
+    """Write card and manifest beside the network of a bundle, and check the whole."""
     write_text(folder / CARD, card(manifest))
-    files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
-    view = View(name="face", preprocessing=subject.preprocessing, gradient=at_input)
+    files = hash_files(folder)
     write_manifest(folder, manifest.model_copy(update={"files": files, "views": (view,)}))
     load_bundle(folder)
 
 
-def _images(subject: Subject, chosen: Sequence[int]) -> NDArray[np.float32]:
-    """Return some of the validation crops as the network takes them, `(N, 3, S, S)`."""
-    size, crops = subject.preprocessing.size_px, subject.validation
-    pixels = [np.asarray(resize_crop(crops.picture(i), size)) for i in chosen]
-    return preprocess(np.stack(pixels), subject.preprocessing)
+def parity_images(crops: Crops | None, spec: Preprocessing) -> NDArray[np.float32]:
+    """Return the crops that networks are compared on, `(N, 3, S, S)`; without crops drawn ones."""
+    if crops is not None:
+        return _images(crops, spec, range(min(PARITY_CROPS, len(crops))))
+    coarse = np.random.default_rng(0).integers(0, 256, (PARITY_CROPS, 12, 12, 3), dtype=np.uint8)
+    side = (spec.size_px, spec.size_px)
+    smooth = [np.asarray(Image.fromarray(each).resize(side)) for each in coarse]
+    return preprocess(np.stack(smooth), spec)
+
+
+def describe_parity_images(crops: Crops | None, described: str) -> str:
+    """Return in words what `parity_images` are."""
+    count = PARITY_CROPS if crops is None else min(PARITY_CROPS, len(crops))
+    return f"{count} of {described}" if crops is not None else f"{count} drawn pictures"
+
+
+def _images(crops: Crops, spec: Preprocessing, chosen: Sequence[int]) -> NDArray[np.float32]:
+    """Return some crops as a network takes them, `(N, 3, S, S)`."""
+    pixels = [np.asarray(resize_crop(crops.picture(i), spec.size_px)) for i in chosen]
+    return preprocess(np.stack(pixels), spec)
 
 
 def _export(
-    network: HeadedNetwork, folder: Path, *, size_px: int, gradient: bool, say: Say
+    network: ScoringNetwork, folder: Path, *, size_px: int, gradient: bool, say: Say
 ) -> None:
     say(f"exporting {MODEL}")
     export_scoring(network, folder / MODEL, size_px=size_px)
@@ -196,7 +254,7 @@ def _export(
 def _compare(
     subject: Subject, folder: Path, images: NDArray[np.float32], at_input: str | None
 ) -> Parity:
-    words = f"{len(images)} of {subject.validation_described}"
+    words = describe_parity_images(subject.validation, subject.validation_described)
     parity = measure_parity(
         subject.network,
         folder / MODEL,
@@ -208,67 +266,122 @@ def _compare(
     return parity
 
 
-def _score(path: Path, subject: Subject) -> Logits:
+def _score(path: Path, crops: Crops, spec: Preprocessing) -> Logits:
     """Score all validation crops, a few at a time: there may be many."""
     session = open_session(path, OUTPUTS[:1])
-    count = len(subject.validation)
+    count = len(crops)
     parts = [
         session.run(
-            OUTPUTS[:1], {INPUT: _images(subject, range(start, min(start + _BATCH, count)))}
+            OUTPUTS[:1], {INPUT: _images(crops, spec, range(start, min(start + _BATCH, count)))}
         )[0].reshape(-1)
         for start in range(0, count, _BATCH)
     ]
     return np.concatenate(parts).astype(np.float64)
 
 
-def _quantise(subject: Subject, path: Path, before: Logits) -> tuple[Logits, Quantised]:
+def _quantise(subject: Subject, path: Path) -> Quantised:
     """Replace a float32 file by an int8 one, if that costs no accuracy."""
+    crops, spec = _require_crops(subject), subject.preprocessing
     small = path.with_name("int8.onnx")
-    spread = range(0, len(before), max(1, len(before) // RANGE_CROPS))
-    quantise(path, small, _images(subject, spread[:RANGE_CROPS]))
-    after = _score(small, subject)
-    crops = subject.validation_described
-    quantised = require_accuracy(before, after, subject.validation.is_fake, crops)
+    spread = range(0, len(crops), max(1, len(crops) // RANGE_CROPS))
+    quantise(path, small, _images(crops, spec, spread[:RANGE_CROPS]))
+    logits = [_score(each, crops, spec) for each in (path, small)]
+    quantised = require_accuracy(*logits, crops.is_fake, subject.validation_described)
     small.replace(path)
-    return after, quantised
+    return quantised
+
+
+def _require_crops(subject: Subject) -> Crops:
+    if subject.validation is None:
+        raise InputError(
+            f"{subject.name!r} has no validation crops, and nothing can be measured without",
+            hint="give crops of both classes with --validation",
+        )
+    return subject.validation
+
+
+def describe(
+    subject: Subject, model: Path, parity: Parity, quantised: Quantised | None = None
+) -> BundleManifest:
+    """Calibrate and measure a network on the validation crops, where there are any.
+
+    Args:
+        subject: whose network it is.
+        model: its ONNX file.
+        parity: how far that is from what it was made of.
+        quantised: what int8 has cost.
+
+    Returns:
+        The manifest of its bundle, without files and views.
+
+    Raises:
+        InputError: the crops do not suffice.
+    """
+    crops = subject.validation
+    if crops is None:
+        return _manifest(subject, Judgement(_UNCALIBRATED, _ZERO_POINTS), parity, quantised)
+    logits = _score(model, crops, subject.preprocessing)
+    return _manifest(subject, _judge(subject, crops, logits), parity, quantised)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How logits become a verdict, and how well."""
+
+    calibration: Calibration
+    """From logits to probabilities."""
+    points: tuple[OperatingPoint, ...]
+    """Thresholds."""
+    limits: tuple[str, ...] = (_NEVER_MEASURED,)
+    """What must be said of it."""
+    metrics: tuple[Metric, ...] = ()
+    """Measured figures."""
+
+
+def _judge(subject: Subject, crops: Crops, logits: Logits) -> Judgement:
+    """Fit calibration and thresholds to the logits of the validation crops."""
+    calibration, figure = _fit(crops, subject.validation_described, logits)
+    sources = len({key.target for key in crops.keys})
+    few = sources < CLUSTERS_NEEDED
+    points = operating_points(logits, crops.is_fake)
+    if subject.costs is not None:
+        threshold = threshold_for(subject.costs, subject.trained_log_odds, logits, crops.is_fake)
+        points = (*points, operating_point("costs", threshold, logits, crops.is_fake))
+    return Judgement(
+        calibration,
+        points,
+        (_FEW.format(sources),) if few else (),
+        () if few else (figure,),
+    )
 
 
 def _manifest(
-    subject: Subject, logits: Logits, parity: Parity, quantised: Quantised | None
+    subject: Subject, judgement: Judgement, parity: Parity, quantised: Quantised | None
 ) -> BundleManifest:
-    is_fake = subject.validation.is_fake
-    calibration, figure = _fit(subject, logits)
-    sources = len({key.target for key in subject.validation.keys})
-    few = sources < CLUSTERS_NEEDED
-    points = operating_points(logits, is_fake)
-    if subject.costs is not None:
-        threshold = threshold_for(subject.costs, subject.trained_log_odds, logits, is_fake)
-        points = (*points, operating_point("costs", threshold, logits, is_fake))
     return BundleManifest(
         bundle_version="1",
         name=subject.name,
         backbone=subject.network.title,
         preprocessing=subject.preprocessing,
-        calibration=calibration,
-        operating_points=points,
+        calibration=judgement.calibration,
+        operating_points=judgement.points,
         judgeable=subject.judgeable,
         training_data=subject.training_data,
         licence=subject.licence,
-        limits=(*subject.limits, *([_FEW.format(sources)] if few else [])),
-        metrics=() if few else (figure,),
+        limits=(*subject.limits, *judgement.limits),
+        metrics=judgement.metrics,
         parity=parity,
         quantised=quantised,
         files={},
     )
 
 
-def _fit(subject: Subject, logits: Logits) -> tuple[Calibration, Metric]:
+def _fit(crops: Crops, described: str, logits: Logits) -> tuple[Calibration, Metric]:
     """Fit Platt scaling to the validation crops and return it with their AUC.
 
     Raises:
         InputError: the crops do not suffice.
     """
-    crops, described = subject.validation, subject.validation_described
     if np.ptp(logits) < _ALIKE:
         raise InputError(
             f"the network scores all {len(logits)} validation crops alike: it has learned nothing",

@@ -1,29 +1,25 @@
-"""Face crops to train with, from crop stores and from plain Parquet files, as one table.
+"""Face crops to train with, of several crop stores and Parquet files, as one table.
 
-A crop store (`unmask data crops`) knows its splits, footage and licence. What the columns of a
-plain Parquet file mean stands in `datasets.layouts.crop_table`. Needs no torch.
+`crops.source` reads them; here each gets the keys by which training keeps footage apart. A crop
+store (`unmask data crops`) knows its splits, footage and licence. Needs no torch.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.crops.encoded_pictures import decode_picture
 from unmask.crops.reading import CropDataset
-from unmask.crops.store import CropStore
-from unmask.datasets.layouts.crop_table import HINT, read_crop_table
-from unmask.datasets.parquet import CROPS_HINT, read_errors
+from unmask.crops.record import CropRecord
+from unmask.crops.source import CropSource, open_crops
 from unmask.errors import ManifestError
 from unmask.system.files import file_sha256
 from unmask.training.runs import DataSource
@@ -31,53 +27,40 @@ from unmask.training.runs import DataSource
 _log = logging.getLogger(__name__)
 
 
-class Pictures(Protocol):
-    """Encoded pictures by position; can be pickled."""
-
-    def encoded(self, position: int) -> bytes:
-        """Return a picture as it is stored."""
-
-
-class RenderedPictures(Protocol):
-    """Encoded pictures by position, where there are some; can be pickled."""
-
-    def encoded(self, position: int) -> bytes | None:
-        """Return a picture as it is stored, or None."""
-
-
 @dataclass(frozen=True, slots=True)
 class CropKey:
-    """What training must know of a crop besides its picture."""
+    """A crop without its picture, and where that lies."""
 
-    is_fake: bool
-    """Whether it is manipulated."""
+    crop: CropRecord
+    """What is known of it."""
     video: str
-    """The video it was cut from."""
+    """The video it was cut from, unique over all origins of a data set."""
     target: str
     """Key of the footage that was changed; a real's own."""
-    source: str | None
-    """Key of the footage that was put in."""
-    split: str | None
-    """Split that the store gives it."""
-    frame: int
-    """Position in its video."""
     origin: int
     """Number of the file or store it comes from."""
     position: int
     """Position there."""
-    fold: int | None = None
-    """Fold that the store gives it."""
-    compression: str | None = None
-    """Compression version that the store gives it."""
-    face_box: tuple[float, ...] | None = None
-    """XYXY box of the face, pixels of the crop."""
-    landmarks: tuple[float, ...] | None = None
-    """x and y in turn of 5 or 79 points of the face, pixels of the crop."""
+
+    @property
+    def frame(self) -> int:
+        """Position in its video."""
+        return self.crop.frame_index or 0
 
     @property
     def footage(self) -> tuple[str, ...]:
         """Keys of all footage in it: crops that share one belong on one side."""
-        return (self.target,) if self.source is None else (self.target, self.source)
+        return (self.target,) if self.crop.source is None else (self.target, self.crop.source)
+
+    @property
+    def face_box(self) -> tuple[float, ...] | None:
+        """XYXY box of the face, pixels of the crop, as a table tells; a store's is of the frame."""
+        return self.crop.box if self.crop.square is None else None
+
+    @property
+    def landmarks(self) -> tuple[float, ...] | None:
+        """X and y in turn of 5 or 79 points of the face, pixels of the crop; likewise."""
+        return self.crop.landmarks if self.crop.square is None else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,16 +69,8 @@ class Origin:
 
     described: DataSource
     """Path, hash and licence."""
-    pictures: Pictures
+    crops: CropSource
     """Its pictures."""
-    leak: str | None = None
-    """Why its own split leaks; None where it does not."""
-    margin_ratio: float | None = None
-    """Side of its crops over the face box; None where it does not tell."""
-    left_out: int = 0
-    """Crops that were not read, see `uncertain_fakes` of `read_crops`."""
-    rendered: RenderedPictures | None = None
-    """The same faces as a network rendered them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +94,7 @@ class Crops:
     @property
     def is_fake(self) -> NDArray[np.bool_]:
         """`(N,)` whether each is manipulated."""
-        return np.array([key.is_fake for key in self.keys], dtype=np.bool_)
+        return np.array([key.crop.is_fake for key in self.keys], dtype=np.bool_)
 
     @property
     def videos(self) -> list[str]:
@@ -140,7 +115,7 @@ class Crops:
         """
         key = self.keys[index]
         origin = self.origins[key.origin]
-        return self._decoded(index, origin.pictures.encoded(key.position))
+        return self._decoded(index, origin.crops.encoded(key.position))
 
     def rendered(self, index: int) -> Image.Image | None:
         """Return a crop as a network rendered it, RGB; None where there is no such picture.
@@ -149,8 +124,7 @@ class Crops:
             ManifestError: it is no picture, or not square.
         """
         key = self.keys[index]
-        rendered = self.origins[key.origin].rendered
-        encoded = rendered.encoded(key.position) if rendered else None
+        encoded = self.origins[key.origin].crops.rendered(key.position)
         return None if encoded is None else self._decoded(index, encoded)
 
     def _decoded(self, index: int, encoded: bytes) -> Image.Image:
@@ -177,8 +151,8 @@ def read_crops(paths: Sequence[str | Path], *, uncertain_fakes: bool = False) ->
 
     Args:
         paths: the stores' folders and the files.
-        uncertain_fakes: keep the crops of fakes whose face may not be the forged one (`forged_face`
-            of a store is `uncertain`); else they are left out, and a warning tells how many.
+        uncertain_fakes: keep the crops of fakes whose face may not be the forged one, see
+            `open_crops`.
 
     Raises:
         InputNotFound: there is no such file or folder.
@@ -187,90 +161,28 @@ def read_crops(paths: Sequence[str | Path], *, uncertain_fakes: bool = False) ->
     origins: list[Origin] = []
     keys: list[CropKey] = []
     for number, path in enumerate(map(Path, paths)):
-        if path.is_dir():
-            origin, result = _read_store(path, number, uncertain_fakes=uncertain_fakes)
-        else:
-            origin, result = _read_file(path, number)
-        origins.append(origin)
-        keys += result
+        crops = open_crops(path, uncertain_fakes=uncertain_fakes)
+        if crops.total_left_out:
+            _log.warning("the recipe's uncertain_fakes keeps them")
+        described = DataSource(
+            path=str(path.absolute()), sha256=_sha256(crops, path), licence=crops.licence
+        )
+        origins.append(Origin(described, crops))
+        keys += _number(crops, number)
     return Crops(tuple(origins), tuple(keys))
 
 
-def _read_store(
-    folder: Path, number: int, *, uncertain_fakes: bool
-) -> tuple[Origin, list[CropKey]]:
-    store, crops = CropStore(folder), CropDataset(folder, uncertain_fakes=uncertain_fakes)
-    keys = [
-        CropKey(
-            is_fake=crop.label == "fake",
-            video=f"{crop.dataset}/{crop.video_id}",
-            target=crop.target or f"{crop.dataset}/{crop.video_id}",
-            source=crop.source,
-            split=crop.split,
-            frame=crop.frame_index or 0,
-            origin=number,
-            position=position,
-            fold=crop.fold,
-            compression=crop.compression,
-        )
-        for position, crop in enumerate(crops.records())
-    ]
-    if crops.left_out:
-        _log.warning("the recipe's uncertain_fakes keeps them")
-    info = store.info
-    leak = f"{info.protocol}: {info.leak_reason}" if info.leaks else None
-    described = DataSource(
-        path=str(folder.absolute()), sha256=_store_sha256(store), licence=info.licence
-    )
-    margin: float | None = info.settings.get("margin_ratio")
-    return Origin(described, crops, leak, margin, crops.total_left_out), keys
+def _number(crops: CropSource, origin: int) -> Iterator[CropKey]:
+    """Yield the crops of an origin with their keys."""
+    for position, crop in enumerate(crops.records()):
+        # ids of a store are unique within its data set, and those of a table say what they may
+        video = crop.video_id if crop.name else f"{crop.dataset}/{crop.video_id}"
+        yield CropKey(crop, video, crop.target or crop.name or video, origin, position)
 
 
-def _store_sha256(store: CropStore) -> str:
-    """Hash a store by the names of its shards, which hold the hashes of their content."""
-    names = "\n".join([store.info.manifest_sha256, *(path.name for path in store.shards())])
+def _sha256(crops: CropSource, path: Path) -> str:
+    """Hash a file; a store by the names of its shards, which hold the hashes of their content."""
+    if not isinstance(crops, CropDataset):
+        return file_sha256(path)
+    names = "\n".join([crops.info.manifest_sha256, *(file.name for file in crops.files)])
     return hashlib.sha256(names.encode()).hexdigest()
-
-
-@dataclass(frozen=True, eq=False)
-class _Column:
-    """Pictures of a Parquet file, in memory."""
-
-    values: Any
-    """A `pyarrow.LargeBinaryArray`."""
-
-    def encoded(self, position: int) -> bytes:
-        encoded: bytes = self.values[position].as_py()
-        return encoded
-
-
-def _read_file(path: Path, number: int) -> tuple[Origin, list[CropKey]]:
-    table = read_crop_table(path)
-    if not table.rows:
-        raise ManifestError(f"{path} holds no crop", hint=HINT)
-    for warning in table.warnings:
-        _log.warning("%s: %s", path, warning)
-    keys = [
-        CropKey(
-            is_fake=row.label == "fake",
-            video=row.video,
-            target=row.footage or row.name,
-            source=row.source,
-            split=row.split,
-            frame=row.frame or 0,
-            origin=number,
-            position=position,
-            face_box=row.face_box,
-            landmarks=row.landmarks,
-        )
-        for position, row in enumerate(table.rows)
-    ]
-    described = DataSource(path=str(path.absolute()), sha256=file_sha256(path), licence=None)
-    rendered = _column(path, "rendered") if "rendered" in pq.read_schema(path).names else None
-    return Origin(described, _column(path, "image"), rendered=rendered), keys
-
-
-def _column(path: Path, name: str) -> _Column:
-    with read_errors(path, hint=CROPS_HINT):
-        pictures = pq.read_table(path, columns=[name])[name]
-        return _Column(pictures.cast(pa.large_binary()).combine_chunks())

@@ -13,8 +13,8 @@ from unmask.bundle.manifest import Preprocessing
 from unmask.errors import InputError, InputNotFound
 from unmask.models.ensemble import Adapted, JoinedNetwork
 from unmask.models.head import HeadedNetwork
-from unmask.models.network import FaceNetwork, read_preprocessing
-from unmask.settings import DEFAULT_MARGIN_RATIO
+from unmask.models.network import FaceNetwork, read_preprocessing, require_head
+from unmask.settings import DEFAULT_MARGIN_RATIO, DEFAULT_SIZE_PX
 from unmask.training.bundle_export import Subject
 from unmask.training.costs import Costs, bayes_logit
 from unmask.training.crop_table import Crops, read_crops
@@ -24,8 +24,8 @@ from unmask.training.train_validation_split import reread_sides
 from unmask.training.trained_network import load_network
 
 _CHOSEN_ON = "its figures are from the validation crops that chose epoch and thresholds: too good"
-_NOT_STATED = "not stated"
-_UNKNOWN = "not stated: ask whoever made the data and the weights before any use"
+NOT_STATED = "not stated"
+UNKNOWN_TERMS = "not stated: ask whoever made the data and the weights before any use"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Facts:
 
     backbone: str | None = None
     """Timm's name of the network."""
-    size_px: int = 224
+    size_px: int = DEFAULT_SIZE_PX
     """Side of the square input."""
     margin_ratio: float = DEFAULT_MARGIN_RATIO
     """Side of the crop over the face box."""
@@ -57,7 +57,7 @@ class Words:
         """Return the subject with these words before its own."""
         data, limits = subject.training_data, (*self.limits, *subject.limits)
         if self.trained_on is not None:
-            data = self.trained_on if data == _NOT_STATED else f"{self.trained_on} ({data})"
+            data = self.trained_on if data == NOT_STATED else f"{self.trained_on} ({data})"
         return replace(subject, training_data=data, limits=limits)
 
 
@@ -355,7 +355,10 @@ def _read_file_subject(
             f"{path.name} holds weights only; an export must know their network and needs crops",
             hint="give --backbone and --validation, or a run folder",
         )
-    network = FaceNetwork(facts.backbone, weights=path, mirrored=facts.mirrored)
+    require_head(path)
+    network = FaceNetwork(
+        facts.backbone, weights=path, mirrored=facts.mirrored, size_px=facts.size_px
+    )
     return Subject(
         network=network,
         preprocessing=read_preprocessing(
@@ -367,8 +370,8 @@ def _read_file_subject(
         name=name or path.stem,
         validation=read_crops(validation),
         validation_described=", ".join(each.name for each in validation),
-        training_data=_NOT_STATED,
-        licence=licence or _UNKNOWN,
+        training_data=NOT_STATED,
+        licence=licence or UNKNOWN_TERMS,
         limits=("Its training is not documented.",),
     )
 
@@ -385,7 +388,7 @@ def _trained_on(data: RunData) -> str:
 
 def _licences(side: CropSummary) -> str:
     stated = dict.fromkeys(source.licence for source in side.sources)
-    return "; ".join(terms or _UNKNOWN for terms in stated)
+    return "; ".join(terms or UNKNOWN_TERMS for terms in stated)
 
 
 def _warn_if_unfinished(run: Run) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ def write_preview(crops: Crops, recipe: Recipe, target: Path) -> int:
     reals = [
         index
         for index, key in enumerate(crops.keys)
-        if not key.is_fake and key.landmarks and key.face_box
+        if not key.crop.is_fake and key.landmarks and key.face_box
     ]
     if not reals:
         raise RecipeError(

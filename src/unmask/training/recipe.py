@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from unmask.bundle.manifest import Strict
 from unmask.errors import InputNotFound, RecipeError
+from unmask.settings import DEFAULT_SIZE_PX
 
 FOLDER = Path(__file__).parent / "recipes"
 _MAX_BYTES, _MAX_VALUES, _MAX_DEPTH = 2**20, 10_000, 20
@@ -48,10 +49,10 @@ class NetworkPart(Strict):
     """The network and its input."""
 
     backbone: str = "legacy_xception"
-    """timm's name of a convolutional network."""
+    """timm's name of a convolutional network or of a vision transformer."""
     weights: str | None = "imagenet"
     """Where it starts: `imagenet`, a file of weights, or null for random weights."""
-    size_px: Annotated[int, Field(ge=16, le=1024)] = 224
+    size_px: Annotated[int, Field(ge=16, le=1024)] = DEFAULT_SIZE_PX
     """Side of the square input."""
     early_size_px: Annotated[int, Field(ge=16, le=1024)] | None = None
     """Side of the training crops in the first part of the run, where smaller ones are cheaper; null
@@ -65,6 +66,11 @@ class NetworkPart(Strict):
     drop_path: Share = 0.0
     """How often a residual block is left out in training, of the last one; earlier ones less often
     (stochastic depth, Huang et al. 2016). timm's networks with such blocks take it."""
+    tune: Literal["all", "norm", "head", "lora"] = "all"
+    """Which weights learn: all; norms and the head; the head alone; or small matrices beside a
+    transformer's attention (LoRA) and the head."""
+    lora_rank: Count = 8
+    """Rank of those small matrices."""
     mirrored: bool = False
     """Whether the trained network judges a picture together with its mirror image, for twice the
     time; training goes on as without."""

@@ -50,9 +50,9 @@ class Sides:
             RecipeError: the stores do not agree, and the recipe says nothing.
         """
         ratios = {
-            origin.described.path: origin.margin_ratio
+            origin.described.path: origin.crops.margin_ratio
             for origin in (*self.training.origins, *self.validation.origins)
-            if origin.margin_ratio is not None
+            if origin.crops.margin_ratio is not None
         }
         if fallback is None and len(set(ratios.values())) > 1:
             each = ", ".join(f"{path} with {margin:g}" for path, margin in ratios.items())
@@ -128,7 +128,9 @@ def read_sides(
     value = read_crops(validation, uncertain_fakes=uncertain_fakes)
     changes: dict[str, object] = {}
     if not uncertain_fakes:
-        changes["left_out"] = sum(each.left_out for each in (*crops.origins, *value.origins))
+        changes["left_out"] = sum(
+            each.crops.total_left_out for each in (*crops.origins, *value.origins)
+        )
     if fold is not None:
         crops, held_out = _part(crops, fold)
     sides = _choose(crops, value, ratio, seed, blends_only)
@@ -141,9 +143,9 @@ def read_sides(
 def _part(crops: Crops, fold: int) -> tuple[Crops, Crops]:
     """Return the crops of the other folds, and those of the fold; each origin must have it."""
     for number, origin in enumerate(crops.origins):
-        folds = (key.fold for key in crops.keys if key.origin == number)
+        folds = (key.crop.fold for key in crops.keys if key.origin == number)
         check_fold(fold, folds, name=origin.described.path)
-    inside = np.array([key.fold == fold for key in crops.keys], dtype=np.bool_)
+    inside = np.array([key.crop.fold == fold for key in crops.keys], dtype=np.bool_)
     return crops.take(~inside), crops.take(inside)
 
 
@@ -162,7 +164,7 @@ def _choose(
             "given",
             blends_only,
         )
-    held_out = crops.take([key.split == "validation" for key in crops.keys])
+    held_out = crops.take([key.crop.split == "validation" for key in crops.keys])
     if len(held_out):
         return _sides(_select_split(crops, "train"), held_out, "store", blends_only)
     chosen = _hold_out(_select_split(crops, "train"), ratio, seed)
@@ -171,8 +173,10 @@ def _choose(
 
 def _select_split(crops: Crops, split: str) -> Crops:
     """Return the crops of a split, and those of origins that mark none."""
-    marking = {key.origin for key in crops.keys if key.split is not None}
-    selected = crops.take([key.origin not in marking or key.split == split for key in crops.keys])
+    marking = {key.origin for key in crops.keys if key.crop.split is not None}
+    selected = crops.take(
+        [key.origin not in marking or key.crop.split == split for key in crops.keys]
+    )
     if not len(selected):
         paths = ", ".join(origin.described.path for origin in crops.origins)
         raise RecipeError(
@@ -226,7 +230,7 @@ def _summary(crops: Crops) -> CropSummary:
 def _leaks(training: Crops, validation: Crops) -> list[str]:
     """Say why validation figures are too good: leaky protocols, and footage on both sides."""
     origins = (*training.origins, *validation.origins)
-    reasons = [origin.leak for origin in origins if origin.leak]
+    reasons = [origin.crops.leak for origin in origins if origin.crops.leak]
     reasons += _describe_shared(training, validation, "validation", "training")
     return list(dict.fromkeys(reasons))
 

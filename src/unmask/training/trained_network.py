@@ -20,4 +20,5 @@ def load_network(run: Run) -> FaceNetwork:
         head_width=run.record.head_width,
         dropout=run.record.dropout,
         mirrored=load_recipe(run.recipe_path).network.mirrored,
+        size_px=run.preprocessing.size_px,
     ).eval()

@@ -101,6 +101,12 @@ class Packets:
             self._count_headless(pts)
         return note
 
+    def is_sound(self, pts: int) -> bool:
+        """Tell whether nothing speaks against the frame of the next packet, shown at that time."""
+        leading = self._spoilt_until is not None and pts < self._spoilt_until
+        spoilt = self._spoilt or bool(self._by_mark) or leading
+        return self._group > 0 and not spoilt and not self._is_early(pts)
+
     def spoil(self) -> bool:
         """Take what the decoder works on, and all that is predicted from it, as damaged.
 

@@ -27,9 +27,10 @@ from unmask.settings import Limits
 from unmask.values import VideoInfo
 from unmask.video.damage_account import Packets, Sent, regular_step
 from unmask.video.ffmpeg_messages import Listener, Message
-from unmask.video.nal import is_overwritten
+from unmask.video.nal import is_disposable, is_overwritten
 from unmask.video.shape import Shape, turn_of_frame
 from unmask.video.source import (
+    PROGRESSIVE,
     close_decoder,
     frame_step,
     has_own_aspect,
@@ -163,6 +164,10 @@ class Decoding:
     """The video."""
     limits: Limits
     """Where to stop."""
+    quick: bool = False
+    """Whether frames that no other is decoded from are left out, where that can be told."""
+    left_out: int = 0
+    """Frames that were."""
     damaged_packets: int = 0
     """Packets that could not be decoded."""
     damage: list[str] = field(default_factory=list)
@@ -207,6 +212,8 @@ class Decoding:
     _waiting: deque[int] = field(default_factory=lambda: deque(maxlen=_STEPS_KEPT))
     _usually_waiting: int | None = None
     _delay: int | None = None
+    _left_out_stamps: list[int] = field(default_factory=list)
+    _left_out_in_row: int = 0
     _listed_at_first: int = 0
     _shapes: dict[int, float] = field(default_factory=dict)
     _turns: dict[int, tuple[int, bool] | None] = field(default_factory=dict)
@@ -245,7 +252,6 @@ class Decoding:
         self, container: InputContainer, stream: VideoStream, listener: Listener
     ) -> Iterator[tuple[FrameStamp, VideoFrame]]:
         names = (container.format.name, stream.codec_context.name, stream.codec_context.codec.name)
-        codec, configuration = stream.codec_context.name, stream.codec_context.extradata
         for packet in self._demuxed(container, listener):
             if packet is not None and packet.stream_index != stream.index:
                 self._note_end(packet)
@@ -253,10 +259,9 @@ class Decoding:
             if damage := _damage_in(listener.take(container.format.name)):
                 self.packets.spoil()
                 self._keep(damage)
-            self._send(packet)
-            if packet is not None and is_overwritten(codec, configuration, bytes(packet)):
-                self._keep(["overwritten data"])
-                self.packets.spoil()
+            self._count(packet)
+            if not self._send(stream, packet):
+                continue
             with listener.during():
                 frames = self._decoded(stream, packet)
             if stream.codec_context.thread_count > 1:
@@ -265,20 +270,60 @@ class Decoding:
                 self._keep(damage)
             for frame in frames:
                 stamp = self._stamp(stream, frame)
-                if stamp.pts_seconds - self.clock.jumped_seconds > self.limits.max_seconds:
-                    self.behind_limit = True
+                if not self._reach(stamp, frame.duration):
                     return
-                length = (frame.duration or self.clock.step) * self.clock.seconds_per_unit
-                self.seconds = stamp.pts_seconds - self.clock.jumped_seconds + length
                 yield stamp, frame
+        self._reach_end()
+
+    def _reach_end(self) -> None:
+        """Count the frames left out that would be shown after the last one."""
+        while self._left_out_stamps:
+            if not self._reach(self.clock.stamp(heappop(self._left_out_stamps))):
+                return
+
+    def _reach(self, stamp: FrameStamp, duration: int | None = None) -> bool:
+        """Move the end of what was read behind a frame; False where that is behind the limit."""
+        seconds = stamp.pts_seconds - self.clock.jumped_seconds
+        if seconds > self.limits.max_seconds:
+            self.behind_limit = True
+            return False
+        self.seconds = seconds + (duration or self.clock.step) * self.clock.seconds_per_unit
+        return True
+
+    def _may_leave_out(self, stream: VideoStream, packet: Packet[Any], data: bytes) -> bool:
+        """Tell whether a packet can go undecoded: it is sound, and nothing is predicted from it.
+
+        Where many in a row could go, some are decoded, so that faces can still be followed.
+        """
+        context = stream.codec_context
+        return (
+            self.quick
+            and self._decoding_times is None
+            and packet.pts is not None
+            and not (packet.is_keyframe or packet.is_corrupt or packet.is_discard)
+            and context.field_order in PROGRESSIVE
+            and self._left_out_in_row < _MOST_LEFT_OUT_IN_ROW
+            and self.clock.count > 0
+            and self.clock.backward == 0
+            and packet.pts > self.clock.last
+            and self.packets.is_sound(packet.pts)
+            and is_disposable(context.name, context.extradata, data)
+        )
+
+    def _leave_out(self, packet: Packet[Any]) -> None:
+        """Note a packet that is not decoded; its frame is counted when its time comes."""
+        assert packet.pts is not None  # noqa: S101 - as `_may_leave_out` has seen
+        heappush(self._left_out_stamps, packet.pts)
+        self.left_out += 1
+        self._left_out_in_row += 1
 
     def _keep(self, damage: list[str]) -> None:
         for text in damage:
             if len(self.damage) < _MOST_DAMAGE and text not in self.damage:
                 self.damage.append(text)
 
-    def _send(self, packet: Packet[Any] | None) -> None:
-        """Note what is known of a packet before it is decoded; the frame will carry the note."""
+    def _count(self, packet: Packet[Any] | None) -> None:
+        """Note what the container says of a packet."""
         if packet is None or packet.size == 0:
             return
         self.packets_read += 1
@@ -293,19 +338,36 @@ class Decoding:
                 self.key_places.add(len(self.stamps))
             self.stamps.append(packet.pts)
         self._note_end(packet)
+
+    def _send(self, stream: VideoStream, packet: Packet[Any] | None) -> bool:
+        """Give a packet the note that its frame will carry; False where it is left out."""
+        if packet is None or packet.size == 0:
+            return True
+        data, context = bytes(packet), stream.codec_context
+        overwritten = is_overwritten(context.name, context.extradata, data)
+        if not overwritten and self._may_leave_out(stream, packet, data):
+            self._leave_out(packet)
+            return False
+        self._left_out_in_row = 0
         packet.opaque = self.packets.send(
             packet.pts,
-            memoryview(packet)[0],
+            data[0],
             key=packet.is_keyframe,
             marked=packet.is_corrupt,
             discarded=packet.is_discard,
         )
         # the decoder would mark the frame, though at a join of recordings nothing is wrong with it
         packet.is_corrupt = False
+        if overwritten:
+            self._keep(["overwritten data"])
+            self.packets.spoil()
+        return True
 
     def _stamp(self, stream: VideoStream, frame: VideoFrame) -> FrameStamp:
         note = frame.opaque if isinstance(frame.opaque, Sent) else None
-        stamp = self.clock.stamp(*self._time(frame))
+        time, own = self._time(frame)
+        jumped = self._pass_left_out(time)
+        stamp = self.clock.stamp(time, own)
         intra = frame.key_frame or frame.pict_type not in _REFERRING
         damaged = self.packets.come_out(note, corrupt=frame.is_corrupt, intra=intra)
         self.interlaced = self.interlaced or frame.interlaced_frame
@@ -317,8 +379,18 @@ class Decoding:
             stamp.own,
             None if shape == Shape.from_header(self.info) else shape,
             damaged,
-            stamp.after_jump,
+            stamp.after_jump or jumped,
         )
+
+    def _pass_left_out(self, time: int | None) -> bool:
+        """Count the frames left out that are shown before a time; return whether the clock jumps.
+
+        So a frame has the number and the clock the steps that they have where all is decoded.
+        """
+        jumped, waiting = False, self._left_out_stamps
+        while waiting and time is not None and waiting[0] < time:
+            jumped |= self.clock.stamp(heappop(waiting)).after_jump
+        return jumped
 
     def _time(self, frame: VideoFrame) -> tuple[int | None, bool]:
         """Return a frame's time stamp, and whether it is the file's own.
@@ -434,6 +506,8 @@ _STATED = ("gif", "apng", "webp_anim")
 _REFERRING = (PictureType.P, PictureType.B)
 _MOST_DAMAGE = 3
 """Messages that are kept."""
+_MOST_LEFT_OUT_IN_ROW = 3
+"""As many as encoders put between two others by default."""
 
 
 def _damage_in(messages: list[Message]) -> list[str]:

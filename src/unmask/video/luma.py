@@ -120,9 +120,11 @@ class LumaPass:
         sample_fps: frames are sampled to at most this rate; none is ever shown twice.
         long_side_px: longer side of the reduced pictures; smaller originals are not enlarged.
         limits: where to stop.
+        quick: whether frames that no other is decoded from are left out.
 
     Attributes:
         frames_decoded: frames decoded so far, those that wait included.
+        frames_left_out: frames that were not decoded, known after the iteration.
         frames_sampled: frames yielded so far.
         seconds_analysed: from the first frame to the end of the last one, without jumps of the
             clock and gaps; 0 until the iteration is over.
@@ -133,18 +135,26 @@ class LumaPass:
     """
 
     def __init__(
-        self, info: VideoInfo, *, sample_fps: float, long_side_px: int, limits: Limits
+        self,
+        info: VideoInfo,
+        *,
+        sample_fps: float,
+        long_side_px: int,
+        limits: Limits,
+        quick: bool = False,
     ) -> None:
         if sample_fps <= 0 or long_side_px <= 0:
             raise ValueError(f"above zero, please: {sample_fps=}, {long_side_px=}")
         self.info = info
         self.sample_fps = sample_fps
         self.limits = limits
+        self.quick = quick
         width, height, self.scale = reduced_size(info, long_side_px)
         self._size = (width, height)
         self._shape = Shape.from_header(info)
         self._swscale_luma, self._swscale_rgb = VideoReformatter(), VideoReformatter()
         self.frames_decoded = 0
+        self.frames_left_out = 0
         self.frames_sampled = 0
         self.seconds_analysed = 0.0
         self.not_analysed: tuple[str, ...] = ()
@@ -185,11 +195,12 @@ class LumaPass:
         self.not_analysed = (*damage, *self.not_analysed)
 
     def _moving(self) -> Iterator[LumaFrame]:
-        decoding = Decoding(self.info, self.limits)
+        decoding = Decoding(self.info, self.limits, quick=self.quick)
         depth = frames_ahead(self.info, FRAMES_AHEAD, self.limits)
         frames = stage_of_each("decoding", self._sampled(decoding))
         yield from ahead(frames, depth=depth)
         lack = compute_shortfall(decoding)
+        self.frames_left_out = decoding.left_out
         self.seconds_analysed = max(0.0, decoding.seconds - lack.gap_seconds)
         self.not_analysed = (*lack.reasons, *self._missing_of_apng())
         self.is_whole = not self.not_analysed

@@ -1,4 +1,6 @@
-"""What no coded H.264, HEVC or MPEG picture holds: a check that FFmpeg's decoders do not make.
+"""What is in the units of coded pictures: data that was overwritten, and pictures without heirs.
+
+The first is a check that FFmpeg's decoders do not make.
 
 Three zero bytes in a row never occur inside a unit of these codecs: encoders put a byte between, or
 choose codes that have no such run. Where they do, the data was overwritten (a lost sector, an
@@ -42,9 +44,51 @@ def is_overwritten(codec: str, configuration: bytes | None, data: bytes) -> bool
         return False
     if not configuration or configuration[0] != 1 or len(configuration) <= _LENGTH_AT[codec]:
         return _FORBIDDEN_BETWEEN_MARKS.search(data) is not None
-    size = (configuration[_LENGTH_AT[codec]] & 3) + 1
+    units = _units(data, _length_bytes(codec, configuration))
     # zeros are taken off and not looked behind for: that would cost their number squared
-    return any(_FORBIDDEN.search(unit.rstrip(b"\0")) for unit in _units(data, size))
+    return any(_FORBIDDEN.search(data[unit].rstrip(b"\0")) for unit in units)
+
+
+def is_disposable(codec: str, configuration: bytes | None, data: bytes) -> bool:
+    """Tell whether no other picture is predicted from the one in a packet.
+
+    False where that is not known: other codecs, and streams of units with start marks.
+
+    Args:
+        codec: FFmpeg's name of it.
+        configuration: the decoder configuration from the container.
+        data: the packet.
+
+    Source: ITU-T H.264, 7.4.1 (`nal_ref_idc`); H.265, table 7-1: a picture of such a type may still
+    be referred to by those of higher temporal layers, so only the highest counts.
+    """
+    if not configuration or configuration[0] != 1:
+        return False
+    if codec not in _LENGTH_AT or len(configuration) <= _LENGTH_AT[codec]:
+        return False
+    disposable = False
+    for unit in _units(data, _length_bytes(codec, configuration)):
+        head = data[unit.start : min(unit.start + 2, unit.stop)]
+        if len(head) < 2 or not _is_slice(codec, head):
+            continue
+        if not (_is_last_h264(head) if codec == "h264" else _is_last_hevc(head, configuration)):
+            return False
+        disposable = True
+    return disposable
+
+
+def _is_slice(codec: str, head: bytes) -> bool:
+    return 1 <= head[0] & 31 <= 5 if codec == "h264" else head[0] >> 1 & 63 < 32
+
+
+def _is_last_h264(head: bytes) -> bool:
+    return head[0] >> 5 & 3 == 0
+
+
+def _is_last_hevc(head: bytes, configuration: bytes) -> bool:
+    kind, layer = head[0] >> 1 & 63, (head[1] & 7) - 1
+    layers = configuration[_LENGTH_AT["hevc"]] >> 3 & 7
+    return kind < 16 and kind % 2 == 0 and layer == layers - 1
 
 
 def _holds_two_pictures(data: bytes) -> bool:
@@ -56,9 +100,15 @@ def _holds_two_pictures(data: bytes) -> bool:
     return headers > 2 or len(structures) < 2 or _WHOLE_FRAME in structures
 
 
-def _units(data: bytes, size: int) -> Iterator[bytes]:
+def _length_bytes(codec: str, configuration: bytes) -> int:
+    """Return how many bytes state the length of a unit."""
+    return (configuration[_LENGTH_AT[codec]] & 3) + 1
+
+
+def _units(data: bytes, size: int) -> Iterator[slice]:
+    """Yield where each unit lies in a packet."""
     place = 0
     while place + size <= len(data):
         length = int.from_bytes(data[place : place + size], "big")
-        yield data[place + size : place + size + length]
+        yield slice(place + size, min(place + size + length, len(data)))
         place += size + length

@@ -27,6 +27,7 @@ from unmask.system.files import file_sha256
 from unmask.values import StreamInfo, VideoInfo
 from unmask.video import still
 from unmask.video.budget import check_animation
+from unmask.video.codecs import VIDEO_DECODERS
 from unmask.video.ffmpeg_messages import Listener
 from unmask.video.shape import Shape, turn_of_frame
 from unmask.video.source import (
@@ -205,6 +206,12 @@ def _checked_stream(path: str | Path, container: InputContainer, limits: Limits)
             hint=HINT_FORMAT,
         )
     context = stream.codec_context
+    if context.codec.name not in VIDEO_DECODERS:
+        raise NotMedia(
+            f"{str(path)!r} holds pictures in {context.codec.name}, which is not read: its decoder "
+            "is seldom used and seldom mended",
+            hint="convert a copy to H.264 on a machine where nothing else is at stake",
+        )
     if context.width <= 0 or context.height <= 0:
         if context.name in _HEADERS_IN_STREAM and not context.extradata:
             raise NotMedia(

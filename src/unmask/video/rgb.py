@@ -26,11 +26,14 @@ from unmask.video.decode import Decoding, FrameStamp
 from unmask.video.ffmpeg_messages import Listener
 from unmask.video.picture import rgb_as_shown
 from unmask.video.shape import Shape
-from unmask.video.source import close_decoder, open_container, picture_stream, prepare_decoder
+from unmask.video.source import (
+    PROGRESSIVE,
+    close_decoder,
+    open_container,
+    picture_stream,
+    prepare_decoder,
+)
 from unmask.video.still import pixels_as_shown
-
-PROGRESSIVE = (0, 1)
-"""AVFieldOrder of streams whose packets are whole frames: unknown and progressive."""
 
 
 def read_frames(

@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 
 from unmask.errors import LimitExceeded, NotMedia
 from unmask.settings import Limits
+from unmask.video.codecs import AUDIO_DECODERS, VIDEO_DECODERS
 from unmask.video.ebml import check_tags
 from unmask.video.still import is_heif
 
@@ -35,6 +36,8 @@ SELF_CONTAINED = ",".join(
 `concat`, `image2`, `sdp`, `imf` and their like. Audio is there to be told apart from garbage."""
 
 _WITHOUT_ASPECT = ("mpegts", "mpeg", "flv", "live_flv", "mpegvideo", "h264", "hevc", "m4v", "ogg")
+PROGRESSIVE = (0, 1)
+"""AVFieldOrder of streams whose packets are whole frames: unknown and progressive."""
 THREADS_FROM_PIXELS = 640 * 480
 """Smaller pictures are decoded in one thread, which is quick enough, and tells exactly which packet
 a message is about."""
@@ -83,6 +86,7 @@ def open_container(
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": SELF_CONTAINED,
+        "codec_whitelist": ",".join(sorted(VIDEO_DECODERS | AUDIO_DECODERS)),
         "max_pixels": str(limits.max_pixels),
         "max_streams": str(limits.max_streams + 1),  # one more, so that `probe` can count them
         **(more_options or {}),

@@ -29,6 +29,7 @@ from PIL import ExifTags, Image
 
 from unmask.errors import DecodeError, LimitExceeded
 from unmask.settings import Limits
+from unmask.system.pillow import refuse_half_pictures
 from unmask.video import png
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -323,7 +324,7 @@ def decode_still(path: str | Path, *, limits: Limits, encoded: bytes | None = No
     try:
         with picture:
             damage = _damage(path, picture, encoded)
-            with _messages(picture.format) as messages:
+            with refuse_half_pictures(), _messages(picture.format) as messages:
                 picture.load()  # turns a TIFF file, and then says no more that it is to be turned
             turn = _orientation(picture)
             pixels = _rgb(picture)

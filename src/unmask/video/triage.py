@@ -34,9 +34,9 @@ from unmask.video.luma import FRAMES_AHEAD, LumaFrame, LumaPass
 from unmask.video.nal import is_overwritten
 from unmask.video.picture import rgb_as_shown
 from unmask.video.prefetch import ahead
-from unmask.video.rgb import PROGRESSIVE
 from unmask.video.shape import Shape, turn_of_frame
 from unmask.video.source import (
+    PROGRESSIVE,
     close_decoder,
     frame_step,
     open_container,

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from unmask.bundle.manifest import Bundle, Metric, Parity
+    from unmask.bundle.manifest import Bundle, Metric, OperatingPoint, Parity
 
 
 def print_step(step: str) -> None:
@@ -29,18 +29,22 @@ def print_bundle(bundle: Bundle) -> None:
             f"on {quantised.crops}"
         )
     for point in bundle.manifest.operating_points:
-        typer.echo(
-            f"operating point {point.name}: logit {point.logit:.3f}, there "
-            f"{point.false_positive_rate:.1%} of real and {point.true_positive_rate:.1%} of fake "
-            "crops are called fake"
-        )
+        typer.echo(_describe_point(point))
     typer.echo(f"bundle written to {bundle.folder}")
+
+
+def _describe_point(point: OperatingPoint) -> str:
+    rates = (point.false_positive_rate, point.true_positive_rate)
+    where = f"operating point {point.name}: logit {point.logit:.3f}"
+    if rates[0] is None or rates[1] is None:
+        return f"{where}, not measured"
+    return f"{where}, there {rates[0]:.1%} of real and {rates[1]:.1%} of fake crops are called fake"
 
 
 def print_figures(figures: Sequence[Metric]) -> None:
     """Print measured figures with their intervals, or that there is none."""
     if not figures:
-        typer.echo("no AUC: too few source videos for an interval; the card says so")
+        typer.echo("no AUC: no crops with labels, or too few source videos; the card says so")
     for figure in figures:
         low, high = figure.interval
         typer.echo(
@@ -49,10 +53,10 @@ def print_figures(figures: Sequence[Metric]) -> None:
 
 
 def _describe_parity(parity: Parity) -> str:
-    errors = parity.model_dump(exclude={"crops"}, exclude_none=True)
+    errors = parity.model_dump(exclude={"crops", "source"}, exclude_none=True)
     text = ", ".join(f"{name} {value:.1e}" for name, value in errors.items())
     note = "" if parity.input_gradient is None else " (on three quarters of these crops)"
-    return f"ONNX Runtime against PyTorch on {parity.crops}, in float32: {text}{note}"
+    return f"ONNX Runtime against {parity.source} on {parity.crops}, in float32: {text}{note}"
 
 
 def _describe_files(bundle: Bundle) -> str:

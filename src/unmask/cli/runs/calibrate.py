@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from unmask.bundle.card import rate_text
 from unmask.bundle.catalogue import find
 from unmask.bundle.manifest import load_bundle
 from unmask.cli.runs.evaluation import parse_costs, warn
@@ -16,7 +17,7 @@ from unmask.cli.tables import print_table
 from unmask.errors import InputError
 from unmask.evaluation.calibration import calibrate_bundle, validation_rows
 from unmask.evaluation.card import save
-from unmask.evaluation.composer import left_out_warnings
+from unmask.evaluation.composer import store_warnings
 from unmask.evaluation.predictions import pool, read_predictions
 
 
@@ -37,7 +38,7 @@ def run_calibrate(
         raise InputError(f"{str(output)!r} exists", hint="name a new folder for the copy")
     bundle = load_bundle(folder)
     rows = validation_rows(pool([read_predictions(p) for p in paths]), all_rows=all_rows)
-    warn(left_out_warnings(rows.info))
+    warn(store_warnings(rows.info))
     result = calibrate_bundle(bundle, rows, costs=matrices, **how)
     if copied:
         shutil.copytree(folder, output)
@@ -52,7 +53,12 @@ def run_calibrate(
         )
     columns = ("operating point", "logit", "false positives", "true positives")
     points = [
-        (p.name, f"{p.logit:.3f}", f"{p.false_positive_rate:.3f}", f"{p.true_positive_rate:.3f}")
+        (
+            p.name,
+            f"{p.logit:.3f}",
+            rate_text(p.false_positive_rate),
+            rate_text(p.true_positive_rate),
+        )
         for p in result.operating_points
     ]
     print_table(columns, points)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.bundle.framing import face_square
@@ -21,7 +20,9 @@ from unmask.report.wording import visible
 from unmask.settings import Limits
 from unmask.values import Box
 
-Picture = NDArray[np.uint8]
+if TYPE_CHECKING:
+    from unmask.evaluation.stored_pictures import Picture
+
 MASK_SUFFIX = ".mask.png"
 """A picture `a.png` has its mask in `a.mask.png`: white is manipulated."""
 _PICTURES = frozenset([".png", ".jpg", ".jpeg", ".webp", ".bmp"])
@@ -49,11 +50,8 @@ def samples_in(
         ManifestError: the crop store or the table is damaged, or the store was cut too tightly.
         ValueError: a split was asked for, and it is no store.
     """
-    spec = bundle.manifest.preprocessing
-    if folder.is_file():
-        return _warn_of_train(_read_tabled(folder, bundle, split, limit))
-    if any(folder.rglob("*.parquet")):
-        return _warn_of_train(_read_stored(folder, spec, split, masks, limit))
+    if folder.is_file() or any(folder.rglob("*.parquet")):
+        return _read_stored(folder, bundle, split=split, masks=masks, limit=limit)
     if split is not None:
         raise ValueError("a folder of pictures has no splits: leave --split away")
     result = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _PICTURES)
@@ -63,17 +61,8 @@ def samples_in(
             f"there is no crop in {str(folder)!r}",
             hint="give a crop store of `unmask data crops`, or a folder of face crops as pictures",
         )
+    spec = bundle.manifest.preprocessing
     return [_read_picture(paths[i], folder, spec, masks) for i in spread(len(paths), limit)]
-
-
-def _warn_of_train(numbered: Iterator[tuple[Sample, Split | None]]) -> list[Sample]:
-    """Return crops, and say on standard error where some are of the split train."""
-    from unmask.evaluation.composer import train_warnings
-
-    pairs = list(numbered)
-    for warning in train_warnings(split for _, split in pairs):
-        typer.echo(f"warning: {visible(warning)}", err=True)
-    return [sample for sample, _ in pairs]
 
 
 def spread(count: int, limit: int | None) -> list[int]:
@@ -84,44 +73,38 @@ def spread(count: int, limit: int | None) -> list[int]:
 
 
 def _read_stored(
-    folder: Path, spec: Preprocessing, split: Split | None, masks: bool, limit: int | None
-) -> Iterator[tuple[Sample, Split | None]]:
-    from unmask.crops.reading import Crop, CropDataset
-    from unmask.evaluation.sources import recut
+    path: Path, bundle: Bundle, *, split: Split | None, masks: bool, limit: int | None
+) -> list[Sample]:
+    """Return crops, and say on standard error where some are of the split train."""
+    from unmask.evaluation.composer import train_warnings
+    from unmask.evaluation.stored_pictures import Pictures, drawn_evenly, stored_source
 
-    data = CropDataset(folder, split=split, masks=masks)
-    for place in spread(len(data), limit):
-        crop: Crop = data[place]
-        sample = Sample(
-            crop_id=f"{crop.video_id}#t{crop.track}f{crop.frame_index}",
-            video_id=crop.target or crop.video_id,
-            label=crop.label,
-            pixels=recut(crop, spec),
-            mask=None if crop.mask is None else recut(replace(crop, pixels=crop.mask), spec),
-        )
-        yield sample, crop.split
-
-
-def _read_tabled(
-    path: Path, bundle: Bundle, split: Split | None, limit: int | None
-) -> Iterator[tuple[Sample, Split | None]]:
-    from unmask.evaluation.stored_pictures import pictures_at
-
-    pictures = pictures_at(bundle, path, split=split, limit=limit)
-    for position, picture in zip(pictures.positions, pictures, strict=True):
+    source = stored_source(bundle, path, split=split, masks=masks)
+    labels = source.crops.is_fake
+    # a store's crops lie video by video, those of a table in whatever order
+    places = drawn_evenly(labels, limit) if path.is_file() else spread(len(labels), limit)
+    samples, splits = [], []
+    for picture in Pictures(source, np.asarray(places)):
         if picture is None:
             raise ManifestError(
                 f"a picture of {str(path)!r} cannot be decoded", hint="leave damaged crops out"
             )
-        record = picture.record
-        sample = Sample(
-            crop_id=f"{record.video_id}#{position}",
-            video_id=record.target or record.video_id,
-            label=record.label,
-            pixels=picture.cut(picture.pixels)[0],
-            mask=None,
-        )
-        yield sample, record.split
+        samples.append(_make_sample(picture))
+        splits.append(picture.crop.record.split)
+    for warning in train_warnings(splits):
+        typer.echo(f"warning: {visible(warning)}", err=True)
+    return samples
+
+
+def _make_sample(picture: Picture) -> Sample:
+    crop = picture.crop
+    return Sample(
+        crop_id=crop.record.crop_id,
+        video_id=crop.record.target or crop.record.video_id,
+        label=crop.record.label,
+        pixels=picture.cut(crop.pixels)[0],
+        mask=None if crop.mask is None else picture.cut(crop.mask)[0],
+    )
 
 
 def _read_picture(path: Path, folder: Path, spec: Preprocessing, masks: bool) -> Sample:

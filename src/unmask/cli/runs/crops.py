@@ -12,6 +12,7 @@ from unmask.crops.pipeline import CropSummary, crop_videos
 from unmask.crops.rows import VideoCoverage
 from unmask.datasets.manifest import read_manifest
 from unmask.report.wording import one_line, visible
+from unmask.system.engines import Engine
 
 
 def run_crops(
@@ -20,7 +21,7 @@ def run_crops(
     settings: CropSettings,
     *,
     root: Path | None,
-    workers: int,
+    engine: Engine,
     limit: int | None,
     retry_failed: bool,
 ) -> int:
@@ -32,7 +33,7 @@ def run_crops(
             output,
             settings,
             root=root,
-            workers=workers,
+            engine=engine,
             limit=limit,
             retry_failed=retry_failed,
             progress=_Progress(count),

@@ -12,6 +12,7 @@ from unmask.cli.optional_packages import EXTRAS, install_command
 from unmask.errors import UnmaskError
 from unmask.faces.detector import DETECTORS, create
 from unmask.system.provenance import versions
+from unmask.system.walls import missing_walls
 
 
 def run_doctor() -> int:
@@ -60,7 +61,16 @@ def _tell_walls() -> None:
             "ok       each file is read in a process of its own, with limits of memory, CPU time "
             "and open files"
         )
+    lacking = missing_walls()
+    if not lacking:
+        typer.echo(
+            "ok       what decodes a file can open no other, write nothing, reach no network and "
+            "start no process (Landlock, seccomp)"
+        )
+        return
+    for wall in lacking:
+        typer.echo(f"note     no wall by {wall}")
     typer.echo(
-        "note     that process has the rights of its user: for files that you do not trust use an "
-        "account of its own, a container or bubblewrap (docs/many-videos.md)"
+        "note     without both of them a decoder has the rights of its user: for files that you do "
+        "not trust use an account of its own, a container or bubblewrap (docs/many-videos.md)"
     )

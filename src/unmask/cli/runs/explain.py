@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import typer
 
+from unmask.bundle.devices import Device
 from unmask.bundle.manifest import Bundle, load_bundle, shipped_folder
 from unmask.bundle.runtime import preprocess
 from unmask.cli.inputs import expand, refuse_overwriting, require_suffix
@@ -22,7 +23,8 @@ from unmask.cli.progress import progress_bar
 from unmask.errors import InputError, UnmaskError
 from unmask.explain import EXPLAINERS, BundleNetwork, check_methods, explain
 from unmask.explain.agreement import mean_agreement
-from unmask.explain.network import available_methods, check_bundle_methods
+from unmask.explain.methods import OF_TRANSFORMERS
+from unmask.explain.network import available_methods, check_bundle_methods, missing_output
 from unmask.faces.squares import cut_square
 from unmask.language.translation import _
 from unmask.report.film import FilmStyle, draw_film
@@ -63,6 +65,8 @@ class ExplainRequest:
     """Of whatever is random."""
     threads: int
     """Of the networks."""
+    device: Device
+    """What they run on."""
 
     def check(self, paths: list[str]) -> None:
         """Refuse what cannot be done before any file is opened.
@@ -197,8 +201,9 @@ def chosen_methods(bundle: Bundle, named: tuple[str, ...] | None) -> tuple[str, 
         return check_bundle_methods(bundle, check_methods(named))
     able = available_methods(bundle)
     for name in EXPLAINERS:
-        if name not in able:
-            reason = f"the detector {bundle.manifest.name!r} gives no gradient at its input"
+        lacks = missing_output(bundle, name)
+        if lacks is not None and name not in OF_TRANSFORMERS:
+            reason = f"the detector {bundle.manifest.name!r} does not give {lacks}"
             sys.stderr.write(f"note: {name} is left out: {reason}\n")
     return able
 
@@ -209,7 +214,9 @@ class _Scans:
     def __init__(self, request: ExplainRequest, methods: tuple[str, ...]) -> None:
         self._wanted = request
         settings = ScanSettings(explain=methods, budget=request.budget, seed=request.seed)
-        self._scanner = Scanner(request.detector, settings=settings, threads=request.threads)
+        self._scanner = Scanner(
+            request.detector, settings=settings, threads=request.threads, device=request.device
+        )
 
     def pictures(self, path: str, progress: Progress) -> tuple[KeyFramePicture, ...]:
         """Return the maps of a file; write the film where it was asked for."""
@@ -245,7 +252,7 @@ class _Crops:
     def __init__(self, bundle: Bundle, request: ExplainRequest, methods: tuple[str, ...]) -> None:
         self._methods, self._seed = methods, request.seed
         self._spec = bundle.manifest.preprocessing
-        self._model = BundleNetwork(bundle, threads=request.threads)
+        self._model = BundleNetwork(bundle, threads=request.threads, device=request.device)
 
     def pictures(self, path: str, progress: Progress) -> tuple[KeyFramePicture, ...]:
         """Return the maps of one crop."""

@@ -12,6 +12,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from unmask.bundle.devices import Device
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.bundle.runtime import preprocess
 from unmask.cli.inputs import refuse_overwriting
@@ -58,6 +59,8 @@ class CheckRequest:
     """Of whatever is random."""
     threads: int
     """Of the network."""
+    device: Device
+    """What it runs on."""
     write: bool
     """Whether the figures go into the bundle and its card."""
 
@@ -93,7 +96,7 @@ def run_explain_check(request: CheckRequest) -> int:
     samples = _samples(request, bundle)
     request.output.mkdir(parents=True, exist_ok=True)
     spec = bundle.manifest.preprocessing
-    model = BundleNetwork(bundle, threads=request.threads)
+    model = BundleNetwork(bundle, threads=request.threads, device=request.device)
     checker = Checker(model, lambda crops: preprocess(crops, spec), methods, seed=request.seed)
     with progress_bar(1) as bar:
         shuffled = cascade(bundle, seed=request.seed, threads=request.threads)

@@ -8,14 +8,16 @@ from pathlib import Path
 import typer
 
 from unmask.bundle.catalogue import find
+from unmask.bundle.devices import Device
 from unmask.bundle.manifest import load_bundle
 from unmask.cli.inputs import refuse_overwriting
 from unmask.cli.progress import Count
-from unmask.cli.runs.evaluation import count_videos, parse_split
-from unmask.evaluation.composer import count_coverage
+from unmask.cli.runs.evaluation import count_videos, parse_split, warn
+from unmask.evaluation.composer import coarse_warnings, count_coverage
 from unmask.evaluation.inference import predict, source_at
 from unmask.evaluation.predictions import PredictionRow
 from unmask.report.wording import visible
+from unmask.system.engines import Engine
 from unmask.system.files import check_parent_folder
 
 
@@ -28,7 +30,8 @@ def run_predict(
     fold: int | None,
     root: Path | None,
     threads: int,
-    workers: int,
+    device: Device,
+    engine: Engine,
 ) -> int:
     """Score, say what was analysed, and return the exit code."""
     check_parent_folder(output)
@@ -41,7 +44,8 @@ def run_predict(
         fold=fold,
         root=root,
         threads=threads,
-        workers=workers,
+        device=device,
+        engine=engine,
     )
     with Count("videos") as count:
         predictions = predict(bundle, source, output, progress=partial(_note, count))
@@ -50,6 +54,7 @@ def run_predict(
             f"note: this protocol leaks by design: {visible(predictions.info.leak_reason or '')}",
             err=True,
         )
+    warn(coarse_warnings(predictions.info))
     coverage = count_coverage(predictions)
     scored = int((predictions.words["status"] == "done").sum())
     typer.echo(f"{output}: {scored} crops scored; {count_videos(coverage)}")
@@ -61,5 +66,5 @@ def _note(count: Count, finished: int, total: int, rows: list[PredictionRow]) ->
     for row in rows:
         if row.status != "done":
             reason = visible(row.reason or "")
-            count.note(f"{row.status}: {visible(row.video_id)}: {reason}")
+            count.note(f"{row.status}: {visible(row.crop.video_id)}: {reason}")
     count.update(finished, total)

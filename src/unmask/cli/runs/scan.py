@@ -26,6 +26,7 @@ from unmask.errors import AnalysisCrashed, UnmaskError
 from unmask.language.translation import language
 from unmask.results.rows import Outcome
 from unmask.scanner.batch import Job, scan_all, scan_here
+from unmask.system.engines import Engine
 from unmask.system.files import no_room, write_text
 from unmask.system.stages import measure_stages, stage
 
@@ -192,7 +193,7 @@ def run_scan(
     outputs: Outputs,
     job: Job,
     *,
-    workers: int,
+    engine: Engine,
     full: FullScan | None = None,
     verbosity: Verbosity | None = None,
 ) -> int:
@@ -208,7 +209,7 @@ def run_scan(
     with RunLog(text.log_file) as log:
         log.write(f"unmask {version('unmask')} begins, files: {len(paths)}")
         done = _Done(paths, outputs, text)
-        _scan_as_far_as_it_goes(job, full, done, workers=workers, log=log)
+        _scan_as_far_as_it_goes(job, full, done, engine=engine, log=log)
         done.write()
         analysed = len(done.outcomes) - done.known
         log.write(f"ends, analysed: {analysed}, failed: {len(done.failures)}")
@@ -232,11 +233,11 @@ def _with_films(
 
 
 def _scan_as_far_as_it_goes(
-    job: Job, full: FullScan | None, done: _Done, *, workers: int, log: RunLog
+    job: Job, full: FullScan | None, done: _Done, *, engine: Engine, log: RunLog
 ) -> None:
     """Scan; note what was not scanned where the run is stopped or cannot go on."""
     try:
-        _scan_phases(job, full, done, workers=workers, log=log)
+        _scan_phases(job, full, done, engine=engine, log=log)
     except KeyboardInterrupt:
         log.write("stopped")
         if not done.empty:
@@ -262,7 +263,7 @@ def _cannot_go_on(done: _Done, error: Exception) -> str:
 
 
 def _scan_phases(
-    job: Job, full: FullScan | None, done: _Done, *, workers: int, log: RunLog
+    job: Job, full: FullScan | None, done: _Done, *, engine: Engine, log: RunLog
 ) -> None:
     """Scan all files, and those that a triage suspects in full."""
 
@@ -271,10 +272,10 @@ def _scan_phases(
             done.unwritten.append(error)
 
     with done.outputs.opened(done.paths, write) as done.sinks:
-        _scan_and_tell(job, done, range(len(done.paths)), workers=workers, log=log)
+        _scan_and_tell(job, done, range(len(done.paths)), engine=engine, log=log)
         if full is not None:
             places = full.places(done.outcomes)
-            _scan_and_tell(full.job, done, places, workers=workers, log=log)
+            _scan_and_tell(full.job, done, places, engine=engine, log=log)
     _tell_end(done)
 
 
@@ -301,7 +302,7 @@ def profiled_scan(inputs: list[str], outputs: Outputs, job: Job) -> int:
 
 
 def _scan_and_tell(
-    job: Job, done: _Done, places: Sequence[int], *, workers: int, log: RunLog
+    job: Job, done: _Done, places: Sequence[int], *, engine: Engine, log: RunLog
 ) -> None:
     """Scan the files at some places, and say of each as it is finished what came of it."""
     todo, copies = _to_scan(job, done, places)
@@ -321,7 +322,7 @@ def _scan_and_tell(
             log.write(f"{paths[number]}: begins")
         _load_meanwhile(report=done.outputs.report is not None)
 
-    outcomes = scan_all(paths, job, workers=workers, progress=hear)
+    outcomes = scan_all(paths, job, engine=engine, progress=hear)
     with bar:  # after the workers, as it starts a thread
         for number, outcome in outcomes:
             place = todo[number]

@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from unmask.datasets.layouts.table import Row, parse_identities, parse_split
 from unmask.datasets.manifest import Label, Split
-from unmask.datasets.parquet import column_names, read_errors, read_table
 from unmask.errors import InputNotFound, ManifestError
+from unmask.system.parquet import column_names, read_errors, read_table
+from unmask.values import Box
 
 REQUIRED = ("name", "label", "image")
 """Columns that are needed."""
@@ -56,7 +57,9 @@ class TableCrop:
     """Part of DFDC, as it is told."""
     dataset: str | None = None
     """Name of the data set that it comes from; None where it is not told."""
-    face_box: tuple[float, ...] | None = None
+    face_px: float | None = None
+    """Shorter side of the face box, pixels of the frame; None where it is not told."""
+    face_box: Box | None = None
     """XYXY box of the face, pixels of the crop; None where it is not told."""
     landmarks: tuple[float, ...] | None = None
     """x and y in turn of five points (eyes, nose, corners of the mouth) or of 79 (the usual 68 and
@@ -138,9 +141,26 @@ def _row(row: Row) -> TableCrop:
         split=parse_split(row),
         dfdc_part=row.text("dfdc_part"),
         dataset=row.text("dataset"),
-        face_box=_numbers(row, "face_box", (4,)),
+        face_px=_number(row, "face_px"),
+        face_box=_box(row),
         landmarks=_numbers(row, "landmarks", LANDMARK_NUMBERS),
     )
+
+
+def _number(row: Row, column: str) -> float | None:
+    value = row.values.get(column)
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError):
+        raise row.wrong(f"{column} {str(value)[:40]!r}", "it is a number") from None
+
+
+def _box(row: Row) -> Box | None:
+    numbers = _numbers(row, "face_box", (4,))
+    if numbers is None:
+        return None
+    x0, y0, x1, y1 = numbers
+    return x0, y0, x1, y1
 
 
 def _numbers(row: Row, column: str, allowed: tuple[int, ...]) -> tuple[float, ...] | None:

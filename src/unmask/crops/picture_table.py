@@ -1,0 +1,146 @@
+"""The crops of a Parquet file of pictures: what `CropDataset` is for stores.
+
+What the columns mean stands in `datasets.layouts.crop_table`. The pictures of tables are read one
+after the other, as files of any program may be compressed; whoever wants them in any order has them
+in memory. It can be pickled and forked.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from unmask.crops.encoded_pictures import decode_picture
+from unmask.crops.record import Crop, CropRecord
+from unmask.datasets.layouts.crop_table import HINT, TableCrop, read_crop_table
+from unmask.errors import ManifestError
+from unmask.system.parquet import CROPS_HINT, batches, column_names, read_errors
+
+_ROWS_AT_A_TIME = 128
+_log = logging.getLogger(__name__)
+
+
+class PictureTable:
+    """Crops of a table by position.
+
+    Args:
+        path: a Parquet file with name, label and image.
+
+    Raises:
+        InputNotFound: there is no such file.
+        ManifestError: it is no table of crops, holds none, or a row is wrong.
+    """
+
+    licence: str | None = None
+    """A table tells no terms."""
+    leak: str | None = None
+    """Nor how its splits were made."""
+    margin_ratio: float | None = None
+    """Nor how its pictures are framed."""
+    total_left_out = 0
+    """Nor which faces may not be the forged ones, so that none is left out."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        table = read_crop_table(self.path)
+        if not table.rows:
+            raise ManifestError(f"{str(path)!r} holds no crop", hint=HINT)
+        for warning in table.warnings:
+            _log.warning("%s: %s", self.path.name, warning)
+        self.rows = table.rows
+        """What the table tells of each crop."""
+        self._has_rendered = "rendered" in column_names(self.path, hint=CROPS_HINT)
+
+    def __len__(self) -> int:
+        """Return the number of crops."""
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        """Show the size."""
+        return f"PictureTable({self.path.name!r}, {len(self)} crops)"
+
+    @property
+    def files(self) -> list[Path]:
+        """The file that holds the crops."""
+        return [self.path]
+
+    @property
+    def is_fake(self) -> NDArray[np.bool_]:
+        """`(N,)` whether each crop is of a fake."""
+        return np.array([row.label == "fake" for row in self.rows], dtype=np.bool_)
+
+    def records(self) -> Iterator[CropRecord]:
+        """Yield what is known of the crops in order, without reading a picture."""
+        yield from map(_make_record, self.rows)
+
+    def read(self, positions: Sequence[int] | NDArray[np.int64]) -> Iterator[Crop | None]:
+        """Yield the crops at ascending positions; None for one that cannot be decoded.
+
+        Raises:
+            ManifestError: the file is damaged.
+        """
+        wanted, first = np.asarray(positions, np.int64), 0
+        columns = ("image",)
+        for rows in batches(self.path, columns=columns, rows=_ROWS_AT_A_TIME, hint=CROPS_HINT):
+            inside = wanted[(wanted >= first) & (wanted < first + len(rows))]
+            images = rows.column(0).take(pa.array(inside - first)).to_pylist()
+            first += len(rows)
+            for position, encoded in zip(inside, images, strict=True):
+                yield self._crop(self.rows[position], encoded)
+
+    def _crop(self, row: TableCrop, encoded: bytes | None) -> Crop | None:
+        try:
+            pixels = np.asarray(decode_picture(encoded))
+        except ManifestError:
+            return None
+        return Crop(_make_record(row), pixels)
+
+    def encoded(self, position: int) -> bytes:
+        """Return a crop as it is stored."""
+        encoded: bytes = self._images[position].as_py()
+        return encoded
+
+    def rendered(self, position: int) -> bytes | None:
+        """Return the same face as a network rendered it; None where there is no such picture."""
+        encoded: bytes | None = self._rendered[position].as_py() if self._has_rendered else None
+        return encoded
+
+    @cached_property
+    def _images(self) -> Any:
+        return self._column("image")
+
+    @cached_property
+    def _rendered(self) -> Any:
+        return self._column("rendered")
+
+    def _column(self, name: str) -> Any:
+        """Return a column of pictures, a `pyarrow.LargeBinaryArray`."""
+        with read_errors(self.path, hint=CROPS_HINT):
+            pictures = pq.read_table(self.path, columns=[name])[name]
+            return pictures.cast(pa.large_binary()).combine_chunks()
+
+
+def _make_record(row: TableCrop) -> CropRecord:
+    return CropRecord(
+        name=row.name,
+        video_id=row.video,
+        dataset=row.dataset or "crops",
+        label=row.label,
+        method=row.method,
+        target=row.footage,
+        source=row.source,
+        identities=row.identities,
+        split=row.split,
+        frame_index=row.frame,
+        box=row.face_box,
+        landmarks=row.landmarks,
+        face_px=row.face_px,
+    )
