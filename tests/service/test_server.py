@@ -190,7 +190,10 @@ def test_a_full_queue_refuses_fast_and_loses_nothing(servers: list[Server], data
     async def ask_all() -> list[tuple[float, Any]]:
         """Send 200 files at once, and as many requests that cost the service next to nothing."""
         base, file = str(client.base_url), {"file": ("more.png", content)}
-        async with httpx.AsyncClient(base_url=base, timeout=60, trust_env=False) as together:
+        every = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(
+            base_url=base, timeout=300, trust_env=False, limits=every
+        ) as together:
             asked = []
             for _ in range(200):
                 asked.append(ask(together, "GET", "/health/live"))
