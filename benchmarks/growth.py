@@ -1,13 +1,16 @@
 """How a folder run grows: time, CPU time and memory over 1, 10 and 100 short clips.
 
     python -m benchmarks.growth [--counts 1,10,100] [--workers 1,2] [--options="--triage"]
+    python -m benchmarks.growth --counts 1,10 --options="--engine ray"
+    python -m benchmarks.growth --seconds 10,60,600
     python -m benchmarks.growth --memory [--files 300]
 
-Clips are copies of one, each with another harmless box at its end, so that none is taken for
-another's copy.
-`--memory` samples the memory of a run and of all its processes as files are finished, and compares
-the files around the 20th with the last ones; `--keep` is the negative control, in which the run
-keeps two MiB for each file.
+Times are of the command and all its processes; of a cluster the CPU time is not known here, as its
+workers are no children of the command. Clips are copies of one, each with another harmless box at
+its end, so that none is taken for another's copy. `--seconds` repeats the clip to one film of each
+length. `--memory` samples the memory of a run and of all its processes as files are finished, and
+compares the files around the 20th with the last ones; `--keep` is the negative control, in which
+the run keeps two MiB for each file.
 """
 
 from __future__ import annotations
@@ -19,7 +22,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import av
+
+from benchmarks.clips import repeat
 
 CLIP = Path(__file__).parents[1] / "examples" / "original.mp4"
 _BOX = b"\0\0\0\x08free"
@@ -41,6 +49,23 @@ def clips(folder: Path, count: int, source: Path) -> None:
     folder.mkdir(exist_ok=True)
     for number in range(count):
         (folder / f"{number:05d}{source.suffix}").write_bytes(content + _BOX * number)
+
+
+def folders(root: Path, request: argparse.Namespace) -> Iterator[tuple[Path, int, float]]:
+    """Yield folders of clips, with how many they are and the seconds of each."""
+    with av.open(request.clip) as container:
+        length = float(container.duration or 0) / av.time_base
+    if request.seconds is None:
+        for count in map(int, request.counts.split(",")):
+            clips(root / f"{count}-clips", count, request.clip)
+            yield root / f"{count}-clips", count, round(length, 1)
+        return
+    for seconds in map(float, request.seconds.split(",")):
+        folder = root / f"{seconds:g}-seconds"
+        folder.mkdir()
+        times = max(1, round(seconds / length))
+        repeat(request.clip, folder / f"film{request.clip.suffix}", times)
+        yield folder, 1, round(times * length, 1)
 
 
 def command(program: str, folder: Path, store: Path, options: list[str]) -> list[str]:
@@ -100,6 +125,7 @@ def main() -> None:
     parser.add_argument("--counts", default="1,10,100")
     parser.add_argument("--workers", default="1")
     parser.add_argument("--options", default="")
+    parser.add_argument("--seconds", help="lengths of films, in place of counts of clips")
     parser.add_argument("--clip", type=Path, default=CLIP)
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--keep", action="store_true")
@@ -117,18 +143,15 @@ def main() -> None:
                 f"{late:.0f} MiB; most at any: {max(samples):.0f} MiB"
             )
             return
-        print("| clips | workers | wall s | CPU s | CPU s a clip | store KiB a clip |")
-        print("|---|---|---|---|---|---|")
-        for count in map(int, value.counts.split(",")):
+        print("| clips | seconds each | workers | wall s | CPU s | store KiB | load |")
+        print("|---|---|---|---|---|---|---|")
+        for folder, count, seconds in folders(root, value):
             for workers in value.workers.split(","):
-                shutil.rmtree(root / "clips", ignore_errors=True)
                 shutil.rmtree(root / "store", ignore_errors=True)
-                clips(root / "clips", count, value.clip)
-                words = [*options, "--workers", workers]
-                wall, cpu = timed(root / "clips", root / "store", words)
+                wall, cpu = timed(folder, root / "store", [*options, "--workers", workers])
                 size = sum(p.stat().st_size for p in (root / "store").rglob("*") if p.is_file())
-                text = f"{wall:.1f} | {cpu:.1f} | {cpu / count:.2f} | {size / count / 1024:.0f}"
-                print(f"| {count} | {workers} | {text} |", flush=True)
+                text = f"{wall:.1f} | {cpu:.1f} | {size / 1024:.0f} | {os.getloadavg()[0]:.0f}"
+                print(f"| {count} | {seconds:g} | {workers} | {text} |", flush=True)
 
 
 if __name__ == "__main__":

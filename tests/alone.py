@@ -19,7 +19,7 @@ from unmask.system.workers import Duty
 def all_here(
     tasks: Sequence[Any],
     start: Callable[[], Any],
-    work: Callable[[Any, Any], Any],
+    work: Callable[..., Any],
     *,
     workers: int,
     timeout_seconds: float | None = None,

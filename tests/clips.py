@@ -121,7 +121,7 @@ def remux(
         if rotation_ccw:
             copy.set_display_rotation(rotation_ccw)
         for number, packet in enumerate(old.demux(stream)):
-            if packet.dts is None or number in gone:
+            if packet.pts is None or packet.dts is None or number in gone:
                 continue
             shift = round(shift_seconds / packet.time_base)
             packet.pts, packet.dts = packet.pts + shift, packet.dts + shift

@@ -21,4 +21,4 @@ def drawn_face(side: int = 200, seed: int = 0) -> FacePicture:
 
 def five_points() -> np.ndarray:
     """Return the five points of the drawn face."""
-    return FIVE * EYES_PX + CENTRE
+    return np.asarray(FIVE * EYES_PX + CENTRE)

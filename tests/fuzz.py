@@ -162,7 +162,8 @@ def read(_: str, path: str) -> Reading:
     try:
         info = probe(path, limits=LIMITS)
         run = LumaPass(info, sample_fps=100, long_side_px=64, limits=LIMITS)
-        pictures = tuple(hashlib.md5(f.luma, usedforsecurity=False).hexdigest() for f in run)
+        lumas = (frame.luma.tobytes() for frame in run)
+        pictures = tuple(hashlib.md5(each, usedforsecurity=False).hexdigest() for each in lumas)
     except UnmaskError as error:
         return Reading("refused", False, 0, (), str(error))
     except Exception as error:  # noqa: BLE001 - whatever else comes is what is looked for

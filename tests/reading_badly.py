@@ -14,9 +14,15 @@ from unmask.system.workers import Tell
 class _Nothing:
     def __init__(self, job: object) -> None: ...
 
+    def reads(self, path: str) -> list[str]:
+        return [path]
+
+    def writes(self, path: str) -> list[str]:
+        return []
+
 
 def _set(jobs: ModuleType, read: object, load: object = _Nothing) -> None:
-    jobs._scan, jobs._Analysis = read, load
+    vars(jobs).update(_scan=read, _Analysis=load)
 
 
 def hang(jobs: ModuleType) -> None:
@@ -30,7 +36,7 @@ def hang(jobs: ModuleType) -> None:
 
 
 def exit_while_loading(jobs: ModuleType) -> None:
-    class Exits:
+    class Exits(_Nothing):
         def __init__(self, job: object) -> None:
             os._exit(1)
 
@@ -47,7 +53,7 @@ def exit_while_reading(jobs: ModuleType) -> None:
 
 
 def load_nothing(jobs: ModuleType) -> None:
-    class Fails:
+    class Fails(_Nothing):
         def __init__(self, job: object) -> None:
             raise ImportError("libx.so: failed to map segment from shared object")
 

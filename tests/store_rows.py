@@ -15,7 +15,7 @@ INFO = StoreInfo("toy", "invented", None, False, None, "ab" * 32, 9, {"size_px":
 
 
 def crop_row(name: str, number: int, image: bytes = b"picture") -> CropRow:
-    known = {
+    known: dict[str, Any] = {
         "crop_id": f"{name}#t1f{number}",
         "video_id": name,
         "dataset": "toy",

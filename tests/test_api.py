@@ -136,7 +136,9 @@ def test_frames_in_memory_score_as_the_same_frames_in_a_file(
     with av.open(str(EXAMPLES / "original.mp4")) as container:
         stream = container.streams.video[0]
         fps = float(stream.average_rate or 0)
-        frames = np.stack([f.to_ndarray(format="rgb24") for f in container.decode(stream)])
+        frames = np.stack([f.to_ndarray(format="rgb24") for f in container.decode(stream)]).astype(
+            np.uint8
+        )
     result = unmask.scan(frames, fps=fps)
     assert result.video.path == "<frames in memory>"
     assert result.coverage.frames_decoded == len(frames)

@@ -33,6 +33,7 @@ from unmask.crops.store import CropStore, open_for_writing
 from unmask.datasets.layouts import table
 from unmask.datasets.layouts.crop_table import read_crop_table
 from unmask.datasets.manifest import (
+    Label,
     Manifest,
     ManifestInfo,
     VideoRecord,
@@ -70,9 +71,10 @@ def flip_and_read(path: Path, read: Callable[[], object], *, flips: int = FLIPS)
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
+    labels: tuple[Label, ...] = ("real", "fake", "real", "fake")
     rows = tuple(
         VideoRecord(f"{n}.mp4", "toy", label, target=f"toy/{n}", identities=("toy/a",), fold=n)
-        for n, label in enumerate(("real", "fake", "real", "fake"))
+        for n, label in enumerate(labels)
     )
     path = tmp_path / "manifest.parquet"
     write_manifest(

@@ -127,7 +127,7 @@ def test_a_scan_opens_no_socket_and_no_file_that_another_names(folder: Path) -> 
 def test_the_files_do_name_others_and_a_reader_without_walls_opens_them(folder: Path) -> None:
     names = ["hls.m3u8", "concat.mp4", "dref.mov"]
     for name in names:
-        words = [sys.executable, "-c", PERMISSIVE, folder / "in" / name]
+        words: list[str | Path] = [sys.executable, "-c", PERMISSIVE, folder / "in" / name]
         run = watch(words, cwd=folder, reads=True)
         assert opened_secrets(run, folder), (name, run.stdout)
     run = watch([sys.executable, "-c", PERMISSIVE, folder / "in" / "hls-web.m3u8"], cwd=folder)

@@ -19,7 +19,7 @@ from store_rows import INFO, crop_row
 from toy_crops import picture
 from toy_set import record
 from unmask.bundle.manifest import MANIFEST, load_bundle
-from unmask.crops.rows import VideoCoverage, VideoCrops
+from unmask.crops.rows import Status, VideoCoverage, VideoCrops
 from unmask.crops.store import open_for_writing
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord, write_manifest
 from unmask.errors import BundleError, UnmaskError
@@ -47,7 +47,8 @@ def store(tmp_path: Path) -> Path:
         INFO, dataset=EVIL, licence=EVIL, protocol=EVIL, leaks=True, leak_reason=EVIL
     )
     with open_for_writing(tmp_path / "store", described) as opened:
-        for name, status in ((f"a{EVIL}", "done"), (f"b{EVIL}{LONG}", "failed")):
+        ends: dict[str, Status] = {f"a{EVIL}": "done", f"b{EVIL}{LONG}": "failed"}
+        for name, status in ends.items():
             row = record(name, split="train", target=EVIL, compression=EVIL)
             done = status == "done"
             crops = (crop_row(name, 0, picture(1, fake=False, side=8)),) if done else ()

@@ -78,7 +78,7 @@ def runs(place: Place) -> dict[str, Watched]:
     done: dict[str, Watched] = {}
 
     def stay() -> None:
-        words = ["-c", SCAN_AND_STAY, CLIPS[0], str(STAY_SECONDS)]
+        words: list[str | Path] = ["-c", SCAN_AND_STAY, CLIPS[0], str(STAY_SECONDS)]
         done["library"] = place.watch(sys.executable, *words)
 
     staying = threading.Thread(target=stay)
@@ -90,7 +90,16 @@ def runs(place: Place) -> dict[str, Watched]:
         from toy_crops import write_toy_crops
 
         crops = write_toy_crops(place.out / "crops.parquet")
-        train = ("train", "paper-xception", "--data", crops, "-o", "run", "--set", *TINY)
+        train: tuple[str | Path, ...] = (
+            "train",
+            "paper-xception",
+            "--data",
+            crops,
+            "-o",
+            "run",
+            "--set",
+            *TINY,
+        )
         done["train"] = run(*train)
     staying.join()
     return done
@@ -132,7 +141,7 @@ def test_the_service_opens_its_own_address_and_writes_into_its_own_folder(tmp_pa
     serving: list[Watched] = []
 
     def serve() -> None:
-        named = ["sh", "-c", 'echo $$ > "$0"; exec "$@"', pid, *COMMAND]
+        named: list[str | Path] = ["sh", "-c", 'echo $$ > "$0"; exec "$@"', pid, *COMMAND]
         serving.append(place.watch(*named, "serve", "--port", str(port), "--data", data))
 
     thread = threading.Thread(target=serve)
@@ -187,7 +196,7 @@ def test_a_scan_with_telemetry_on_is_caught_so_the_users_own_choice_is_kept(tmp_
     place = Place(tmp_path / "place")
     left: list[str] = []
     for stay_seconds in ("0", "5", "20"):  # its traces come from a thread, in its own time
-        words = [sys.executable, "-c", SCAN_AND_STAY, CLIPS[0], stay_seconds]
+        words: list[str | Path] = [sys.executable, "-c", SCAN_AND_STAY, CLIPS[0], stay_seconds]
         done = place.watch(*words, ORT_DISABLE_TELEMETRY="0")
         assert done.returncode == 0, done.stderr
         left = done.written(outside=[place.out, place.temporary])

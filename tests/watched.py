@@ -217,10 +217,15 @@ def _filter(*, reads: bool) -> bytes:
     architecture, _ = _ARCHITECTURES[platform.machine()]
     load, equal, any_bit, give = 0x20, 0x15, 0x45, 0x06
     allow, report = 0x7FFF0000, 0x7FC00000
-    steps = [(load, 0, 0, 4), (equal, 1, 0, architecture), (give, 0, 0, allow), (load, 0, 0, 0)]
+    steps: list[tuple[int, ...]] = [
+        (load, 0, 0, 4),
+        (equal, 1, 0, architecture),
+        (give, 0, 0, allow),
+        (load, 0, 0, 0),
+    ]
     for name, numbers in _CALLS.items():
         number = numbers[_column()]
-        if number is None:
+        if not isinstance(number, int):
             continue
         if name in _FLAGS_AT and not reads:
             flags = 16 + 8 * _FLAGS_AT[name]

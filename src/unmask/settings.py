@@ -15,10 +15,10 @@ NEW_MIN_SHARPNESS = 6.0
 
 DEFAULT_MARGIN_RATIO = 1.3
 """Side of a square crop over the longer side of the face box, as the field cuts it."""
+LARGEST_CROP_PX = 640
+"""Longest side of a crop in a crop store; smaller ones keep the pixels of their frame."""
 DEFAULT_SIZE_PX = 224
 """Side of a new network's square input."""
-CROP_SIZE_PX = 256
-"""Side of a crop in a crop store."""
 FOLDS = 5
 """Folds of `k-fold`."""
 FRAMES_PER_ROW = 3

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundles import MEAN, SIZE, STD, WEIGHTS, onnx_model, write_bundle
+from bundles import MEAN, SIZE, STD, WEIGHTS, manifest, onnx_model, write_bundle
 from hub_server import Hub, running
 from unmask.bundle.detector import Detector, check_works
+from unmask.bundle.manifest import write_manifest
 from unmask.errors import BundleError, DownloadError, InputNotFound, UnmaskError
 from unmask.system.files import file_sha256
 
@@ -174,6 +175,25 @@ def test_pushing_and_fetching_gives_the_same_detector(hub: Hub, tmp_path: Path) 
     assert set(hub.files) == {"detector.json", "model.onnx"}
     assert hub.created[0]["name"] == "detector"
     assert Detector.from_pretrained("someone/detector").bundle.sha256 == detector.bundle.sha256
+
+
+def test_the_command_line_pushes_a_detector_with_its_card(hub: Hub, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from unmask.cli.app import app
+
+    hub.files.clear()
+    folder = write_bundle(tmp_path / "new").folder
+    (folder / "README.md").write_text("# its card")
+    files = {name: file_sha256(folder / name) for name in ("model.onnx", "README.md")}
+    write_manifest(folder, manifest(files=files))
+    words = ["detectors", "push", str(folder), "someone/detector"]
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert done.output.startswith(f"{hub.url}/someone/detector/commit/")
+    assert hub.files["README.md"] == b"# its card"
+    assert "private" in str(hub.created[0])
+    refused = CliRunner().invoke(app, [*words[:-1], "detector"])
+    assert "named owner/name" in str(refused.exception)
 
 
 def test_a_hub_id_has_an_owner_and_a_name(tmp_path: Path) -> None:

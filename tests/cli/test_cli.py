@@ -25,6 +25,7 @@ from unmask.cli.runs.scan_outputs import Outputs
 from unmask.scanner.batch import Job
 from unmask.scanner.scanner import Scanner
 from unmask.settings import ScanSettings
+from unmask.system.engines import LOCAL
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ORIGINAL = str(EXAMPLES / "original.mp4")
@@ -238,7 +239,7 @@ def test_a_result_that_cannot_be_written_takes_no_other_with_it(
     monkeypatch.setattr(scan, "scan_all", lambda *_, **__: enumerate((good, bad, good)))
     page, written = tmp_path / "report.html", tmp_path / "result.json"
     inputs = [str(shutil.copy(ORIGINAL, tmp_path / f"{number}.mp4")) for number in range(3)]
-    code = scan.run_scan(inputs, Outputs(page, written), Job(), workers=1)
+    code = scan.run_scan(inputs, Outputs(page, written), Job(), engine=LOCAL)
     document = json.loads(written.read_text())
     assert (code, len(document["results"]), len(document["failures"])) == (3, 2, 1)
     assert "duration_seconds is nan" in document["failures"][0]["error"]
@@ -248,7 +249,7 @@ def test_a_result_that_cannot_be_written_takes_no_other_with_it(
 
 @pytest.mark.parametrize("option", ["--report", "--json"])
 def test_an_output_never_replaces_an_input(unmask: Command, option: str, tmp_path: Path) -> None:
-    evidence = shutil.copy(ORIGINAL, tmp_path / "clip.mp4")
+    evidence = Path(shutil.copy(ORIGINAL, tmp_path / "clip.mp4"))
     before = evidence.read_bytes()
     (tmp_path / "link.mp4").symlink_to(evidence)
     for name in ("clip.mp4", "link.mp4"):

@@ -63,7 +63,7 @@ def test_split_writes_beside_the_manifest_and_prints_counts(
     assert (done.returncode, done.stderr) == (0, "")
     result = read_manifest(tmp_path / "all-video.parquet")
     count = Counter((row.split, row.method) for row in result.records)
-    sides = ("train", "validation", "test")
+    sides: tuple[Split, ...] = ("train", "validation", "test")
     assert [line.split() for line in done.stdout.splitlines()] == [
         ["label", "method", *sides],
         ["real", "-", "36", "7", "7"],

@@ -29,7 +29,7 @@ from unmask.crops.reading import CropDataset
 from unmask.crops.rows import VideoCoverage, VideoCrops
 from unmask.crops.store import open_for_writing
 from unmask.errors import InputError, InputNotFound, ManifestError
-from unmask.evaluation.sources import recut
+from unmask.evaluation.sources import recut_views
 from unmask.settings import ScanSettings
 
 ORIGINAL = Path(__file__).parents[2] / "examples" / "original.mp4"
@@ -340,7 +340,7 @@ def test_a_check_cuts_crops_of_a_store_as_predict_does(store: Path, tmp_path: Pa
     bundle = load_bundle(shipped_folder())
     (sample,) = samples_in(store, bundle, split="test", masks=False, limit=None)
     crop = CropDataset(store, split="test")[0]
-    assert np.array_equal(sample.pixels, recut(crop, bundle.manifest.preprocessing))
+    assert np.array_equal(sample.pixels, recut_views(crop, bundle.views)[0])
     wide = {"size_px": SIZE, "margin_ratio": 3.0, "mean": (0.5,) * 3, "std": (0.5,) * 3}
     greedy = write_bundle(tmp_path / "greedy", preprocessing=wide)
     with pytest.raises(ManifestError, match="looks at 3 times the face"):

@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,94 +27,97 @@ from training.test_bundle_export import write_crops
 from unmask.bundle.detector import Detector, check_works
 from unmask.bundle.manifest import load_bundle
 from unmask.cli.app import app
+from unmask.errors import BundleError
 from unmask.explain.network import available_methods
+from unmask.models.tokens import is_transformer
+from unmask.scanner.scanner import Scanner
+from unmask.settings import ScanSettings
+from unmask.training.recipe import load_recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "bring-your-own-model.md"
 
 
 def run(*words: object) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("imports")
-
-
-@pytest.fixture(scope="module")
-def from_onnx(folder: Path) -> Path:
-    source, crops = write_classifier(folder / "two.onnx", side=96), folder / "crops.parquet"
-    write_crops(crops, families=40, prefix="clip")
-    done = run("import", "onnx", source, "-o", folder / "onnx", "--preprocess", "imagenet",
-               "--validation", crops, "--licence", "mine")  # fmt: skip
-    assert "against the file as it came on 16 of crops.parquet, in float32: logit" in done.output
-    assert "maps by occlusion alone" in done.output
-    return folder / "onnx"
-
-
-@pytest.fixture(scope="module")
-def from_timm(folder: Path) -> Path:
+def write_models(folder: Path) -> None:
+    """Write the files that the page imports: small networks with random weights."""
     torch.manual_seed(0)
-    save_file(
-        timm.create_model("test_resnet", num_classes=1).state_dict(), folder / "t.safetensors"
-    )
-    done = run("import", "timm", "test_resnet", "--weights", folder / "t.safetensors",
-               "--size", 96, "-o", folder / "timm", "--no-gradient")  # fmt: skip
-    assert "ONNX Runtime against PyTorch on 16 drawn pictures" in done.output
-    assert "operating point balanced: logit 0.000, not measured" in done.output
-    return folder / "timm"
-
-
-@pytest.fixture(scope="module")
-def from_deepfakebench(folder: Path) -> Path:
-    torch.manual_seed(0)
+    write_classifier(folder / "two-outputs.onnx", side=96)
+    write_crops(folder / "crops.parquet", families=40, prefix="clip")
+    small = timm.create_model("mobilenetv3_small_050", num_classes=1)
+    save_file(small.state_dict(), folder / "faces.safetensors")
     state = timm.create_model("legacy_xception", num_classes=2).state_dict()
     published = {name.replace("fc.", "last_linear."): each for name, each in state.items()}
     save_as_published(published, folder / "xception_best.pth")
-    done = run("import", "deepfakebench", folder / "xception_best.pth", "--model", "xception",
-               "--size", 96, "-o", folder / "dfb", "--no-gradient")  # fmt: skip
-    assert done.exit_code == 0
-    return folder / "dfb"
+    for name in ("original.mp4", "forged.mp4"):
+        (folder / name).symlink_to(ROOT / "examples" / name)
+
+
+@dataclass(frozen=True)
+class Followed:
+    """The page as a user follows it."""
+
+    folder: Path
+    outputs: dict[str, Result]
+    asked: list[str]
 
 
 @pytest.fixture(scope="module")
-def from_hub(folder: Path) -> Path:
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
+    folder = tmp_path_factory.mktemp("page")
+    write_models(folder)
     hub_vit(folder / "vit", side=96)
     files = {path.name: path.read_bytes() for path in (folder / "vit").iterdir()}
+    blocks = re.findall(r"```\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
     with running(files) as hub, pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_ENDPOINT", hub.url)
         patch.setenv("UNMASK_HOME", str(folder / "user"))
-        done = run("import", "hf", "someone/detector", "-o", folder / "hf")
-        assert all(".py" not in each and ".bin" not in each for each in hub.asked)
-    assert "attention" in done.output or "logit" in done.output
-    return folder / "hf"
+        patch.chdir(folder)
+        outputs = {line: run(*shlex.split(line)[1:]) for line in lines}
+        return Followed(folder, outputs, list(hub.asked))
 
 
-KINDS = ["from_onnx", "from_timm", "from_deepfakebench", "from_hub"]
+def test_every_command_of_the_page_runs_as_it_is_written(followed: Followed) -> None:
+    assert len(followed.outputs) == 11
+    for line, done in followed.outputs.items():
+        assert done.exit_code in ({0, 1} if " scan " in line else {0}), (line, done.output)
+
+
+KINDS = ["onnx", "timm", "deepfakebench", "hub"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_model_from_elsewhere_scans_the_example_clips(
-    kind: str, request: pytest.FixtureRequest, folder: Path
-) -> None:
-    bundle = request.getfixturevalue(kind)
-    check_works(Detector.from_pretrained(bundle))
-    result = folder / f"{kind}.json"
-    clips = [EXAMPLES / "original.mp4", EXAMPLES / "forged.mp4"]
-    done = run("scan", *clips, "--detector", bundle, "--budget", 4, "--json", result)
-    assert done.exit_code in {0, 1}, done.output
-    videos = json.loads(result.read_text())["results"]
-    assert [len(each["tracks"]) > 0 for each in videos] == [True, True]
-    keys = [key for each in videos for track in each["tracks"] for key in track["key_frames"]]
-    assert any(key["logit"] is not None for key in keys)
+def test_a_model_from_elsewhere_scans_the_example_clips(kind: str, followed: Followed) -> None:
+    results = json.loads((followed.folder / f"from-{kind}.json").read_text())["results"]
+    assert len(results) == 2
+    for each in results:
+        [key_frames] = [track["key_frames"] for track in each["tracks"]]
+        assert [key["logit"] is not None for key in key_frames] == [True] * 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_imported_detector_is_whole(kind: str, followed: Followed) -> None:
+    check_works(Detector.from_pretrained(followed.folder / "detectors" / f"from-{kind}"))
+
+
+def test_only_three_files_are_fetched_from_the_hub(followed: Followed) -> None:
+    fetched = {each.rpartition("/")[2] for each in followed.asked if "/resolve/" in each}
+    assert fetched == {"config.json", "preprocessor_config.json", "model.safetensors"}
 
 
 def test_cards_say_where_a_detector_comes_from_and_what_was_compared(
-    from_onnx: Path, from_timm: Path
+    followed: Followed,
 ) -> None:
-    onnx, bare = ((each / "README.md").read_text() for each in (from_onnx, from_timm))
+    detectors = followed.folder / "detectors"
+    onnx, bare = (
+        (detectors / each / "README.md").read_text() for each in ("from-onnx", "from-timm")
+    )
     assert "output 1 of 2 (logits) is fake" in onnx
     assert "ONNX Runtime to the file as it came" in onnx
     assert "AUC per crop" in onnx
@@ -122,17 +128,21 @@ def test_cards_say_where_a_detector_comes_from_and_what_was_compared(
 
 
 def test_a_file_of_scores_is_explained_by_occlusion_and_says_so(
-    from_onnx: Path, from_hub: Path, caplog: pytest.LogCaptureFixture, folder: Path
+    followed: Followed, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert available_methods(load_bundle(from_onnx)) == ("occlusion",)
-    assert "gradcam" in available_methods(load_bundle(from_hub))
-    frame = folder / "face.png"
-    from PIL import Image
-
-    Image.effect_noise((64, 64), 50).convert("RGB").save(frame)
-    words = ["explain", frame, "--crop", "--detector", from_onnx, "-o", folder / "maps"]
-    assert run(*words, "--all").exit_code == 0
-    refused = CliRunner().invoke(app, [str(w) for w in [*words, "--methods", "gradcam"]])
-    assert "gradcam needs a feature map" in str(refused.exception)
-    run("scan", EXAMPLES / "original.mp4", "--detector", from_onnx, "--budget", 1)
+    scores = followed.folder / "detectors" / "from-onnx"
+    assert available_methods(load_bundle(scores)) == ("occlusion",)
+    assert "gradcam" in available_methods(load_bundle(followed.folder / "detectors" / "from-hub"))
+    settings = ScanSettings(explain=("gradcam++",))
+    with pytest.raises(BundleError, match="needs a feature map, which the detector"):
+        Scanner(str(scores), settings=settings)
+    assert Scanner(str(scores)).settings.explain == ("occlusion",)
     assert "gives no feature map: maps are by occlusion, not GradCAM" in caplog.text
+
+
+def test_the_recipe_of_the_page_can_be_trained(tmp_path: Path) -> None:
+    [text] = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "dinov2-lora.yaml").write_text(text)
+    recipe = load_recipe(tmp_path / "dinov2-lora.yaml")
+    assert (recipe.network.tune, recipe.network.backbone) == ("lora", "vit_small_patch14_dinov2")
+    assert is_transformer(recipe.network.backbone)

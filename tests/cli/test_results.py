@@ -29,7 +29,6 @@ from commands import Command
 from scan_records import scan_record
 from unmask.cli.runs import scan
 from unmask.errors import NotMedia, UnmaskError
-from unmask.results import lines
 from unmask.results.store import ResultStore
 from unmask.system.files import file_sha256
 from unmask.values import Scan, VideoInfo
@@ -263,7 +262,7 @@ def test_a_line_that_finds_no_room_is_not_left_half_written(
         return written(descriptor, data[:count])
 
     with monkeypatch.context() as patch:
-        patch.setattr(lines.os, "write", write_some)
+        patch.setattr(os, "write", write_some)
         done = unmask("scan", "a.mp4", "b.mp4", "--ndjson", "out")
     assert done.returncode == 1
     assert "'out' could not be written: No space left" in done.stderr

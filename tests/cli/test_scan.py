@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import typer
 
 from commands import Command
 from unmask.cli.runs import scan as scanning
@@ -134,7 +135,7 @@ def test_a_full_disk_behind_standard_output_costs_no_file(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(scanning.typer, "echo", full)
+    monkeypatch.setattr(typer, "echo", full)
     monkeypatch.setattr(os, "dup2", lambda *_: None)  # pytest reads standard output itself
     finishing((0, "a.mp4"), word=word)
     done = unmask("scan", "a.mp4", "--report", "r.html")

@@ -13,8 +13,8 @@ from commands import Command
 from unmask.cli.runs.scan import FullScan
 from unmask.results.rows import Outcome
 from unmask.scanner.batch import Job
+from unmask.scanner.repetition import repeat_command
 from unmask.settings import ScanSettings
-from unmask.system.provenance import repeat_command
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FORGED, ORIGINAL = EXAMPLES / "forged.mp4", EXAMPLES / "original.mp4"

@@ -39,7 +39,8 @@ def fake(name: str, target: str, source: str | None = None, **more: object) -> V
 def ffpp() -> Manifest:
     """All rows of FaceForensics++ with its official splits of 360, 70 and 70 pairs."""
     rows: list[VideoRecord] = []
-    official: list[Split] = ["train"] * 360 + ["validation"] * 70 + ["test"] * 70
+    sizes: dict[Split, int] = {"train": 360, "validation": 70, "test": 70}
+    official = [split for split, count in sizes.items() for _ in range(count)]
     for pair, name in enumerate(official):
         a, b = f"{2 * pair:03}", f"{2 * pair + 1:03}"
         rows += [real(key, split=name) for key in (a, b)]
@@ -87,7 +88,7 @@ def rows(draw: st.DrawFn) -> list[VideoRecord]:
 
 def sides_by(
     keys: Callable[[VideoRecord], Iterable[str]], made: Manifest
-) -> dict[str, set[object]]:
+) -> dict[str, set[str | None]]:
     sides: dict[str, set[str | None]] = defaultdict(set)
     for record in made.records:
         for key in keys(record):
@@ -141,7 +142,8 @@ def test_ratios_are_met_within_the_largest_group(
     result = split(manifest(records), protocol, ratios=ratios)
     largest = group_rows(records, protocol).largest  # type: ignore[arg-type]
     count = Counter(record.split for record in result.records)
-    for name, ratio in zip(("train", "validation", "test"), ratios, strict=True):
+    names: tuple[Split, ...] = ("train", "validation", "test")
+    for name, ratio in zip(names, ratios, strict=True):
         expected = len(records) * ratio / sum(ratios)
         assert abs(count[name] - expected) <= largest + 1e-9
         assert ratio > 0 or count[name] == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unmask.evaluation import bootstrap
 from unmask.evaluation.bootstrap import Interval, draws, intervals, percentile_interval
 from unmask.evaluation.metrics import metrics
 from unmask.evaluation.weightings import Sorted
@@ -96,13 +95,11 @@ def test_few_clusters_have_no_interval() -> None:
     assert intervals(units, cluster, [FIGURES["AUC"]]) == {"AUC": None}
 
 
-def test_what_takes_steps_is_left_out_of_large_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap, "_STEPS", 119 * 20)
-    units, cluster = sample(0, clusters=30, units=4)
-    figures = [FIGURES["AUC"], FIGURES["minimum Cllr"]]
-    result = intervals(units, cluster, figures, replicates=20)
-    assert result["AUC"] is not None
-    assert result["minimum Cllr"] is None
+def test_large_data_have_an_interval_of_minimum_cllr_too() -> None:
+    units, cluster = sample(0, clusters=600, units=50)
+    result = intervals(units, cluster, [FIGURES["minimum Cllr"]], replicates=700)["minimum Cllr"]
+    assert result is not None
+    assert result.low < float(FIGURES["minimum Cllr"].compute(units.plain())[0]) < result.high
 
 
 def test_replicates_without_a_number_do_not_make_an_interval() -> None:

@@ -129,7 +129,7 @@ def test_the_covariance_is_that_of_refits_on_new_data() -> None:
 
 
 def test_the_conformal_guarantee_holds_on_new_data() -> None:
-    wrong = {"real": [], "fake": []}
+    wrong: dict[str, list[bool]] = {"real": [], "fake": []}
     for seed in range(150):
         rng = np.random.default_rng(seed)
         is_fake = np.arange(120) % 2 == 1

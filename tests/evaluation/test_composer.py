@@ -99,7 +99,7 @@ def test_videos_without_a_row_lower_the_coverage() -> None:
 
 def test_a_figure_that_the_data_cannot_carry_is_refused_with_its_reason() -> None:
     result = evaluate(predictions(drawn()), FAST).overall
-    refused = result.figure("TPR at 0.1\u00a0% FPR")
+    refused = result.figure("TPR at 0.1 % FPR")
     assert (refused.value, refused.reason) == (None, "30 reals, at least 3000 needed")
 
 

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +29,8 @@ from unmask.evaluation.aggregation import make_units
 from unmask.evaluation.composer import count_coverage
 from unmask.evaluation.inference import predict, source_at
 from unmask.evaluation.predictions import PredictionRow
-from unmask.evaluation.sources import PictureSource, Rows
+from unmask.evaluation.sources import PictureSource
+from unmask.evaluation.video_scorer import Rows
 from unmask.scanner.scanner import Scanner
 from unmask.settings import ScanSettings
 from unmask.system.workers import run_duty
@@ -55,7 +57,7 @@ def picture(grey: int) -> bytes:
 
 
 def pictures(path: Path, count: int = 6, broken: bool = False) -> Path:
-    rows = {
+    rows: dict[str, list[Any]] = {
         "name": [f"c{n}" for n in range(count)],
         "label": [("real", "fake")[n % 2] for n in range(count)],
         "original": [f"c{n - n % 2}" for n in range(count)],
@@ -101,7 +103,7 @@ def test_a_table_of_pictures_is_scored_as_the_network_scores(
 def of_videos(path: Path) -> Path:
     """Write 18 crops, one of each of three videos in turn."""
     crops = range(18)
-    rows = {
+    rows: dict[str, list[Any]] = {
         "name": [f"c{n}" for n in crops],
         "label": [("real", "fake", "fake")[n % 3] for n in crops],
         "video": [f"v{n % 3}" for n in crops],

@@ -10,6 +10,7 @@ import pytest
 
 from bundles import manifest, write_bundle
 from predicted import changed, drawn, predictions
+from unmask.bundle.card import card
 from unmask.errors import ManifestError
 from unmask.evaluation.aggregation import Units, make_units
 from unmask.evaluation.calibration import calibrate_bundle
@@ -93,13 +94,12 @@ def test_words_begin_where_their_error_rates_are_kept() -> None:
     assert (words.genuine, words.fakes) == (600, 600)
 
 
-def test_what_is_missed_is_counted_by_method_and_untested_kinds_stay() -> None:
+def test_what_is_missed_is_counted_by_method() -> None:
     held_out = hold_out_sources(units())
     assert held_out is not None
     worded = manifest(words=fit_words(held_out, manifest()).model_dump())
-    rates = {r.method: r for r in method_rates(held_out, worded, untested=("lip-sync", "swap"))}
-    assert set(rates) == {"swap", "mimic", "lip-sync"}
-    assert rates["lip-sync"].missed is None
+    rates = {r.method: r for r in method_rates(held_out, worded)}
+    assert set(rates) == {"swap", "mimic"}
     assert rates["swap"].videos + rates["mimic"].videos == 600
     assert rates["swap"].missed is not None
     assert rates["swap"].missed <= 0.5
@@ -109,7 +109,9 @@ def test_calibrating_on_several_sources_writes_words_that_do_not_contradict(
     tmp_path: Path,
 ) -> None:
     bundle = write_bundle(tmp_path / "bundle", method_rates=[
-        {"method": "lip-sync", "missed": None, "videos": 0}])  # fmt: skip
+        {"method": "lip-sync", "missed": None, "videos": 0},
+        {"method": "portraits", "missed": 0.68, "videos": 650},
+        {"method": "swap", "missed": 0.9, "videos": 10}])  # fmt: skip
     rows = predictions(
         rows_of_sources(), model_sha256=bundle.manifest.files["model.onnx"], detector="tiny"
     )
@@ -117,7 +119,13 @@ def test_calibrating_on_several_sources_writes_words_that_do_not_contradict(
     assert fitted.words is not None
     assert fitted.words.source_sd is not None
     assert fitted.words.source_sd > 0.5
-    assert {rate.method for rate in fitted.method_rates} == {"swap", "mimic", "lip-sync"}
+    rates = {rate.method: rate for rate in fitted.method_rates}
+    assert set(rates) == {"swap", "mimic", "lip-sync", "portraits"}
+    assert (rates["portraits"].missed, rates["portraits"].videos) == (0.68, 650)
+    assert rates["portraits"].data is not None
+    assert rates["swap"].videos > 10
+    assert rates["swap"].data is None
+    assert "portraits: measured before the last calibration" in card(fitted)
     ends = thresholds(fitted)
     assert ends.little_up_to < 0 < ends.some_from <= ends.substantial_from
 

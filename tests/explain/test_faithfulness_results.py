@@ -14,11 +14,23 @@ from unmask.explain.summary import Figure, MethodSummary, Summary
 
 
 def line(method, centre, random, alike):
-    figures = [Figure(m, (m - 0.02, m + 0.02), 9) for m in (centre, random)]
+    at_centre, at_random = (Figure(m, (m - 0.02, m + 0.02), 9) for m in (centre, random))
     shuffled = (Figure(alike, (alike, alike), 9),)
-    nothing = (None,) * 4
     return MethodSummary(
-        method, 0.0, None, None, None, *figures, None, shuffled, *nothing, "follows the score"
+        method,
+        0.0,
+        None,
+        None,
+        None,
+        at_centre,
+        at_random,
+        None,
+        shuffled,
+        None,
+        None,
+        None,
+        None,
+        "follows the score",
     )
 
 

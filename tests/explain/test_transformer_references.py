@@ -28,7 +28,7 @@ def built(request):
     with pytest.MonkeyPatch.context() as patch:
         make, depth = timm.create_model, NETWORKS[request.param]
         patch.setattr("timm.create_model", lambda *a, **k: make(*a, **(k | depth)))
-        side = 64 if "patch32" in request.param else SIDE
+        side = SIDE if "patch14" in request.param else 64
         network = FaceNetwork(request.param, size_px=side).eval()
     images = np.random.default_rng(5).normal(size=(2, 3, side, side)).astype(np.float32)
     return TorchNetwork(network), images

@@ -36,11 +36,11 @@ def crowd() -> Pixels:
 
 def frames(name: str) -> dict[str, Pixels]:
     """Return some frames of an example clip, by name and number."""
-    taken = {}
+    taken: dict[str, Pixels] = {}
     with av.open(str(EXAMPLES / name)) as container:
         for number, frame in enumerate(islice(container.decode(video=0), EXAMPLE_FRAMES[-1] + 1)):
             if number in EXAMPLE_FRAMES:
-                taken[f"{name} {number}"] = frame.to_ndarray(format="rgb24")
+                taken[f"{name} {number}"] = frame.to_ndarray(format="rgb24").astype(np.uint8)
     return taken
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ EXPECTED: Box = (400, 250, 500, 350)
 THERE: Box = (410, 255, 505, 352)
 
 
-def looks(picture: np.ndarray, box: Box) -> list:
+def looks(picture: np.ndarray, box: Box) -> list[Any]:
     return [look_at(picture, box, face_in(box).landmarks)]
 
 

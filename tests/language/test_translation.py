@@ -142,9 +142,10 @@ def _texts(node: ast.expr, named: dict[str, ast.expr]) -> list[str]:
         return _texts(node.value, named)
     if isinstance(node, ast.Name) and isinstance(named.get(node.id), ast.IfExp | ast.JoinedStr):
         return _texts(named[node.id], {})
-    if isinstance(node, ast.Call) and getattr(node.func, "attr", None) == "format":
+    called = node.func if isinstance(node, ast.Call) else None
+    if isinstance(called, ast.Attribute) and called.attr == "format":
         # of a text with places that have no names
-        return [text.replace("{}", "7") for text in _texts(node.func.value, named)]
+        return [text.replace("{}", "7") for text in _texts(called.value, named)]
     if isinstance(node, ast.JoinedStr):
         texts = [""]
         for part in node.values:

@@ -54,7 +54,7 @@ def test_a_single_output_may_speak_for_real() -> None:
 
 @pytest.mark.parametrize(("classes", "fake"), [(3, None), (2, 2), (0, None)])
 def test_a_class_that_is_not_known_is_refused(classes: int, fake: int | None) -> None:
-    with pytest.raises(InputError, match="which is fake is not known|no class 2|needs an output"):
+    with pytest.raises(InputError, match=r"which is fake is not known|no class 2|needs an output"):
         OutputLayout(classes, fake)
 
 
@@ -226,6 +226,30 @@ def test_timms_models_of_the_hub_are_read_by_their_configuration(tmp_path: Path)
     with torch.no_grad():
         expected = model(pictures()).softmax(dim=1)[:, 1]
         torch.testing.assert_close(found.network(pictures()).sigmoid(), expected)
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("config.json", {"num_hidden_layers": 10**7}),
+        ("config.json", {"hidden_size": 10**9}),
+        ("preprocessor_config.json", {"size": {"height": 10**9}}),
+        ("preprocessor_config.json", {"image_mean": [1, 2]}),
+    ],
+)
+def test_a_configuration_beyond_all_measure_is_refused(
+    tmp_path: Path, file: str, change: dict[str, Any]
+) -> None:
+    hub_vit(tmp_path)
+    content = json.loads((tmp_path / file).read_text()) | change
+    if "image_size" in content:
+        content["image_size"] = 32
+    (tmp_path / file).write_text(json.dumps(content))
+    if "size" in change:
+        assert load_hub_classifier(tmp_path).size_px == 32  # the network's own is asked next
+        return
+    with pytest.raises(InputError, match=r"beyond all measure|three numbers"):
+        load_hub_classifier(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["[1]", "{", '{"model_type": "bert"}', '{"architecture": "x"}'])

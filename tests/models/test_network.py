@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -187,3 +189,21 @@ def test_without_internet_imagenet_weights_are_an_error_with_a_hint(
     with pytest.raises(DownloadError, match=message) as caught:
         FaceNetwork("resnet10t", weights="imagenet")
     assert "give a local file" in caught.value.hint
+
+
+@pytest.mark.parametrize("backbone", ["resnet10t", "legacy_xception"])
+def test_a_server_that_does_not_answer_is_not_waited_for(
+    backbone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and says nothing
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+        monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+        config = replace(timm.get_pretrained_cfg("legacy_xception"), url=f"{address}/x.pth")
+        if backbone == "legacy_xception":
+            monkeypatch.setattr(timm, "get_pretrained_cfg", lambda _: config)
+        monkeypatch.setattr(timm, "create_model", pytest.fail)
+        with pytest.raises(DownloadError, match=f"{backbone} could not be fetched") as caught:
+            FaceNetwork(backbone, weights="imagenet")
+    assert "--set network.weights=null" in caught.value.hint

@@ -63,7 +63,8 @@ def their_tensors(state: dict[str, Tensor]) -> dict[str, np.ndarray]:
 
 def exported(state: dict[str, Tensor], path: Path, *, eight_bit: bool) -> None:
     """Write parameters as exporters do: linear layers turned, and known by their nodes alone."""
-    nodes, stored = [], {}
+    nodes: list[onnx.NodeProto] = []
+    stored: dict[str, Any] = {}
     for name, value in their_tensors(state).items():
         if not (name.endswith("proj.weight") or (".fc" in name and name.endswith("weight"))):
             stored[name] = value

@@ -88,9 +88,9 @@ def with_sound(path: Path) -> Path:
         size = sound.codec_context.frame_size or 960
         for number in range(24_000 // size, 120_000 // size):
             tone = np.full((1, size), 0.1, np.float32)
-            frame = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
-            frame.sample_rate, frame.pts = 48_000, number * size
-            container.mux(sound.encode(frame))
+            heard = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
+            heard.sample_rate, heard.pts = 48_000, number * size
+            container.mux(sound.encode(heard))
         container.mux(sound.encode(None))
     return path
 

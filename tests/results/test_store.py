@@ -27,7 +27,6 @@ from unmask.results.lines import ndjson_line
 from unmask.results.rows import Source, failed_row
 from unmask.results.store import SMALL_SHARDS, ResultStore, writing
 from unmask.results.views import write_csv, write_json, write_ndjson, write_parquet
-from unmask.system import files
 from unmask.values import Examination
 
 KILLABLE = Path(__file__).parent.parent / "killable_results.py"
@@ -136,7 +135,7 @@ def test_a_seal_that_was_interrupted_doubles_nothing(tmp_path: Path) -> None:
         for name in NAMES[:4]:
             record = scan_record(name)
             store.add(record, stored_row(record), None)
-        left = []
+        left: list[Path] = []
         with pytest.MonkeyPatch.context() as patch:
 
             def stop(path: Path, missing_ok: bool = False) -> None:
@@ -224,7 +223,7 @@ def test_a_full_disk_costs_nothing_that_was_stored(
 
     fill(tmp_path, NAMES[:3])
     with monkeypatch.context() as patch:
-        patch.setattr(files.os, "fsync", full)
+        patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}"):
             fill(tmp_path)
     assert [row.path for row in ResultStore(tmp_path).results()] == list(NAMES[:3])
@@ -336,6 +335,25 @@ def test_duckdb_reads_a_store_without_our_code(tmp_path: Path) -> None:
         WHERE f.probability > 0.6 GROUP BY 1 ORDER BY 1
     """  # noqa: S608
     assert duckdb.sql(query).fetchall() == [("c.mp4", 2), ("d.mp4", 2), ("e.mp4", 2)]
+
+
+def test_hugging_face_datasets_reads_a_store_without_our_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("datasets", reason="datasets is not installed")
+    fill(tmp_path / "s")
+    code = (
+        "import sys, datasets\n"
+        "faces = datasets.load_dataset('parquet', data_files=sys.argv[1], cache_dir=sys.argv[2])\n"
+        "print(sorted(set(faces['train']['result_id'])), len(faces['train']))"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "s/shards/*/tracks.parquet")]
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    run = subprocess.run([*words, str(tmp_path / "c")], capture_output=True, text=True, check=True)
+    rows = list(ResultStore(tmp_path / "s").results())
+    count = sum(row.tracks_found or 0 for row in rows)
+    assert run.stdout.strip() == f"{sorted(row.result_id for row in rows)} {count}"
 
 
 def test_documents_are_plain_json(tmp_path: Path) -> None:

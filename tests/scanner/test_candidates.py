@@ -27,7 +27,8 @@ SIZE = (640, 360)
 
 def example_frames(count: int) -> list[NDArray[np.uint8]]:
     with av.open(str(EXAMPLE)) as container:
-        return [f.to_ndarray(format="rgb24") for f in islice(container.decode(video=0), count)]
+        frames = islice(container.decode(video=0), count)
+        return [frame.to_ndarray(format="rgb24").astype(np.uint8) for frame in frames]
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from unmask.scanner.batch import Job, scan_all
 from unmask.settings import ScanSettings
 from unmask.system.engines import Engine
 from unmask.system.remote_files import LocalCopies, media_at
+from unmask.values import Scan
 
 fsspec = pytest.importorskip("fsspec")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "original.mp4"
@@ -56,8 +57,11 @@ def test_a_file_is_known_by_address_size_and_time(bucket: str) -> None:
 def test_copies_are_scanned_and_named_by_their_address(bucket: str) -> None:
     paths = [f"{bucket}/a.mp4", f"{bucket}/below/b.mp4", f"{bucket}/none.mp4", str(EXAMPLE)]
     outcomes = dict(scan_all(paths, TRIAGE))
-    assert [o.result.video.path for o in (outcomes[0], outcomes[3])] == [paths[0], paths[3]]
-    assert outcomes[0].result.video.sha256 == outcomes[3].result.video.sha256
+    copy, original = outcomes[0], outcomes[3]
+    assert isinstance(copy, Scan)
+    assert isinstance(original, Scan)
+    assert [copy.result.video.path, original.result.video.path] == [paths[0], paths[3]]
+    assert copy.result.video.sha256 == original.result.video.sha256
     for place in (1, 2):
         assert isinstance(outcomes[place], UnmaskError)
         assert str(outcomes[place]).startswith(repr(paths[place]))

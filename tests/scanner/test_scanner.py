@@ -24,10 +24,10 @@ from unmask.errors import AnalysisCrashed, InputNotFound, NotMedia
 from unmask.report.document import from_json, to_json
 from unmask.scanner.batch import Job, scan_all
 from unmask.scanner.passes import first_pass
+from unmask.scanner.repetition import repeat_command
 from unmask.scanner.scanner import Scanner, coverage, list_passing
 from unmask.scanner.verdict import cannot_judge
 from unmask.settings import Limits, ScanSettings
-from unmask.system.provenance import repeat_command
 from unmask.values import SCHEMA_VERSION, Scan, ScanDocument, TrackResult
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -43,7 +43,7 @@ def _other(head: Image.Image) -> Image.Image:
     return Image.fromarray(tinted.astype(np.uint8))
 
 
-def clip(path: Path, heads, way) -> tuple[Path, list[list[tuple[int, int] | None]]]:
+def clip(path: Path, heads, way) -> Path:
     """Write a clip of both heads; `way` gives their left edges by frame, the second in front."""
     mask = Image.new("L", HEAD_SIZE)
     ImageDraw.Draw(mask).ellipse((6, 0, HEAD_SIZE[0] - 6, HEAD_SIZE[1] + 30), fill=255)
@@ -81,8 +81,8 @@ def test_two_people_who_cross_keep_their_tracks_and_no_half_face_is_used(tmp_pat
         expected = np.array([way(int(n))[person] for n in track.frame_indices]) + HEAD_SIZE[0] / 2
         assert np.abs(middles - expected).max() < 40
         assert track.frame_indices[[0, -1]].tolist() == [0, FRAMES - 1]
-    for track, key in key_frames(first):
-        behind = track == 1 and abs(np.subtract(*way(key.frame_index))) < 0.6 * HEAD_SIZE[0]
+    for number, key in key_frames(first):
+        behind = number == 1 and abs(np.subtract(*way(key.frame_index))) < 0.6 * HEAD_SIZE[0]
         assert (key.measured, key.unusable is None) == (True, not behind) or behind
         assert not (behind and key.unusable is None)
     assert len(persons(first, first.tracks)) == 2

@@ -29,7 +29,8 @@ def cell(content: int, made: list[int] | None = None, **factors: int) -> Cell:
 
 
 def test_a_cell_is_made_once_and_read_afterwards(tmp_path: Path) -> None:
-    cache, result = Cache(tmp_path), []
+    cache = Cache(tmp_path)
+    result: list[int] = []
     first, second = cache.run(cell(3, result, seed=1)), cache.run(cell(3, result, seed=2))
     assert result == [3]
     assert first.table.equals(second.table)

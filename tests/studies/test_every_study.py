@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from studies.tiny import TINY
 from unmask.studies.catalogue import STUDIES
-from unmask.studies.cells import Cache
+from unmask.studies.cells import Cache, Measured
 from unmask.studies.engine import read_outcomes, run_study
 from unmask.studies.page import to_html, to_markdown
 from unmask.studies.study import CellState
@@ -76,6 +76,35 @@ def test_a_study_answers_and_writes_its_files(name: str, world: StudyContext, fo
     assert "<svg" in page
 
 
+def test_numbers_of_the_leaking_frame_split_are_marked_everywhere(
+    world: StudyContext, folder: Path
+) -> None:
+    outcome = run_study(STUDIES["leak"], world, folder / "leak", Notes())
+    assert outcome.answer is not None
+    conditions = [
+        row["condition"] for row in pq.read_table(folder / "leak/results.parquet").to_pylist()
+    ]
+    assert all(("frame" in name) == ("frame LEAKS" in name) for name in conditions)
+    page = unescape((folder / "leak" / "page.html").read_text())
+    rows = [line for line in page.splitlines() if line.startswith("<tr><td><bdi>frame")]
+    assert len(rows) == 5
+    assert all("frame LEAKS" in row for row in rows)
+    assert ">frame LEAKS split<" in page
+    assert " LEAKS against " in outcome.answer.text[0]
+    tabled = [line for line in to_markdown([outcome]).splitlines() if line.startswith("| frame")]
+    assert len(tabled) == 5
+    assert all(line.startswith("| frame LEAKS") for line in tabled)
+
+
+@pytest.mark.parametrize("name", ["class-weights", "leak", "frame-selection"])
+def test_only_networks_that_were_trained_are_named(
+    name: str, world: StudyContext, folder: Path
+) -> None:
+    settings = run_study(STUDIES[name], world, folder / name, Notes()).settings
+    networks = world.scale.networks if name == "class-weights" else world.scale.networks[:1]
+    assert settings["networks"] == ", ".join(networks)
+
+
 def test_a_study_run_again_makes_no_cell(world: StudyContext, folder: Path) -> None:
     notes = Notes()
     again = StudyContext(TINY, StudyRequest(device="cpu"), world.cache)
@@ -111,7 +140,11 @@ def test_a_cell_that_fails_is_noted_and_the_study_says_why(
 ) -> None:
     study = STUDIES["class-weights"]
     first, *others = study.cells(world)
-    broken = replace(first, content={"broken": 1}, measure=lambda _: 1 / 0)
+
+    def divide(_: object) -> Measured:
+        raise ZeroDivisionError("division by zero")
+
+    broken = replace(first, content={"broken": 1}, measure=divide)
     listed = replace(study, cells=lambda _: [broken, *others])
     outcome = run_study(listed, world, tmp_path, Notes())
     assert (outcome.done, outcome.failed) == (1, 1)

@@ -31,7 +31,6 @@ from unmask.crops.rows import VideoCoverage, VideoCrops
 from unmask.crops.store import open_for_writing
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord, write_manifest
 from unmask.evaluation.predictions import to_table, write_predictions
-from unmask.system import files
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "forged.mp4"
 OLD = b"what was there before"
@@ -84,7 +83,7 @@ class FailingFlush:
         def fail(_: int) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        self._patch.setattr(files.os, "fsync", fail)
+        self._patch.setattr(os, "fsync", fail)
 
 
 @pytest.fixture(params=[SmallDisk, FailingFlush])

@@ -75,7 +75,7 @@ def test_a_death_before_the_first_task_ends_the_run() -> None:
 def test_a_caller_who_stops_leaves_no_process_behind() -> None:
     results = run_all(list(range(12)), start, work, workers=2)
     next(results)
-    results.close()
+    results.close()  # type: ignore[attr-defined]  # a generator
     assert multiprocessing.active_children() == []
 
 
@@ -96,6 +96,7 @@ def test_a_task_whose_process_died_is_tried_once_more_and_alone_at_the_end(tmp_p
     results = list(run_all(tasks, start, partial(work_and_log, log), workers=2, retry_alone=True))
     assert sorted(results[:3]) == [(1, 110), (2, 111), (3, 112)]
     ((place, crash),) = results[3:]
+    assert isinstance(crash, Crashed)
     assert (place, str(crash), crash.tries) == (0, "ended by SIGKILL", 2)
     assert log.read_text().split()[-1] == "13"
     assert log.read_text().split().count("13") == 2
@@ -104,6 +105,7 @@ def test_a_task_whose_process_died_is_tried_once_more_and_alone_at_the_end(tmp_p
 def test_what_takes_too_long_is_not_tried_again() -> None:
     began = time.monotonic()
     ((_, crash),) = run_all([99], start, work, workers=1, timeout_seconds=1, retry_alone=True)
+    assert isinstance(crash, Crashed)
     assert (crash.tries, time.monotonic() - began < 30) == (1, True)
 
 

@@ -81,7 +81,9 @@ def test_no_strength_recolours_nothing() -> None:
 def test_rescaling_takes_detail_away() -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8))
     for seed in range(10):
-        assert np.std(np.asarray(rescale(noise, np.random.default_rng(seed)))) < np.std(noise)
+        assert np.std(np.asarray(rescale(noise, np.random.default_rng(seed)))) < np.std(
+            np.asarray(noise)
+        )
 
 
 def test_a_small_picture_may_be_compressed_before_it_is_enlarged() -> None:

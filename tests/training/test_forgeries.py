@@ -1,5 +1,7 @@
 """Pairs of a real face and a forgery made from it."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,9 +10,9 @@ from PIL import Image
 
 from drawn_faces import drawn_face
 from unmask.training.face_windows import _MIRRORED, face_window, plain_window
-from unmask.training.forgeries import FacePicture, align_face, blend, misfit, mouth, render
+from unmask.training.forgeries import FacePicture, Pair, align_face, blend, misfit, mouth, render
 
-MAKERS = {"blend": blend, "mouth": mouth, "rendered": render}
+MAKERS: dict[str, Callable[..., Pair]] = {"blend": blend, "mouth": mouth, "rendered": render}
 
 
 def _difference(pair) -> np.ndarray:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from unmask.errors import RecipeError
 from unmask.training.sampling import Classes, alternate, oversample, pair, shuffle, undersample
@@ -32,7 +34,7 @@ def test_shuffled_takes_each_crop_once(real: int, fake: int, seed: int) -> None:
 @pytest.mark.parametrize("order_of", [oversample, alternate])
 @given(sizes, sizes, seeds)
 def test_repeating_orders_take_both_classes_alike(
-    order_of: object, real: int, fake: int, seed: int
+    order_of: Callable[..., NDArray[np.int64]], real: int, fake: int, seed: int
 ) -> None:
     order = order_of(classes(real, fake), np.random.default_rng(seed))
     largest = max(real, fake)

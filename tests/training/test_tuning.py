@@ -78,7 +78,7 @@ def test_lora_starts_at_the_network_that_it_tunes_and_is_added_when_saved() -> N
 
 def test_lora_needs_attention_and_head_alone_keeps_running_statistics() -> None:
     convolutional = FaceNetwork("test_resnet")
-    with pytest.raises(InputError, match="no attention that network.tune=lora could tune"):
+    with pytest.raises(InputError, match=r"no attention that network\.tune=lora could tune"):
         choose_trained(convolutional, "lora", rank=2)
     choose_trained(convolutional, "head", rank=2)
     before = {name: each.clone() for name, each in convolutional.backbone.named_buffers()}

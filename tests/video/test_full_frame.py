@@ -58,7 +58,8 @@ def test_a_part_has_the_pixels_of_the_whole(tmp_path: Path, name: str) -> None:
             assert part is not None
             assert part.covers(square)
             low, high = np.maximum(square[:2], 0), np.array(whole.image.shape[1::-1])
-            x0, y0, x1, y1 = (*low.astype(int), *np.minimum(np.ceil(square[2:]), high).astype(int))
+            x0, y0 = low.astype(int)
+            x1, y1 = np.minimum(np.ceil(square[2:]), high).astype(int)
             picture = part.picture(unexpected)
             assert picture.shape == whole.image.shape
             cut = picture[y0:y1, x0:x1]

@@ -34,6 +34,7 @@ def encoded(path: Path, encoder: str, options: dict[str, str]) -> Path:
     """Write the beginning of the example as an encoder makes it."""
     with av.open(str(EXAMPLE)) as source, av.open(str(path), "w") as target:
         stream = target.add_stream(encoder, rate=25, options=options)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
         for number, frame in enumerate(islice(source.decode(video=0), 60)):
             small = frame.reformat(width=320, height=240)

@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, features
+from PIL.TiffImagePlugin import TiffImageFile
 
 from clips import number_in, picture, write_clip
 from unmask.errors import DecodeError, LimitExceeded, NotMedia
@@ -185,6 +186,7 @@ def test_a_tiff_that_fails_its_checksum_is_told(tmp_path: Path) -> None:
     assert reasons(path) == ()
     data = bytearray(path.read_bytes())
     page = Image.open(path)
+    assert isinstance(page, TiffImageFile)
     (start, *_), (count, *_) = page.tag_v2[273], page.tag_v2[279]
     page.close()
     data[start + count - 1] ^= 0xFF  # of the checksum at the strip's end

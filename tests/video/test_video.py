@@ -141,7 +141,7 @@ def test_all_eight_display_matrices_are_followed(
     matrix[:2, :2], matrix[2, 2] = step * 2**16, 2**30
     write_clip(tmp_path / "turned.mp4", frames=1, size=(48, 32), matrix=matrix.ravel())
     write_clip(tmp_path / "upright.mp4", frames=1, size=(48, 32))
-    places = np.stack(np.mgrid[0:48, 0:32], axis=-1).reshape(-1, 2)
+    places = np.stack([*np.mgrid[0:48, 0:32]], axis=-1).reshape(-1, 2)
     x, y = (places @ step - (places @ step).min(axis=0)).T
     upright = both_pictures(tmp_path / "upright.mp4")
     for shown, value in zip(both_pictures(tmp_path / "turned.mp4"), upright, strict=True):

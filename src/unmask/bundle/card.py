@@ -118,8 +118,17 @@ def _missed(manifest: BundleManifest) -> list[str]:
         else f"| {r.method} | {r.videos} | {r.missed:.3f} | {_interval(r.missed, r.videos)} |"
         for r in manifest.method_rates
     ]
+    earlier = [
+        f"{r.method}: measured before the last calibration, on {r.data}."
+        for r in manifest.method_rates
+        if r.data is not None
+    ]
     head = "| kind of forgery | videos or pictures | got 'little evidence' | 95 % interval |"
-    return ["## Missed, by kind of forgery", "\n".join([head, "|---|---|---|---|", *rows])]
+    return [
+        "## Missed, by kind of forgery",
+        "\n".join([head, "|---|---|---|---|", *rows]),
+        *earlier,
+    ]
 
 
 def _interval(share: float, count: int) -> str:
@@ -166,8 +175,8 @@ def _export(manifest: BundleManifest) -> list[str]:
         whole = manifest.parity.input_gradient is None
         note = "" if whole else " (the gradient at the input on three quarters of these crops)"
         lines.append(
-            f"Largest relative difference of ONNX Runtime to {manifest.parity.source}, in float32, on "
-            f"{manifest.parity.crops}: {text}{note}."
+            f"Largest relative difference of ONNX Runtime to {manifest.parity.source}, in float32, "
+            f"on {manifest.parity.crops}: {text}{note}."
         )
     if manifest.quantised is not None:
         q = manifest.quantised

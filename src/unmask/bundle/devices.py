@@ -1,7 +1,7 @@
 """What networks run on: ONNX Runtime's providers in order, and what is said of one that is missing.
 
-`auto` takes a GPU where ONNX Runtime has one and the processor everywhere else, which is how a plain
-installation is: nothing is said. A GPU that is there and fails is told. `cuda` is an order: without
+`auto` takes a GPU where ONNX Runtime has one and the processor everywhere else, as in a plain
+installation: nothing is said. A GPU that is there and fails is told. `cuda` is an order: without
 a GPU nothing is scored.
 """
 

@@ -2,11 +2,13 @@
 
 frame and face box -> cut_views    -> a crop for each view, cut from the frame itself
 picture of a face  -> split_views  -> the same from a picture that is framed as the first view
+stored crop        -> recut_views  -> the same from a picture of which it is known what it shows
 crop of the first  -> ViewGrid     -> the others' inputs and maps as linear maps of its pixels
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -15,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.bundle.manifest import Preprocessing, View, square_within
-from unmask.faces.squares import cut_square, square_around
+from unmask.errors import ManifestError
+from unmask.faces.squares import cut_square, square_around, within_square
 from unmask.values import Box, PicturePart
 
 Pixels = NDArray[np.uint8]
@@ -24,6 +27,8 @@ Crops = tuple[Pixels, ...]
 """One face: for each view its crop `(S, S, 3)` RGB."""
 Batch = tuple[Pixels, ...]
 """N faces: for each view their crops `(N, S, S, 3)` RGB."""
+_SLACK = 0.02
+"""How far a wanted square may reach over a picture that was cut before, in sides of it."""
 
 
 def face_square(box: Box, spec: Preprocessing) -> Box:
@@ -47,6 +52,15 @@ def cut_views(image: Pixels | PicturePart, box: Box, views: Sequence[View]) -> C
     return tuple(cut[key] for key in keys)
 
 
+def finest_size(views: Sequence[View]) -> int:
+    """Return the side at which a crop of the first view holds what every view looks at, pixels."""
+    first = views[0].preprocessing
+    return max(
+        math.ceil(spec.size_px * first.margin_ratio / spec.margin_ratio)
+        for spec in (view.preprocessing for view in views)
+    )
+
+
 def split_views(picture: Image.Image, views: Sequence[View]) -> Crops:
     """Resize a picture of a face, framed as the first view, for every view.
 
@@ -64,6 +78,46 @@ def split_views(picture: Image.Image, views: Sequence[View]) -> Crops:
         )
         for view in views
     )
+
+
+def recut_views(
+    picture: Pixels, square: Box | None, box: Box | None, views: Sequence[View], *, name: str
+) -> Crops:
+    """Cut a picture that was cut out of a frame before, as each view wants its input.
+
+    One of which it is not known where it was cut, or where the face is, is taken as framed as the
+    first view.
+
+    Args:
+        picture: `(S, S, 3)` RGB, or `(S, S)`.
+        square: what it shows, XYXY pixels of the frame; None where that is not known.
+        box: the face, XYXY pixels of the frame; None where it was not searched.
+        views: of the detector.
+        name: what to call the picture in a message.
+
+    Raises:
+        ManifestError: the detector looks at more than the picture holds.
+    """
+    if square is None or (box is None and len(views) > 1):
+        return split_views(Image.fromarray(picture), views)
+    side = picture.shape[0]
+    if box is None:
+        specs = [view.preprocessing for view in views]
+        return tuple(cut_square(picture, (0, 0, side, side), size_px=s.size_px) for s in specs)
+    return tuple(_recut(picture, square, box, view.preprocessing, name) for view in views)
+
+
+def _recut(picture: Pixels, square: Box, box: Box, spec: Preprocessing, name: str) -> Pixels:
+    side = picture.shape[0]
+    x0, y0, x1, y1 = within_square(face_square(box, spec), square, size_px=side)
+    if min(x0, y0) < -_SLACK * side or max(x1, y1) > (1 + _SLACK) * side:
+        held = (square[2] - square[0]) / max(box[2] - box[0], box[3] - box[1])
+        raise ManifestError(
+            f"{name!r}: the detector looks at {spec.margin_ratio:g} times the face, shifted by "
+            f"{spec.shift_y_ratio:g}; the crop holds {held:.2f} times",
+            hint="cut the crops anew with a larger --margin-ratio",
+        )
+    return cut_square(picture, (x0, y0, x1, y1), size_px=spec.size_px)
 
 
 def batch(faces: Sequence[Crops]) -> Batch:

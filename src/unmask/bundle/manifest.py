@@ -272,6 +272,9 @@ class MethodRate(Strict):
     """Share of its videos that got `little evidence`; None: never tested."""
     videos: Annotated[int, Field(ge=0)]
     """Videos behind it."""
+    data: str | None = None
+    """What it was measured on, where that is not what the words were fitted on: a rate from before
+    the last calibration, when the words began elsewhere."""
 
 
 class Judgeable(Strict):
@@ -557,6 +560,11 @@ def _check_files(folder: Path, manifest: BundleManifest) -> None:
                 f"{path} was changed: its SHA-256 is not the one in {MANIFEST}",
                 hint="copy the bundle again from where you had it",
             )
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file in a folder that becomes a bundle, by name."""
+    return {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
 
 
 def write_manifest(folder: Path, manifest: BundleManifest) -> None:

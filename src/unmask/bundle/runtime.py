@@ -88,15 +88,24 @@ class Network:
             ViewNetwork(bundle, view, threads=threads, device=device) for view in bundle.views
         )
 
-    def run(self, crops: Sequence[NDArray[np.uint8]], *, evidence: bool = False) -> Output:
+    def run(
+        self,
+        crops: Sequence[NDArray[np.uint8]],
+        *,
+        evidence: bool = False,
+        features: bool = False,
+    ) -> Output:
         """Score faces.
 
         Args:
             crops: for each view `(N, S, S, 3)` RGB uint8, as `faces.framing` cuts them.
             evidence: whether to return feature maps and their gradients too.
+            features: whether to return feature maps, without the cost of gradients.
         """
         pairs = zip(self.views, crops, strict=True)
-        return self._together([view.run(own, evidence=evidence) for view, own in pairs])
+        return self._together(
+            [view.run(own, evidence=evidence, features=features) for view, own in pairs]
+        )
 
     def run_images(self, images: Sequence[Float], *, evidence: bool = False) -> Output:
         """Score normalised images, for each view `(N, 3, S, S)` as `preprocess` makes them."""
@@ -142,30 +151,39 @@ class ViewNetwork:
         return self._open(self.view.gradient, GRADIENT_OUTPUTS)
 
     def run(
-        self, crops: NDArray[np.uint8], *, evidence: bool = False, batch: int = DEFAULT_BATCH
+        self,
+        crops: NDArray[np.uint8],
+        *,
+        evidence: bool = False,
+        features: bool = False,
+        batch: int = DEFAULT_BATCH,
     ) -> ViewOutput:
         """Score crops.
 
         Args:
             crops: `(N, S, S, 3)` RGB uint8.
             evidence: whether to return the feature map and its gradient too.
+            features: whether to return the feature map, if there is one, without the cost of the
+                gradient.
             batch: most crops in one pass.
         """
         spec = self.view.preprocessing
         starts = range(0, len(crops), batch)
         parts = (preprocess(crops[start : start + batch], spec) for start in starts)
-        return self._score(parts, evidence=evidence)
+        return self._score(
+            parts, self.view.outputs if evidence else self.view.outputs[: 1 + features]
+        )
 
     def run_images(
         self, images: Float, *, evidence: bool = False, batch: int = DEFAULT_BATCH
     ) -> ViewOutput:
         """Score normalised images `(N, 3, S, S)`, as `preprocess` makes them; see `run`."""
         starts = range(0, len(images), batch)
-        return self._score((images[start : start + batch] for start in starts), evidence=evidence)
+        parts = (images[start : start + batch] for start in starts)
+        return self._score(parts, self.view.outputs if evidence else OUTPUTS[:1])
 
     @stage("network")
-    def _score(self, batches: Iterable[Float], *, evidence: bool) -> ViewOutput:
-        outputs = self.view.outputs if evidence else OUTPUTS[:1]
+    def _score(self, batches: Iterable[Float], outputs: tuple[str, ...]) -> ViewOutput:
         parts = [_compute(self._session, outputs, images) for images in batches]
         if not parts:
             return ViewOutput(np.empty(0, np.float32))

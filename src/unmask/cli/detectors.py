@@ -1,4 +1,4 @@
-"""`unmask detectors list | show | verify | join`: the bundles on this machine."""
+"""`unmask detectors list | show | verify | push | join`: the bundles on this machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Name = Annotated[
 detectors_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Detectors on this machine: list, show, verify, join.",
+    help="Detectors on this machine: list, show, verify, push, join.",
 )
 
 
@@ -87,6 +87,37 @@ def verify(name: Name) -> None:
     for file, sha256 in detector.bundle.manifest.files.items():
         typer.echo(f"{sha256}  {file}")
     typer.echo(f"{folder}: whole and in working order")
+
+
+@detectors_app.command()
+def push(
+    name: Name,
+    repository: Annotated[
+        str, typer.Argument(metavar="OWNER/NAME", help="On the Hub.", show_default=False)
+    ],
+    public: Annotated[
+        bool,
+        typer.Option(
+            "--public", help="A new repository is public: read the card's terms before you say so."
+        ),
+    ] = False,
+    revision: Annotated[
+        str | None, typer.Option(help="Branch.", show_default="the default branch")
+    ] = None,
+) -> None:
+    """Upload a detector with its card to the Hugging Face Hub.
+
+    As one commit; log in with `hf auth login` first.
+    """
+    from unmask.bundle.catalogue import find
+    from unmask.bundle.hub import is_hub_id
+    from unmask.bundle.hub import push as push_bundle
+    from unmask.bundle.manifest import load_bundle
+
+    if not is_hub_id(repository):
+        raise ValueError(f"a detector on the Hub is named owner/name, got {repository!r}")
+    bundle = load_bundle(find(name))
+    typer.echo(push_bundle(bundle, repository, private=not public, revision=revision))
 
 
 @detectors_app.command(epilog=JOIN_CODES)

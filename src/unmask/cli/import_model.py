@@ -22,7 +22,7 @@ IMPORT_CODES = (
 import_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Make detectors of models trained elsewhere: ONNX, timm, DeepfakeBench, Hugging Face.",
+    help="Make detectors of models that were trained elsewhere.",
 )
 
 

@@ -19,6 +19,7 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "evaluation": ("figures of detectors with intervals", ("lir", "sklearn", "pyarrow")),
     "hub": ("detectors from the Hugging Face Hub", ("huggingface_hub",)),
     "imports": ("image classifiers of transformers from the Hub", ("transformers",)),
+    "loggers": ("Weights & Biases and MLflow beside training", ("mlflow", "wandb")),
     "serve": (
         "the web page and the HTTP service",
         (

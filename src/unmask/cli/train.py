@@ -61,6 +61,14 @@ def train(  # noqa: PLR0917 - the parameters are the options
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Devices that share each step.")] = 1,
+    logger: Annotated[
+        str | None,
+        typer.Option(
+            help="Tell wandb or mlflow of every epoch, too; into the run's folder unless "
+            "WANDB_MODE=online or MLFLOW_TRACKING_URI name a server.",
+            show_default="none; TensorBoard's files are always written",
+        ),
+    ] = None,
 ) -> None:
     """Train a detector by a recipe, or go on with a stopped run."""
     if (resume is None) == (recipe is None):
@@ -80,10 +88,10 @@ def train(  # noqa: PLR0917 - the parameters are the options
     with RunProgress() as shown:
         shown.devices = devices
         if resume is not None:
-            run = resume_run(resume, Devices(device, devices), shown)
+            run = resume_run(resume, Devices(device, devices), shown, logger)
         else:
             request = RunRequest(
                 str(recipe), data or [], validation or [], changes or [], output, fold
             )
-            run = begin_run(request, Devices(device, devices), shown)
+            run = begin_run(request, Devices(device, devices), shown, logger)
     typer.echo(summary(run))

@@ -33,12 +33,12 @@ from unmask.datasets.footage import (
 from unmask.datasets.manifest import ManifestInfo, Split, VideoRecord
 from unmask.datasets.splits import frame_split
 from unmask.errors import UnmaskError
-from unmask.faces.squares import cut_square, square_around
+from unmask.faces.squares import cut_square, cut_window, square_around
 from unmask.scanner.face_cuts import choose_faces, cut_faces
 from unmask.scanner.passes import ChosenFrames
+from unmask.scanner.repetition import settings_table
 from unmask.scanner.scoring import sharpness
-from unmask.settings import CROP_SIZE_PX, DEFAULT_MARGIN_RATIO, ScanSettings
-from unmask.system.provenance import settings_table
+from unmask.settings import DEFAULT_MARGIN_RATIO, LARGEST_CROP_PX, ScanSettings
 from unmask.values import Box, KeyFrame, PicturePart
 
 Picture = NDArray[np.uint8]
@@ -53,13 +53,15 @@ class CropSettings:
 
     scan: ScanSettings = field(default_factory=ScanSettings)
     """How videos are looked at."""
-    size_px: int = CROP_SIZE_PX
-    """Side of a crop."""
+    size_px: int | None = None
+    """Side of a crop; None: as many pixels as the frame has there, at most `largest_px`."""
+    largest_px: int = LARGEST_CROP_PX
+    """Most pixels along a side where `size_px` is None."""
     margin_ratio: float = DEFAULT_MARGIN_RATIO
     """Side of the square over the longer side of the face box: wide enough to shift, turn and zoom
     in training (the shipped detector looks at 0.85)."""
-    image_format: Literal["jpeg", "png"] = "jpeg"
-    """How crops are encoded."""
+    image_format: Literal["jpeg", "png"] = "png"
+    """How crops are encoded: PNG keeps every pixel, JPEG takes a third of the room."""
     jpeg_quality: int = 95
     """Quality of JPEG, always without chroma subsampling."""
 
@@ -69,16 +71,18 @@ class CropSettings:
             raise ValueError(f"image_format must be jpeg or png, got {self.image_format!r}")
         for name, low, high in (
             ("size_px", 16, 2048),
+            ("largest_px", 16, 2048),
             ("margin_ratio", 0.5, 4.0),
             ("jpeg_quality", 1, 100),
         ):
             value = getattr(self, name)
-            if not low <= value <= high:
+            if value is not None and not low <= value <= high:
                 raise ValueError(f"{name} must be from {low} to {high}, got {value}")
 
     def table(self) -> dict[str, Any]:
         """Return all that a crop depends on, as one flat table."""
-        own = {name: value for name, value in asdict(self).items() if name != "scan"}
+        unused = {"scan"} if self.size_px is None else {"scan", "largest_px"}
+        own = {name: value for name, value in asdict(self).items() if name not in unused}
         looked = settings_table(self.scan)
         looked.pop("explain")
         return looked | own
@@ -178,7 +182,8 @@ class Cropper:
         side = max(width, height)
         left, top = (width - side) / 2, (height - side) / 2
         square = (left, top, left + side, top + side)
-        pixels = cut_square(picture, square, size_px=self.settings.size_px)
+        size_px = self.settings.size_px or min(side, self.settings.largest_px)
+        pixels = cut_square(picture, square, size_px=size_px)
         cut = _Cut(1, 1, None, 0, square, (width, height), pixels)
         masks, notes = self._masks(record, [cut])
         flag: ForgedFace | None = None if record.label == "real" else "only-face"
@@ -200,6 +205,8 @@ class Cropper:
 
     def _square(self, picture: Picture | PicturePart, box: Box) -> tuple[Box, Picture]:
         square = square_around(box, margin_ratio=self.settings.margin_ratio)
+        if self.settings.size_px is None:
+            return cut_window(picture, square, largest_px=self.settings.largest_px)
         return square, cut_square(picture, square, size_px=self.settings.size_px)
 
     def _masks(self, record: VideoRecord, cuts: Sequence[_Cut]) -> tuple[_Masks, list[str]]:

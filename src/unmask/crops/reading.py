@@ -28,8 +28,8 @@ from unmask.crops.record import Crop, CropRecord
 from unmask.crops.rows import COLUMNS, PICTURES, StoreInfo, leak_in, say_left_out
 from unmask.crops.store import CropStore
 from unmask.datasets.manifest import Label, Split
-from unmask.datasets.parquet import CROPS_HINT, read_errors
 from unmask.errors import ManifestError
+from unmask.system.parquet import CROPS_HINT, read_errors
 
 _LENGTH_BYTES = 4
 """Length before each value of a plain byte column, little-endian."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from unmask.crops.rows import ForgedFace, VideoCoverage
 from unmask.datasets.manifest import Label, Split, VideoRecord
+from unmask.faces.squares import within_square
 from unmask.values import Box
 
 
@@ -132,5 +133,4 @@ class Crop:
         square = self.record.square
         if square is None:
             raise ValueError(f"{self!r}: the square that was cut is not known")
-        scale = self.pixels.shape[0] / (square[2] - square[0])
-        return tuple((v - square[i % 2]) * scale for i, v in enumerate(points))
+        return within_square(points, square, size_px=self.pixels.shape[0])

@@ -36,7 +36,6 @@ from unmask.crops.rows import (
     coverage_table,
     to_table,
 )
-from unmask.datasets.parquet import read_errors
 from unmask.errors import ManifestError
 from unmask.system.files import (
     drop_partials,
@@ -47,6 +46,7 @@ from unmask.system.files import (
     write_text,
     write_whole,
 )
+from unmask.system.parquet import read_errors
 
 SHARD_BYTES = 128 * 2**20
 """Pending bytes that are made a shard."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.datasets.layouts.crop_files import IN_PARQUET, picture
+from unmask.datasets.layouts.crop_files import IN_PARQUET, file_path, picture
 from unmask.datasets.layouts.layout import files_below
 from unmask.datasets.manifest import VideoRecord
 from unmask.errors import DecodeError, InputNotFound, NotMedia
@@ -65,9 +65,7 @@ def files_of(record: VideoRecord, root: str | Path) -> list[Path]:
         record: the row.
         root: the data set's folder.
     """
-    file, parquet, _ = record.id.partition(IN_PARQUET)
-    named = [f"{file}{parquet.rstrip('/')}", *filter(None, [record.mask])]
-    return [Path(root, name) for name in named]
+    return [Path(root, name) for name in (file_path(record.id), record.mask) if name]
 
 
 def read_video(path: Path, settings: ScanSettings) -> Footage:

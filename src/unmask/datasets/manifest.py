@@ -15,9 +15,9 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from unmask.datasets.parquet import read_table
 from unmask.errors import InputNotFound, ManifestError
 from unmask.system.files import check_parent_folder, write_whole
+from unmask.system.parquet import read_table
 
 Label = Literal["real", "fake"]
 Split = Literal["train", "validation", "test"]
@@ -25,6 +25,7 @@ Kind = Literal["video", "frames", "crop"]
 
 MANIFEST_VERSION = 1
 """Version of the columns and of the metadata."""
+_ROWS_AT_A_TIME = 10_000
 _METADATA_KEY = b"unmask"
 _HINT = "make a manifest with `unmask data index`, or index a table with the layout `table`"
 
@@ -186,7 +187,8 @@ def read_manifest(path: str | Path) -> Manifest:
         info = ManifestInfo(**{**described, "warnings": tuple(described.get("warnings", ()))})
         records = tuple(
             VideoRecord(**{**row, "identities": tuple(row["identities"] or ())})
-            for row in table.select(COLUMNS.names).to_pylist()
+            for batch in table.select(COLUMNS.names).to_batches(max_chunksize=_ROWS_AT_A_TIME)
+            for row in batch.to_pylist()
         )
     except Exception as error:  # whatever a value of another type does
         raise ManifestError(f"{str(path)!r} is a damaged manifest: {error}", hint=_HINT) from error

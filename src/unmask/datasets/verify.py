@@ -109,7 +109,7 @@ def verify(
         root: the data set's folder; None for the one it was indexed in.
         opened: open every file.
         hashed: hash every file, and find those with the same bytes.
-        counted: compare the counts with those of the complete data set.
+        counted: compare the counts with those of the complete data set, if it is not invented.
         workers: files at a time.
         progress: told the number of rows looked at, and of how many.
 
@@ -117,6 +117,7 @@ def verify(
         InputNotFound: the folder is absent.
     """
     folder = Path(root or manifest.info.root)
+    counted = counted and not manifest.info.settings.get("invented")
     extra = _extra(manifest.records, folder, layout.left_out if layout else ())
     tasks = [_task(record, folder, opened, hashed) for record in manifest.records]
     states = _states(tasks, workers, progress)

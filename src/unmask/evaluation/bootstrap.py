@@ -22,8 +22,6 @@ CLUSTERS_NEEDED = 5
 """Fewest clusters that an interval is made from."""
 _BATCH_VALUES = 100_000
 """Weights held at a time: few enough to stay in the processor's cache."""
-_STEPS = 20_000_000
-"""Most units times replicates that a figure computed step by step is worth."""
 
 
 @dataclass(frozen=True)
@@ -131,20 +129,14 @@ def intervals(
         seed: of the draws.
 
     Returns:
-        By name; None where there are too few clusters, or the figure exists in too few replicates,
-        or would take too long.
+        By name; None where there are too few clusters, or the figure exists in too few replicates.
     """
     if len(np.unique(cluster)) < CLUSTERS_NEEDED:
         return dict.fromkeys([figure.name for figure in figures])
-    lasting = len(cluster) * replicates > _STEPS
-    remaining = [figure for figure in figures if not (figure.steps and lasting)]
 
     def compute(weights: Values) -> dict[str, Values]:
         batch = Batch(units, weights)
-        return {figure.name: figure.compute(batch) for figure in remaining}
+        return {figure.name: figure.compute(batch) for figure in figures}
 
     replicates_of = replicate(cluster[units.order], compute, replicates=replicates, seed=seed)
-    return {
-        f.name: percentile_interval(replicates_of[f.name]) if f in remaining else None
-        for f in figures
-    }
+    return {f.name: percentile_interval(replicates_of[f.name]) for f in figures}

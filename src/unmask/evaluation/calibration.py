@@ -19,6 +19,7 @@ from unmask.bundle.manifest import (
     BundleManifest,
     CalibratedRange,
     LikelihoodRatio,
+    MethodRate,
     OperatingPoint,
 )
 from unmask.errors import BundleError, ManifestError
@@ -107,7 +108,7 @@ def calibrate_bundle(
     fitted = manifest.model_copy(
         update={
             "words": None,
-            "method_rates": tuple(r for r in manifest.method_rates if r.missed is None),
+            "method_rates": _earlier_rates(manifest),
             "calibration": chosen.fit.calibration(chosen.method, covariance, **facts),
             "likelihood": likelihood_bounds(chosen.held_out, units, data),
             "abstention": fit_abstention(
@@ -133,9 +134,20 @@ def _with_words(manifest: BundleManifest, units: Units) -> BundleManifest:
     if held_out is None:
         return manifest
     worded = manifest.model_copy(update={"words": fit_words(held_out, manifest)})
-    untested = [rate.method for rate in manifest.method_rates if rate.missed is None]
-    rates = method_rates(held_out, worded, untested=untested)
-    return worded.model_copy(update={"method_rates": rates})
+    rates = method_rates(held_out, worded)
+    tested = {rate.method for rate in rates}
+    others = tuple(rate for rate in manifest.method_rates if rate.method not in tested)
+    return worded.model_copy(update={"method_rates": (*rates, *others)})
+
+
+def _earlier_rates(manifest: BundleManifest) -> tuple[MethodRate, ...]:
+    """Return the bundle's rates with what they were measured on: new data may lack a kind."""
+    words = manifest.words
+    origin = f"calibration on {manifest.calibration.data}" if words is None else words.data
+    return tuple(
+        rate if rate.missed is None else rate.model_copy(update={"data": rate.data or origin})
+        for rate in manifest.method_rates
+    )
 
 
 def _other_points(

@@ -11,7 +11,7 @@ from unmask.evaluation.results import Evaluation
 from unmask.system.files import write_whole
 
 CARD = "README.md"
-HEADLINES = ("AUC", "EER", "TPR at 1\u00a0% FPR", "balanced accuracy", "Cllr", "minimum Cllr")
+HEADLINES = ("AUC", "EER", "TPR at 1 % FPR", "balanced accuracy", "Cllr", "minimum Cllr")
 """Figures of an evaluation that a card shows."""
 
 

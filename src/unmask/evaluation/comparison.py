@@ -81,9 +81,7 @@ def compare(
         for units, each, threshold in zip(counted, (first, second), thresholds, strict=True)
     ]
     figures = [
-        m
-        for m in metrics(settings.costs)
-        if m.refusal(reals=one.reals, fakes=one.fakes) is None and not m.steps
+        m for m in metrics(settings.costs) if m.refusal(reals=one.reals, fakes=one.fakes) is None
     ]
     results = differences(
         ordered[0],

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.crops.resolution import say_coarse
 from unmask.crops.rows import say_left_out
 from unmask.errors import ManifestError
 from unmask.evaluation.aggregation import Units, make_units
@@ -145,9 +146,15 @@ def count_coverage(predictions: Predictions) -> VideoCount:
     )
 
 
-def left_out_warnings(info: PredictionsInfo) -> tuple[str, ...]:
-    """Return a warning where crops of the data were not scored."""
-    return (say_left_out(info.crops_left_out),) if info.crops_left_out else ()
+def coarse_warnings(info: PredictionsInfo) -> tuple[str, ...]:
+    """Return a warning where crops were scored on other pixels than a scan sees."""
+    return (say_coarse(info.crops_coarse),) if info.crops_coarse else ()
+
+
+def store_warnings(info: PredictionsInfo) -> tuple[str, ...]:
+    """Return warnings where crops of a store were not scored, or on other pixels."""
+    left_out = (say_left_out(info.crops_left_out),) if info.crops_left_out else ()
+    return (*left_out, *coarse_warnings(info))
 
 
 def train_warnings(splits: Iterable[str | None]) -> tuple[str, ...]:
@@ -277,7 +284,7 @@ def make_figure(
         reason = (
             f"no interval: {clusters} clusters, at least {CLUSTERS_NEEDED} needed"
             if few
-            else "no interval: not defined in most draws, or too long to compute"
+            else "no interval: not defined in most draws"
         )
     return Figure(metric.name, value, interval, reason, metric.better)
 
@@ -294,7 +301,7 @@ def _warnings(
             f"{coverage.done} of {coverage.expected} videos were analysed "
             f"({coverage.share:.1%}); at least {settings.min_coverage:.0%} are asked for"
         )
-    yield from left_out_warnings(info)
+    yield from store_warnings(info)
     yield from train_warnings(predictions.words["split"])
     calibration = info.calibration
     if calibration is None:

@@ -115,7 +115,7 @@ def _mean(
     ]
     cluster = np.concatenate([part.cluster for part in parts])
     values = _means(ordered, np.ones((1, len(cluster))), computable)
-    ends = _intervals(ordered, cluster, [m for m in computable if not m.steps], settings)
+    ends = _intervals(ordered, cluster, computable, settings)
     figures_by_name = {name: (float(value[0]), ends.get(name)) for name, value in values.items()}
     clusters = len(np.unique(cluster))
     return Group(

@@ -23,7 +23,6 @@ import pyarrow.parquet as pq
 from unmask.bundle.devices import Device
 from unmask.bundle.manifest import Bundle
 from unmask.datasets.manifest import Manifest, Split, read_manifest
-from unmask.datasets.parquet import column_names, read_table
 from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import (
     COLUMNS,
@@ -38,6 +37,7 @@ from unmask.evaluation.sources import PictureSource, Source, StoreSource, VideoS
 from unmask.settings import ScanSettings
 from unmask.system.engines import LOCAL, Engine
 from unmask.system.files import check_parent_folder, drop_partials, write_text, write_whole
+from unmask.system.parquet import column_names, read_table
 from unmask.system.provenance import versions
 
 Progress = Callable[[int, int, list[PredictionRow]], None]

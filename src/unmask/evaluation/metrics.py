@@ -15,13 +15,16 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from unmask.evaluation.weightings import Batch, Confusion, Roc, Values
+from unmask.evaluation.weightings import BINS, Batch, Confusion, Roc, Values
 
 PARTIAL_FPR = 0.1
 """The partial AUC looks at false positive rates up to this."""
 ALARMS_NEEDED = 3
 """A rate of false alarms is measured where it means at least this many reals."""
+_ROUNDS = 64
+"""Rounds in which a hull is pooled at once; 2,000 draws of 100,000 rows took 9 to 15."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,6 @@ class Metric:
     """Fewest reals that it means anything for."""
     fakes_needed: int = 1
     """Fewest fakes."""
-    steps: bool = False
-    """Whether each weighting takes time in proportion to the units in Python."""
 
     def refusal(self, *, reals: int, fakes: int) -> str | None:
         """Say why it cannot be given for so many units, or None where it can."""
@@ -127,13 +128,15 @@ def auc(roc: Roc) -> Values:
 
 def partial_auc(roc: Roc, *, max_fpr: float = PARTIAL_FPR) -> Values:
     """Area up to a false positive rate, rescaled so that chance is 0.5 and perfect is 1."""
-    x, y = roc.fpr, roc.tpr
+    # steps that begin to the right in every weighting add nothing
+    count = 1 + int((roc.fpr[:, :-1] < max_fpr).sum(axis=1).max(initial=1))
+    x, y = roc.fpr[:, :count], roc.tpr[:, :count]
     low, high = x[:, :-1], np.minimum(x[:, 1:], max_fpr)
     width = np.maximum(high - low, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = np.where(np.diff(x) > 0, np.diff(y) / np.diff(x), 0.0)
     area = (width * (y[:, :-1] + slope * width / 2)).sum(axis=1)
-    area = np.where(np.isnan(x[:, -1] + y[:, -1]), np.nan, area)
+    area = np.where(np.isnan(roc.fpr[:, -1] + roc.tpr[:, -1]), np.nan, area)
     least = max_fpr**2 / 2
     return np.asarray(0.5 * (1 + (area - least) / (max_fpr - least)))
 
@@ -178,13 +181,13 @@ def brier(batch: Batch) -> Values:
 
 def log_loss(batch: Batch) -> Values:
     """Mean negative log probability of the truth, in nats."""
-    units = batch.units
-    return batch.mean(np.where(units.is_fake, units.surprise_of_fake, units.surprise_of_real))
+    return batch.mean(batch.units.surprise)
 
 
 def calibration_error(batch: Batch) -> Values:
     """Mean distance of the probability from the share of fakes, over bins of equal width (ECE)."""
-    per_bin = batch.weights @ batch.units.gap_in_bins
+    place, gaps = batch.units.bin, batch.weights * batch.units.gap
+    per_bin = np.stack([np.bincount(place, gap, minlength=BINS) for gap in gaps])
     return np.asarray(np.abs(per_bin).sum(axis=1) / batch.weights.sum(axis=1))
 
 
@@ -197,40 +200,73 @@ def cllr(batch: Batch) -> Values:
 
 def min_cllr(batch: Batch) -> Values:
     """Cllr after the best monotone calibration: what the order of the scores alone allows."""
-    return np.array([_min_cllr(*pair) for pair in zip(batch.roc.tp, batch.roc.fp, strict=True)])
-
-
-def _min_cllr(tp: Values, fp: Values) -> float:
-    """Return the cost of the likelihood ratios that are the slopes of the ROC's convex hull."""
-    fakes, reals = hull(tp, fp)
-    if tp[-1] == 0 or fp[-1] == 0:
-        return float("nan")
-    fakes, reals = fakes / tp[-1], reals / fp[-1]
+    segments = hulls(np.diff(batch.roc.tp), np.diff(batch.roc.fp))
     with np.errstate(divide="ignore", invalid="ignore"):
+        fakes = segments.fakes / batch.fakes[segments.row]
+        reals = segments.reals / batch.reals[segments.row]
         of_fakes = np.where(fakes > 0, fakes * np.log2(1 + reals / fakes), 0.0)
         of_reals = np.where(reals > 0, reals * np.log2(1 + fakes / reals), 0.0)
-    return float(of_fakes.sum() + of_reals.sum()) / 2
+    nats = np.bincount(segments.row, of_fakes + of_reals, minlength=len(batch.weights))
+    return np.where((batch.fakes > 0) & (batch.reals > 0), nats / 2, np.nan)
 
 
-def hull(tp: Values, fp: Values) -> tuple[Values, Values]:
-    """Return fakes and reals of each segment of the convex hull, the steepest first (PAV).
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """Segments of the convex hulls of B ROC curves, one hull after the other."""
+
+    row: NDArray[np.int64]
+    """`(M,)` which curve each is of."""
+    fakes: Values
+    """`(M,)` fakes in it."""
+    reals: Values
+    """`(M,)` reals in it."""
+
+
+def hulls(fakes: Values, reals: Values) -> Segments:
+    """Return the segments of ROC curves' convex hulls, the steepest of each first (PAV).
+
+    Runs of steps that do not fall are pooled all at once, again and again: it does not matter which
+    adjacent violators are pooled first, and scores of detectors need a few rounds. What is left
+    after `_ROUNDS` is pooled step by step.
 
     Args:
-        tp: `(K + 1,)` rising counts of fakes.
-        fp: `(K + 1,)` rising counts of reals.
+        fakes: `(B, K)` fakes at each step of the curves, by falling score.
+        reals: `(B, K)` reals likewise.
     """
-    fakes: list[float] = []
-    reals: list[float] = []
-    for more_fakes, more_reals in zip(np.diff(tp).tolist(), np.diff(fp).tolist(), strict=True):
-        if more_fakes == more_reals == 0:
-            continue
-        fakes.append(more_fakes)
-        reals.append(more_reals)
-        while len(fakes) > 1 and fakes[-1] * reals[-2] >= fakes[-2] * reals[-1]:
-            last_fakes, last_reals = fakes.pop(), reals.pop()
-            fakes[-1] += last_fakes
-            reals[-1] += last_reals
-    return np.array(fakes), np.array(reals)
+    drawn = np.flatnonzero(fakes + reals)
+    segments = Segments(drawn // fakes.shape[1], fakes.ravel()[drawn], reals.ravel()[drawn])
+    for _ in range(_ROUNDS):
+        first = np.append(True, _is_first(segments))[: len(segments.row)]
+        if first.all():
+            return segments
+        starts = np.flatnonzero(first)
+        segments = Segments(
+            segments.row[starts],
+            np.add.reduceat(segments.fakes, starts),
+            np.add.reduceat(segments.reals, starts),
+        )
+    return _pool_stepwise(segments)
+
+
+def _is_first(segments: Segments) -> NDArray[np.bool_]:
+    """Tell which segments but the first are less steep than the one before, or of another row."""
+    row, fakes, reals = segments.row, segments.fakes, segments.reals
+    falls = fakes[1:] * reals[:-1] < fakes[:-1] * reals[1:]
+    return np.asarray(falls | (row[1:] != row[:-1]))
+
+
+def _pool_stepwise(segments: Segments) -> Segments:
+    pooled: list[tuple[int, float, float]] = []
+    for row, more_fakes, more_reals in zip(
+        segments.row.tolist(), segments.fakes.tolist(), segments.reals.tolist(), strict=True
+    ):
+        fakes, reals = more_fakes, more_reals
+        while pooled and pooled[-1][0] == row and fakes * pooled[-1][2] >= pooled[-1][1] * reals:
+            _, last_fakes, last_reals = pooled.pop()
+            fakes, reals = fakes + last_fakes, reals + last_reals
+        pooled.append((row, fakes, reals))
+    row_of, fakes_of, reals_of = zip(*pooled, strict=True)
+    return Segments(np.array(row_of), np.array(fakes_of), np.array(reals_of))
 
 
 def expected_cost(batch: Batch, *, costs: CostMatrix) -> Values:
@@ -251,7 +287,7 @@ def metrics(costs: CostMatrix | None = None) -> tuple[Metric, ...]:
     of_curve = [Metric(n, partial(_on_roc, f), _better(n)) for n, f in CURVED.items()]
     at_rates = [
         Metric(
-            f"TPR at {fpr:.1%} FPR".replace(".0%", "%").replace("%", "\u00a0%"),
+            f"TPR at {fpr * 100:g} % FPR",
             partial(_on_roc, partial(tpr_at, fpr=fpr)),
             reals_needed=round(ALARMS_NEEDED / fpr),
         )
@@ -263,7 +299,7 @@ def metrics(costs: CostMatrix | None = None) -> tuple[Metric, ...]:
         Metric("log loss", log_loss, "lower"),
         Metric("calibration error (ECE)", calibration_error, "lower"),
         Metric("Cllr", cllr, "lower"),
-        Metric("minimum Cllr", min_cllr, "lower", steps=True),
+        Metric("minimum Cllr", min_cllr, "lower"),
         Metric("expected cost", partial(expected_cost, costs=costs or CostMatrix()), "lower"),
     ]
     return (*of_curve, *at_rates, *counted, *probable)

@@ -22,13 +22,14 @@ from pydantic import Field, ValidationError
 from unmask.bundle.manifest import Calibration, OperatingPoint, Strict
 from unmask.crops.record import CropRecord
 from unmask.crops.rows import Status
-from unmask.datasets.parquet import read_errors, read_table
 from unmask.errors import InputNotFound, ManifestError
 from unmask.system.files import check_parent_folder, write_whole
+from unmask.system.parquet import read_errors, read_table
 
 PREDICTIONS_VERSION = 1
 """Version of the columns and of the metadata."""
 _METADATA_KEY = b"unmask-predictions"
+_LISTS_AT_A_TIME = 65_536
 _HINT = "make one with `unmask predict`, or from another program's scores with `unmask scores`"
 
 
@@ -88,6 +89,9 @@ class PredictionsInfo(Strict):
     crops_left_out: int | None = None
     """Crops of fakes that were not scored, as their face may not be the forged one; None: it is not
     known whether there are such, as of everything but crop stores."""
+    crops_coarse: int | None = None
+    """Crops that were stored with fewer pixels than a scan would give the detector, or as JPEG, so
+    that their scores differ from a scan's; None: not known, as of everything but crop stores."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """All that the scores depend on, resolved."""
     versions: dict[str, str] = Field(default_factory=dict)
@@ -183,6 +187,7 @@ def pool(parts: Sequence[Predictions]) -> Predictions:
             "manifest_sha256": None,
             "videos_expected": None,
             "crops_left_out": _add_known(each.crops_left_out for each in infos),
+            "crops_coarse": _add_known(each.crops_coarse for each in infos),
             "licence": "; ".join(dict.fromkeys(each.licence for each in infos)),
             "leaks": any(each.leaks for each in infos),
             "leak_reason": "; ".join(e.leak_reason for e in infos if e.leak_reason) or None,
@@ -311,22 +316,28 @@ def from_table(info: PredictionsInfo, table: pa.Table, *, name: str) -> Predicti
         track=table.column("track").fill_null(0).to_numpy().astype(np.int64),
         face_px=_floats(table, "face_px"),
         sharpness=_floats(table, "sharpness"),
-        identities=_tuples(table.column("identities").to_pylist()),
+        identities=_tuples(table.column("identities")),
         words=words,
     )
 
 
 def _objects(table: pa.Table, name: str) -> NDArray[np.object_]:
-    column: NDArray[np.object_] = table.column(name).to_numpy().astype(object)
-    return column
+    """Return a column of texts, each there once however many rows share it."""
+    column = table.column(name).combine_chunks().dictionary_encode()
+    values = np.array([*column.dictionary.to_pylist(), None], dtype=object)
+    return np.asarray(values[column.indices.fill_null(len(values) - 1).to_numpy()], dtype=object)
 
 
 def _floats(table: pa.Table, name: str) -> NDArray[np.float64]:
     return np.asarray(table.column(name).cast(pa.float64()).to_numpy(), dtype=np.float64)
 
 
-def _tuples(lists: Sequence[list[str] | None]) -> NDArray[np.object_]:
+def _tuples(lists: pa.ChunkedArray) -> NDArray[np.object_]:
+    """Return a column of lists of texts as tuples, each there once."""
     column = np.empty(len(lists), dtype=object)
-    for position, each in enumerate(lists):
-        column[position] = tuple(each or ())
+    known: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for start in range(0, len(lists), _LISTS_AT_A_TIME):
+        for place, each in enumerate(lists.slice(start, _LISTS_AT_A_TIME).to_pylist(), start):
+            value = tuple(each or ())
+            column[place] = known.setdefault(value, value)
     return column

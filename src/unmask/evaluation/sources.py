@@ -21,15 +21,16 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from PIL import Image
 
+from unmask.bundle import framing
 from unmask.bundle.devices import Device
-from unmask.bundle.framing import Crops, batch, face_square, split_views
-from unmask.bundle.manifest import Bundle, Preprocessing, View
+from unmask.bundle.framing import Crops, batch
+from unmask.bundle.manifest import Bundle, View
 from unmask.bundle.runtime import DEFAULT_BATCH, Network
 from unmask.crops.picture_table import PictureTable
 from unmask.crops.reading import CropDataset
 from unmask.crops.record import Crop, CropRecord
+from unmask.crops.resolution import count_coarse
 from unmask.crops.rows import StoreInfo, VideoCoverage, manifest_sha256
 from unmask.crops.store import CropStore
 from unmask.datasets.layouts import crop_files as crops_layout
@@ -37,16 +38,13 @@ from unmask.datasets.manifest import Label, Manifest, ManifestInfo, Split, Video
 from unmask.datasets.split_checks import check_fold
 from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import PredictionRow
-from unmask.evaluation.video_scorer import Pixels, Rows, VideoScorer, fail
-from unmask.faces.squares import cut_square
+from unmask.evaluation.video_scorer import Rows, VideoScorer, fail
+from unmask.scanner.repetition import settings_table
 from unmask.scanner.scoring import sharpness
 from unmask.settings import ScanSettings
 from unmask.system.engines import LOCAL, Engine
-from unmask.system.provenance import settings_table
 from unmask.system.workers import Crashed, Duty
 
-_SLACK = 0.02
-"""How far the wanted square may reach over a stored crop, in sides of that crop."""
 _NONE_CERTAIN = "no face of it is known to be the forged one"
 _PICTURES_AT_A_TIME = 32 * DEFAULT_BATCH
 _log = logging.getLogger(__name__)
@@ -120,6 +118,7 @@ class StoreSource:
             "manifest_sha256": info.manifest_sha256,
             "videos_expected": info.manifest_rows if everything else len(self._videos),
             "crops_left_out": self.crops.total_left_out,
+            "crops_coarse": count_coarse(self.crops.records(), info.settings, self.bundle.views),
             "settings": {**info.settings, "split": self.split, "fold": self.fold},
         }
 
@@ -170,39 +169,13 @@ def _name_data(info: ManifestInfo) -> str:
 
 
 def recut_views(crop: Crop, views: Sequence[View]) -> Crops:
-    """Cut a stored crop as each view of a detector wants its input.
-
-    A crop of which it is not known how it was cut, or without a face box, is taken as one that is
-    framed as the first view.
+    """Cut a stored crop as each view of a detector wants its input; see `framing.recut_views`.
 
     Raises:
         ManifestError: the detector looks at more than was stored.
     """
     known = crop.record
-    if known.square is None or (known.box is None and len(views) > 1):
-        return split_views(Image.fromarray(crop.pixels), views)
-    return tuple(recut(crop, view.preprocessing) for view in views)
-
-
-def recut(crop: Crop, spec: Preprocessing) -> Pixels:
-    """Cut a crop of a store in a framing; a crop without a face box is taken whole.
-
-    Raises:
-        ManifestError: the detector looks at more than was stored.
-    """
-    side = crop.pixels.shape[0]
-    box, square = crop.record.box, crop.record.square
-    if square is None or box is None:
-        return cut_square(crop.pixels, (0, 0, side, side), size_px=spec.size_px)
-    inside = crop.in_crop(face_square(box, spec))
-    if min(inside) < -_SLACK * side or max(inside) > (1 + _SLACK) * side:
-        stored = (square[2] - square[0]) / max(box[2] - box[0], box[3] - box[1])
-        raise ManifestError(
-            f"{crop.record.video_id!r}: the detector looks at {spec.margin_ratio:g} times the "
-            f"face, shifted by {spec.shift_y_ratio:g}; the crop holds {stored:.2f} times",
-            hint="cut the crops anew with a larger --margin-ratio",
-        )
-    return cut_square(crop.pixels, inside, size_px=spec.size_px)  # type: ignore[arg-type]  # four
+    return framing.recut_views(crop.pixels, known.square, known.box, views, name=known.video_id)
 
 
 @dataclass(frozen=True)

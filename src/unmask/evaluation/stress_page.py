@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from unmask.evaluation import charts
 from unmask.evaluation.charts import Axes, Chart, Mark, Tick
-from unmask.evaluation.composer import left_out_warnings
+from unmask.evaluation.composer import store_warnings
 from unmask.evaluation.stress import Outcome, Stress
 from unmask.report import page
 from unmask.scanner.distortions import DISTORTIONS
@@ -87,7 +87,7 @@ def to_html(stress: Stress) -> str:
     template = page.environment("unmask.evaluation").get_template("stress.html.j2")
     return template.render(
         found=stress,
-        warnings=(*left_out_warnings(stress.info), *stress.warnings),
+        warnings=(*store_warnings(stress.info), *stress.warnings),
         info=stress.info,
         settings=stress.settings,
         charts=draw_charts(stress),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from unmask.evaluation.results import Evaluation, Figure, Group
 from unmask.report.wording import one_line
 
-SHOWN = ("AUC", "EER", "TPR at 1\u00a0% FPR", "balanced accuracy", "F1, macro", "Cllr")
+SHOWN = ("AUC", "EER", "TPR at 1 % FPR", "balanced accuracy", "F1, macro", "Cllr")
 """Figures of the table over groups."""
 HASH_DIGITS = 12
 _CELL = 400
@@ -80,9 +80,10 @@ def provenance(evaluation: Evaluation) -> str:
     """Say in a line what all numbers were measured on."""
     info = evaluation.info
     leak = ", LEAKS" if info.leaks else ""
+    digest = "" if info.detector_sha256 is None else f" ({short(info.detector_sha256)})"
     return (
         f"protocol: {info.protocol or 'not split'}{leak}; manifest {short(info.manifest_sha256)}; "
-        f"detector {short(info.detector_sha256)}"
+        f"detector {info.detector}{digest}"
     )
 
 

@@ -7,7 +7,6 @@ as the sources at hand show it. Sources and labels weigh alike, whatever their n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -172,15 +171,12 @@ def give_words(held_out: HeldOut, manifest: BundleManifest) -> NDArray[np.object
     )
 
 
-def method_rates(
-    held_out: HeldOut, manifest: BundleManifest, *, untested: Sequence[str] = ()
-) -> tuple[MethodRate, ...]:
+def method_rates(held_out: HeldOut, manifest: BundleManifest) -> tuple[MethodRate, ...]:
     """Return how often forgeries of each kind got `little evidence`.
 
     Args:
         held_out: the units by left-out sources.
         manifest: with its words.
-        untested: kinds to name although no video of them was at hand.
     """
     words = give_words(held_out, manifest)
     rates = []
@@ -188,6 +184,4 @@ def method_rates(
         inside = held_out.is_fake & (held_out.method == method)
         missed = float(np.mean(words[inside] == "little evidence"))
         rates.append(MethodRate(method=method, missed=missed, videos=int(inside.sum())))
-    known = {rate.method for rate in rates}
-    never = [MethodRate(method=m, missed=None, videos=0) for m in untested if m not in known]
-    return (*rates, *never)
+    return tuple(rates)

@@ -75,11 +75,19 @@ class Sorted:
         return np.logaddexp(0, self.log_odds)
 
     @cached_property
-    def gap_in_bins(self) -> Values:
-        """`(N, BINS)` truth minus probability, in the column of the unit's bin."""
-        place = np.minimum((self.probability * BINS).astype(np.int64), BINS - 1)
-        gap = self.is_fake - self.probability
-        return np.asarray(gap[:, None] * (place[:, None] == np.arange(BINS)))
+    def surprise(self) -> Values:
+        """`(N,)` negative log probability of the truth, nats."""
+        return np.where(self.is_fake, self.surprise_of_fake, self.surprise_of_real)
+
+    @cached_property
+    def bin(self) -> NDArray[np.int64]:
+        """`(N,)` number of each unit's bin of probability."""
+        return np.minimum((self.probability * BINS).astype(np.int64), BINS - 1)
+
+    @cached_property
+    def gap(self) -> Values:
+        """`(N,)` truth minus probability."""
+        return np.asarray(self.is_fake - self.probability)
 
     def plain(self) -> Batch:
         """Return the batch of one weighting, each unit counted once."""

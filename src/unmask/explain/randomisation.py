@@ -11,13 +11,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from unmask.bundle.manifest import Bundle, View, load_bundle, write_manifest
+from unmask.bundle.manifest import Bundle, View, hash_files, load_bundle, write_manifest
 from unmask.bundle.onnx_file import prune
 from unmask.bundle.runtime import GRADIENT_OUTPUTS
 from unmask.explain.differentiable import Differentiable
 from unmask.explain.network import BundleNetwork
 from unmask.explain.onnx_weights import content_key, read_weights, shuffle_by_key
-from unmask.system.files import file_sha256
 
 DEPTHS = (0.25, 0.5, 0.75, 1.0)
 """Shares of the weight tensors that are shuffled, counted from the output."""
@@ -75,8 +74,8 @@ def _rewritten(bundle: Bundle, folder: Path, depth: float, seed: int) -> Bundle:
             keys = {key for each in graphs for key in chosen_keys(_keys(each), shared, depth)}
             data = (bundle.folder / name).read_bytes()
             (folder / name).write_bytes(shuffle_by_key(data, keys, seed=seed))
-    files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
-    write_manifest(folder, bundle.manifest.model_copy(update={"files": files}))
+    changes = {"files": hash_files(folder)}
+    write_manifest(folder, bundle.manifest.model_copy(update=changes))
     return load_bundle(folder)
 
 

@@ -31,6 +31,16 @@ def square_around(box: Box, *, margin_ratio: float, shift_y_ratio: float = 0.0) 
     return left, top, left + side, top + side
 
 
+def within_square(points: tuple[float, ...], square: Box, *, size_px: int) -> tuple[float, ...]:
+    """Return points x, y, x, y, ... of a frame in pixels of a square that was cut out of it.
+
+    >>> within_square((15.0, 10.0), (10.0, 10.0, 20.0, 20.0), size_px=100)
+    (50.0, 0.0)
+    """
+    scale = size_px / (square[2] - square[0])
+    return tuple((value - square[at % 2]) * scale for at, value in enumerate(points))
+
+
 def cut_square(image: Pixels | PicturePart, square: Box, *, size_px: int) -> Pixels:
     """Cut a square and resize it (bilinear, antialiased).
 
@@ -56,6 +66,27 @@ def cut_square(image: Pixels | PicturePart, square: Box, *, size_px: int) -> Pix
         box=(square[0] - x0, square[1] - y0, square[2] - x0, square[3] - y0),
     )
     return np.asarray(resized, dtype=np.uint8)
+
+
+def cut_window(image: Pixels | PicturePart, square: Box, *, largest_px: int) -> tuple[Box, Pixels]:
+    """Cut the whole pixels that a square lies on, so that it can be cut again as from the picture.
+
+    The window holds one pixel more on each side, as `cut_square` looks at. Nothing is resized but
+    windows larger than `largest_px`.
+
+    Args:
+        image: `(H, W, 3)` RGB, or `(H, W)` luma; or a part of one.
+        square: XYXY pixels; what lies outside the picture is mirrored in.
+        largest_px: side of the result at most.
+
+    Returns:
+        The window, XYXY pixels, square and on whole pixels; and its picture.
+    """
+    left, top = int(np.floor(square[0])) - 1, int(np.floor(square[1])) - 1
+    right, bottom = int(np.ceil(square[2])) + 1, int(np.ceil(square[3])) + 1
+    side = max(right - left, bottom - top)
+    window = (float(left), float(top), float(left + side), float(top + side))
+    return window, cut_square(image, window, size_px=min(side, largest_px))
 
 
 def _as_image(window: Pixels) -> Image.Image:

@@ -30,6 +30,10 @@ _FAKE_WORDS = ("fake", "deepfake", "manipulated", "forged", "synthetic", "genera
 _MAP_DIMS, _TOKEN_DIMS = 4, 3
 _MOST_PREFIX_TOKENS = 8
 _MAX_CONFIG_BYTES = 2**20
+_MOST_PX = 1024
+"""Largest side of pictures that a bundle may ask for."""
+_MOST_LAYERS, _MOST_UNITS = 1024, 2**17
+"""Larger numbers in a configuration would fill the memory before the weights are looked at."""
 _IMAGENET: tuple[Triple, Triple] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
@@ -59,12 +63,21 @@ class TransformersClassifier(ScoringNetwork):
         model: of `AutoModelForImageClassification`.
         layout: which of its outputs is fake.
         size_px: side of its pictures.
+
+    Raises:
+        InputError: it takes pictures of another side.
     """
 
     def __init__(self, model: Any, layout: OutputLayout, *, size_px: int) -> None:
         super().__init__()
         self.model, self.layout = model.eval(), layout
-        self._explained = self._find_layer(size_px)
+        try:
+            self._explained = self._find_layer(size_px)
+        except (RuntimeError, ValueError) as error:
+            raise InputError(
+                f"the network cannot take pictures of {size_px} px: {_first_line(error)}",
+                hint="leave --size out, or give the size that it was trained with",
+            ) from error
 
     @property
     def title(self) -> str:
@@ -147,7 +160,8 @@ def _load_timm(
     folder: Path, config: dict[str, Any], *, fake: str | None, single: Label, size_px: int | None
 ) -> HubClassifier:
     labels = _labels(config.get("label_names"))
-    classes = int(config.get("num_classes", len(labels) or 1))
+    stated = config.get("num_classes")
+    classes = stated if isinstance(stated, int) else len(labels) or 1
     number = _fake_class(labels, classes, fake)
     network: TimmClassifier = load_timm_classifier(
         str(config["architecture"]),
@@ -156,8 +170,9 @@ def _load_timm(
         single=single,
         size_px=size_px,
     )
-    own = config.get("pretrained_cfg", {})
-    size = size_px or int((own.get("input_size") or (3, 224, 224))[-1])
+    own = _object(config.get("pretrained_cfg"))
+    shape = own.get("input_size")
+    size = size_px or _side({"size": shape[-1:] if isinstance(shape, list) else None}, {})
     mean, std = own.get("mean", _IMAGENET[0]), own.get("std", _IMAGENET[1])
     bicubic = own.get("interpolation") == "bicubic"
     return HubClassifier(network, size, _triple(mean), _triple(std), bicubic)
@@ -176,7 +191,7 @@ def _load_transformers(
             use_safetensors=True,
             attn_implementation="eager",  # its weights are inside of it, so gradients are exported
         )
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+    except Exception as error:  # transformers has as many kinds as models
         raise InputError(
             f"{folder} is no image classifier of transformers: {_first_line(error)}",
             hint="export it as ONNX and use `unmask import onnx`",
@@ -184,7 +199,8 @@ def _load_transformers(
     classes = int(model.config.num_labels)
     labels = _labels(config.get("id2label"))
     layout = OutputLayout(classes, _fake_class(labels, classes, fake), "logits", single)
-    pictures = _read_json(folder / PREPROCESSOR) if (folder / PREPROCESSOR).is_file() else {}
+    path = folder / PREPROCESSOR
+    pictures = _read_json(path) if path.is_file() else {}
     size = size_px or _side(pictures, config)
     network = TransformersClassifier(model, layout, size_px=size)
     if pictures.get("do_normalize", True):
@@ -209,7 +225,16 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is no JSON: {_first_line(error)}", hint=hint) from error
     if not isinstance(content, dict):
         raise InputError(f"{path} is no configuration", hint=hint)
+    for name, value in content.items():
+        most = _MOST_LAYERS if "layer" in name or "depth" in name else _MOST_UNITS
+        numbers = value if isinstance(value, list) else [value]
+        if any(isinstance(each, int) and each > most for each in numbers):
+            raise InputError(f"{path} asks for {name} of {value!r}, beyond all measure", hint=hint)
     return content
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _labels(named: Any) -> list[str]:
@@ -247,13 +272,11 @@ def _fake_class(labels: list[str], classes: int, fake: str | None) -> int | None
 def _side(pictures: dict[str, Any], config: dict[str, Any]) -> int:
     """Return the side of the network's pictures."""
     for named in (pictures.get("crop_size"), pictures.get("size"), config.get("image_size")):
-        if isinstance(named, dict):
-            named = named.get("height", named.get("shortest_edge"))
-        if isinstance(named, list) and named:
-            named = named[0]
-        if isinstance(named, int) and named > 0:
-            return named
-    raise InputError("the size of its pictures is not stated", hint="give --size")
+        side = named.get("height", named.get("shortest_edge")) if isinstance(named, dict) else named
+        side = side[0] if isinstance(side, list) and side else side
+        if isinstance(side, int) and 0 < side <= _MOST_PX:
+            return side
+    raise InputError(f"no size of its pictures up to {_MOST_PX} px is stated", hint="give --size")
 
 
 def _triple(values: Any) -> Triple:

@@ -18,9 +18,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unmask.bundle.manifest import TRANSFORMER_OUTPUTS, Preprocessing
-from unmask.errors import DownloadError, InputError, InputNotFound
+from unmask.errors import InputError, InputNotFound
 from unmask.models import squeezenet  # noqa: F401 - timm learns its name
 from unmask.models.head import HeadedNetwork, PaperHead
+from unmask.models.pretrained import check_reachable, unreachable
 from unmask.models.scoring_network import ForwardPass, differentiate
 from unmask.models.tokens import TokenGrid, is_transformer
 from unmask.settings import DEFAULT_MARGIN_RATIO, DEFAULT_SIZE_PX
@@ -295,6 +296,8 @@ def make_timm_model(name: str, *, pretrained: bool = False, **options: Any) -> n
             f"timm has no network {name!r}",
             hint=f"it has: {', '.join(near or PAPER_BACKBONES)}",
         )
+    if pretrained:
+        check_reachable(name)
     try:
         return timm.create_model(name, pretrained=pretrained, **options)
     except TypeError as error:
@@ -304,10 +307,7 @@ def make_timm_model(name: str, *, pretrained: bool = False, **options: Any) -> n
             f"{name} has no blocks that can be left out", hint="set network.drop_path=0"
         ) from error
     except OSError as error:
-        raise DownloadError(
-            f"the ImageNet weights of {name} could not be fetched: {str(error).splitlines()[0]}",
-            hint="connect to the internet once, or give a local file as weights",
-        ) from error
+        raise unreachable(name, error) from error
     except (RuntimeError, AssertionError) as error:
         raise InputError(
             f"timm cannot make {name!r}: {(str(error) or 'its parts do not fit').splitlines()[0]}",

@@ -1,10 +1,11 @@
 """From a network to ONNX files that need no torch: scores, and the gradient at the input.
 
 Scoring by the paper's head is a plain forward pass, which has the gradient at the feature map in
-closed form. Every other gradient is a backward pass too: it is recorded as a graph of tensor operations (`make_fx` over `autograd.grad`), and the operations that ONNX lacks are
-replaced on the way. A convolution's backward pass with respect to its input is a transposed
-convolution; a maximum pool's scatters the gradient to where the maxima were; an average pool's
-spreads it evenly. Weights are constants here, so nothing else of the backward pass is needed.
+closed form. Every other gradient is a backward pass too: it is recorded as a graph of tensor
+operations (`make_fx` over `autograd.grad`), and the operations that ONNX lacks are replaced on the
+way. A convolution's backward pass with respect to its input is a transposed convolution; a maximum
+pool's scatters the gradient to where the maxima were; an average pool's spreads it evenly. Weights
+are constants here, so nothing else of the backward pass is needed.
 """
 
 from __future__ import annotations

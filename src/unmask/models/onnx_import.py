@@ -151,7 +151,7 @@ def _picture_input(model: ModelProto, path: Path) -> Any:
             return inputs[0]
     described = ", ".join(f"{each.name} {_shape(each)}" for each in inputs) or "nothing"
     raise InputError(
-        f"{path.name} takes {described}; one float32 picture (N, 3, S, S) or (N, S, S, 3) is needed",
+        f"{path.name} takes {described}; a float32 picture (N, 3, S, S) or (N, S, S, 3) is needed",
         hint="export the classifier alone, with a picture as its one input",
     )
 
@@ -189,8 +189,8 @@ def score_source(classifier: OnnxClassifier, images: Float) -> Float:
         numbers = np.asarray(values)
         if numbers.dtype != np.float32 or numbers.size == 0 or numbers.size > 100_000:
             raise InputError(
-                f"{classifier.output_name} of {classifier.path.name} gives {numbers.dtype} of shape "
-                f"{numbers.shape}; float32 numbers, one a class, are needed",
+                f"{classifier.output_name} of {classifier.path.name} gives {numbers.dtype} of "
+                f"shape {numbers.shape}; float32 numbers, one a class, are needed",
                 hint="name another output with --output-name",
             )
         rows.append(numbers.reshape(-1))

@@ -37,8 +37,8 @@ class ForwardPass:
     attention: Tensor | None = None
     """`(N, H, T, T)` weights of the last block's attention; None of a convolutional network."""
     attention_as_map: AsMap | None = None
-    """From relevance `(N, T, T)`, to the token of each row from that of each column, to `(N, h, w)`;
-    None without attention."""
+    """From relevance `(N, T, T)` of each column's token for each row's, to `(N, h, w)`; None
+    without attention."""
 
 
 class ScoringNetwork(nn.Module):

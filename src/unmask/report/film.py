@@ -7,7 +7,7 @@ of the nearest one, moved along with its box, and the caption says so. The sound
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -153,7 +153,6 @@ class OverlayFilms:
         method = settings.explain[0] if settings.explain else None
         style = FilmStyle(method, scanner.bundle.manifest.preprocessing)
         try:
-            target.parent.mkdir(exist_ok=True)
             with in_language(self.language):
                 draw_film(
                     first, scan, target, style=style, limits=settings.limits, progress=progress
@@ -161,6 +160,15 @@ class OverlayFilms:
         except (OSError, UnmaskError) as error:  # a verdict is worth more than its film
             return _with_warning(scan, f"the film with the boxes could not be written: {error}")
         return scan
+
+    def folder(self, path: str) -> Path | None:
+        """Make the folder of a video's film, and return it; None where it has none."""
+        target = self.targets.get(path)
+        if target is None:
+            return None
+        with suppress(OSError):  # the film cannot be written then, and its scan says so
+            target.parent.mkdir(exist_ok=True)
+        return target.parent if target.parent.is_dir() else None
 
 
 def _with_warning(scan: Scan, warning: str) -> Scan:

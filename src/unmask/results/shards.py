@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from unmask.datasets.parquet import batches
 from unmask.errors import ManifestError, UnmaskError
 from unmask.report.document import from_json
 from unmask.results.rows import (
@@ -31,6 +30,7 @@ from unmask.results.rows import (
     track_rows,
 )
 from unmask.system.files import write_text, write_whole
+from unmask.system.parquet import batches
 
 Item = TypeVar("Item")
 

@@ -50,6 +50,10 @@ class Draw(Protocol):
         """Return the scan, perhaps with a warning."""
         ...
 
+    def folder(self, path: str) -> Path | None:
+        """Return the folder that is written in for a file, which is made; None: nothing is."""
+        ...
+
 
 @dataclass(frozen=True)
 class Job:
@@ -103,6 +107,11 @@ class _Analysis:
         trusted = os.environ.get("UNMASK_TRUST_ANCHORS")
         own = [self._scanner.bundle.folder, *filter(None, [trusted])]
         return [path, *own]
+
+    def writes(self, path: str) -> list[Path]:
+        """Return the folders that a scan writes in: that of the film, where one is drawn."""
+        folder = None if self._draw is None else self._draw.folder(path)
+        return [] if folder is None else [folder]
 
     def scan(self, path: str, tell: Tell | None = None) -> Scan:
         """Scan a file, under stress where the job asks for it; say how long it may take."""
@@ -239,6 +248,7 @@ def scan_all(
         listen=progress or _ignore,
         renew_after=_FILES_PER_PROCESS,
         reads=_Analysis.reads,
+        writes=_Analysis.writes,
     )
     if any(map(is_remote, paths)):
         if engine.name != "local":
@@ -247,7 +257,8 @@ def scan_all(
                 "mount the store on each of them"
             )
         return _of_copies(paths, job, partial(engine.run, duty=duty, retry_alone=retry_alone))
-    return _outcomes(paths, engine.run(paths, duty, retry_alone=retry_alone))
+    results = engine.run(paths, duty, retry_alone=retry_alone)
+    return _outcomes(paths, results)
 
 
 def _ignore(_place: int, _stage: str, _share: float) -> None:

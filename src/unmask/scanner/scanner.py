@@ -48,12 +48,13 @@ from unmask.scanner.passes import (
     face_px,
     first_pass,
 )
+from unmask.scanner.repetition import repeat_command, settings_table
 from unmask.scanner.scoring import score_key_frame as scored_key_frame
 from unmask.scanner.stills import box_path, still
 from unmask.scanner.verdict import judge_track, judge_video
 from unmask.settings import ScanSettings
 from unmask.system.background import Background
-from unmask.system.provenance import repeat_command, settings_table, versions
+from unmask.system.provenance import versions
 from unmask.system.stages import stage
 from unmask.values import (
     SCHEMA_VERSION,

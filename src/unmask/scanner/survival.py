@@ -13,9 +13,9 @@ from unmask.bundle.framing import batch
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.runtime import Network
 from unmask.scanner.distortions import DISTORTIONS, Condition, list_conditions
+from unmask.scanner.repetition import with_option
 from unmask.scanner.scoring import score_key_frame as scored_key_frame
 from unmask.scanner.verdict import judge_track, judge_video
-from unmask.system.provenance import with_option
 from unmask.values import KeyFrame, Scan, StressedVerdict, Verdict
 
 

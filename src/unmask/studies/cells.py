@@ -25,8 +25,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from unmask.datasets.parquet import read_errors
 from unmask.system.files import write_whole
+from unmask.system.parquet import read_errors
 
 CELL_VERSION = 1
 """Raised when a measurement changes its meaning, so that old cells are measured anew."""

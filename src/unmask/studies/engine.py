@@ -57,7 +57,7 @@ def run_study(study: Study, context: StudyContext, folder: str | Path, watcher: 
     try:
         cells = list(study.cells(context))
     except UnmaskError as error:
-        outcome = _outcome(study, context, (), None, f"{error.message}; {error.hint}")
+        outcome = _outcome(study, context, (), (), (None, f"{error.message}; {error.hint}"))
         return _write_outcome(outcome, Path(folder))
     missing = sum(not context.cache.has(cell) for cell in cells)
     watcher.study(study.name, len(cells), missing)
@@ -69,8 +69,8 @@ def run_study(study: Study, context: StudyContext, folder: str | Path, watcher: 
         states.append(state)
         if measured is not None:
             done.append((cell, measured))
-    answer, why = _answer(study, context, Measurements(tuple(done)))
-    return _write_outcome(_outcome(study, context, states, answer, why), Path(folder))
+    answered = _answer(study, context, Measurements(tuple(done)))
+    return _write_outcome(_outcome(study, context, cells, states, answered), Path(folder))
 
 
 def _state(cell: Cell, context: StudyContext) -> tuple[CellState, Measured | None]:
@@ -98,10 +98,11 @@ def _answer(
 def _outcome(
     study: Study,
     context: StudyContext,
+    cells: Sequence[Cell],
     states: Sequence[CellState],
-    answer: Answer | None,
-    why: str | None,
+    answered: tuple[Answer | None, str | None],
 ) -> Outcome:
+    answer, why = answered
     about = {each.name: getattr(study, each.name) for each in fields(About)}
     about["cannot_say"] = (
         *study.cannot_say,
@@ -115,7 +116,7 @@ def _outcome(
         cells=tuple(states),
         scale=context.scale.name,
         data=context.described(study.needs),
-        settings=context.settings(),
+        settings=context.settings(cells),
         versions=versions() | _training_versions(),
         leak=context.leak(study.needs),
     )

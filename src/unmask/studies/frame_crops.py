@@ -27,12 +27,12 @@ from unmask.scanner.passes import (
     decode_chosen,
     first_pass,
 )
+from unmask.scanner.repetition import settings_table
 from unmask.settings import ScanSettings
 from unmask.studies.cells import Cell, Factor, Measured, Place
 from unmask.studies.films import Film
 from unmask.studies.synthetic import jpeg, mix_pictures
 from unmask.system.files import file_sha256
-from unmask.system.provenance import settings_table
 from unmask.values import Box
 from unmask.video import read_frames
 

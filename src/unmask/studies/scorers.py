@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
+from unmask.bundle.framing import batch, finest_size, split_views
 from unmask.bundle.manifest import Bundle
-from unmask.bundle.runtime import preprocess
+from unmask.bundle.runtime import Network, preprocess
 from unmask.crops import encoded_pictures
 from unmask.explain import BundleNetwork
 from unmask.explain.differentiable import Differentiable
@@ -48,12 +49,19 @@ class Scorer(Protocol):
         """How it wants faces cut."""
 
     @property
+    def input_px(self) -> int:
+        """Side of the picture that `prepare` takes."""
+
+    @property
     def threshold(self) -> float:
         """Logit from which it calls a crop fake."""
 
     @property
     def model(self) -> Differentiable:
         """The network, to be explained."""
+
+    def scores(self, pictures: Sequence[Image.Image]) -> tuple[Float, Float]:
+        """Return logits `(N,)` and embeddings `(N, C)` of crops that were cut as `cutting` says."""
 
     def prepare(self, crops: Pixels) -> Float:
         """Return the network's input `(N, 3, S, S)` for crops `(N, S, S, 3)`."""
@@ -80,9 +88,14 @@ class BundleScorer:
 
     @property
     def cutting(self) -> Cutting:
-        """As a scan cuts for it."""
+        """In the framing of its first view, with the pixels that each view looks at in a scan."""
         spec = self.bundle.manifest.preprocessing
-        return Cutting(spec.size_px, spec.margin_ratio, spec.shift_y_ratio)
+        return Cutting(finest_size(self.bundle.views), spec.margin_ratio, spec.shift_y_ratio)
+
+    @property
+    def input_px(self) -> int:
+        """That of the first view, whose crop maps lie on."""
+        return self.bundle.manifest.preprocessing.size_px
 
     @property
     def threshold(self) -> float:
@@ -92,7 +105,19 @@ class BundleScorer:
     @cached_property
     def model(self) -> Differentiable:
         """Its networks."""
-        return BundleNetwork(self.bundle, threads=self.threads)
+        return BundleNetwork(self.bundle, network=self._network)
+
+    @cached_property
+    def _network(self) -> Network:
+        return Network(self.bundle, threads=self.threads)
+
+    def scores(self, pictures: Sequence[Image.Image]) -> tuple[Float, Float]:
+        """Score each view on what it sees of a picture, as a scan does."""
+        crops = batch([split_views(picture, self.bundle.views) for picture in pictures])
+        output = self._network.run(crops, features=True)
+        maps = [view.features for view in output.views if view.features is not None]
+        pooled = [each.mean(axis=(2, 3)) for each in maps]
+        return output.logits, np.concatenate([np.empty((len(pictures), 0)), *pooled], axis=1)
 
     def prepare(self, crops: Pixels) -> Float:
         """Normalise as the bundle says."""
@@ -128,6 +153,11 @@ class LearnedScorer:
         return Cutting(self.size_px, self.margin_ratio)
 
     @property
+    def input_px(self) -> int:
+        """That of its crops."""
+        return self.size_px
+
+    @property
     def threshold(self) -> float:
         """Even odds."""
         return 0.0
@@ -138,6 +168,12 @@ class LearnedScorer:
         from unmask.models.differentiable import TorchNetwork
 
         return TorchNetwork(load_network(self.folder), batch=_BATCH)
+
+    def scores(self, pictures: Sequence[Image.Image]) -> tuple[Float, Float]:
+        """Score pictures whole."""
+        pixels = np.stack([_resize(picture, self.size_px) for picture in pictures])
+        evidence = self.model.evidence(self.prepare(pixels))
+        return evidence.logits, evidence.layer[0].mean(axis=(2, 3))
 
     def prepare(self, crops: Pixels) -> Float:
         """Normalise as its training did."""
@@ -171,17 +207,21 @@ def _scores(images: Sequence[bytes], scorer: Scorer) -> tuple[NDArray[np.float64
     logits: list[float] = []
     embeddings: list[list[float]] = []
     for first in range(0, len(images), _BATCH):
-        pixels = np.stack([decode_crop(image, scorer) for image in images[first : first + _BATCH]])
-        evidence = scorer.model.evidence(scorer.prepare(pixels))
-        logits += evidence.logits.astype(float).tolist()
-        embeddings += evidence.layer[0].mean(axis=(2, 3)).tolist()
+        pictures = [
+            encoded_pictures.decode_picture(image) for image in images[first : first + _BATCH]
+        ]
+        of_batch, embedded = scorer.scores(pictures)
+        logits += of_batch.astype(float).tolist()
+        embeddings += embedded.tolist()
     return np.array(logits), pa.array(embeddings, pa.list_(pa.float32()))
 
 
 def decode_crop(image: bytes, scorer: Scorer) -> Pixels:
-    """Return an encoded crop at the scorer's size."""
-    size = scorer.cutting.size_px
-    picture: Any = encoded_pictures.decode_picture(image)
-    if picture.size != (size, size):
-        picture = picture.resize((size, size), Image.Resampling.BILINEAR)
+    """Return an encoded crop as the scorer's network takes it."""
+    return _resize(encoded_pictures.decode_picture(image), scorer.input_px)
+
+
+def _resize(picture: Image.Image, size_px: int) -> Pixels:
+    if picture.size != (size_px, size_px):
+        picture = picture.resize((size_px, size_px), Image.Resampling.BILINEAR)
     return np.asarray(picture, dtype=np.uint8)

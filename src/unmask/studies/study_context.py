@@ -6,7 +6,7 @@ network trained on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from unmask.bundle.catalogue import find
 from unmask.bundle.manifest import load_bundle
-from unmask.datasets.parquet import column_names
 from unmask.errors import InputError, ManifestError
 from unmask.settings import ScanSettings
 from unmask.studies.cells import Cache, Cell, Factor, Measured
@@ -40,6 +39,7 @@ from unmask.studies.synthetic import (
     films_cell,
 )
 from unmask.studies.trained_scores import Lesson, lesson_cell, recipe_for
+from unmask.system.parquet import column_names
 from unmask.training.recipe import Recipe
 
 
@@ -279,20 +279,40 @@ class StudyContext:
             reasons += [each.leak for each in sides]
         return join_reasons(reasons)
 
-    def settings(self) -> dict[str, str]:
-        """Return what was asked for, in words."""
+    def settings(self, cells: Sequence[Cell]) -> dict[str, str]:
+        """Return what these cells were run with, in words; what they did not use is left out.
+
+        Args:
+            cells: of one study.
+        """
         scale = self.scale
-        return {
-            "networks": ", ".join(scale.networks),
-            "changes": " ".join((*self.scale.changes, *self.asked.changes)) or "none",
-            "changes of leak": " ".join(scale.leak_changes) or "none",
-            "changes of networks that are explained": " ".join(scale.explained_changes) or "none",
-            "most crops to learn from": str(scale.train_crops or "all"),
-            "most crops to judge by": str(scale.test_crops or "all"),
-            "seeds": str(scale.seeds),
-            "draws of intervals": str(scale.replicates),
-            "device": self.asked.device,
+        used = {"draws of intervals": str(scale.replicates)}
+        if any("crops" in cell.content or "test" in cell.content for cell in cells):
+            used["most crops to judge by"] = str(scale.test_crops or "all")
+        networks = self._trained_networks(cells)
+        if not networks:
+            return {"networks trained": "none", **used}
+        changes = {
+            "changes": (*scale.changes, *self.asked.changes),
+            "changes of leak": scale.leak_changes,
+            "changes of networks that are explained": scale.explained_changes,
         }
+        return {
+            "networks": ", ".join(networks),
+            **{name: " ".join(each) for name, each in changes.items() if each},
+            "most crops to learn from": str(scale.train_crops or "all"),
+            "seeds": str(scale.seeds),
+            "device": self.asked.device,
+            **used,
+        }
+
+    def _trained_networks(self, cells: Sequence[Cell]) -> list[str]:
+        """Return those of the scale's networks that the cells, or their scorer, trained."""
+        recipes = [cell.content["recipe"] for cell in cells if "recipe" in cell.content]
+        trained = {recipe["network"]["backbone"] for recipe in recipes}
+        if isinstance(vars(self).get("scorer"), LearnedScorer):
+            trained.add(self.explained_recipe(seed=0).network.backbone)
+        return [n for n in self.scale.networks if self.recipe(n).network.backbone in trained]
 
     def _made(self, cell: Cell, title: str) -> Measured:
         if not self.cache.has(cell):

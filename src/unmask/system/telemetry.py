@@ -18,6 +18,8 @@ TELEMETRY = {
     "ORT_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
+    "WANDB_ERROR_REPORTING": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 """Variables by which libraries are told to send nothing; `import unmask` sets them."""
 PLUGINS = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}

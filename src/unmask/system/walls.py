@@ -46,7 +46,7 @@ _FORBIDDEN = (
     *("mount", "umount2", "pivot_root", "chroot", "unshare", "setns", "open_by_handle_at"),
 )
 """System calls that no decoder needs."""
-_LIBRARIES = ("/usr", "/lib", "/lib64", "/etc/localtime", "/etc/ld.so.cache", "/sys/devices/system")
+_LIBRARIES = ("/usr", "/lib", "/lib64", "/etc/localtime", "/etc/ld.so.cache", "/sys")
 _OF_THE_SYSTEM = (
     *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/dev/null", "/dev/urandom"),
 )
@@ -107,28 +107,36 @@ def forbid_system_calls() -> None:
     rules.load()
 
 
-def alone_with(paths: Iterable[str | Path], do: Callable[[], Result]) -> Result:
+def alone_with(
+    paths: Iterable[str | Path], do: Callable[[], Result], *, writes: Iterable[Path] = ()
+) -> Result:
     """Do something in a thread that can open some files and no others, where that can be done.
 
     Args:
         paths: files to read, and folders with all that is below; what does not exist is left out.
         do: called there; it returns its value or raises.
+        writes: folders in which it can also make, replace and remove files.
     """
     if sys.platform != "linux" or _why_no_landlock() is not None:
         return do()
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_confined, paths, do).result()
+        return thread.submit(_confined, paths, writes, do).result()
 
 
-def _confined(paths: Iterable[str | Path], do: Callable[[], Result]) -> Result:
+def _confined(
+    paths: Iterable[str | Path], writes: Iterable[Path], do: Callable[[], Result]
+) -> Result:
     from landlockpy import AccessFS, Ruleset, Scope
 
     reading = AccessFS.READ_FILE | AccessFS.READ_DIR
+    writing = AccessFS.WRITE_FILE | AccessFS.MAKE_REG | AccessFS.REMOVE_FILE | AccessFS.TRUNCATE
     with Ruleset(scoped=Scope.ABSTRACT_UNIX_SOCKET | Scope.SIGNAL) as rules:
         for path in (*_libraries(), *_OF_THE_SYSTEM, *paths):
             with suppress(OSError, ValueError):  # absent, or no path at all: opening it says so
                 folder = stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116 - no path, maybe
                 rules.allow_path(path, reading if folder else AccessFS.READ_FILE)
+        for folder in writes:
+            rules.allow_path(folder, reading | writing)
         rules.restrict()
     return do()
 

@@ -184,6 +184,8 @@ class Duty(Generic[State, Task, Result]):
     reads: Callable[[State, Task], Sequence[str | Path]] | None = None
     """Names the files and folders that a task reads. It can open no others then, write nothing,
     reach no network and start no process, where the system has such walls; None: without them."""
+    writes: Callable[[State, Task], Sequence[Path]] | None = None
+    """Names the folders that a task may write in, behind these walls; None: in none."""
 
 
 def run_all(
@@ -307,7 +309,8 @@ class LoneWorker(Generic[State, Task, Result]):
     def __init__(self, duty: Duty[State, Task, Result]) -> None:
         self._waiting: deque[int] = deque()
         self._task: dict[int, Task] = {}
-        self._results = _results(self._waiting, self._task, duty, [_Worker(duty)])
+        results = _results(self._waiting, self._task, duty, [_Worker(duty)])
+        self._results = results
 
     def do(self, task: Task) -> Result | Crashed:
         """Do a task.
@@ -342,7 +345,16 @@ class _Worker(Generic[State, Task, Result]):
         self._news: _News | None = None
         copied = self.pipe if context.get_start_method() == "fork" else None
         tells = duty.listen is not None
-        serve = (theirs, copied, duty.start, duty.work, duty.memory_bytes, tells, duty.reads)
+        serve = (
+            theirs,
+            copied,
+            duty.start,
+            duty.work,
+            duty.memory_bytes,
+            tells,
+            duty.reads,
+            duty.writes,
+        )
         self._process = context.Process(target=_serve, args=serve, daemon=True)
         self._process.start()
         theirs.close()
@@ -464,6 +476,7 @@ def _serve(  # noqa: PLR0917 - handed over by position to a process
     memory_bytes: int | None,
     tells: bool,
     reads: Callable[[State, Any], Sequence[str | Path]] | None,
+    writes: Callable[[State, Any], Sequence[Path]] | None,
 ) -> None:
     """Do tasks until the other end of the pipe is closed, be it by the death of the caller.
 
@@ -475,6 +488,7 @@ def _serve(  # noqa: PLR0917 - handed over by position to a process
         memory_bytes: as for `run_all`.
         tells: whether `work` takes a `Tell`.
         reads: as in a `Duty`.
+        writes: as in a `Duty`.
     """
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # sent to the whole group; the caller acts on them
         if (number := getattr(signal, name, None)) is not None:
@@ -496,7 +510,10 @@ def _serve(  # noqa: PLR0917 - handed over by position to a process
         while True:
             task = pipe.recv()
             do = partial(work, state, task, *more)
-            result = do() if reads is None else alone_with(reads(state, task), do)
+            if reads is not None:
+                folders = () if writes is None else writes(state, task)
+                do = partial(alone_with, reads(state, task), do, writes=folders)
+            result = do()
             pipe.send(_Finished(result))
 
 

@@ -37,6 +37,7 @@ from unmask.bundle.manifest import (
     Preprocessing,
     Quantised,
     View,
+    hash_files,
     load_bundle,
     write_manifest,
 )
@@ -53,7 +54,7 @@ from unmask.models.quantisation import RANGE_CROPS, quantise, require_accuracy
 from unmask.models.scoring_network import ScoringNetwork
 from unmask.models.shared_weights import share_weights
 from unmask.settings import NEW_MIN_FACE_PX, NEW_MIN_SHARPNESS
-from unmask.system.files import file_sha256, write_text, write_whole
+from unmask.system.files import write_text, write_whole
 from unmask.training.batches import resize_crop
 from unmask.training.costs import Costs, threshold_for
 from unmask.training.crop_table import Crops
@@ -95,7 +96,7 @@ _ZERO_POINTS = tuple(
     )
     for name, logit in (("balanced", 0.0), ("few-false-alarms", 3.0))
 )
-"""Thresholds where nothing was measured, even odds and odds of twenty; their rates are not known."""
+"""Thresholds where nothing was measured: even odds, and odds of twenty. No rates are known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,7 +214,7 @@ def _fill(
 def finish_bundle(folder: Path, manifest: BundleManifest, view: View) -> None:
     """Write card and manifest beside the network of a bundle, and check the whole."""
     write_text(folder / CARD, card(manifest))
-    files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+    files = hash_files(folder)
     write_manifest(folder, manifest.model_copy(update={"files": files, "views": (view,)}))
     load_bundle(folder)
 

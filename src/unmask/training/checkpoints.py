@@ -24,6 +24,7 @@ from unmask.system.files import file_sha256, write_whole
 from unmask.training.costs import Costs, threshold_for
 from unmask.training.learning_curves import Row, draw_curves
 from unmask.training.lightning_module import Learning
+from unmask.training.loggers import log_epoch
 from unmask.training.recipe import Recipe
 from unmask.training.runs import (
     CHECKPOINT,
@@ -52,6 +53,19 @@ class Watcher(Protocol):
 
     def epoch(self, row: Row, *, best: bool) -> None:
         """Show a judged epoch."""
+
+
+class Unwatched:
+    """A watcher that shows nothing."""
+
+    def begins(self, record: RunRecord) -> None:
+        """Show nothing."""
+
+    def batch(self, done: int, total: int, *, loss: float) -> None:
+        """Show nothing."""
+
+    def epoch(self, row: Row, *, best: bool) -> None:
+        """Show nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,6 +239,7 @@ class RunKeeper:
         self.record = self.record.model_copy(update=changes)
         write_log(folder / LOG, progress.rows)
         _to_tensorboard(folder / TENSORBOARD, progress.rows[-1])
+        log_epoch(learning.trainer.loggers, progress.rows[-1])
         if self.record.finished or time.monotonic() - self._drawn >= _DRAWN_SECONDS:
             draw_curves(
                 progress.rows,

@@ -27,6 +27,7 @@ from unmask.bundle.manifest import (
     Metric,
     Parity,
     View,
+    hash_files,
     load_bundle,
     write_manifest,
 )
@@ -38,7 +39,6 @@ from unmask.evaluation.calibrators import assign_folds, balance_weights
 from unmask.evaluation.card import save
 from unmask.evaluation.predictions import Predictions, read_predictions
 from unmask.models.shared_weights import share_weights
-from unmask.system.files import file_sha256
 from unmask.training.view_figures import view_figures
 
 Values = NDArray[np.float64]
@@ -285,7 +285,7 @@ def _draft(
     manifests = [member.bundle.manifest for member in members]
     first = manifests[0]
     stored = {manifest.weights_stored_as for manifest in manifests}
-    files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+    files = hash_files(folder)
     changes = {
         "name": name,
         "backbone": "; ".join(f"{m.name}: {m.bundle.manifest.backbone}" for m in members),
@@ -330,6 +330,7 @@ def _copy_network(member: Member, folder: Path, weight: float) -> View:
         weight=weight,
         model=model,
         gradient=gradient,
+        outputs=view.outputs,
     )
 
 
@@ -369,15 +370,19 @@ def _worst_parity(members: Sequence[Member]) -> Parity | None:
     result = [each for each in known if each is not None]
     if len(result) < len(known):
         return None
-    at_input = [each.input_gradient for each in result if each.input_gradient is not None]
-    rounding = [each.input_gradient_rounding for each in result]
-    measured = [each for each in rounding if each is not None]
+
+    def worst(name: str) -> float | None:
+        measured = [getattr(each, name) for each in result]
+        return max((each for each in measured if each is not None), default=None)
+
     return Parity(
         logit=max(each.logit for each in result),
-        features=max(each.features for each in result),
-        gradient=max(each.gradient for each in result),
-        input_gradient=max(at_input, default=None),
-        input_gradient_rounding=max(measured, default=None),
+        features=worst("features"),
+        gradient=worst("gradient"),
+        attention=worst("attention"),
+        input_gradient=worst("input_gradient"),
+        input_gradient_rounding=worst("input_gradient_rounding"),
+        source=" and ".join(dict.fromkeys(each.source for each in result)),
         crops="the larger of each view's own; "
         + "; ".join(f"{m.name}: {p.crops}" for m, p in zip(members, result, strict=True)),
     )

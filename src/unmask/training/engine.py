@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import lightning
 import torch
@@ -33,10 +33,11 @@ from unmask.training.batches import (
     blended_pairs,
     drawn_crops,
 )
-from unmask.training.checkpoints import RunKeeper, Truth, Watcher, read_checkpoint
+from unmask.training.checkpoints import RunKeeper, Truth, Unwatched, Watcher, read_checkpoint
 from unmask.training.hardware import Hardware, lightning_precision, resolve_precision
 from unmask.training.imbalance import Counts, Strategy, make_strategy
 from unmask.training.lightning_module import LOG, Learning, hush
+from unmask.training.loggers import check_logger, make_logger
 from unmask.training.recipe import Recipe, load_recipe, to_yaml
 from unmask.training.runs import RECIPE, RECORD, Run, RunRecord, read_run, write_record
 from unmask.training.train_validation_split import Sides, reread_sides, sides_for
@@ -125,9 +126,10 @@ def train(
     folder: str | Path,
     *,
     hardware: Hardware,
-    watcher: Watcher,
+    watcher: Watcher | None = None,
     command: str = "",
     fold: int | None = None,
+    logger: str | None = None,
 ) -> Run:
     """Train by a recipe and return the finished run.
 
@@ -137,9 +139,10 @@ def train(
         validation: the same; empty to take what the stores mark, or else to carve.
         folder: of the run, made here.
         hardware: what to train on.
-        watcher: shown how far it is.
+        watcher: shown how far it is; None for nobody.
         command: noted in the run.
         fold: this fold of the training crops is held out: its crops are never read.
+        logger: what else is told of every epoch, one of `loggers.LOGGERS`.
 
     Raises:
         InputError: the recipe, the crops or the folder cannot be used.
@@ -151,6 +154,7 @@ def train(
             f"{str(folder)!r} already holds a run",
             hint=f"go on with it: unmask train --resume {folder}; or name another folder with -o",
         )
+    check_logger(logger)
     sides = sides_for(recipe, training, validation, fold=fold)
     network = _network(recipe, hardware)
     _check_input(network, recipe)
@@ -171,10 +175,21 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / RECIPE, to_yaml(recipe))
     write_record(folder, record)
-    return _fit(recipe, network, sides, Run(folder, record), hardware=hardware, watcher=watcher)
+    run = Run(folder, record)
+    return _fit(
+        recipe,
+        network,
+        sides,
+        run,
+        hardware=hardware,
+        watcher=watcher or Unwatched(),
+        logger=logger,
+    )
 
 
-def resume(folder: str | Path, *, hardware: Hardware, watcher: Watcher) -> Run:
+def resume(
+    folder: str | Path, *, hardware: Hardware, watcher: Watcher, logger: str | None = None
+) -> Run:
     """Go on with a run at its last checkpoint; one that is finished is returned as it is.
 
     Raises:
@@ -185,6 +200,7 @@ def resume(folder: str | Path, *, hardware: Hardware, watcher: Watcher) -> Run:
     run = read_run(folder)
     if run.record.finished:
         return run
+    check_logger(logger)
     _check_devices(run, hardware)
     recipe = load_recipe(run.recipe_path)
     sides = reread_sides(run.record, recipe)
@@ -194,7 +210,8 @@ def resume(folder: str | Path, *, hardware: Hardware, watcher: Watcher) -> Run:
             hint="put the old files back, or begin a new run",
         )
     drop_partials(run.folder)
-    return _fit(recipe, _network(recipe, hardware), sides, run, hardware=hardware, watcher=watcher)
+    network = _network(recipe, hardware)
+    return _fit(recipe, network, sides, run, hardware=hardware, watcher=watcher, logger=logger)
 
 
 def _check_devices(run: Run, hardware: Hardware) -> None:
@@ -310,6 +327,7 @@ def _fit(
     *,
     hardware: Hardware,
     watcher: Watcher,
+    logger: str | None,
 ) -> Run:
     batches = _batches(recipe, sides, hardware)
     truth = Truth(sides.validation.is_fake, sides.validation.videos)
@@ -338,11 +356,13 @@ def _fit(
     watcher.begins(run.record.model_copy(update={"device": str(hardware)}))
     with _quiet():
         epochs_left = recipe.epochs - learning.batches_done // batches.per_epoch
-        _trainer(recipe, hardware, epochs=epochs_left).fit(learning, datamodule=loaders)
+        told = False if logger is None else make_logger(logger, run.folder, recipe)
+        trainer = _trainer(recipe, hardware, epochs=epochs_left, logger=told)
+        trainer.fit(learning, datamodule=loaders)
     return read_run(run.folder)
 
 
-def _trainer(recipe: Recipe, hardware: Hardware, *, epochs: int) -> lightning.Trainer:
+def _trainer(recipe: Recipe, hardware: Hardware, *, epochs: int, logger: Any) -> lightning.Trainer:
     several = hardware.devices > 1
     if several:
         # file descriptors of hundreds of tensors do not all arrive in another process
@@ -359,7 +379,7 @@ def _trainer(recipe: Recipe, hardware: Hardware, *, epochs: int) -> lightning.Tr
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
-        logger=False,
+        logger=logger,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import ValidationError
 
 from unmask.bundle.hub import fetch
 from unmask.bundle.manifest import MODEL, Bundle, Parity, Preprocessing, Triple, View, load_bundle
@@ -45,7 +46,7 @@ NORMALISATIONS: dict[str, tuple[Triple, Triple]] = {
     "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "bytes": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
 }
-"""Mean and deviation, of pixels in [0, 1], by name; `unit` leaves [0, 1], `bytes` gives 0 to 255."""
+"""Mean and deviation of pixels in [0, 1], by name; `unit` leaves them, `bytes` gives 0 to 255."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,26 @@ class Framing:
     """Divisor after that; None: the network's own."""
 
     def preprocessing(self, *, size_px: int, mean: Triple, std: Triple) -> Preprocessing:
-        """Return the whole, with the network's own size and normalisation where none is set."""
-        return Preprocessing(
-            size_px=self.size_px or size_px,
-            margin_ratio=self.margin_ratio,
-            shift_y_ratio=self.shift_y_ratio,
-            mean=self.mean or mean,
-            std=self.std or std,
-        )
+        """Return the whole, with the network's own size and normalisation where none is set.
+
+        Raises:
+            InputError: a value is not allowed.
+        """
+        try:
+            return Preprocessing(
+                size_px=self.size_px or size_px,
+                margin_ratio=self.margin_ratio,
+                shift_y_ratio=self.shift_y_ratio,
+                mean=self.mean or mean,
+                std=self.std or std,
+            )
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = str(first["loc"][0])
+            raise InputError(
+                f"{name} cannot be {first['input']!r}: {first['msg']}",
+                hint="change it with --size, --margin, --shift, --mean or --std",
+            ) from error
 
 
 @dataclass(frozen=True)

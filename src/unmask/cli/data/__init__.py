@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import typer
 
-from unmask.cli.data import audit, crops, index, layouts, sheet, split, stats, synth, verify
+from unmask.cli.data import audit, crops, export, index, layouts, sheet, split, stats, synth, verify
 
 data_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Data sets: index, verify, split, audit, crop. For those who build detectors.",
+    help="Data sets: index, verify, split, audit, crop, export. For those who build detectors.",
 )
 data_app.command()(layouts.layouts)
 data_app.command()(index.index)
@@ -23,3 +23,4 @@ data_app.command(epilog=crops.CROPS_CODES)(crops.crops)
 data_app.command()(stats.stats)
 data_app.command()(sheet.sheet)
 data_app.command()(synth.synth)
+data_app.command()(export.export)

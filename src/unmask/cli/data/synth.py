@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -17,20 +19,25 @@ def synth(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder to fill: a new or an empty one.")
     ],
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help="small or medium: enough clips to train, calibrate and measure a toy detector "
+            "(ffpp only).",
+            show_default="tiny",
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=1_000_000, help="Another seed gives other recordings.")
     ] = 0,
 ) -> None:
-    """Make a tiny invented data set in a known layout.
+    """Make an invented data set in a known layout.
 
     With its folders, names and lists.
     """
     from rich.console import Console
 
-    from unmask.datasets.synth import SYNTH
-
-    if layout not in SYNTH:
-        raise ValueError(f"nothing to make for {layout!r}; layouts: {', '.join(SYNTH)}")
+    make = _maker(layout, size)
     _check_empty(output)
     beside = output.absolute().parent
     beside.mkdir(parents=True, exist_ok=True)
@@ -40,11 +47,11 @@ def synth(
         name_full_disk(output),
         TemporaryDirectory(dir=beside, prefix=".synth.") as folder,
     ):
-        partial = Path(folder) / output.absolute().name  # some layouts go by the folder's name
-        partial.mkdir()
-        SYNTH[layout](partial, seed)
+        filled = Path(folder) / output.absolute().name  # some layouts go by the folder's name
+        filled.mkdir()
+        make(filled, seed)
         output.mkdir(exist_ok=True)
-        for each in partial.iterdir():
+        for each in filled.iterdir():
             each.rename(output / each.name)
     seconds = time.perf_counter() - began
     sizes = [path.stat().st_size for path in output.rglob("*") if path.is_file()]
@@ -52,6 +59,20 @@ def synth(
         f"{layout}: {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB, made in {seconds:.1f} s in "
         f"{output}"
     )
+
+
+def _maker(layout: str, size: str | None) -> Callable[[Path, int], None]:
+    from unmask.datasets.synth import SIZED, SIZES, SYNTH
+
+    if layout not in SYNTH:
+        raise ValueError(f"nothing to make for {layout!r}; layouts: {', '.join(SYNTH)}")
+    if size is None:
+        return SYNTH[layout]
+    if layout not in SIZED or size not in SIZES:
+        raise ValueError(
+            f"no size {size!r} of {layout!r}; {', '.join(SIZED)} can be {' or '.join(SIZES)}"
+        )
+    return partial(SIZED[layout], size=size)
 
 
 def _check_empty(folder: Path) -> None:

@@ -17,7 +17,7 @@ from unmask.cli.tables import print_table
 from unmask.errors import InputError
 from unmask.evaluation.calibration import calibrate_bundle, validation_rows
 from unmask.evaluation.card import save
-from unmask.evaluation.composer import left_out_warnings
+from unmask.evaluation.composer import store_warnings
 from unmask.evaluation.predictions import pool, read_predictions
 
 
@@ -38,7 +38,7 @@ def run_calibrate(
         raise InputError(f"{str(output)!r} exists", hint="name a new folder for the copy")
     bundle = load_bundle(folder)
     rows = validation_rows(pool([read_predictions(p) for p in paths]), all_rows=all_rows)
-    warn(left_out_warnings(rows.info))
+    warn(store_warnings(rows.info))
     result = calibrate_bundle(bundle, rows, costs=matrices, **how)
     if copied:
         shutil.copytree(folder, output)

@@ -23,9 +23,8 @@ from unmask.cli.progress import progress_bar
 from unmask.errors import InputError, UnmaskError
 from unmask.explain import EXPLAINERS, BundleNetwork, check_methods, explain
 from unmask.explain.agreement import mean_agreement
-from unmask.explain.methods import OF_FEATURES, OF_TRANSFORMERS
+from unmask.explain.methods import OF_TRANSFORMERS
 from unmask.explain.network import available_methods, check_bundle_methods, missing_output
-from unmask.explain.regions import describe_regions
 from unmask.faces.squares import cut_square
 from unmask.language.translation import _
 from unmask.report.film import FilmStyle, draw_film

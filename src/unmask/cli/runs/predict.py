@@ -12,8 +12,8 @@ from unmask.bundle.devices import Device
 from unmask.bundle.manifest import load_bundle
 from unmask.cli.inputs import refuse_overwriting
 from unmask.cli.progress import Count
-from unmask.cli.runs.evaluation import count_videos, parse_split
-from unmask.evaluation.composer import count_coverage
+from unmask.cli.runs.evaluation import count_videos, parse_split, warn
+from unmask.evaluation.composer import coarse_warnings, count_coverage
 from unmask.evaluation.inference import predict, source_at
 from unmask.evaluation.predictions import PredictionRow
 from unmask.report.wording import visible
@@ -54,6 +54,7 @@ def run_predict(
             f"note: this protocol leaks by design: {visible(predictions.info.leak_reason or '')}",
             err=True,
         )
+    warn(coarse_warnings(predictions.info))
     coverage = count_coverage(predictions)
     scored = int((predictions.words["status"] == "done").sum())
     typer.echo(f"{output}: {scored} crops scored; {count_videos(coverage)}")

@@ -283,7 +283,7 @@ def judged_by(job: Job) -> Judged:
     """Return what a job judges files with."""
     from unmask.bundle.catalogue import SHIPPED, find
     from unmask.bundle.manifest import load_bundle
-    from unmask.system.provenance import settings_table
+    from unmask.scanner.repetition import settings_table
 
     detector = load_bundle(find(job.detector or SHIPPED)).sha256
     return Judged(detector, settings_hash(settings_table(job.settings), stress=job.stress))

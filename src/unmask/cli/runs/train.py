@@ -61,7 +61,9 @@ class Devices:
     """How many share each step."""
 
 
-def begin_run(request: RunRequest, devices: Devices, shown: RunProgress) -> Run:
+def begin_run(
+    request: RunRequest, devices: Devices, shown: RunProgress, logger: str | None = None
+) -> Run:
     """Train by a recipe into a new folder."""
     from unmask.training.recipe import load_recipe
 
@@ -81,10 +83,13 @@ def begin_run(request: RunRequest, devices: Devices, shown: RunProgress) -> Run:
         watcher=shown,
         command=shlex.join(["unmask", *sys.argv[1:]]),
         fold=request.fold,
+        logger=logger,
     )
 
 
-def resume_run(folder: Path, devices: Devices, shown: RunProgress) -> Run:
+def resume_run(
+    folder: Path, devices: Devices, shown: RunProgress, logger: str | None = None
+) -> Run:
     """Go on with a run that was stopped; a finished one is returned as it is."""
     from unmask.training.runs import read_run
 
@@ -97,7 +102,7 @@ def resume_run(folder: Path, devices: Devices, shown: RunProgress) -> Run:
     from unmask.training.hardware import Hardware
 
     hardware = Hardware(devices.kind, devices.count)  # type: ignore[arg-type]  # checked there
-    return resume(folder, hardware=hardware, watcher=shown)
+    return resume(folder, hardware=hardware, watcher=shown, logger=logger)
 
 
 class RunProgress:

@@ -6,9 +6,11 @@ A row's id is the file's path, a slash, and the crop's name in it. The pictures 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,8 @@ from unmask.datasets.layouts.layout import (
     sort_placed,
 )
 from unmask.datasets.manifest import VideoRecord
-from unmask.datasets.parquet import CROPS_HINT, column_names, read_errors, read_table
 from unmask.errors import InputNotFound, ManifestError
+from unmask.system.parquet import CROPS_HINT, column_names, read_errors, read_table
 
 _STORE_COLUMNS = (
     "crop_id", "dataset", "label", "method", "target", "source", "identities", "part", "split",
@@ -110,7 +112,10 @@ def picture(root: Path, crop: str) -> bytes:
 
 
 class Pictures:
-    """The encoded pictures of a Parquet file by the names of their crops; all are in memory.
+    """The encoded pictures of a Parquet file by the names of their crops.
+
+    A row group is read when one of its pictures is asked for, and the last of them is kept: only
+    so much is in memory, whatever the file's size.
 
     Args:
         path: a shard of a crop store, whose crops have ids, or a table, whose crops have names.
@@ -121,11 +126,15 @@ class Pictures:
 
     def __init__(self, path: Path) -> None:
         with read_errors(path, hint=CROPS_HINT):
-            key = "crop_id" if "crop_id" in pq.read_schema(path).names else "name"
-            table = pq.read_table(path, columns=[key, "image"])
-            self._images = table["image"]
-            self._places = {str(name): at for at, name in enumerate(table[key].to_pylist())}
-        if len(self._places) < len(table):
+            # not read ahead, which would take the group's size once more
+            self._file = pq.ParquetFile(path, memory_map=True, pre_buffer=False)
+            key = "crop_id" if "crop_id" in self._file.schema_arrow.names else "name"
+            names = self._file.read(columns=[key])[key]
+            self._places = {str(name): at for at, name in enumerate(names.to_pylist())}
+        groups = range(self._file.num_row_groups)
+        self._ends = list(accumulate(self._file.metadata.row_group(n).num_rows for n in groups))
+        self._group, self._images = -1, None
+        if len(self._places) < len(names):
             raise ManifestError(
                 f"crops of {str(path)!r} have the same name", hint=f"correct the column {key}"
             )
@@ -137,7 +146,15 @@ class Pictures:
     def get(self, name: str) -> bytes | None:
         """Return the picture of a crop; None where there is no such crop, or it has none."""
         at = self._places.get(name)
-        encoded: bytes | None = None if at is None else self._images[at].as_py()
+        if at is None:
+            return None
+        group = bisect_right(self._ends, at)
+        if group != self._group:
+            self._images = None  # before the next one is read
+            self._images = self._file.read_row_group(group, columns=["image"])["image"]
+            self._group = group
+        begin = self._ends[group - 1] if group else 0
+        encoded: bytes | None = self._images[at - begin].as_py()
         return encoded
 
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from unmask.datasets.layouts.table import Row, parse_identities, parse_split
 from unmask.datasets.manifest import Label, Split
-from unmask.datasets.parquet import column_names, read_errors, read_table
 from unmask.errors import InputNotFound, ManifestError
+from unmask.system.parquet import column_names, read_errors, read_table
 from unmask.values import Box
 
 REQUIRED = ("name", "label", "image")

@@ -96,6 +96,10 @@ class Layout:
     """Folders below the data set's that are in its download and on purpose are no rows."""
 
 
+INVENTED_FILE = "unmask-synth.json"
+"""File in the folder of an invented data set, which the published numbers do not hold for."""
+
+
 def make_manifest(
     layout: Layout, root: Path, contents: FolderContents, **settings: Any
 ) -> Manifest:
@@ -107,7 +111,7 @@ def make_manifest(
         licence=layout.licence,
         protocol="official" if official else None,
         warnings=contents.warnings,
-        settings=settings,
+        settings=settings | ({"invented": True} if (root / INVENTED_FILE).is_file() else {}),
     )
     return Manifest(info, tuple(sorted(contents.records, key=lambda record: record.id)))
 

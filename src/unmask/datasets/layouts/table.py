@@ -14,8 +14,8 @@ from typing import Any
 from unmask.datasets.layouts.layout import FolderContents, Layout
 from unmask.datasets.layouts.lists import read_cells
 from unmask.datasets.manifest import Kind, Label, Split, VideoRecord
-from unmask.datasets.parquet import read_errors, read_table
 from unmask.errors import InputNotFound, ManifestError
+from unmask.system.parquet import read_errors, read_table
 from unmask.system.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
 LABELS: dict[str, Label] = {"real": "real", "fake": "fake", "0": "real", "1": "fake"}

@@ -8,6 +8,7 @@ import numpy as np
 
 from unmask.errors import ManifestError
 from unmask.evaluation.weightings import Values
+from unmask.report.wording import leak_mark
 from unmask.studies.cells import Cell, Factor
 from unmask.studies.charts import Drawing, dots
 from unmask.studies.conditions import list_results, need
@@ -19,6 +20,8 @@ from unmask.studies.study_context import StudyContext
 from unmask.studies.trained_scores import Lesson, lesson_cell, scored_crops
 
 _FIGURES = (AUC, ACCURACY)
+_FRAME = f"frame{leak_mark(leaks=True)}"
+"""Name of the frame split wherever its numbers stand: on pages, in tables and in files."""
 _GUESSING = 0.5
 
 
@@ -110,21 +113,21 @@ def _answer(context: StudyContext, measurements: Measurements) -> Answer:
     by_person = tied is None
     cluster = "person" if by_person else "target"
     conditions: dict[str, list[Run]] = {
-        str(protocol): [
+        _FRAME if protocol == "frame" else str(protocol): [
             scored_crops(m.table, str(cell.factors["seed"]), cluster=cluster) for cell, m in cells
         ]
         for (protocol,), cells in measurements.by("split").items()
     }
-    need(list(conditions), ["frame", "video", strictest])
+    need(list(conditions), [_FRAME, "video", strictest])
     estimates = Estimates(conditions, _FIGURES, replicates=context.scale.replicates)
     gaps = {
-        f"frame less {name}": estimates.difference("frame", name, AUC)
+        f"{_FRAME} less {name}": estimates.difference(_FRAME, name, AUC)
         for name in conditions
-        if name != "frame"
+        if name != _FRAME
     }
     gap, accuracy = (
-        gaps[f"frame less {strictest}"],
-        estimates.difference("frame", strictest, ACCURACY),
+        gaps[f"{_FRAME} less {strictest}"],
+        estimates.difference(_FRAME, strictest, ACCURACY),
     )
     share = leak_share(estimates, strictest)
     word = {"above": "scores higher than", "below": "scores lower than"}.get(
@@ -133,9 +136,9 @@ def _answer(context: StudyContext, measurements: Measurements) -> Answer:
     between = estimates.of("video", AUC).text
     text = (
         (
-            f"The frame split {word} the {strictest} split: AUC {estimates.of('frame', AUC).text} "
-            f"against {estimates.of(strictest, AUC).text}, a difference of {gap.signed}; accuracy "
-            f"differs by {accuracy.signed}."
+            f"The frame split {word} the {strictest} split: AUC {estimates.of(_FRAME, AUC).text}"
+            f"{leak_mark(leaks=True)} against {estimates.of(strictest, AUC).text}, a difference of "
+            f"{gap.signed}; accuracy differs by {accuracy.signed}."
         ),
         f"{_why(by_person)} Here the split by video gives AUC {between}.",
         (
@@ -146,8 +149,8 @@ def _answer(context: StudyContext, measurements: Measurements) -> Answer:
     results = [
         *list_results(estimates, list(conditions), _FIGURES),
         *(Result(n, AUC, e, "difference") for n, e in gaps.items()),
-        Result(f"frame less {strictest}", ACCURACY, accuracy, "difference"),
-        Result(f"lead of the frame split that is gone under {strictest}", "share", share),
+        Result(f"{_FRAME} less {strictest}", ACCURACY, accuracy, "difference"),
+        Result(f"lead of the {_FRAME} split that is gone under {strictest}", "share", share),
     ]
     limits = () if by_person else (f"What persons give away: {tied}.",)
     return Answer(text, tuple(results), (_draw(estimates),), limits)
@@ -164,7 +167,7 @@ def _draw(estimates: Estimates) -> Drawing:
 
 def leak_share(estimates: Estimates, strictest: str) -> Estimate:
     """Return which share of the frame split's lead over guessing the strictest split takes away."""
-    keys = [f"{name}\0{AUC}" for name in ("frame", strictest)]
+    keys = [f"{name}\0{AUC}" for name in (_FRAME, strictest)]
 
     def share(frame: Values, strict: Values) -> Values:
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -173,7 +176,7 @@ def leak_share(estimates: Estimates, strictest: str) -> Estimate:
 
     plain = share(*(np.array([estimates.values[key]]) for key in keys))
     draws = share(*(estimates.draws[key] for key in keys)) if estimates.draws else None
-    return estimates.estimate(float(plain[0]), draws, "frame", strictest)
+    return estimates.estimate(float(plain[0]), draws, _FRAME, strictest)
 
 
 def _why(by_person: bool) -> str:

@@ -78,7 +78,7 @@ def _maps_cell(factors: dict[str, Factor], context: StudyContext, lesson: Cell) 
 
 
 def _on_mark(crops: Material, scorer: Scorer) -> list[dict[str, object]]:
-    mask = mark_mask(scorer.cutting.size_px)
+    mask = mark_mask(scorer.input_px)
     area = float((mask > 0).mean())
     images = crops.table["image"].to_pylist()
     prepared = scorer.prepare(np.stack([decode_crop(image, scorer) for image in images]))
