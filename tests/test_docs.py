@@ -54,7 +54,7 @@ def test_the_page_on_training_in_python_runs_as_a_notebook(
     write_toy_crops(tmp_path / "training.parquet", families=16, fakes=1, side=64)
     write_toy_crops(tmp_path / "held-out.parquet", families=40, fakes=1, prefix="other", side=64)
     cells = code_blocks("python-training.md")
-    done = run_as_notebook(cells, tmp_path, monkeypatch, seconds=600)
+    done = run_as_notebook(cells, tmp_path, monkeypatch, seconds=1800)
     assert "size_px=64" in done[0].outputs[0].data["text/plain"]
     figures = next(each for each in done if "evaluation.overall" in each.source).outputs
     assert "'auc'" in figures[-1].data["text/plain"].casefold()
