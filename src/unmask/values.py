@@ -542,6 +542,30 @@ class Examination:
 
 
 @dataclass(frozen=True)
+class Segment:
+    """A stretch of a file with the score of one face in it, for programs that mark a timeline.
+
+    Only key frames are scored: a segment reaches halfway to the key frames before and after, or to
+    the face's first or last sampled frame.
+    """
+
+    start_seconds: float
+    """Where it begins."""
+    end_seconds: float
+    """Where it ends."""
+    face: int
+    """Number of the face."""
+    box: Box
+    """Place of the face in the key frame, XYXY pixels of the picture as shown."""
+    modality: Literal["video", "picture"]
+    """What was looked at; sound is not."""
+    kind: Literal["face manipulation"]
+    """What the score speaks for."""
+    score: float | None
+    """Calibrated probability of the key frame alone, in [0, 1]; None: it could not be used."""
+
+
+@dataclass(frozen=True)
 class ScanRecord:
     """Everything known about one file after a scan. Its JSON is versioned."""
 
@@ -573,6 +597,8 @@ class ScanRecord:
     """When the scan ran, and the file before and after; None: frames in memory."""
     credentials: ContentCredentials | None = None
     """What the file says of its origin; None: not looked for (`unmask[provenance]`)."""
+    segments: tuple[Segment, ...] = ()
+    """The same scores as stretches of time; empty in results of earlier versions too."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from unmask.datasets.layouts.crop_files import index, picture
+from unmask.datasets.layouts.crop_files import Pictures, index, picture
 from unmask.errors import InputNotFound, ManifestError
 
 REAL = {"name": "aaa", "label": "real", "original": "aaa", "dfdc_part": 7, "image": b"one"}
@@ -111,8 +111,8 @@ def test_a_picture_is_read_by_its_id(tmp_path):
 
 def test_the_pictures_of_a_file_are_read_once_until_it_changes(tmp_path, monkeypatch):
     reads = []
-    read = pq.read_table
-    monkeypatch.setattr(pq, "read_table", lambda *a, **k: reads.append(a) or read(*a, **k))
+    opened = pq.ParquetFile
+    monkeypatch.setattr(pq, "ParquetFile", lambda *a, **k: reads.append(a) or opened(*a, **k))
     path = parquet(tmp_path / "x.parquet", REAL, FAKE)
     assert [picture(tmp_path, f"x.parquet/{name}") for name in ("aaa", "bbb")] == [b"one", b"two"]
     assert len(reads) == 1
@@ -125,6 +125,20 @@ def test_two_crops_of_one_name_are_refused(tmp_path):
     parquet(tmp_path / "x.parquet", REAL, REAL)
     with pytest.raises(ManifestError, match="have the same name"):
         picture(tmp_path, "x.parquet/aaa")
+
+
+def test_pictures_are_read_by_row_groups_and_one_of_them_is_kept(tmp_path):
+    count, size = 40, 100_000
+    rows = [{**REAL, "name": f"{n:02d}", "image": bytes([n]) * size} for n in range(count)]
+    path = tmp_path / "x.parquet"
+    table = pa.Table.from_pylist(rows)
+    pq.write_table(table, path, row_group_size=4, compression="none")
+    before = pa.total_allocated_bytes()
+    pictures = Pictures(path)
+    for number in (0, 39, 3, 4, 20, 21, 0):
+        assert pictures.get(f"{number:02d}") == bytes([number]) * size
+    assert pictures.get("none") is None
+    assert pa.total_allocated_bytes() - before < 8 * size
 
 
 def test_tables_without_crops_and_damaged_files_are_reported(tmp_path):

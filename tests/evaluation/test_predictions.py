@@ -41,6 +41,13 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["p.parquet"]
 
 
+def test_texts_that_rows_share_are_in_memory_once(tmp_path: Path) -> None:
+    write_predictions(info(), to_table(drawn(videos=4, crops=50)), tmp_path / "p.parquet")
+    read = read_predictions(tmp_path / "p.parquet")
+    for column in (read.video_id, read.words["dataset"], read.words["method"], read.identities):
+        assert len({id(each) for each in column}) == len(set(column))
+
+
 @pytest.mark.parametrize(
     ("label", "given", "said"),
     [

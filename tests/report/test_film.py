@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from unmask.bundle.manifest import load_bundle, shipped_folder
 from unmask.cli.runs.scan import _with_films
 from unmask.cli.runs.scan_outputs import Outputs
-from unmask.report.film import FilmStyle, draw_film
+from unmask.language.translation import in_language
+from unmask.report.film import FilmStyle, _Drawn, _label, draw_film, draw_frame
 from unmask.report.overlays import laid_over, write_maps
 from unmask.scanner.batch import Job
 from unmask.scanner.passes import first_pass
 from unmask.scanner.scanner import Scanner
 from unmask.settings import ScanSettings
-from unmask.values import Scan
+from unmask.values import FaceTrack, Scan
 
 ORIGINAL = Path(__file__).parents[2] / "examples" / "original.mp4"
 
@@ -121,3 +123,44 @@ def test_the_sound_is_copied_in_step(tmp_path: Path, suffix: str) -> None:
         times = [float(f.time or 0.0) for f in result.decode(audio=0)]
     assert times[0] == pytest.approx(0.0, abs=0.05)
     assert times[-1] == pytest.approx(1.8, abs=0.3)
+
+
+def drawn_text(text: str) -> np.ndarray:
+    canvas = Image.new("RGB", (640, 120))
+    _label(canvas, (0, 120), text, (255, 255, 255))
+    return np.asarray(canvas)
+
+
+@pytest.mark.parametrize("letter", "\u00e4\u00df\u00e9\u00e8\u00f9\u00e0\u00f1\u00f3\u2019")
+def test_letters_of_every_language_are_drawn(letter: str) -> None:
+    assert (drawn_text(letter) != drawn_text("\u4e2d")).any(), "that is drawn as a box"
+
+
+def test_a_long_label_is_wrapped_and_stays_within_the_picture() -> None:
+    picture = drawn_text("Wohin das Modell sah " * 6)
+    assert picture[:, -2:].max() == 0
+    rows = np.flatnonzero(picture.max(axis=(1, 2)))
+    assert rows.max() - rows.min() > 2 * np.ptp(np.flatnonzero(drawn_text("W").max(axis=(1, 2))))
+
+
+@pytest.mark.parametrize(("code", "said"), [("en", "face 1"), ("de", "Gesicht 1"),
+                                            ("fr", "visage 1"), ("es", "rostro 1")])  # fmt: skip
+def test_words_of_a_film_are_in_its_language(
+    scan: Scan, code: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts: list[str] = []
+    monkeypatch.setattr("unmask.report.film._label", lambda _c, _p, text, _f: texts.append(text))
+    result = scan.result.tracks[0]
+    key = result.key_frames[0]
+    path = FaceTrack(
+        1, np.array([key.frame_index]), np.array([key.pts_seconds]),
+        np.array([key.box], np.float32), np.zeros((1, 5, 2), np.float32),
+        np.ones(1, np.float32), 1.0,
+    )  # fmt: skip
+    style = FilmStyle(None, load_bundle(shipped_folder()).manifest.preprocessing)
+    with in_language(code):
+        draw_frame(
+            np.zeros((400, 600, 3), np.uint8), key.frame_index, [_Drawn(path, result, {})], style
+        )
+    assert texts[0].startswith(said)
+    assert len(texts) == 2

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from unmask.cli.inputs import expand
 from unmask.errors import InputNotFound, LimitExceeded, UnmaskError
 from unmask.results.rows import Source
 from unmask.results.store import ResultStore
 from unmask.scanner.batch import Job, scan_all
 from unmask.settings import ScanSettings
 from unmask.system.engines import Engine
-from unmask.system.remote_files import LocalCopies, media_at
+from unmask.system.remote_files import LocalCopies, is_remote, media_at
 from unmask.values import Scan
 
 fsspec = pytest.importorskip("fsspec")
@@ -45,6 +46,12 @@ def test_a_folder_gives_its_media_files_and_a_file_itself(bucket: str) -> None:
     assert media_at(both[0]) == both[:1]
     with pytest.raises(InputNotFound, match="nothing lies at 'memory://none'"):
         media_at("memory://none")
+
+
+def test_the_command_line_takes_addresses_of_stores_and_none_of_the_web(bucket: str) -> None:
+    assert expand([bucket]) == [f"{bucket}/a.mp4", f"{bucket}/below/b.mp4"]
+    assert expand(["https://example.org/a.mp4"]) == ["https://example.org/a.mp4"]
+    assert not is_remote("https://example.org/a.mp4")
 
 
 def test_a_file_is_known_by_address_size_and_time(bucket: str) -> None:

@@ -6,16 +6,19 @@ import csv
 import hashlib
 import io
 import json
+import shutil
 import time
 import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
 
+import av
 import jsonschema
 import pytest
 
 from service.calls import CLIP, ended, submit
+from unmask.service.scans import Outcome, Overlay, scan_file
 
 
 @pytest.mark.usefixtures("quick_scans")
@@ -247,3 +250,47 @@ def test_a_detector_that_cannot_be_loaded_keeps_the_service_from_being_ready(sta
             return
         time.sleep(0.1)
     pytest.fail(text)
+
+
+class TestFilm:
+    """The film with boxes and maps drawn in."""
+
+    @pytest.fixture(scope="class")
+    def drawn(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        folder = tmp_path_factory.mktemp("drawn") / "result"
+        outcome = scan_file(
+            CLIP, "forged.mp4", folder, detector=None, listen=lambda _stage, _share: None,
+            overlay=Overlay("fr", "/v1/scans/x/film"),
+        )  # fmt: skip
+        assert outcome.error is None
+        return folder
+
+    def test_it_is_a_film_and_the_result_page_links_to_it(self, drawn: Path) -> None:
+        with av.open(str(drawn / "overlay.mp4")) as film:
+            assert len(list(film.decode(video=0))) == 150
+        assert 'href="/v1/scans/x/film"' in (drawn / "article.en.html").read_text(encoding="utf-8")
+
+    def test_who_asks_for_it_gets_it(
+        self, client: Any, drawn: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wanted: list[Overlay | None] = []
+
+        def copy(_media: Path, _name: str, folder: Path, **more: Any) -> Outcome:
+            wanted.append(more["overlay"])
+            shutil.copytree(drawn, folder)
+            return Outcome("some evidence", 0.8)
+
+        monkeypatch.setattr("unmask.service.runner.scan_file", copy)
+        scan = ended(client, submit(client, params={"film": "de"}).json()["id"])
+        answer = client.get(scan["links"]["film"])
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "video/mp4")
+        assert wanted == [Overlay("de", f"/v1/scans/{scan['id']}/film")]
+
+    @pytest.mark.usefixtures("quick_scans")
+    def test_who_does_not_ask_gets_none(self, client: Any) -> None:
+        scan = ended(client, submit(client).json()["id"])
+        assert "film" not in scan["links"]
+        assert client.get(f"/v1/scans/{scan['id']}/film").status_code == 404
+
+    def test_another_language_is_refused(self, client: Any) -> None:
+        assert submit(client, params={"film": "xx"}).status_code == 422

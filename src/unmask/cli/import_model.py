@@ -12,6 +12,7 @@ from unmask.cli.runs.bundle import print_bundle, print_step
 from unmask.settings import DEFAULT_MARGIN_RATIO
 
 if TYPE_CHECKING:
+    from unmask.training.export_sources import NOT_STATED, UNKNOWN_TERMS
     from unmask.training.model_import import Statement
 
 IMPORT_CODES = (
@@ -199,7 +200,8 @@ def _statement(
     limits: list[str] | None,
     validation: list[Path] | None,
 ) -> Statement:
-    from unmask.training.model_import import NOT_STATED, UNKNOWN_TERMS, Statement
+    from unmask.training.export_sources import NOT_STATED, UNKNOWN_TERMS
+    from unmask.training.model_import import Statement
 
     return Statement(
         name=name,

@@ -35,6 +35,12 @@ def serve(  # noqa: PLR0917 - the parameters are the options
         str | None,
         typer.Option(help="Print a new key and its entry for the file of keys; serve nothing."),
     ] = None,
+    signing_key: Annotated[
+        Path | None,
+        typer.Option(
+            help="Private key (Ed25519, PEM) that signs evidence bundles.", show_default="none"
+        ),
+    ] = None,
     public_host: Annotated[
         list[str] | None,
         typer.Option(help="Name by which it is reached from outside; repeat for several."),
@@ -68,12 +74,14 @@ def serve(  # noqa: PLR0917 - the parameters are the options
     from unmask.service.keys import read_keys
     from unmask.service.serving import serve as serve_until_stopped
     from unmask.service.settings import ServiceSettings, default_folder
+    from unmask.service.signing import read_signer
 
     settings = ServiceSettings(
         data=data or default_folder(),
         host=host,
         port=port,
         database_url=database,
+        signer=None if signing_key is None else read_signer(signing_key),
         keys=() if keys is None else read_keys(keys),
         public_hosts=tuple(public_host or ()),
         workers=workers,

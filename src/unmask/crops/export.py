@@ -27,9 +27,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from unmask.crops.store import CropStore
-from unmask.datasets.parquet import read_errors
 from unmask.errors import InputError
 from unmask.system.files import write_text
+from unmask.system.parquet import read_errors
 
 FACTS = (
     "crop_id",

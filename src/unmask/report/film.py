@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
+from importlib import resources
 from pathlib import Path
 
 import av
@@ -66,6 +68,7 @@ class _Drawn:
         return box, nearest
 
 
+_FONT = "DejaVuSans-Latin.ttf"
 _FORMATS = {".mp4": "mp4", ".m4v": "ipod", ".mov": "mov", ".mkv": "matroska"}
 """FFmpeg's name of a container by a file's suffix."""
 
@@ -250,7 +253,7 @@ def _label(
     canvas: Image.Image, place: tuple[float, float], text: str, colour: tuple[int, int, int]
 ) -> None:
     """Write text on a dark ground above a place, within the picture."""
-    font = ImageFont.load_default(size=max(11, canvas.height // 32))
+    font = _font(max(11, canvas.height // 34))
     draw = ImageDraw.Draw(canvas)
     text = _wrapped(text, lambda line: draw.textlength(line, font=font) <= canvas.width - 8)
     left, _, right, bottom = draw.textbbox((0, 0), text, font=font)
@@ -260,11 +263,18 @@ def _label(
     draw.text((x + 4, y + 3), text, fill=colour, font=font)
 
 
+@cache
+def _font(size_px: int) -> ImageFont.FreeTypeFont:
+    """Load the font of labels; Pillow's own has no letters with accents."""
+    with resources.as_file(resources.files("unmask.report") / "fonts" / _FONT) as path:
+        return ImageFont.truetype(path, size_px)
+
+
 def _wrapped(text: str, fits: Callable[[str], bool]) -> str:
     """Break a text between words so that its lines fit, as far as single words do."""
     lines: list[str] = []
-    # the font has no space but the plain one
-    for word in text.replace("\u00a0", " ").replace("\u202f", " ").split(" "):
+    # the font has no narrow space
+    for word in text.replace("\u202f", "\u00a0").split(" "):
         if lines and fits(f"{lines[-1]} {word}"):
             lines[-1] += f" {word}"
         else:

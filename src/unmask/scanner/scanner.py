@@ -50,6 +50,7 @@ from unmask.scanner.passes import (
 )
 from unmask.scanner.repetition import repeat_command, settings_table
 from unmask.scanner.scoring import score_key_frame as scored_key_frame
+from unmask.scanner.segments import segments
 from unmask.scanner.stills import box_path, still
 from unmask.scanner.verdict import judge_track, judge_video
 from unmask.settings import ScanSettings
@@ -375,6 +376,7 @@ class Scanner:
             persons=persons(first, tracks),
             credentials=content_credentials(first.info.path),
             custody=custody(first.info.path, first.started or now()),
+            segments=segments(tracks, still=first.info.kind == "image"),
         )
 
 

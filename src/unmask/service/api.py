@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from unmask.service import evidence, pdf, scans
-from unmask.service.intake import receive_scan
+from unmask.service.intake import Wishes, receive_scan
 from unmask.service.languages import language_of
 from unmask.service.problems import Problem, not_found, responses
 from unmask.service.queue import ScanRow
@@ -145,6 +145,7 @@ def status_of(row: ScanRow) -> ScanStatus:
     if row.state == "finished":
         names = ["result", "result.csv", "report", "pictures", "evidence"]
         names += ["report.pdf"] if pdf.available() else []
+        names += ["film"] if row.film is not None else []
         links |= {name: f"{base}/{name}" for name in names}
     verdict = None if row.word is None else VerdictBrief(word=row.word, probability=row.probability)
     failed = row.state == "failed"
@@ -193,6 +194,13 @@ async def submit_scan(  # noqa: PLR0917 - the parameters are the request's parts
         str | None,
         Query(max_length=2000, description="https address that is told when the scan has ended."),
     ] = None,
+    film: Annotated[
+        Code | None,
+        Query(
+            description="Draw a film with boxes, scores and maps too, its words in this language; "
+            "the scan takes about twice as long."
+        ),
+    ] = None,
 ) -> ScanStatus:
     """Submit a file to be scanned.
 
@@ -200,9 +208,7 @@ async def submit_scan(  # noqa: PLR0917 - the parameters are the request's parts
     lost. Large files, or a bad connection: use `/v1/uploads`.
     """
     _check_webhook(service, owner, webhook_url)
-    row = await receive_scan(
-        request, service, owner, idempotency_key=idempotency_key, webhook_url=webhook_url
-    )
+    row = await receive_scan(request, service, owner, Wishes(idempotency_key, webhook_url, film))
     response.headers["Location"] = f"/v1/scans/{row.id}"
     return status_of(row)
 
@@ -387,7 +393,9 @@ def scan_evidence(
     name = scans.report_name(language or language_of(request))
     row, report = finished_file(service, owner, scan_id, name)
     service.queue.note(scan_id, "evidence bundle read")
-    packed = evidence.bundle(row, report, service.queue.history(scan_id))
+    packed = evidence.bundle(
+        row, report, service.queue.history(scan_id), signer=service.settings.signer
+    )
     answer = _answer(service, scan_id, packed, "application/zip", "evidence bundle")
     disposition = f'attachment; filename="evidence-{scan_id[:8]}.zip"'
     answer.headers["Content-Disposition"] = disposition
@@ -439,6 +447,22 @@ def scan_picture(
         raise not_found()
     _, path = finished_file(service, owner, scan_id, f"pictures/{name}")
     return FileResponse(path)
+
+
+@router.get(
+    "/scans/{scan_id}/film",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {"video/mp4": {}}},
+        206: {"description": "Part of the film", "content": {"video/mp4": {}}},
+        416: {"description": "Range Not Satisfiable"},
+        **responses(400, 401, 404, 409, 422),
+    },
+)
+def scan_film(scan_id: ScanId, service: ServiceHere, owner: OwnerHere) -> Response:
+    """Return the film with boxes, scores and maps drawn in, if it was asked for."""
+    _, path = finished_file(service, owner, scan_id, scans.OVERLAY_NAME)
+    return FileResponse(path, media_type="video/mp4", content_disposition_type="inline")
 
 
 @router.get(

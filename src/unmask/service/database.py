@@ -40,6 +40,7 @@ scans = sa.Table(
     sa.Column("probability", sa.Float),
     sa.Column("idempotency_key", sa.String(255)),
     sa.Column("webhook_url", sa.Text),
+    sa.Column("film", sa.String(2)),
     sa.UniqueConstraint("owner", "idempotency_key", name="one_scan_per_idempotency_key"),
     sa.Index("scans_by_state", "state", "created"),
     sa.Index("scans_by_owner", "owner", "created"),
@@ -55,6 +56,7 @@ uploads = sa.Table(
     sa.Column("length", sa.BigInteger, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("scan_id", sa.String(32)),
+    sa.Column("film", sa.String(2)),
 )
 """Resumable uploads that are under way, or whose scan has begun."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from unmask.service.queue import ScanRow
+from unmask.service.signing import Signer
 
 _COLUMNS = (
     "face",
@@ -41,6 +42,18 @@ the same. A verdict is a lead and never proof; the report says what it cannot te
 """
 
 
+_SIGNED = """
+manifest.sig  the operator's signature under manifest.json (Ed25519)
+signer.pem    the public key: compare it with the one that the operator publishes
+
+Check the signature, then the hashes in the manifest against the files:
+  openssl pkeyutl -verify -pubin -inkey signer.pem -rawin -in manifest.json -sigfile manifest.sig
+"""
+_UNSIGNED = """
+Nobody signed this bundle: the hashes show that its files belong together, not who made them.
+"""
+
+
 def table(document: dict[str, Any]) -> str:
     """Return a result as CSV with a row for each key frame.
 
@@ -64,19 +77,26 @@ def table(document: dict[str, Any]) -> str:
     return _csv(_COLUMNS, rows)
 
 
-def bundle(row: ScanRow, report: Path, history: Sequence[tuple[float, str]]) -> bytes:
+def bundle(
+    row: ScanRow,
+    report: Path,
+    history: Sequence[tuple[float, str]],
+    *,
+    signer: Signer | None = None,
+) -> bytes:
     """Return a zip file of everything that a scan gave.
 
     Args:
         row: the scan.
         report: its report; the result lies beside it.
         history: its custody log.
+        signer: whose signature stands under the manifest; None: nobody's.
     """
     result = report.with_name("result.json").read_bytes()
     document = json.loads(result)
     lines = [(datetime.fromtimestamp(at, UTC).isoformat(), what) for at, what in history]
     files = {
-        "README.txt": _README.encode(),
+        "README.txt": (_README + (_SIGNED if signer else _UNSIGNED)).encode(),
         "report.html": report.read_bytes(),
         "result.json": result,
         "result.csv": table(document).encode(),
@@ -93,6 +113,9 @@ def bundle(row: ScanRow, report: Path, history: Sequence[tuple[float, str]]) -> 
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     }
     files["manifest.json"] = json.dumps(manifest, indent=2).encode()
+    if signer is not None:
+        files["manifest.sig"] = signer.sign(files["manifest.json"])
+        files["signer.pem"] = signer.public_pem()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():

@@ -44,6 +44,18 @@ class Received:
     """What it is, by its content."""
 
 
+@dataclass(frozen=True)
+class Wishes:
+    """What an owner asks for beside the scan."""
+
+    idempotency_key: str | None = None
+    """A second submission of the same file under the same one is the first one again."""
+    webhook_url: str | None = None
+    """Where the end is to be told."""
+    film: str | None = None
+    """Language of a film with boxes and maps drawn in; None: none."""
+
+
 def clean_name(text: str) -> str:
     r"""Return a file's name without folders, of a length that can be stored.
 
@@ -242,8 +254,7 @@ def submit(
     scan_id: str,
     received: Received,
     *,
-    idempotency_key: str | None = None,
-    webhook_url: str | None = None,
+    wishes: Wishes,
 ) -> ScanRow:
     """Put a received draft into the queue, durably.
 
@@ -257,8 +268,9 @@ def submit(
         received.size_bytes,
         received.sha256,
         received.media_type,
-        idempotency_key,
-        webhook_url,
+        wishes.idempotency_key,
+        wishes.webhook_url,
+        wishes.film,
     )
     service.storage.keep(scan_id)
     try:
@@ -275,20 +287,13 @@ def submit(
     return row
 
 
-async def receive_scan(
-    request: Request,
-    service: Service,
-    owner: Owner,
-    *,
-    idempotency_key: str | None = None,
-    webhook_url: str | None = None,
-) -> ScanRow:
+async def receive_scan(request: Request, service: Service, owner: Owner, wishes: Wishes) -> ScanRow:
     """Receive a multipart request and put its file into the queue.
 
     Raises:
         Problem: whatever keeps it from being accepted; nothing of it stays on the disk then.
     """
-    earlier = await run_in_threadpool(service.queue.repeated, owner.name, idempotency_key)
+    earlier = await run_in_threadpool(service.queue.repeated, owner.name, wishes.idempotency_key)
     if earlier is None:  # a repeated request needs no room: its file is compared and dropped
         length = request.headers.get("content-length", "")
         declared = int(length) if length.isdecimal() else 0
@@ -296,14 +301,6 @@ async def receive_scan(
     scan_id, target = service.storage.draft()
     try:
         received = await receive(request, target, service)
-        return await run_in_threadpool(
-            submit,
-            service,
-            owner,
-            scan_id,
-            received,
-            idempotency_key=idempotency_key,
-            webhook_url=webhook_url,
-        )
+        return await run_in_threadpool(submit, service, owner, scan_id, received, wishes=wishes)
     finally:
         service.storage.drop_draft(scan_id)

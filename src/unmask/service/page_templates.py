@@ -66,6 +66,7 @@ def _stages() -> dict[str, str]:
         "reading": _("Being scanned: reading the film and following faces"),
         "key frames": _("Being scanned: choosing key frames"),
         "scoring": _("Being scanned: judging faces"),
+        "drawing": _("Being scanned: drawing the film"),
         "writing": _("Being scanned: writing the report"),
     }
 

@@ -20,7 +20,7 @@ from unmask.language.translation import LANGUAGES, _, in_language, local_number
 from unmask.service import pdf, scans
 from unmask.service.api import ScanId, status_of
 from unmask.service.guards import page_headers
-from unmask.service.intake import receive_scan
+from unmask.service.intake import Wishes, receive_scan
 from unmask.service.languages import COOKIE as LANGUAGE_COOKIE
 from unmask.service.languages import language_of
 from unmask.service.page_templates import draw
@@ -102,7 +102,7 @@ async def hand_in(request: Request, service: ServiceHere) -> Response:
     if not isinstance(owner, Owner):
         return owner
     try:
-        row = await receive_scan(request, service, owner)
+        row = await receive_scan(request, service, owner, Wishes())
     except Problem as problem:
         page = await run_in_threadpool(
             service.queue.page, owner.name, limit=_PAGE_ITEMS, cursor=None, words=None

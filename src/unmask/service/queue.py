@@ -68,6 +68,8 @@ class ScanRow:
     """The verdict's probability."""
     webhook_url: str | None
     """Where its end is told."""
+    film: str | None
+    """Language of a film with boxes and maps drawn in; None: there is none."""
 
     @property
     def ended(self) -> bool:
@@ -99,6 +101,8 @@ class Submission:
     """A second submission of the same file under the same one is the first one again."""
     webhook_url: str | None = None
     """Where the end is to be told."""
+    film: str | None = None
+    """Language of the film that is to be drawn; None: none."""
 
 
 @dataclass(frozen=True)
@@ -455,7 +459,7 @@ def _find_repeated(
 
 def _require_same(earlier: ScanRow, submission: Submission) -> None:
     """Refuse an idempotency key that was used for something else."""
-    compared = ("sha256", "name", "webhook_url")
+    compared = ("sha256", "name", "webhook_url", "film")
     if any(getattr(earlier, each) != getattr(submission, each) for each in compared):
         text = "This Idempotency-Key was used for another file. Use a new key for each file."
         raise Problem(422, "idempotency-key-reused", text)

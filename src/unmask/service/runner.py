@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 from unmask.service.admission import Admission
 from unmask.service.metrics import Metrics
 from unmask.service.queue import Queue, ScanRow
-from unmask.service.scans import Outcome, scan_file
+from unmask.service.scans import Outcome, Overlay, scan_file
 from unmask.service.settings import ServiceSettings
 from unmask.service.storage import Storage
 from unmask.service.webhooks import Deliveries
@@ -163,6 +163,7 @@ class Runner:
                 detector=self._settings.detector,
                 listen=partial(self._hear, row.id),
                 film_address=self._film_address(row),
+                overlay=self._overlay(row),
             )
         except _Cancelled:
             self._give_up(row)
@@ -180,6 +181,10 @@ class Runner:
         if self._settings.zero_retention or row.media_type.startswith("image/"):
             return None
         return f"/v1/scans/{row.id}/media"
+
+    @staticmethod
+    def _overlay(row: ScanRow) -> Overlay | None:
+        return None if row.film is None else Overlay(row.film, f"/v1/scans/{row.id}/film")
 
     def _hear(self, scan_id: str, stage: str, share: float) -> None:
         with self._lock:

@@ -19,6 +19,7 @@ from unmask.language.translation import LANGUAGES, in_language
 if TYPE_CHECKING:
     import jinja2
 
+    from unmask.report.film_link import FilmLink
     from unmask.report.views import ReportView
     from unmask.values import Scan
 
@@ -31,7 +32,8 @@ _STAGES: dict[str, tuple[float, float]] = {
     "reading": (0.1, 0.6),
     "key frames": (0.6, 0.75),
     "scoring": (0.75, 0.9),
-    "writing": (0.9, 1.0),
+    "drawing": (0.9, 0.95),
+    "writing": (0.95, 1.0),
 }
 """Which part of a whole scan each stage is, roughly."""
 
@@ -52,6 +54,20 @@ class Outcome:
     """Whether its process was killed, so that it is worth another try."""
 
 
+@dataclass(frozen=True)
+class Overlay:
+    """A film with boxes, scores and maps that is drawn beside a scan."""
+
+    language: str
+    """Code of the language of its words."""
+    address: str
+    """Where the result page links to."""
+
+
+OVERLAY_NAME = "overlay.mp4"
+"""Name of that film in the folder of a result."""
+
+
 def overall_share(stage: str | None, share: float | None) -> float:
     """Return how much of a whole scan is done, 0 to 1, roughly.
 
@@ -70,6 +86,7 @@ def scan_file(
     detector: str | None,
     listen: Listen,
     film_address: str | None = None,
+    overlay: Overlay | None = None,
 ) -> Outcome:
     """Scan a file in a process of its own and write its result.
 
@@ -80,13 +97,19 @@ def scan_file(
         detector: name or folder of a detector; None for the shipped one.
         listen: told how far it is.
         film_address: where the result page plays the file from; None where it is not kept.
+        overlay: a film that is drawn too; None: none.
     """
     from unmask.scanner.batch import Job, scan_all
 
     path = str(media)
+    draw = None
+    if overlay is not None:
+        from unmask.report.film import OverlayFilms
+
+        draw = OverlayFilms({path: folder / OVERLAY_NAME}, overlay.language)
     results = scan_all(
         [path],
-        Job(detector),
+        Job(detector, draw=draw),
         progress=lambda _place, stage, share: listen(stage, share),
         retry_alone=False,  # the queue counts attempts, and the custody log has each of them
     )
@@ -100,8 +123,12 @@ def scan_file(
         text = scan.message.replace(repr(path), repr(name)).replace(path, name)
         killed = isinstance(scan, AnalysisCrashed) and scan.killed
         return Outcome(None, None, error=text, hint=scan.hint, died=killed)
+    from unmask.report.film_link import FilmLink
+
     listen("writing", 0.0)
-    _write(_renamed(scan, path, name), folder, film_address)
+    drawn = overlay is not None and (folder / OVERLAY_NAME).is_file()
+    film = FilmLink(film_address, overlay=overlay.address if overlay and drawn else None)
+    _write(_renamed(scan, path, name), folder, film)
     verdict = scan.result.verdict
     return Outcome(verdict.word, verdict.probability)
 
@@ -124,10 +151,9 @@ def _renamed(scan: Scan, path: str, name: str) -> Scan:
     return dataclasses.replace(scan, result=record)
 
 
-def _write(scan: Scan, folder: Path, film_address: str | None) -> None:
+def _write(scan: Scan, folder: Path, film: FilmLink) -> None:
     """Write a result; the JSON comes last, so that where it is, the rest is too."""
     from unmask.report.document import to_json
-    from unmask.report.film_link import NO_FILM, FilmLink
     from unmask.report.html import article, to_html
     from unmask.report.views import report_view
     from unmask.system.files import write_text
@@ -135,7 +161,6 @@ def _write(scan: Scan, folder: Path, film_address: str | None) -> None:
 
     folder.mkdir(mode=0o700, exist_ok=True)
     _write_pictures(scan, folder / "pictures")
-    film = NO_FILM if film_address is None else FilmLink(film_address)
     for code in LANGUAGES:
         with in_language(code):
             write_text(folder / report_name(code), to_html(scan))

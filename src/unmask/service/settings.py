@@ -10,6 +10,7 @@ from pathlib import Path
 
 from unmask.errors import InputError
 from unmask.service.keys import Key
+from unmask.service.signing import Signer
 
 
 def default_folder() -> Path:
@@ -67,6 +68,8 @@ class ServiceSettings:
     """A scan whose server has not been heard of for so long is begun again."""
     warm_up: bool = True
     """Whether a small picture is scanned before the service calls itself ready."""
+    signer: Signer | None = None
+    """Who signs evidence bundles; None: nobody."""
     webhooks: bool = field(default=True)
     """Whether finished scans are told to addresses that callers name."""
 

@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -25,8 +25,10 @@ from fastapi import Path as PathParameter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from unmask.language.translation import LANGUAGES
 from unmask.service.database import uploads
 from unmask.service.intake import (
+    Wishes,
     clean_name,
     read_back,
     require_free,
@@ -62,6 +64,7 @@ class _Upload:
     name: str
     length: int
     scan_id: str | None
+    film: str | None
 
 
 def _version(text: str | None) -> None:
@@ -90,7 +93,12 @@ def create(
     upload_length: Annotated[int, Header(ge=1, description="Size of the file in bytes.")],
     tus_resumable: Resumable = None,
     upload_metadata: Annotated[
-        str | None, Header(max_length=4000, description="`filename` and its value in Base64.")
+        str | None,
+        Header(
+            max_length=4000,
+            description="`filename` and its value in Base64; `film` and a language, as of "
+            "`POST /v1/scans`.",
+        ),
     ] = None,
 ) -> Response:
     """Begin an upload; its address is in the header Location."""
@@ -98,6 +106,7 @@ def create(
     if upload_length > service.settings.max_upload_bytes:
         raise too_large(service.settings.max_upload_bytes)
     require_space(service, owner, upload_length)
+    metadata = _metadata(upload_metadata or "")
     upload_id = new_id()
     service.storage.upload(upload_id).touch(mode=0o600)
     try:
@@ -107,7 +116,8 @@ def create(
                 uploads.insert().values(
                     id=upload_id,
                     owner=owner.name,
-                    name=_file_name(upload_metadata or ""),
+                    name=clean_name(metadata.get("filename", metadata.get("name", ""))),
+                    film=_film(metadata.get("film")),
                     length=upload_length,
                     created=time.time(),
                 )
@@ -132,16 +142,25 @@ def _require_few(connection: sa.Connection, owner: Owner, most: int | None) -> N
         )
 
 
-def _file_name(metadata: str) -> str:
-    for pair in metadata.split(","):
+def _metadata(header: str) -> dict[str, str]:
+    """Read what an upload says of itself, only the keys that are understood."""
+    found = {}
+    for pair in header.split(","):
         key, _, value = pair.strip().partition(" ")
-        if key in {"filename", "name"}:
+        if key in {"filename", "name", "film"}:
             try:
-                return clean_name(base64.b64decode(value, validate=True).decode("utf-8", "replace"))
+                found[key] = base64.b64decode(value, validate=True).decode("utf-8", "replace")
             except (binascii.Error, ValueError) as error:
                 text = "A value of Upload-Metadata is not Base64."
                 raise Problem(400, "bad-metadata", text) from error
-    return clean_name("")
+    return found
+
+
+def _film(code: str | None) -> str | None:
+    if code is not None and code not in LANGUAGES:
+        text = f"The film's language is one of {', '.join(LANGUAGES)}."
+        raise Problem(400, "bad-metadata", text)
+    return code
 
 
 @router.head("/{upload_id}", responses=responses(401, 404, 412, 422))
@@ -192,7 +211,7 @@ async def append(  # noqa: PLR0917 - the parameters are the request's parts
         await _write(request, file, upload, upload_offset, service)
         if path.stat().st_size == upload.length:
             scan_id = await run_in_threadpool(_finish, service, owner, upload, path)
-            upload = _Upload(upload.id, upload.name, upload.length, scan_id)
+            upload = replace(upload, scan_id=scan_id)
     return _tus(204, **_progress(service, upload))
 
 
@@ -246,7 +265,8 @@ def _finish(service: Service, owner: Owner, upload: _Upload, path: Path) -> str:
     scan_id, target = service.storage.draft()
     os.link(path, target)
     try:
-        row = submit(service, owner, scan_id, received, idempotency_key=f"upload {upload.id}")
+        wishes = Wishes(f"upload {upload.id}", film=upload.film)
+        row = submit(service, owner, scan_id, received, wishes=wishes)
     finally:
         service.storage.drop_draft(scan_id)
     with service.database.writing() as connection:
@@ -277,7 +297,7 @@ def _remove(service: Service, upload_id: str) -> None:
 
 
 def _require(service: Service, owner: Owner, upload_id: str) -> _Upload:
-    columns = uploads.c.id, uploads.c.name, uploads.c.length, uploads.c.scan_id
+    columns = [uploads.c[each.name] for each in fields(_Upload)]
     mine = (uploads.c.id == upload_id) & (uploads.c.owner == owner.name)
     with service.database.reading() as connection:
         row = connection.execute(sa.select(*columns).where(mine)).first()

@@ -28,7 +28,7 @@ def _set(settings: dict[int, int]) -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    taken = [bool(mallopt(each, value) == 1) for each, value in settings.items()]
+    taken: list[bool] = [mallopt(each, value) == 1 for each, value in settings.items()]
     return all(taken)
 
 

@@ -127,13 +127,14 @@ class Pictures:
     def __init__(self, path: Path) -> None:
         with read_errors(path, hint=CROPS_HINT):
             # not read ahead, which would take the group's size once more
-            self._file = pq.ParquetFile(path, memory_map=True, pre_buffer=False)
+            self._file = pq.ParquetFile(path, pre_buffer=False)
             key = "crop_id" if "crop_id" in self._file.schema_arrow.names else "name"
             names = self._file.read(columns=[key])[key]
             self._places = {str(name): at for at, name in enumerate(names.to_pylist())}
         groups = range(self._file.num_row_groups)
         self._ends = list(accumulate(self._file.metadata.row_group(n).num_rows for n in groups))
-        self._group, self._images = -1, None
+        self._group = -1
+        self._images: Any = None
         if len(self._places) < len(names):
             raise ManifestError(
                 f"crops of {str(path)!r} have the same name", hint=f"correct the column {key}"
@@ -154,7 +155,7 @@ class Pictures:
             self._images = self._file.read_row_group(group, columns=["image"])["image"]
             self._group = group
         begin = self._ends[group - 1] if group else 0
-        encoded: bytes | None = self._images[at - begin].as_py()
+        encoded: bytes | None = None if self._images is None else self._images[at - begin].as_py()
         return encoded
 
 

@@ -32,8 +32,10 @@
     throw error;
   }
   async function send(file, tell) {
+    const drawn = $("film")?.checked ? `,film ${base64(document.documentElement.lang)}` : "";
     const created = await tus("POST", "/v1/uploads", {
-      "Upload-Length": String(file.size), "Upload-Metadata": `filename ${base64(file.name.slice(-200))}`,
+      "Upload-Length": String(file.size),
+      "Upload-Metadata": `filename ${base64(file.name.slice(-200))}${drawn}`,
     });
     const url = created.headers.get("Location");
     let offset = 0;

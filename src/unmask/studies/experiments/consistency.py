@@ -34,7 +34,7 @@ _SAME, _OTHER = "same crop", "another crop"
 
 
 def _cells(context: StudyContext) -> list[Cell]:
-    test, scorer = context.crops.test, context.scorer
+    test, scorer = context.crops.sides.test, context.scorer
     chosen = test.take(drawn_evenly(test.is_fake, context.scale.explained))
     methods = (
         available_methods(scorer.bundle) if isinstance(scorer, BundleScorer) else tuple(EXPLAINERS)
