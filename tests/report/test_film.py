@@ -52,7 +52,7 @@ def test_the_box_is_drawn_on_the_key_frame(drawn: tuple[Scan, list[av.VideoFrame
     picture = frame.to_ndarray(format="rgb24")
     x0, _, _, y1 = (round(v) for v in key.box)
     columns = picture[y1 - 40 : y1 - 10, x0 - 2 : x0 + 3].mean(axis=0)
-    # chroma is coarser than the line, so that its colour is mixed with that beside it
+    # colour is stored at half the resolution, and so mixes with what is beside the line
     assert np.abs(columns - (255, 214, 64)).max(axis=1).min() < 100
 
 

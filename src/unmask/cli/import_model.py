@@ -12,7 +12,6 @@ from unmask.cli.runs.bundle import print_bundle, print_step
 from unmask.settings import DEFAULT_MARGIN_RATIO
 
 if TYPE_CHECKING:
-    from unmask.training.export_sources import NOT_STATED, UNKNOWN_TERMS
     from unmask.training.model_import import Statement
 
 IMPORT_CODES = (
