@@ -133,8 +133,8 @@ def _confined(
     with Ruleset(scoped=Scope.ABSTRACT_UNIX_SOCKET | Scope.SIGNAL) as rules:
         for path in (*_libraries(), *_OF_THE_SYSTEM, *paths):
             with suppress(OSError, ValueError):  # absent, or no path at all: opening it says so
-                folder = stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116 - no path, maybe
-                rules.allow_path(path, reading if folder else AccessFS.READ_FILE)
+                is_folder = stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116 - no path, maybe
+                rules.allow_path(path, reading if is_folder else AccessFS.READ_FILE)
         for folder in writes:
             rules.allow_path(folder, reading | writing)
         rules.restrict()
@@ -146,7 +146,7 @@ def _libraries() -> tuple[str, ...]:
     """Return the folders that libraries and their data are loaded from."""
     package = Path(__file__).parents[1]
     # asked by the package that reads Content Credentials
-    types = mimetypes.knownfiles
+    types = map(str, mimetypes.knownfiles)
     named = (sys.prefix, sys.base_prefix, str(package), *sys.path[1:], *_LIBRARIES, *types)
     return tuple(dict.fromkeys(path for path in named if Path(path).is_absolute()))
 

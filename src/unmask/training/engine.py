@@ -367,8 +367,8 @@ def _fit(
     watcher.begins(run.record.model_copy(update={"device": str(hardware)}))
     with _quiet():
         epochs_left = recipe.epochs - learning.batches_done // batches.per_epoch
-        told = False if logger is None else make_logger(logger, run.folder, recipe)
-        trainer = _trainer(recipe, hardware, epochs=epochs_left, logger=told)
+        epoch_logger = False if logger is None else make_logger(logger, run.folder, recipe)
+        trainer = _trainer(recipe, hardware, epochs=epochs_left, logger=epoch_logger)
         trainer.fit(learning, datamodule=loaders)
     return read_run(run.folder)
 

@@ -133,7 +133,8 @@ class Pictures:
             self._places = {str(name): at for at, name in enumerate(names.to_pylist())}
         groups = range(self._file.num_row_groups)
         self._ends = list(accumulate(self._file.metadata.row_group(n).num_rows for n in groups))
-        self._group, self._images = -1, None
+        self._group = -1
+        self._images: Any = None
         if len(self._places) < len(names):
             raise ManifestError(
                 f"crops of {str(path)!r} have the same name", hint=f"correct the column {key}"
@@ -154,7 +155,7 @@ class Pictures:
             self._images = self._file.read_row_group(group, columns=["image"])["image"]
             self._group = group
         begin = self._ends[group - 1] if group else 0
-        encoded: bytes | None = self._images[at - begin].as_py()
+        encoded: bytes | None = None if self._images is None else self._images[at - begin].as_py()
         return encoded
 
 
