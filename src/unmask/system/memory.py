@@ -28,7 +28,7 @@ def _set(settings: dict[int, int]) -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    return sum(mallopt(each, value) == 1 for each, value in settings.items()) == len(settings)
+    return [mallopt(each, value) for each, value in settings.items()] == [1] * len(settings)
 
 
 def give_back_large_blocks() -> bool:
