@@ -95,7 +95,7 @@ def found_in_time(get_node: Callable[..., Any]) -> Callable[..., Any]:
     """Give a machine more than the 30 seconds to start that Ray gives it: tests run beside it."""
 
     def patient(*arguments: Any) -> Any:
-        end = time.monotonic() + 180
+        end = time.monotonic() + 60
         while True:
             try:
                 return get_node(*arguments)
