@@ -113,4 +113,4 @@ def test_a_crop_is_coarse_where_a_view_would_see_more_in_the_frame(
 def test_small_faces_are_kept_at_their_size(tmp_path: Path, clip: Manifest) -> None:
     crop_videos(clip, tmp_path / "crops", CropSettings(scan=FEW))
     crop = CropDataset(tmp_path / "crops")[0]
-    assert crop.pixels.shape[0] == crop.square[2] - crop.square[0]
+    assert crop.pixels.shape[0] == crop.record.square[2] - crop.record.square[0]
