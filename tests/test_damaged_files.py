@@ -6,7 +6,7 @@ Pictures, videos and networks have tests of their own (`fuzz.py`, `bundle/test_o
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,9 @@ KINDS: dict[str, tuple[Callable[[Path], Any], Callable[[Path], Any]]] = {
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def kind(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path, Callable[[Path], Any]]:
     """Return undamaged files of a kind, a folder to damage them in, and what reads them."""
     write, read = KINDS[request.param]
     if request.param == "recipe":

@@ -20,8 +20,9 @@ from unmask.studies.catalogue import STUDIES
 from unmask.studies.cells import Cache, Measured
 from unmask.studies.engine import read_outcomes, run_study
 from unmask.studies.page import to_html, to_markdown
+from unmask.studies.request import StudyRequest
 from unmask.studies.study import CellState
-from unmask.studies.study_context import StudyContext, StudyRequest
+from unmask.studies.study_context import StudyContext
 from unmask.training import checkpoints
 
 

@@ -41,8 +41,9 @@ from unmask.studies.pictures import (
     mark_mask,
     plant_marks,
 )
+from unmask.studies.request import StudyRequest
 from unmask.studies.study import Answer, CellState, Outcome, Result
-from unmask.studies.study_context import StudyContext, StudyRequest
+from unmask.studies.study_context import StudyContext
 from unmask.training.crop_table import read_crops
 
 
@@ -188,7 +189,7 @@ def asked_of(world: StudyContext, folder: Path, *, seeds: int = 1) -> Outcome:
     """Run a study of crops that only opens its sides, with a cell for each seed."""
 
     def cells(world: StudyContext) -> list[Cell]:
-        assert world.crops
+        assert world.crops.sides
         return [
             Cell({"seed": n}, {"toy": n}, lambda _: Measured(pa.table({}))) for n in range(seeds)
         ]

@@ -199,7 +199,8 @@ def _statement(
     limits: list[str] | None,
     validation: list[Path] | None,
 ) -> Statement:
-    from unmask.training.model_import import NOT_STATED, UNKNOWN_TERMS, Statement
+    from unmask.training.export_sources import NOT_STATED, UNKNOWN_TERMS
+    from unmask.training.model_import import Statement
 
     return Statement(
         name=name,

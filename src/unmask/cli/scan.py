@@ -186,7 +186,7 @@ def scan(  # noqa: PLR0917 - the parameters are the options
     if device is Device.CUDA:
         from unmask.bundle.devices import choose_providers
 
-        choose_providers(device.value)  # refused once, and not for each file
+        choose_providers("cuda")  # refused once, and not for each file
     choose_language(language or language_of_environment())
     settings = ScanSettings(
         face_detector=face_detector,

@@ -101,7 +101,7 @@ def run(  # noqa: PLR0917 - the parameters are the options
     Every measurement is kept when it is done, so that the same command goes on after a stop.
     """
     from unmask.cli.runs.study import StudySelection, run_studies
-    from unmask.studies.study_context import StudyRequest
+    from unmask.studies.request import StudyRequest
 
     request = StudyRequest(
         data=tuple(data or ()),

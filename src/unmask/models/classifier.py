@@ -93,7 +93,7 @@ def load_timm_classifier(
     """
     state = read_weights(weights)
     transformer = is_transformer(name)
-    options = {"img_size": size_px} if transformer and size_px is not None else {}
+    options: dict[str, Any] = {"img_size": size_px} if transformer and size_px is not None else {}
     probe = make_timm_model(name, **options)
     classes = _classes(probe, state, weights, name)
     model = make_timm_model(name, num_classes=classes, **options)

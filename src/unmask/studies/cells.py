@@ -144,3 +144,27 @@ class Cache:
 
     def _path(self, cell: Cell) -> Path:
         return self.folder / f"{cell.key}.parquet"
+
+
+@dataclass(frozen=True, eq=False)
+class CellMaker:
+    """Makes cells that studies run on, and says so before it takes time."""
+
+    cache: Cache
+    """Where they are kept."""
+    prepared: Callable[[str], None]
+    """Told of what is being made."""
+
+    def make(self, cell: Cell, title: str) -> Measured:
+        """Return a cell's measurement, made now if it is not done."""
+        if not self.cache.has(cell):
+            self.prepared(title)
+        return self.cache.run(cell)
+
+    def try_to_make(self, cell: Cell) -> bool:
+        """Make a cell that others are listed by; tell whether it could be made."""
+        try:
+            self.make(cell, cell.name)
+        except Exception:  # noqa: BLE001 - the engine notes the reason when it comes to the cell
+            return False
+        return True

@@ -115,10 +115,10 @@ def _outcome(
         why_unanswered=why,
         cells=tuple(states),
         scale=context.scale.name,
-        data=context.described(study.needs),
+        data=context.provenance.lines(study.needs),
         settings=context.settings(cells),
         versions=versions() | _training_versions(),
-        leak=context.leak(study.needs),
+        leak=context.provenance.leak(study.needs),
     )
 
 

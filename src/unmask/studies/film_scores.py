@@ -151,7 +151,7 @@ def collect_views(
         ManifestError: there are none of one label.
     """
     tables = {cell.factors["film"]: m.table for cell, m in measurements.where(step="score")}
-    judged = context.films.judged() if films is None else films
+    judged = context.films.films.judged() if films is None else films
     done = [film for film in judged if film.id in tables]
     views = tuple(View(f, tables[f.id]) for f in done if len(tables[f.id]))
     if {view.film.label for view in views} != {"real", "fake"}:

@@ -139,8 +139,8 @@ def _confined(
     with Ruleset(scoped=Scope.ABSTRACT_UNIX_SOCKET | Scope.SIGNAL) as rules:
         for path in (*_libraries(), *_OF_THE_SYSTEM, *paths):
             with suppress(OSError, ValueError):  # absent, or no path at all: opening it says so
-                below = stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116 - no path, maybe
-                rules.allow_path(path, reading if below else AccessFS.READ_FILE)
+                is_folder = stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116 - no path, maybe
+                rules.allow_path(path, reading if is_folder else AccessFS.READ_FILE)
         for folder in writes:
             rules.allow_path(folder, reading | writing)
         rules.restrict()

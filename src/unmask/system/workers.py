@@ -433,6 +433,7 @@ class _Worker(Generic[State, Task, Result]):
                 f"a worker process died before its first task: {crash}",
                 hint="run `unmask doctor`; is there enough memory for this many workers?",
             )
+            self.failed.killed = crash.killed  # then it is worth another try
             return None
         return self._place, crash
 

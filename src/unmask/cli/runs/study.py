@@ -13,9 +13,10 @@ from unmask.report.wording import leak_mark, visible
 from unmask.studies.catalogue import EVERY, find_studies
 from unmask.studies.cells import Cache
 from unmask.studies.engine import PAGE, run_study
+from unmask.studies.request import StudyRequest
 from unmask.studies.scales import SCALES, Scale
 from unmask.studies.study import CellState, Outcome
-from unmask.studies.study_context import StudyContext, StudyRequest
+from unmask.studies.study_context import StudyContext
 
 _FOLDER = Path("studies")
 

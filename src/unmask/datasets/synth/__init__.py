@@ -37,7 +37,7 @@ SYNTH: dict[str, Callable[[Path, int], None]] = {
     "crops": user_sets.make_crops,
 }
 """`make(root, seed)` for each layout: fills an empty folder."""
-SIZED: dict[str, Callable[[Path, int, str], None]] = {"ffpp": ffpp.make_sized}
+SIZED: dict[str, Callable[..., None]] = {"ffpp": ffpp.make_sized}
 """`make_sized(root, seed, size)` for layouts that have larger sets, of `SIZES`."""
 SIZES = tuple(ffpp.SIZES)
 """Names of the sizes."""

@@ -24,8 +24,8 @@ from unmask.studies.trained_scores import Lesson, lesson_cell, scored_videos
 
 
 def _all_cells(context: StudyContext) -> list[Cell]:
-    training, validation, test = context.film_sides
-    cutting = context.learned_cutting
+    training, validation, test = context.films.sides
+    cutting = context.recipes.cutting
     frames = [frames_cell({"film": f.id}, f, cutting) for f in (*training, *validation, *test)]
     judged = _material(context, test, "all")
     cells = []
@@ -33,22 +33,22 @@ def _all_cells(context: StudyContext) -> list[Cell]:
         for choice in ("key", "all"):
             sides = [_material(context, films, choice) for films in (training, validation)]
             for seed in context.seeds:
-                recipe = context.recipe(
+                recipe = context.recipes.of_network(
                     network, imbalance__strategy="balanced", selection="video_auc", seed=seed
                 )
                 lesson = Lesson(recipe, sides[0], sides[1], judged)
                 factors: dict[str, Factor] = {"network": network, "frames": choice, "seed": seed}
-                cells.append(lesson_cell(factors, lesson, device=context.asked.device))
+                cells.append(lesson_cell(factors, lesson, device=context.request.device))
     return [*frames, *cells]
 
 
 def _material(context: StudyContext, films: Sequence[Film], choice: str) -> Material:
     """Return the crops of films: of key frames, or of all with the key frames marked."""
-    cutting = context.learned_cutting
+    cutting = context.recipes.cutting
     parts, keys = [], []
     for film in films:
         cell = frames_cell({}, film, cutting)
-        table = context.frames(film, cutting)
+        table = context.films.frames(film, cutting)
         if table is None or not len(table):
             continue
         scan = cutting.scan
@@ -67,7 +67,9 @@ def _material(context: StudyContext, films: Sequence[Film], choice: str) -> Mate
         )
     selection = f"{choice} {context.scale.budget} {' '.join(keys)}"
     digest = hashlib.sha256(selection.encode()).hexdigest()
-    return Material(context.films.title, digest, context.films.licence, pa.concat_tables(parts))
+    return Material(
+        context.films.films.title, digest, context.films.films.licence, pa.concat_tables(parts)
+    )
 
 
 def _crops(table: pa.Table, is_key: NDArray[np.bool_]) -> pa.Table:

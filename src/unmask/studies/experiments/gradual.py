@@ -27,7 +27,7 @@ _FORGED = 0.5
 
 
 def _cells(context: StudyContext) -> list[Cell]:
-    pairs = context.films.pairs()
+    pairs = context.films.films.pairs()
     if not pairs:
         raise ManifestError(
             "no fake has the real video that it was made from in the manifest",
@@ -48,7 +48,7 @@ def _cells(context: StudyContext) -> list[Cell]:
 
 
 def _views(context: StudyContext, measurements: Measurements, schedule: str) -> tuple[View, ...]:
-    films: dict[str, Film] = {film.id: film for film in context.films.films}
+    films: dict[str, Film] = {film.id: film for film in context.films.films.films}
     return tuple(
         View(films[str(cell.factors["film"])], measured.table)
         for cell, measured in measurements.where(step="score", schedule=schedule)

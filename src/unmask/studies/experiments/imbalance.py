@@ -23,14 +23,16 @@ ONE_SET = "Other data, other networks, other lengths of training: these figures 
 def _lesson(
     context: StudyContext, network: str, strategy: str, seed: int, factors: dict[str, Factor]
 ) -> Cell:
-    sides = context.crops
-    recipe = context.recipe(network, imbalance__strategy=strategy, selection=SELECTION, seed=seed)
+    sides = context.crops.sides
+    recipe = context.recipes.of_network(
+        network, imbalance__strategy=strategy, selection=SELECTION, seed=seed
+    )
     ratio = len(sides.training) / crops_of_epoch(strategy, sides.training)
     epochs = max(1, round(recipe.epochs * ratio))
     lesson = Lesson(
         recipe.model_copy(update={"epochs": epochs}), sides.training, sides.validation, sides.test
     )
-    return lesson_cell(factors, lesson, device=context.asked.device)
+    return lesson_cell(factors, lesson, device=context.request.device)
 
 
 def crops_of_epoch(strategy: str, crops: Material) -> int:
@@ -72,7 +74,7 @@ def _weights_answer(context: StudyContext, measurements: Measurements) -> Answer
     mean = estimates.mean_difference(pairs, BALANCED)
     ranking = estimates.mean_difference(pairs, AUC)
     word = {"above": "raise", "below": "lower", "open": "do not clearly change"}
-    crops = context.crops.training
+    crops = context.crops.sides.training
     text = (
         (
             f"Over {tally(len(networks))}, class weights {word[mean.sign]} balanced accuracy: "

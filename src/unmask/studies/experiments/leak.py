@@ -67,7 +67,7 @@ def why_persons_tied(crops: Material, folds: int, seeds: Iterable[int]) -> str |
 
 
 def _why_tied(context: StudyContext) -> str | None:
-    return why_persons_tied(context.persons, context.scale.folds, context.seeds)
+    return why_persons_tied(context.crops.persons, context.scale.folds, context.seeds)
 
 
 def _protocols(tied: str | None) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def _protocols(tied: str | None) -> tuple[str, ...]:
 
 
 def _cells(context: StudyContext) -> list[Cell]:
-    crops, folds = context.persons, context.scale.folds
+    crops, folds = context.crops.persons, context.scale.folds
     if folds < 3:
         raise ValueError(f"the study of leaks needs 3 folds at least, got {folds}")
     if len(set(crops.names("video"))) == len(crops):
@@ -89,7 +89,7 @@ def _cells(context: StudyContext) -> list[Cell]:
             fold_of = assign_folds(crops, protocol, folds, seed)
             for fold in range(folds):
                 chosen_by = (fold + 1) % folds
-                recipe = context.recipe(
+                recipe = context.recipes.of_network(
                     context.scale.networks[0],
                     *context.scale.leak_changes,
                     imbalance__strategy="balanced",
@@ -103,7 +103,7 @@ def _cells(context: StudyContext) -> list[Cell]:
                     crops.take(fold_of == fold),
                 )
                 factors: dict[str, Factor] = {"split": protocol, "seed": seed, "fold": fold}
-                cells.append(lesson_cell(factors, lesson, device=context.asked.device))
+                cells.append(lesson_cell(factors, lesson, device=context.request.device))
     return cells
 
 

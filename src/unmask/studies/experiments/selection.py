@@ -15,7 +15,7 @@ from unmask.studies.study_context import StudyContext
 
 
 def _selection_cells(context: StudyContext) -> list[Cell]:
-    return scored_films(context, context.films.judged())
+    return scored_films(context, context.films.films.judged())
 
 
 def _selection_answer(context: StudyContext, measurements: Measurements) -> Answer:

@@ -27,20 +27,20 @@ _FAKES, _REALS = "too many fakes", "too many reals"
 
 
 def _severity_cells(context: StudyContext) -> list[Cell]:
-    sides, scale = context.whole_sides, context.scale
+    sides, scale = context.crops.whole_sides, context.scale
     size = severity_size(sides.training, scale.ratios, scale.severity_crops)
-    test = context.crops.test
+    test = context.crops.sides.test
     cells = []
     for ratio in scale.ratios:
         for strategy in ("none", "balanced"):
             for seed in context.seeds:
-                recipe = context.recipe(
+                recipe = context.recipes.of_network(
                     scale.networks[0], imbalance__strategy=strategy, selection=SELECTION, seed=seed
                 )
                 drawn = draw_ratio(sides.training, ratio, size, seed=seed)
-                lesson = Lesson(recipe, drawn, context.crops.validation, test)
+                lesson = Lesson(recipe, drawn, context.crops.sides.validation, test)
                 factors: dict[str, Factor] = {"ratio": ratio, "strategy": strategy, "seed": seed}
-                cells.append(lesson_cell(factors, lesson, device=context.asked.device))
+                cells.append(lesson_cell(factors, lesson, device=context.request.device))
     return cells
 
 

@@ -38,14 +38,14 @@ def _cells(context: StudyContext) -> list[Cell]:
 
 
 def _lesson(context: StudyContext, learned: str, seed: int) -> Cell:
-    sides = context.crops
+    sides = context.crops.sides
     training, chosen_by = sides.training, sides.validation
     if learned == "marked fakes":
         training, chosen_by = (plant_marks(m, m.is_fake, learned) for m in (training, chosen_by))
-    recipe = context.explained_recipe(seed=seed)
+    recipe = context.recipes.explained(seed=seed)
     lesson = Lesson(recipe, training, chosen_by, make_test_variants(sides.test))
     factors: dict[str, Factor] = {"learned from": learned, "seed": seed}
-    return lesson_cell(factors, lesson, device=context.asked.device, keep=True)
+    return lesson_cell(factors, lesson, device=context.request.device, keep=True)
 
 
 def make_test_variants(test: Material) -> Material:
@@ -59,7 +59,7 @@ def make_test_variants(test: Material) -> Material:
 
 def _maps_cell(factors: dict[str, Factor], context: StudyContext, lesson: Cell) -> Cell:
     """Return the cell that asks how much of each method's maps of marked fakes lies on the mark."""
-    test = context.crops.test
+    test = context.crops.sides.test
     fakes = test.take(test.is_fake)
     fakes = fakes.take(drawn_evenly(fakes.is_fake, max(1, context.scale.explained // 2)))
     crops = plant_marks(fakes, fakes.is_fake, _JUDGED[1])

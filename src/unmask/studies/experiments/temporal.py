@@ -28,7 +28,7 @@ _ATTENTION = "attention"
 
 
 def _cells(context: StudyContext) -> list[Cell]:
-    judged = context.films.judged()
+    judged = context.films.films.judged()
     learned = _films_to_learn_from(context)
     cells = scored_films(context, [*learned, *judged])
     if not learned:
@@ -36,7 +36,7 @@ def _cells(context: StudyContext) -> list[Cell]:
     done = {
         str(cell.factors["film"]): (cell, context.cache.run(cell).table)
         for cell in cells
-        if cell.factors["step"] == "score" and context.done(cell)
+        if cell.factors["step"] == "score" and context.maker.try_to_make(cell)
     }
     training = [(View(f, done[f.id][1]), done[f.id][0].key) for f in learned if f.id in done]
     viewed = [(View(f, done[f.id][1]), done[f.id][0].key) for f in judged if f.id in done]
@@ -53,7 +53,7 @@ def _cells(context: StudyContext) -> list[Cell]:
 
 def _films_to_learn_from(context: StudyContext) -> list[Film]:
     """Return films to learn pooling from: none where the data mark no training side."""
-    films = context.films.side("train", "validation")
+    films = context.films.films.side("train", "validation")
     return list(films) if {film.label for film in films} == {"real", "fake"} else []
 
 

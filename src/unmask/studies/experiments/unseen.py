@@ -22,7 +22,7 @@ _EVERY = "all methods"
 
 def list_methods(context: StudyContext) -> list[str]:
     """Return the methods that can be learned from and be judged by; none if there is only one."""
-    sides = context.crops
+    sides = context.crops.sides
     methods = set(sides.training.names("method")) & set(sides.test.names("method")) - {None}
     return sorted(methods) if len(methods) > 1 else []
 
@@ -38,7 +38,7 @@ def _cells(context: StudyContext) -> list[Cell]:
 
 
 def _left_out(context: StudyContext) -> list[Cell]:
-    sides, methods = context.crops, list_methods(context)
+    sides, methods = context.crops.sides, list_methods(context)
     cells = []
     for held_out in (*methods, *([_EVERY] if methods else [])):
         for seed in context.seeds:
@@ -51,12 +51,12 @@ def _left_out(context: StudyContext) -> list[Cell]:
                 chosen_by = chosen_by.take(chosen_by.names("method") != held_out)
             lesson = Lesson(_recipe(context, seed), training, chosen_by, sides.test)
             factors: dict[str, Factor] = {"left out": held_out, "seed": seed}
-            cells.append(lesson_cell(factors, lesson, device=context.asked.device))
+            cells.append(lesson_cell(factors, lesson, device=context.request.device))
     return cells
 
 
 def _recipe(context: StudyContext, seed: int) -> Recipe:
-    return context.recipe(
+    return context.recipes.of_network(
         context.scale.networks[0], imbalance__strategy="balanced", selection="auc", seed=seed
     )
 
@@ -69,7 +69,7 @@ def _thin_fakes(crops: Material, share: float, seed: int) -> Material:
 
 
 def _across(context: StudyContext) -> list[Cell]:
-    data_sets = context.data_sets
+    data_sets = context.crops.data_sets
     if len(data_sets) < 2:
         return []
     scale = context.scale
@@ -84,7 +84,7 @@ def _across(context: StudyContext) -> list[Cell]:
         for seed in context.seeds:
             lesson = Lesson(_recipe(context, seed), training, chosen_by, test)
             factors: dict[str, Factor] = {"learned from": name, "seed": seed}
-            cells.append(lesson_cell(factors, lesson, device=context.asked.device))
+            cells.append(lesson_cell(factors, lesson, device=context.request.device))
     return cells
 
 
@@ -102,7 +102,7 @@ def _answer(context: StudyContext, measurements: Measurements) -> Answer:
                 conditions.setdefault(f"{method}, {word}", []).append(run)
         else:
             sets = np.array(measured.table["condition"].to_pylist())
-            for name in context.data_sets:
+            for name in context.crops.data_sets:
                 run = scored_crops(measured.table, seed, keep=sets == name)
                 pair = f"learned from {cell.factors['learned from']}, judged on {name}"
                 conditions.setdefault(pair, []).append(run)
@@ -145,7 +145,7 @@ def _conclude_on_methods(
 
 def _gaps_across(context: StudyContext, estimates: Estimates) -> dict[str, Estimate]:
     """Return how much worse a data set is judged by a network of another than by one of its own."""
-    names = list(context.data_sets)
+    names = list(context.crops.data_sets)
     gaps = {}
     for judged in names:
         for learned in names:
