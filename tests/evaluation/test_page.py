@@ -67,7 +67,7 @@ def test_the_page_allows_only_its_own_style(plain: Evaluation) -> None:
 def test_each_row_says_what_it_was_measured_on(plain: Evaluation) -> None:
     for table in (overall_table(plain), group_table(plain)):
         for result in table.rows:
-            assert "manifest abababababab; detector not known; n = " in result.measured_on
+            assert "manifest abababababab; detector made up; n = " in result.measured_on
 
 
 def test_failures_have_a_column_of_their_own(plain: Evaluation) -> None:

@@ -76,6 +76,7 @@ def evaluate(  # noqa: PLR0917 - the parameters are the options
         min_coverage=min_coverage,
     )
     outputs = EvaluateOutputs(report=report, json=json, table=table)
+    outputs.check(predictions)
     parts = [read_predictions(path) for path in predictions]
     if len(parts) == 1 or are_shards(parts):
         raise typer.Exit(run_evaluate(predictions, parts, settings, outputs, split=split))

@@ -64,7 +64,6 @@ def run_evaluate(
         outputs: where to.
         split: only rows of this split.
     """
-    outputs.check(paths)
     part = parse_split(split)
     predictions = shards[0] if len(shards) == 1 else pool_shards(shards)
     evaluation = evaluate_predictions(select_split(predictions, part), settings)

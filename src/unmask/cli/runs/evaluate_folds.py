@@ -30,7 +30,6 @@ def run_folds(
         raise ValueError(
             "--report and --table take one predictions file; for folds there is --json"
         )
-    outputs.check(paths)
     part = parse_split(split)
     results = evaluate_folds([select_split(read_predictions(p), part) for p in paths], settings)
     warn(dict.fromkeys(warning for fold in results.each for warning in fold.warnings))
