@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -101,13 +102,14 @@ def make(
     rate = rate_of(source)
     graph: Graph | None = None
     with av.open(str(out), "w") as container:
-        stream = container.add_stream(ENCODERS[codec], rate=rate, options=OPTIONS[codec])
+        stream: Any = container.add_stream(ENCODERS[codec], rate=rate, options=OPTIONS[codec])
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for index, frame in enumerate(frames_of(source, round(seconds * rate))):
             graph = graph or fitting(frame, width // parts, height // parts, noise)
             frame.pts, frame.time_base = index, Fraction(1, 1000)
             graph.push(frame)
-            fitted = graph.pull() if faces == 1 else tiled(graph.pull())
+            pulled: Any = graph.pull()
+            fitted = pulled if faces == 1 else tiled(pulled)
             fitted.pts, fitted.time_base = index, 1 / rate
             fitted.pict_type = 0
             container.mux(stream.encode(fitted))
@@ -120,7 +122,7 @@ def repeat(source: Path, out: Path, times: int) -> None:
         copy = None
         for turn in range(times):
             with av.open(str(source)) as value:
-                stream = value.streams.video[0]
+                stream: Any = value.streams.video[0]
                 copy = copy or container.add_stream_from_template(stream)
                 for packet in value.demux(stream):
                     if packet.dts is None or packet.pts is None:

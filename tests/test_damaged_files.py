@@ -89,7 +89,9 @@ KINDS: dict[str, tuple[Callable[[Path], Any], Callable[[Path], Any]]] = {
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def kind(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path, Callable[[Path], Any]]:
     """Return undamaged files of a kind, a folder to damage them in, and what reads them."""
     write, read = KINDS[request.param]
     if request.param == "recipe":

@@ -139,3 +139,8 @@ def test_what_is_run_is_what_was_hashed(tmp_path):
     (bundle.folder / "model.onnx").write_bytes(onnx_model().replace(weight, other))
     with pytest.raises(BundleError, match="was changed"):
         Network(bundle)
+
+
+def test_a_network_is_not_held_as_a_file_too(network):
+    held = [each for each in vars(network._session).values() if isinstance(each, bytes)]
+    assert held == []

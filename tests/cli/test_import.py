@@ -84,7 +84,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
 
 
 def test_every_command_of_the_page_runs_as_it_is_written(followed: Followed) -> None:
-    assert len(followed.outputs) == 11
+    assert len(followed.outputs) == 11  # four imports, seven uses
     for line, done in followed.outputs.items():
         assert done.exit_code in ({0, 1} if " scan " in line else {0}), (line, done.output)
 

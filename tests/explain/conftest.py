@@ -28,7 +28,9 @@ class QuadraticNetwork:
 
     def evidence(self, images):
         features = self._features(images)
-        return Evidence(self.logits(images), features, 2 * self.weights * features)
+        gradients = 2 * self.weights * features
+        attention = np.maximum(gradients * features, 0).mean(axis=1)  # as a transformer would give
+        return Evidence(self.logits(images), features, gradients, attention)
 
     def input_gradients(self, images):
         small = 2 * self.weights * self._features(images) / POOL**2

@@ -174,8 +174,8 @@ def test_a_network_without_such_blocks_is_refused(backbone: str) -> None:
     assert caught.value.hint == "set network.drop_path=0"
 
 
-def test_a_transformer_is_refused() -> None:
-    network = FaceNetwork("vit_tiny_patch16_224")
+def test_a_network_without_a_map_is_refused() -> None:
+    network = FaceNetwork("mixer_s32_224")
     with pytest.raises(ValueError, match="a convolutional feature map"):
         network(torch.zeros(1, 3, 224, 224))
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +91,32 @@ class Machines:
         return Engine("ray", workers=2, address=self.cluster.address)
 
 
+def found_in_time(get_node: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a machine more than the 30 seconds to start that Ray gives it: tests run beside it."""
+
+    def patient(*arguments: Any) -> Any:
+        end = time.monotonic() + 60
+        while True:
+            try:
+                return get_node(*arguments)
+            except RuntimeError:  # not there yet
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.2)
+
+    return patient
+
+
 @pytest.fixture(scope="module")
 def machines() -> Iterator[Machines]:
+    from ray._private import services
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        patch.setenv("RAY_AUTH_MODE", "disabled")  # else a token is kept in the home folder
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setattr("ray._private.services.get_node", found_in_time(services.get_node))
+        patch.setenv("RAY_enable_worker_prestart", "0")
+        patch.setenv("RAY_prestart_worker_first_driver", "0")
         paths = os.pathsep.join(
             map(str, (Path(__file__).parents[2] / "src", Path(__file__).parents[1]))
         )

@@ -212,9 +212,9 @@ def test_unknown_names_are_refused_before_any_file_is_opened(
 
 def test_the_command_repeats_the_settings() -> None:
     limits = Limits(max_seconds=90)
-    settings = ScanSettings(selector="local-maxima", explain=(), limits=limits)
+    settings = ScanSettings(selector="local-maxima", explain=(), quick=False, limits=limits)
     words = repeat_command("a b.mp4", settings, None)
-    options = "--selector local-maxima --no-explain --max-seconds 90"
+    options = "--selector local-maxima --no-explain --max-seconds 90 --no-quick"
     assert words == f"unmask scan {options} -- 'a b.mp4'"
 
 

@@ -1,7 +1,7 @@
 """From logits to words, from faces to a video, and when nothing is said."""
 
 from dataclasses import replace
-from math import exp, log, log10, sqrt
+from math import copysign, exp, log, log10, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bundles import manifest
-from unmask.bundle.manifest import BundleManifest
+from unmask.bundle.manifest import BundleManifest, load_bundle, shipped_folder
 from unmask.scanner.verdict import (
     cannot_judge,
     interval,
@@ -368,3 +368,24 @@ def test_few_key_frames_get_no_rate_as_they_cannot_get_every_word() -> None:
     detector = manifest(calibration=EXACT, words=WORDS)
     assert track(2.0, 2.0, 2.0, detector=detector).rate is None
     assert face(2.0, detector).rate is not None
+
+
+@pytest.mark.parametrize("faces", [1, 2, 30])
+def test_the_shipped_detector_contradicts_itself_nowhere_on_its_scale(faces: int) -> None:
+    detector = load_bundle(shipped_folder()).manifest
+    for logit in np.linspace(-12, 12, 241):
+        each = track(*[float(logit)] * 12, detector=detector)
+        verdict = judge_video(dict.fromkeys(range(1, faces + 1), each), detector, why_none="")
+        side = copysign(1, verdict.likelihood.log10) if verdict.likelihood.log10 else 0
+        if verdict.word in ("some evidence", "substantial evidence"):
+            assert side > 0
+            assert verdict.likelihood.words.endswith("for fake")
+            assert each.answer.label != "real"
+            assert 0.5 < verdict.probability <= verdict.interval[1]
+        elif verdict.word == "little evidence":
+            assert side < 0
+            assert verdict.likelihood.words.endswith("for real")
+            assert each.answer.label != "fake"
+            assert verdict.interval[0] <= verdict.probability < 0.5
+        else:
+            assert verdict.word == "inconclusive"

@@ -252,22 +252,24 @@ def test_a_detector_that_cannot_be_loaded_keeps_the_service_from_being_ready(sta
     pytest.fail(text)
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("drawn") / "result"
+    outcome = scan_file(
+        CLIP, "forged.mp4", folder, detector=None, listen=lambda _stage, _share: None,
+        overlay=Overlay("fr", "/v1/scans/x/film"),
+    )  # fmt: skip
+    assert outcome.error is None
+    return folder
+
+
 class TestFilm:
     """The film with boxes and maps drawn in."""
 
-    @pytest.fixture(scope="class")
-    def drawn(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        folder = tmp_path_factory.mktemp("drawn") / "result"
-        outcome = scan_file(
-            CLIP, "forged.mp4", folder, detector=None, listen=lambda _stage, _share: None,
-            overlay=Overlay("fr", "/v1/scans/x/film"),
-        )  # fmt: skip
-        assert outcome.error is None
-        return folder
-
     def test_it_is_a_film_and_the_result_page_links_to_it(self, drawn: Path) -> None:
+        result = json.loads((drawn / "result.json").read_bytes())["results"][0]
         with av.open(str(drawn / "overlay.mp4")) as film:
-            assert len(list(film.decode(video=0))) == 150
+            assert len(list(film.decode(video=0))) == result["coverage"]["frames_sampled"]
         assert 'href="/v1/scans/x/film"' in (drawn / "article.en.html").read_text(encoding="utf-8")
 
     def test_who_asks_for_it_gets_it(

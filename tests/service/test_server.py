@@ -32,7 +32,7 @@ from unmask.service.serving import serve
 from unmask.service.settings import ServiceSettings
 serve(ServiceSettings(
     data=Path({data!r}), database_url={url!r}, port=0, warm_up=False, lease_seconds=2.0,
-    queue_limit={queue_limit},
+    queue_limit={queue_limit}, max_attempts={max_attempts},
 ))
 """
 
@@ -41,9 +41,17 @@ class Server:
     """A running service."""
 
     def __init__(
-        self, data: Path, database_url: str | None = None, *, queue_limit: int = 100
+        self,
+        data: Path,
+        database_url: str | None = None,
+        *,
+        queue_limit: int = 100,
+        max_attempts: int = 3,
+        before: str = "",
     ) -> None:
-        program = PROGRAM.format(data=str(data), url=database_url, queue_limit=queue_limit)
+        program = before + PROGRAM.format(
+            data=str(data), url=database_url, queue_limit=queue_limit, max_attempts=max_attempts
+        )
         words = [sys.executable, "-c", program]
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
         self.process = subprocess.Popen(words, stderr=self.log)
@@ -174,23 +182,34 @@ def test_a_full_queue_refuses_fast_and_loses_nothing(servers: list[Server], data
     content = _grey_png(64)
     accepted = [submit(client, f"{n}.png", content) for n in range(4)]
 
-    async def ask(together: Any, number: int) -> tuple[float, Any]:
+    async def ask(together: Any, method: str, path: str, **body: Any) -> tuple[float, Any]:
         began = time.perf_counter()
-        answer = await together.post("/v1/scans", files={"file": (f"more {number}.png", content)})
+        answer = await together.request(method, path, **body)
         return time.perf_counter() - began, answer
 
     async def ask_all() -> list[tuple[float, Any]]:
-        base = str(client.base_url)
-        async with httpx.AsyncClient(base_url=base, timeout=60, trust_env=False) as together:
-            return await asyncio.gather(*(ask(together, number) for number in range(200)))
+        """Send 200 files at once, and as many requests that cost the service next to nothing."""
+        base, file = str(client.base_url), {"file": ("more.png", content)}
+        every = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(
+            base_url=base, timeout=300, trust_env=False, limits=every
+        ) as together:
+            asked = []
+            for _ in range(200):
+                asked.append(ask(together, "GET", "/health/live"))
+                asked.append(ask(together, "POST", "/v1/scans", files=file))
+            return await asyncio.gather(*asked)
 
     answers = asyncio.run(ask_all())
+    alive, answers = answers[::2], answers[1::2]
+    idle = sorted(seconds for seconds, _ in alive)[197]
     refused = sorted(seconds for seconds, answer in answers if answer.status_code == 429)
     accepted += [answer for _, answer in answers if answer.status_code != 429]
     assert {answer.status_code for answer in accepted} == {202}
     assert len(refused) > 150
     assert all(a.headers.get("retry-after") for _, a in answers if a.status_code == 429)
-    assert refused[int(len(refused) * 0.99)] < 5, "seconds, on a machine that does other work too"
+    # a burst waits for its turn, and this machine does other work: no more than an empty answer
+    assert refused[int(len(refused) * 0.99)] < max(0.1, 2 * idle)
     scans = [ended(client, answer.json()["id"], 180) for answer in accepted]
     assert {scan["state"] for scan in scans} == {"finished"}
 
@@ -218,3 +237,79 @@ def test_two_servers_share_a_queue(servers: list[Server], data: Path) -> None:
     scans = [ended(servers[0].client, scan_id, 120) for scan_id in ids]
     assert [scan["state"] for scan in scans] == ["finished"] * 3
     assert [scan["attempts"] for scan in scans] == [1] * 3
+
+
+def test_no_scan_is_lost_over_20_kills_of_workers_and_servers(
+    servers: list[Server], data: Path
+) -> None:
+    many = {"queue_limit": 40, "max_attempts": 40}
+    servers.append(Server(data, **many))
+    content = _grey_png(64)
+    ids = []
+    for kill in range(20):
+        ids += [submit(servers[-1].client, f"{kill} {n}.png", content).json()["id"] for n in "ab"]
+        worker = servers[-1].working()
+        if kill % 2:
+            os.kill(worker, signal.SIGKILL)
+        else:
+            servers[-1].kill()
+            servers.append(Server(data, **many))
+    scans = [ended(servers[-1].client, scan_id, 300) for scan_id in ids]
+    assert [scan["state"] for scan in scans] == ["finished"] * 40
+    assert sum(scan["attempts"] for scan in scans) > 40, "some were begun again"
+
+
+COPIES = """
+import shutil
+from unmask.service import runner
+from unmask.service.scans import Outcome
+kept = []
+def copy(media, name, folder, **more):
+    shutil.copytree({scanned!r}, folder)
+    kept.append(bytes([1]) * {leak})
+    return Outcome("some evidence", 0.8)
+runner.scan_file = copy
+"""
+MOST_GROWTH_MB = 70
+
+
+def resident_mb(server: Server) -> float:
+    text = Path(f"/proc/{server.process.pid}/status").read_text(encoding="utf-8")
+    return int(re.findall(r"VmRSS:\s+(\d+) kB", text)[0]) / 1024
+
+
+def growth_mb(server: Server, scans: int) -> float:
+    """Hand in pictures, read what came of each, and return the growth after the first 50."""
+    content, before = _grey_png(8), 0.0
+    for number in range(50 + scans):
+        if number == 50:  # libraries are loaded by then
+            before = resident_mb(server)
+        answer = submit(server.client, "a.png", content)
+        assert answer.status_code == 202, answer.text
+        scan = ended(server.client, answer.json()["id"])
+        for link in ("result", "report", "result.csv"):
+            assert server.client.get(scan["links"][link]).status_code == 200
+        server.client.delete(scan["links"]["self"])
+    return resident_mb(server) - before
+
+
+def copying(data: Path, scanned: Any, *, leak: int) -> Server:
+    """Start a server that takes copies of one result for scans, and loses memory with each.
+
+    What scans is a process of its own that ends; so only the server's own memory can grow.
+    """
+    return Server(data, before=COPIES.format(scanned=str(scanned[0]), leak=leak))
+
+
+def test_memory_of_the_server_does_not_grow_over_500_scans(
+    servers: list[Server], data: Path, scanned: Any
+) -> None:
+    servers.append(copying(data, scanned, leak=0))
+    assert growth_mb(servers[0], 500) <= MOST_GROWTH_MB
+
+
+def test_a_leak_of_a_megabyte_for_each_scan_is_seen(
+    servers: list[Server], data: Path, scanned: Any
+) -> None:
+    servers.append(copying(data, scanned, leak=2**20))
+    assert growth_mb(servers[0], 100) > MOST_GROWTH_MB

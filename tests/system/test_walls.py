@@ -79,3 +79,17 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     finally:
         for check in (walls._why_no_seccomp, walls._why_no_landlock):
             check.cache_clear()
+
+
+def test_a_kernel_that_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("landlockpy.Ruleset", refuse)
+    walls._why_no_landlock.cache_clear()
+    try:
+        assert missing_walls() == [
+            "Landlock: this system gives none ([Errno 1] Operation not permitted)"
+        ]
+    finally:
+        walls._why_no_landlock.cache_clear()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
 import resource
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -70,6 +73,19 @@ def test_a_task_that_takes_too_long_is_ended_and_the_next_is_done() -> None:
 def test_a_death_before_the_first_task_ends_the_run() -> None:
     with pytest.raises(AnalysisCrashed, match="before its first task: exit code 3"):
         list(run_all([1, 2], start_dead, work, workers=1))
+
+
+def start_killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("begin", "killed"), [(start_killed, True), (start_dead, False)])
+def test_a_death_before_the_first_task_says_whether_it_came_from_outside(
+    begin: Callable[[], None], killed: bool
+) -> None:
+    with pytest.raises(AnalysisCrashed, match="before its first task") as raised:
+        list(run_all([1], begin, work, workers=1))
+    assert raised.value.killed == killed
 
 
 def test_a_caller_who_stops_leaves_no_process_behind() -> None:

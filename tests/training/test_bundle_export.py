@@ -171,7 +171,10 @@ def test_what_is_not_to_be_judged_is_as_asked(detector: Detector) -> None:
 
 def test_parity_is_measured_printed_and_stored(detector: Detector, printed: str) -> None:
     parity = detector.bundle.manifest.parity
+    assert parity.attention is None
     for name, limit in LIMITS.items():
+        if name == "attention":  # of transformers
+            continue
         assert 0 <= getattr(parity, name) <= limit
         assert f"{name} {getattr(parity, name):.1e}" in printed
     assert parity.crops.startswith("16 of the run's validation crops")

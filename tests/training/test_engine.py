@@ -8,6 +8,7 @@ import csv
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -453,3 +454,18 @@ def test_the_papers_networks_train(backbone: str, tmp_path: Path) -> None:
     assert read_checkpoint(result.checkpoint)["learning"]["batches_done"] == 2
     result.checkpoint.unlink()  # hundreds of megabytes
     result.weights.unlink()
+
+
+def test_a_run_killed_before_its_first_checkpoint_is_begun_again(
+    crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr("unmask.training.engine._fit", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(tiny("seed=1"), crops, tmp_path / "run")
+    assert not read_run(tmp_path / "run").checkpoint.exists()
+    shutil.copytree(tmp_path / "run", tmp_path / "copy")
+    resumed = resume(tmp_path / "copy", hardware=Hardware("cpu"), watcher=Notes())
+    assert (resumed.record.finished, resumed.record.seed) == (True, 1)
+    done = run(tiny("seed=2"), crops, tmp_path / "run")
+    assert (done.record.finished, done.record.seed) == (True, 2)

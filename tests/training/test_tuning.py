@@ -133,7 +133,10 @@ def test_shuffled_weights_change_the_scores_of_a_transformer(detector: Detector)
 
 def test_a_transformer_of_two_sizes_or_of_mirror_images_is_refused(tmp_path: Path) -> None:
     crops = write_crops(tmp_path / "crops.parquet", families=20, prefix="clip")
-    recipe = load_recipe("paper-xception", [*TINY, "network.early_size_px=16"])
+    recipe = load_recipe(
+        "paper-xception",
+        [*TINY, "network.backbone=vit_tiny_patch16_224", "network.early_size_px=16"],
+    )
     hardware = Hardware("cpu")
     with pytest.raises(RecipeError, match="cannot take crops of 16 px"):
         train(recipe, [crops], [], tmp_path / "run", hardware=hardware, watcher=Silent())

@@ -23,7 +23,9 @@ def evaluate(  # noqa: PLR0917 - the parameters are the options
     predictions: Annotated[
         list[Path],
         typer.Argument(
-            help="A predictions file; several are folds, each of other videos.", show_default=False
+            help="A predictions file, or several of other videos: those of one detector are "
+            "pooled, folds are not.",
+            show_default=False,
         ),
     ],
     report: Annotated[
@@ -53,12 +55,14 @@ def evaluate(  # noqa: PLR0917 - the parameters are the options
     """Compute figures with intervals; write a page.
 
     Intervals draw source videos or persons, never frames. Failures are left out and, beside that,
-    counted against the detector. Of folds the figures of each and their means are given; scores of
-    different networks are not pooled.
+    counted against the detector. Files of one detector are pooled. Of folds the figures of each and
+    their means are given; scores of different networks are not pooled.
     """
     from unmask.cli.runs.evaluate import EvaluateOutputs, run_evaluate
     from unmask.cli.runs.evaluate_folds import run_folds
     from unmask.cli.runs.evaluation import read_settings
+    from unmask.evaluation.pooling import are_shards
+    from unmask.evaluation.predictions import read_predictions
 
     settings = read_settings(
         level=level,
@@ -72,6 +76,7 @@ def evaluate(  # noqa: PLR0917 - the parameters are the options
         min_coverage=min_coverage,
     )
     outputs = EvaluateOutputs(report=report, json=json, table=table)
-    if len(predictions) > 1:
-        raise typer.Exit(run_folds(predictions, settings, outputs, split=split))
-    raise typer.Exit(run_evaluate(predictions[0], settings, outputs, split=split))
+    parts = [read_predictions(path) for path in predictions]
+    if len(parts) == 1 or are_shards(parts):
+        raise typer.Exit(run_evaluate(predictions, parts, settings, outputs, split=split))
+    raise typer.Exit(run_folds(predictions, settings, outputs, split=split))

@@ -84,6 +84,13 @@ WorkerCpus = Annotated[
     float,
     typer.Option(help="With --engine ray: cores that a worker counts for, such as 0.5."),
 ]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        help="NUMBER/COUNT: only this part of the videos, such as 2/8, for several machines.",
+        show_default="all",
+    ),
+]
 
 
 class Device(StrEnum):

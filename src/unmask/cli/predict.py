@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from unmask.cli.evaluation_options import Output
-from unmask.cli.options import Address, Device, EngineOption, OnDevice, WorkerCpus
+from unmask.cli.options import (
+    Address,
+    Device,
+    EngineOption,
+    OnDevice,
+    ShardOption,
+    WorkerCpus,
+)
 
 
 def predict(  # noqa: PLR0917 - the parameters are the options
@@ -16,10 +23,10 @@ def predict(  # noqa: PLR0917 - the parameters are the options
         str, typer.Argument(help="A folder, or a name of `detectors list`.", show_default=False)
     ],
     data: Annotated[
-        Path,
+        list[Path],
         typer.Argument(
-            help="A crop store, a manifest of videos, or a Parquet file with the columns name, "
-            "label and image.",
+            help="Crop stores, manifests of videos, or Parquet files with the columns name, label "
+            "and image.",
             show_default=False,
         ),
     ],
@@ -30,6 +37,7 @@ def predict(  # noqa: PLR0917 - the parameters are the options
     fold: Annotated[
         int | None, typer.Option(min=0, help="Only this fold.", show_default="all")
     ] = None,
+    shard: ShardOption = None,
     root: Annotated[
         Path | None, typer.Option(help="The data set's folder, where it moved.", show_default=False)
     ] = None,
@@ -55,6 +63,7 @@ def predict(  # noqa: PLR0917 - the parameters are the options
             output,
             split=split,
             fold=fold,
+            shard=shard,
             root=root,
             threads=threads,
             device=device.value,

@@ -19,6 +19,7 @@ from unmask.crops.extraction import Cropper, CropSettings
 from unmask.crops.rows import StoreInfo, VideoCoverage, VideoCrops, manifest_sha256
 from unmask.crops.store import SHARD_BYTES, CropStore, open_for_writing
 from unmask.datasets.manifest import Manifest, VideoRecord
+from unmask.datasets.shards import Shard
 from unmask.errors import InputNotFound
 from unmask.faces.detector import create
 from unmask.scanner import keyframes
@@ -62,6 +63,7 @@ def crop_videos(
     root: str | Path | None = None,
     engine: Engine = LOCAL,
     limit: int | None = None,
+    shard: Shard | None = None,
     retry_failed: bool = False,
     progress: Progress | None = None,
     shard_bytes: int = SHARD_BYTES,
@@ -75,6 +77,7 @@ def crop_videos(
         root: the data set's folder, where it is not where it was indexed.
         engine: where, and how many at a time.
         limit: most videos in this run, evenly spread over those that are left; None: all.
+        shard: only the videos of this shard; `merge.merge_stores` makes one store of all.
         retry_failed: whether videos that failed before are tried again.
         progress: told of each video.
         shard_bytes: size that a shard is closed at.
@@ -87,7 +90,11 @@ def crop_videos(
     place = _check_inputs(manifest, settings, root=root, limit=limit)
     cropper = Cropper(settings, manifest.info, str(place))
     with open_for_writing(folder, store_info(manifest, settings), shard_bytes=shard_bytes) as store:
-        left = _list_unfinished(manifest, store.coverage(), retry_failed=retry_failed)
+        left = [
+            record
+            for record in _list_unfinished(manifest, store.coverage(), retry_failed=retry_failed)
+            if shard is None or shard.holds(record.id)
+        ]
         tasks = left if limit is None else _spread(left, limit)
         tell = progress or (lambda *_: None)
         tell(0, len(tasks), None)

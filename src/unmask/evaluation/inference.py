@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from unmask.bundle.devices import Device
 from unmask.bundle.manifest import Bundle
 from unmask.datasets.manifest import Manifest, Split, read_manifest
+from unmask.datasets.shards import Shard
 from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import (
     COLUMNS,
@@ -33,6 +34,7 @@ from unmask.evaluation.predictions import (
     to_table,
     write_predictions,
 )
+from unmask.evaluation.source_sets import SourceChain, SourceShard
 from unmask.evaluation.sources import PictureSource, Source, StoreSource, VideoSource
 from unmask.settings import ScanSettings
 from unmask.system.engines import LOCAL, Engine
@@ -109,6 +111,16 @@ def source_at(
         engine=engine,
         device=device,
     )
+
+
+def combine_sources(sources: Sequence[Source], shard: Shard | None = None) -> Source:
+    """Return several sources as one, or one shard of them.
+
+    Raises:
+        ManifestError: two share a video.
+    """
+    one = sources[0] if len(sources) == 1 else SourceChain(tuple(sources))
+    return one if shard is None else SourceShard(one, shard)
 
 
 def _is_table_of_pictures(path: Path) -> bool:

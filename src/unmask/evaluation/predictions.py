@@ -8,8 +8,9 @@ detector and its hash, the manifest's hash, the protocol and whether it leaks, t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -161,42 +162,74 @@ def pool(parts: Sequence[Predictions]) -> Predictions:
             "these predictions are of different networks, whose scores have no common scale",
             hint="score all data with one detector",
         )
-    videos = [set(part.video_id) for part in parts]
-    if shared := [v for v in set().union(*videos) if sum(v in each for each in videos) > 1]:
-        raise ManifestError(
-            f"{len(shared)} videos stand in several of the files, such as {min(shared)!r}",
-            hint="give each video once",
-        )
+    check_disjoint(parts)
     if len({part.info.data for part in parts}) < len(parts):
         raise ManifestError(
             "two of the files are of data of one name, so they are no two sources",
             hint="rename the files of crops or the data sets' folders, and predict again",
         )
     names = [np.full(len(part), part.info.data, dtype=object) for part in parts]
+    together = concatenate(parts, join_info([part.info for part in parts]))
+    return replace(together, words={**together.words, "dataset": np.concatenate(names)})
+
+
+def check_disjoint(parts: Sequence[Predictions]) -> None:
+    """Refuse predictions that share a video.
+
+    Raises:
+        ManifestError: they do.
+    """
+    counted = Counter(video for part in parts for video in set(part.video_id))
+    if shared := [video for video, times in counted.items() if times > 1]:
+        raise ManifestError(
+            f"{len(shared)} videos stand in several of the files, such as {min(shared)!r}",
+            hint="give each video once",
+        )
+
+
+def concatenate(parts: Sequence[Predictions], info: PredictionsInfo) -> Predictions:
+    """Return the rows of all parts under one info."""
     words = {word: np.concatenate([part.words[word] for part in parts]) for word in WORDS}
     columns = {
         f.name: np.concatenate([getattr(part, f.name) for part in parts])
-        for f in fields(first)
+        for f in fields(Predictions)
         if f.name not in {"info", "words"}
     }
-    data = " + ".join(part.info.data for part in parts)
-    infos = [part.info for part in parts]
-    info = first.info.model_copy(
+    return Predictions(info=info, words=words, **columns)
+
+
+def join_info(infos: Sequence[PredictionsInfo]) -> PredictionsInfo:
+    """Return what holds for several sources of one detector together."""
+    return infos[0].model_copy(
         update={
-            "data": data,
+            **join_terms([info.model_dump() for info in infos]),
             "manifest_sha256": None,
             "videos_expected": None,
-            "crops_left_out": _add_known(each.crops_left_out for each in infos),
-            "crops_coarse": _add_known(each.crops_coarse for each in infos),
-            "licence": "; ".join(dict.fromkeys(each.licence for each in infos)),
-            "leaks": any(each.leaks for each in infos),
-            "leak_reason": "; ".join(e.leak_reason for e in infos if e.leak_reason) or None,
+            "crops_left_out": add_known(each.crops_left_out for each in infos),
+            "crops_coarse": add_known(each.crops_coarse for each in infos),
         }
     )
-    return Predictions(info=info, words={**words, "dataset": np.concatenate(names)}, **columns)
 
 
-def _add_known(counts: Iterable[int | None]) -> int | None:
+def join_terms(described: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return name, terms, protocol and leaks of several sources together.
+
+    Args:
+        described: fields of `PredictionsInfo` of each.
+    """
+    reasons = dict.fromkeys(each.get("leak_reason") for each in described)
+    protocols = dict.fromkeys(each.get("protocol") for each in described)
+    return {
+        "data": " + ".join(dict.fromkeys(each["data"] for each in described)),
+        "licence": "; ".join(dict.fromkeys(each["licence"] for each in described)),
+        "protocol": " + ".join(p or "not split" for p in protocols) if any(protocols) else None,
+        "leaks": any(each.get("leaks", False) for each in described),
+        "leak_reason": "; ".join(reason for reason in reasons if reason) or None,
+    }
+
+
+def add_known(counts: Iterable[int | None]) -> int | None:
+    """Return the sum of the counts that are known; None where none is."""
     known = [count for count in counts if count is not None]
     return sum(known) if known else None
 

@@ -54,6 +54,10 @@ class Source(Protocol):
     """Something that a detector can be run on."""
 
     @property
+    def videos(self) -> list[str]:
+        """Ids of its videos, those without a crop included."""
+
+    @property
     def described(self) -> dict[str, Any]:
         """What the predictions file says of the data: fields of `PredictionsInfo`."""
 
@@ -89,6 +93,11 @@ class StoreSource:
         if self.split is None or CropStore(self.folder).info.protocol == "paper-frame-split":
             return lines
         return {name: line for name, line in lines.items() if line.split == self.split}
+
+    @property
+    def videos(self) -> list[str]:
+        """Ids of the chosen videos."""
+        return list(self._videos)
 
     @cached_property
     def crops(self) -> CropDataset:
@@ -239,6 +248,11 @@ class PictureSource:
         return records
 
     @property
+    def videos(self) -> list[str]:
+        """Ids of the videos that the crops were cut from."""
+        return list(dict.fromkeys(record.video_id for record in self.records))
+
+    @property
     def described(self) -> dict[str, Any]:
         """What is known of the file."""
         manifest = self._manifest
@@ -247,7 +261,7 @@ class PictureSource:
             "data": self.path.name,
             "licence": manifest.info.licence,
             "manifest_sha256": manifest_sha256(manifest.with_records(ordered)),
-            "videos_expected": len({record.video_id for record in self.records}),
+            "videos_expected": len(self.videos),
         }
 
     def read(self, positions: NDArray[np.int64]) -> Iterator[Crop | None]:
@@ -323,6 +337,11 @@ class VideoSource:
                 hint="see `unmask data split`; leave --split away for all rows",
             )
         return selected
+
+    @property
+    def videos(self) -> list[str]:
+        """Ids of the chosen videos."""
+        return [record.id for record in self._records]
 
     @property
     def described(self) -> dict[str, Any]:

@@ -143,6 +143,6 @@ def missing_output(bundle: Bundle, method: str) -> str | None:
         return None if bundle.has_input_gradient else "the gradient at the input"
     needed = NEEDED_OUTPUTS.get(method)
     if needed == "attention":
-        given = bundle.gives(needed) and len(bundle.views) == 1 and bundle.views[0].weight == 1
-        return None if given else "a transformer's attention"
+        has_it = bundle.gives(needed) and len(bundle.views) == 1 and bundle.views[0].weight == 1
+        return None if has_it else "a transformer's attention"
     return None if needed is None or bundle.gives(needed) else "a feature map"

@@ -64,9 +64,9 @@ def load_deepfakebench(checkpoint: Path, model: str) -> TimmClassifier:
         )
     published = NETWORKS[model]
     state = {_PREFIX.sub("", name): tensor for name, tensor in read_weights(checkpoint).items()}
-    kept = {name: tensor for name, tensor in state.items() if not name.startswith(_UNUSED)}
+    used = {name: tensor for name, tensor in state.items() if not name.startswith(_UNUSED)}
     network = make_timm_model(published.timm_name, num_classes=CLASSES)
-    misfit = load_into(network, published.rename(kept, network))
+    misfit = load_into(network, published.rename(used, network))
     if misfit:
         raise InputError(
             f"{checkpoint} is no {model} of DeepfakeBench: {misfit}",

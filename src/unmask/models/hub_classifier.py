@@ -106,11 +106,11 @@ class TransformersClassifier(ScoringNetwork):
         """Return which hidden state explains, and how it becomes a map; None if there is none."""
         example = torch.zeros(1, 3, size_px, size_px, requires_grad=True)
         result = self.model(pixel_values=example, output_hidden_states=True)
-        states: Sequence[Tensor] = result.hidden_states or ()
-        as_map: AsMap
+        states: Sequence[torch.Tensor] = result.hidden_states or ()
         logit = self.layout.logit(result.logits).sum()
         if states and states[-1].ndim == _MAP_DIMS:
-            place, as_map = len(states) - 1, as_it_is
+            place = len(states) - 1
+            as_map: AsMap = as_it_is
         elif len(states) > 1 and states[-2].ndim == _TOKEN_DIMS:
             count = states[-2].shape[1]
             side = isqrt(count)

@@ -55,9 +55,9 @@ def measure_parity(
     at_input = _run(gradient, GRADIENT_OUTPUTS, images)[0] if gradient else None
     rounding = None if at_input is None else _on_most_crops(at_leaf, _exact(network, images))
     pairs = zip(network.outputs, results, expected, strict=True)
-    measured: dict[str, Any] = {name: _relative(got, wanted) for name, got, wanted in pairs}
+    largest: dict[str, Any] = {name: _relative(got, wanted) for name, got, wanted in pairs}
     return Parity(
-        **measured,
+        **largest,
         input_gradient=None if at_input is None else _on_most_crops(at_input, at_leaf),
         input_gradient_rounding=rounding,
         crops=crops,

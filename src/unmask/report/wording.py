@@ -444,6 +444,10 @@ def _say_how_rare(answer: ConformalAnswer) -> str:
     )
 
 
+_VIEWS = {"tight": N_("tight"), "wide": N_("wide")}
+"""Names of the shipped detector's views."""
+
+
 def map_words(saliency: SaliencyMap, view: str | None) -> str:
     """Say where a map lies in the face, or why it is empty.
 
@@ -457,7 +461,7 @@ def map_words(saliency: SaliencyMap, view: str | None) -> str:
     if saliency.regions is not None:
         words = ", ".join(sentence(each) for each in describe_regions(saliency.regions).split(", "))
     if view is not None and saliency.method in OF_FEATURES:
-        words = _("{view} view: {words}", view=view, words=words)
+        words = _("{view} view: {words}", view=_(_VIEWS.get(view, view)), words=words)
     return words
 
 

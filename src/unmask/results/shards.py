@@ -30,6 +30,7 @@ from unmask.results.rows import (
     track_rows,
 )
 from unmask.system.files import write_text, write_whole
+from unmask.system.memory import return_freed_memory
 from unmask.system.parquet import batches
 
 Item = TypeVar("Item")
@@ -164,7 +165,7 @@ def rows_of(shard: Path, table: str) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def memory_returned() -> Iterator[None]:
-    """Let Arrow give its memory back at the end: its own pool keeps much of it for later."""
+    """Give memory back at the end: Arrow's own pool and the C library keep much of it for later."""
     before, pool = pa.default_memory_pool(), pa.system_memory_pool()
     pa.set_memory_pool(pool)
     try:
@@ -172,6 +173,7 @@ def memory_returned() -> Iterator[None]:
     finally:
         pa.set_memory_pool(before)
         pool.release_unused()
+        return_freed_memory()
 
 
 def _rows_at_once(table: str) -> int:

@@ -105,8 +105,7 @@ class _Analysis:
     def reads(self, path: str) -> list[str | Path]:
         """Return what a scan opens: the file, and the detector's networks when they are needed."""
         trusted = os.environ.get("UNMASK_TRUST_ANCHORS")
-        own: list[str | Path] = [self._scanner.bundle.folder, *filter(None, [trusted])]
-        return [path, *own]
+        return [path, self._scanner.bundle.folder, *([trusted] if trusted else [])]
 
     def writes(self, path: str) -> list[Path]:
         """Return the folders that a scan writes in: that of the film, where one is drawn."""

@@ -28,8 +28,8 @@ def _set(settings: dict[int, int]) -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    kept: int = sum(mallopt(each, value) == 1 for each, value in settings.items())
-    return kept == len(settings)
+    taken: list[bool] = [mallopt(each, value) == 1 for each, value in settings.items()]
+    return all(taken)
 
 
 def give_back_large_blocks() -> bool:

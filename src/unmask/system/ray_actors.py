@@ -36,6 +36,8 @@ _PATIENCE_SECONDS = 120.0
 """How long the cluster may take to give room for a first actor."""
 _ANSWER_SECONDS = 10.0
 """How long a cluster may take to answer at its address."""
+_NO_SPARE_WORKERS = ("RAY_enable_worker_prestart", "RAY_prestart_worker_first_driver")
+"""What Ray would start processes by that a run has no use for: its actors get their own."""
 _STORE_BYTES = 200 * 2**20
 """Shared memory of a cluster that is started for a run; one result is there at a time and actor."""
 
@@ -224,6 +226,8 @@ def _cluster(address: str | None) -> Iterator[None]:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         # else it would keep one in the home folder
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        for name in _NO_SPARE_WORKERS:
+            os.environ.setdefault(name, "0")
     import ray
 
     if ray.is_initialized():

@@ -13,6 +13,7 @@ another file. Code that takes over the whole process is held by seccomp: it can 
 from __future__ import annotations
 
 import errno
+import logging
 import math
 import mimetypes
 import os
@@ -32,6 +33,8 @@ except ImportError:  # Windows has no limits of this kind
     resource = None  # type: ignore[assignment]
 
 Result = TypeVar("Result")
+
+_log = logging.getLogger(__name__)
 
 PACKAGES = ("landlockpy", "pyseccomp")
 """By the names that are imported; the extra `walls` brings them."""
@@ -104,7 +107,10 @@ def forbid_system_calls() -> None:
     rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")
     no_thread = pyseccomp.Arg(0, pyseccomp.MASKED_EQ, _CLONE_THREAD, 0)
     rules.add_rule(pyseccomp.ERRNO(errno.EPERM), "clone", no_thread)
-    rules.load()
+    try:
+        rules.load()
+    except OSError as error:
+        _log.warning("system calls cannot be forbidden here: %s", error)
 
 
 def alone_with(
@@ -146,7 +152,7 @@ def _libraries() -> tuple[str, ...]:
     """Return the folders that libraries and their data are loaded from."""
     package = Path(__file__).parents[1]
     # asked by the package that reads Content Credentials
-    types = [str(path) for path in mimetypes.knownfiles]
+    types = map(str, mimetypes.knownfiles)
     named = (sys.prefix, sys.base_prefix, str(package), *sys.path[1:], *_LIBRARIES, *types)
     return tuple(dict.fromkeys(path for path in named if Path(path).is_absolute()))
 
@@ -168,9 +174,13 @@ def _why_no_landlock() -> str | None:
     """Return why files cannot be forbidden; None where they can."""
     if find_spec("landlockpy") is None:
         return "the package landlockpy is not installed"
-    import landlockpy
+    from landlockpy import Ruleset
 
-    return None if landlockpy.supported() else "this kernel has none, or it is switched off"
+    try:
+        Ruleset().close()
+    except OSError as error:  # a container may forbid the call that a kernel has
+        return f"this system gives none ({error})"
+    return None
 
 
 def _lower(which: int, value: int) -> None:

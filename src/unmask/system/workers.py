@@ -309,7 +309,8 @@ class LoneWorker(Generic[State, Task, Result]):
     def __init__(self, duty: Duty[State, Task, Result]) -> None:
         self._waiting: deque[int] = deque()
         self._task: dict[int, Task] = {}
-        results = _results(self._waiting, self._task, duty, [_Worker(duty)])
+        crew = [_Worker(duty)]
+        results = _results(self._waiting, self._task, duty, crew)
         self._results = results
 
     def do(self, task: Task) -> Result | Crashed:
@@ -432,6 +433,7 @@ class _Worker(Generic[State, Task, Result]):
                 f"a worker process died before its first task: {crash}",
                 hint="run `unmask doctor`; is there enough memory for this many workers?",
             )
+            self.failed.killed = crash.killed  # then it is worth another try
             return None
         return self._place, crash
 

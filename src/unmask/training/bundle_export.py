@@ -285,8 +285,8 @@ def _quantise(subject: Subject, path: Path) -> Quantised:
     small = path.with_name("int8.onnx")
     spread = range(0, len(crops), max(1, len(crops) // RANGE_CROPS))
     quantise(path, small, _images(crops, spec, spread[:RANGE_CROPS]))
-    exact, coarse = (_score(each, crops, spec) for each in (path, small))
-    quantised = require_accuracy(exact, coarse, crops.is_fake, subject.validation_described)
+    before, after = (_score(each, crops, spec) for each in (path, small))
+    quantised = require_accuracy(before, after, crops.is_fake, subject.validation_described)
     small.replace(path)
     return quantised
 

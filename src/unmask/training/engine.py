@@ -39,7 +39,16 @@ from unmask.training.imbalance import Counts, Strategy, make_strategy
 from unmask.training.lightning_module import LOG, Learning, hush
 from unmask.training.loggers import check_logger, make_logger
 from unmask.training.recipe import Recipe, load_recipe, to_yaml
-from unmask.training.runs import RECIPE, RECORD, Run, RunRecord, read_run, write_record
+from unmask.training.runs import (
+    CHECKPOINT,
+    RECIPE,
+    RECORD,
+    WEIGHTS,
+    Run,
+    RunRecord,
+    read_run,
+    write_record,
+)
 from unmask.training.train_validation_split import Sides, reread_sides, sides_for
 
 _VERSIONED = ("torch", "timm", "lightning")
@@ -133,6 +142,8 @@ def train(
 ) -> Run:
     """Train by a recipe and return the finished run.
 
+    A folder whose run was stopped before its first checkpoint is taken over: nothing is lost.
+
     Args:
         recipe: every setting.
         training: crop stores or Parquet files.
@@ -149,7 +160,7 @@ def train(
         TrainingStopped: the loss is no longer a number.
     """
     folder = Path(folder)
-    if (folder / RECORD).exists():
+    if (folder / RECORD).exists() and any((folder / n).exists() for n in (CHECKPOINT, WEIGHTS)):
         raise InputError(
             f"{str(folder)!r} already holds a run",
             hint=f"go on with it: unmask train --resume {folder}; or name another folder with -o",
@@ -356,8 +367,8 @@ def _fit(
     watcher.begins(run.record.model_copy(update={"device": str(hardware)}))
     with _quiet():
         epochs_left = recipe.epochs - learning.batches_done // batches.per_epoch
-        told = False if logger is None else make_logger(logger, run.folder, recipe)
-        trainer = _trainer(recipe, hardware, epochs=epochs_left, logger=told)
+        epoch_logger = False if logger is None else make_logger(logger, run.folder, recipe)
+        trainer = _trainer(recipe, hardware, epochs=epochs_left, logger=epoch_logger)
         trainer.fit(learning, datamodule=loaders)
     return read_run(run.folder)
 

@@ -198,14 +198,16 @@ def import_hub(
     """
     say(f"fetching {repo_id}")
     place = fetch(repo_id, revision=revision, patterns=hub_classifier.FILES)
-    found = hub_classifier.load_hub_classifier(
+    classifier = hub_classifier.load_hub_classifier(
         place, fake=fake, single=single, size_px=framing.size_px
     )
-    spec = framing.preprocessing(size_px=found.size_px, mean=found.mean, std=found.std)
-    notes = _resizing_note(found.bicubic)
-    if "features" not in found.network.outputs:
+    spec = framing.preprocessing(
+        size_px=classifier.size_px, mean=classifier.mean, std=classifier.std
+    )
+    notes = _resizing_note(classifier.bicubic)
+    if "features" not in classifier.network.outputs:
         notes = (*notes, _ONLY_SCORES)
-    return _write(found.network, spec, folder, statement, notes, gradient=gradient, say=say)
+    return _write(classifier.network, spec, folder, statement, notes, gradient=gradient, say=say)
 
 
 _ONLY_SCORES = (

@@ -7,7 +7,19 @@ from __future__ import annotations
 
 import typer
 
-from unmask.cli.data import audit, crops, export, index, layouts, sheet, split, stats, synth, verify
+from unmask.cli.data import (
+    audit,
+    crops,
+    export,
+    index,
+    layouts,
+    merge,
+    sheet,
+    split,
+    stats,
+    synth,
+    verify,
+)
 
 data_app = typer.Typer(
     no_args_is_help=True,
@@ -20,6 +32,7 @@ data_app.command(epilog=verify.VERIFY_CODES)(verify.verify)
 data_app.command()(split.split)
 data_app.command(epilog=audit.AUDIT_CODES)(audit.audit)
 data_app.command(epilog=crops.CROPS_CODES)(crops.crops)
+data_app.command()(merge.merge)
 data_app.command()(stats.stats)
 data_app.command()(sheet.sheet)
 data_app.command()(synth.synth)

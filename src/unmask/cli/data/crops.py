@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unmask.cli.options import Address, EngineOption, WorkerCpus
+from unmask.cli.options import Address, EngineOption, ShardOption, WorkerCpus
 from unmask.settings import DEFAULT_MARGIN_RATIO, LARGEST_CROP_PX, ScanSettings
 
 _DEFAULT = ScanSettings()
@@ -78,6 +78,7 @@ def crops(  # noqa: PLR0917 - the parameters are the options
         int | None,
         typer.Option(min=1, help="Most videos in this run, evenly spread.", show_default="all"),
     ] = None,
+    shard: ShardOption = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try again the videos that failed before.")
     ] = False,
@@ -111,6 +112,7 @@ def crops(  # noqa: PLR0917 - the parameters are the options
             root=root,
             engine=Engine(engine, workers, address, worker_cpus),  # type: ignore[arg-type]  # checked
             limit=limit,
+            shard=shard,
             retry_failed=retry_failed,
         )
     )

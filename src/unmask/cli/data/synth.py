@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -72,7 +71,8 @@ def _maker(layout: str, size: str | None) -> Callable[[Path, int], None]:
         raise ValueError(
             f"no size {size!r} of {layout!r}; {', '.join(SIZED)} can be {' or '.join(SIZES)}"
         )
-    return partial(SIZED[layout], size=size)
+    make = SIZED[layout]
+    return lambda root, seed: make(root, seed, size)
 
 
 def _check_empty(folder: Path) -> None:

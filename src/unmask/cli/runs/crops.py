@@ -11,6 +11,7 @@ from unmask.crops.extraction import CropSettings
 from unmask.crops.pipeline import CropSummary, crop_videos
 from unmask.crops.rows import VideoCoverage
 from unmask.datasets.manifest import read_manifest
+from unmask.datasets.shards import parse_shard
 from unmask.report.wording import one_line, visible
 from unmask.system.engines import Engine
 
@@ -23,6 +24,7 @@ def run_crops(
     root: Path | None,
     engine: Engine,
     limit: int | None,
+    shard: str | None,
     retry_failed: bool,
 ) -> int:
     """Cut all crops, say how the store stands, and return the exit code."""
@@ -35,6 +37,7 @@ def run_crops(
             root=root,
             engine=engine,
             limit=limit,
+            shard=parse_shard(shard),
             retry_failed=retry_failed,
             progress=_Progress(count),
         )
@@ -42,11 +45,12 @@ def run_crops(
         typer.echo(
             f"note: these splits leak by design: {visible(rows.info.leak_reason or '')}", err=True
         )
-    typer.echo(_describe_store(summary, output))
+    typer.echo(describe_store(summary, output))
     return 0 if summary.complete else 3
 
 
-def _describe_store(summary: CropSummary, output: Path) -> str:
+def describe_store(summary: CropSummary, output: Path) -> str:
+    """Return how many crops and videos a store holds, in a line."""
     videos = f"{summary.done} done, {summary.empty} empty, {summary.failed} failed"
     if summary.not_tried:
         videos += f", {summary.not_tried} not tried yet"

@@ -14,7 +14,8 @@ from unmask.cli.runs.evaluation import count_videos, parse_split, select_split, 
 from unmask.cli.tables import print_table
 from unmask.evaluation.composer import evaluate as evaluate_predictions
 from unmask.evaluation.html import to_html
-from unmask.evaluation.predictions import read_predictions
+from unmask.evaluation.pooling import pool_shards
+from unmask.evaluation.predictions import Predictions
 from unmask.evaluation.results import Evaluation, EvaluationSettings
 from unmask.evaluation.tables import group_table, latex, markdown, number, overall_table
 from unmask.report.wording import leak_mark, visible, visible_lines
@@ -47,12 +48,26 @@ class EvaluateOutputs:
 
 
 def run_evaluate(
-    path: Path, settings: EvaluationSettings, outputs: EvaluateOutputs, *, split: str | None
+    paths: Sequence[Path],
+    shards: Sequence[Predictions],
+    settings: EvaluationSettings,
+    outputs: EvaluateOutputs,
+    *,
+    split: str | None,
 ) -> int:
-    """Evaluate, print and write; 3 where too little was analysed."""
-    outputs.check([path])
+    """Evaluate the predictions of one detector, print and write; 3 where too little was analysed.
+
+    Args:
+        paths: of the files.
+        shards: their predictions, one or several.
+        settings: how.
+        outputs: where to.
+        split: only rows of this split.
+    """
+    outputs.check(paths)
     part = parse_split(split)
-    evaluation = evaluate_predictions(select_split(read_predictions(path), part), settings)
+    predictions = shards[0] if len(shards) == 1 else pool_shards(shards)
+    evaluation = evaluate_predictions(select_split(predictions, part), settings)
     warn(evaluation.warnings)
     if outputs.report is not None:
         write_text(outputs.report, to_html(evaluation))

@@ -213,7 +213,12 @@ class _Scans:
 
     def __init__(self, request: ExplainRequest, methods: tuple[str, ...]) -> None:
         self._wanted = request
-        settings = ScanSettings(explain=methods, budget=request.budget, seed=request.seed)
+        settings = ScanSettings(
+            explain=methods,
+            budget=request.budget,
+            seed=request.seed,
+            quick=request.video is None,  # the film shows every frame
+        )
         self._scanner = Scanner(
             request.detector, settings=settings, threads=request.threads, device=request.device
         )

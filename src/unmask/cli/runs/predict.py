@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from unmask.bundle.manifest import load_bundle
 from unmask.cli.inputs import refuse_overwriting
 from unmask.cli.progress import Count
 from unmask.cli.runs.evaluation import count_videos, parse_split, warn
+from unmask.datasets.shards import parse_shard
 from unmask.evaluation.composer import coarse_warnings, count_coverage
-from unmask.evaluation.inference import predict, source_at
+from unmask.evaluation.inference import combine_sources, predict, source_at
 from unmask.evaluation.predictions import PredictionRow
 from unmask.report.wording import visible
 from unmask.system.engines import Engine
@@ -23,11 +25,12 @@ from unmask.system.files import check_parent_folder
 
 def run_predict(
     detector: str,
-    data: Path,
+    data: Sequence[Path],
     output: Path,
     *,
     split: str | None,
     fold: int | None,
+    shard: str | None,
     root: Path | None,
     threads: int,
     device: Device,
@@ -35,18 +38,23 @@ def run_predict(
 ) -> int:
     """Score, say what was analysed, and return the exit code."""
     check_parent_folder(output)
-    refuse_overwriting([output], [data, *data.rglob("*")])
+    refuse_overwriting([output], [file for path in data for file in (path, *path.rglob("*"))])
+    part = parse_shard(shard)
     bundle = load_bundle(find(detector))
-    source = source_at(
-        bundle,
-        data,
-        split=parse_split(split),
-        fold=fold,
-        root=root,
-        threads=threads,
-        device=device,
-        engine=engine,
-    )
+    sources = [
+        source_at(
+            bundle,
+            path,
+            split=parse_split(split),
+            fold=fold,
+            root=root,
+            threads=threads,
+            device=device,
+            engine=engine,
+        )
+        for path in data
+    ]
+    source = combine_sources(sources, part)
     with Count("videos") as count:
         predictions = predict(bundle, source, output, progress=partial(_note, count))
     if predictions.info.leaks:

@@ -31,6 +31,7 @@ from unmask.system.files import no_room, write_text
 from unmask.system.stages import measure_stages, stage
 
 if TYPE_CHECKING:
+    from unmask.report.film import OverlayFilms
     from unmask.report.html import Page
     from unmask.values import Scan, ScanRecord
 
@@ -228,8 +229,13 @@ def _with_films(
     targets = {path: overlay_film(outputs.report, place, path) for place, path in enumerate(paths)}
     draw = OverlayFilms(targets, language().code)
     if full is not None:
-        full = replace(full, job=replace(full.job, draw=draw))
-    return replace(job, draw=draw), full
+        full = replace(full, job=_drawing(full.job, draw))
+    return _drawing(job, draw), full
+
+
+def _drawing(job: Job, draw: OverlayFilms) -> Job:
+    """Return a job that draws films, of every frame."""
+    return replace(job, draw=draw, settings=replace(job.settings, quick=False))
 
 
 def _scan_as_far_as_it_goes(

@@ -155,7 +155,7 @@ class Pictures:
             self._images = self._file.read_row_group(group, columns=["image"])["image"]
             self._group = group
         begin = self._ends[group - 1] if group else 0
-        encoded: bytes | None = self._images[at - begin].as_py()
+        encoded: bytes | None = None if self._images is None else self._images[at - begin].as_py()
         return encoded
 
 

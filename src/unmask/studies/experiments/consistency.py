@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unmask.evaluation.stored_pictures import drawn_evenly
 from unmask.explain.agreement import spearman, ssim, top_overlap
-from unmask.explain.methods import EXPLAINERS, TITLES, explain
+from unmask.explain.methods import EXPLAINERS, OF_TRANSFORMERS, TITLES, explain
 from unmask.explain.network import available_methods
 from unmask.studies.cells import Cell, Factor, Measured, Place
 from unmask.studies.charts import dots
@@ -37,7 +37,9 @@ def _cells(context: StudyContext) -> list[Cell]:
     test, scorer = context.crops.sides.test, context.scorer
     chosen = test.take(drawn_evenly(test.is_fake, context.scale.explained))
     methods = (
-        available_methods(scorer.bundle) if isinstance(scorer, BundleScorer) else tuple(EXPLAINERS)
+        available_methods(scorer.bundle)
+        if isinstance(scorer, BundleScorer)
+        else tuple(name for name in EXPLAINERS if name not in OF_TRANSFORMERS)
     )
     order = np.random.default_rng(0).permutation(len(chosen))
     return [
