@@ -222,3 +222,13 @@ def test_the_footer_is_small_beside_the_pictures(tmp_path: Path) -> None:
     (shard,) = CropStore(tmp_path / "s").shards()
     assert pq.read_metadata(shard).num_row_groups == 3
     assert pq.read_metadata(shard).serialized_size < 0.01 * shard.stat().st_size
+
+
+def test_a_shard_of_videos_without_crops_has_no_group_of_rows(tmp_path: Path) -> None:
+    """Hugging Face's reader takes its batches from the first group, and fails at an empty one."""
+    with open_for_writing(tmp_path / "s", INFO) as store:
+        store.add(video("a", 0))
+    (shard,) = CropStore(tmp_path / "s").shards()
+    assert pq.ParquetFile(shard).metadata.num_row_groups == 0
+    assert len(CropStore(tmp_path / "s").rows(COLUMNS.names)) == 0
+    assert CropStore(tmp_path / "s").coverage()["a"].reason == "why"
