@@ -42,6 +42,7 @@ def test_the_page_on_python_runs_as_a_notebook(
     assert (tmp_path / "report.html").is_file()
 
 
+@pytest.mark.system  # minutes
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_the_page_on_training_in_python_runs_as_a_notebook(

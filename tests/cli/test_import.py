@@ -34,7 +34,10 @@ from unmask.scanner.scanner import Scanner
 from unmask.settings import ScanSettings
 from unmask.training.recipe import load_recipe
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = [
+    pytest.mark.system,  # minutes
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "bring-your-own-model.md"

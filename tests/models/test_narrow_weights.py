@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from unmask.system.telemetry import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
+from unmask.system.telemetry import onnxruntime
 
 TOOL = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "narrow_weights.py"))
 CHANNELS = 128
@@ -29,7 +30,7 @@ def network(weights: NDArray[np.float32]) -> onnx.ModelProto:
 
 
 def run(model: onnx.ModelProto, image: NDArray[np.float32]) -> NDArray[np.float32]:
-    session = ort.InferenceSession(model.SerializeToString())
+    session = onnxruntime().InferenceSession(model.SerializeToString())
     output: NDArray[np.float32] = session.run(None, {"image": image})[0]
     return output
 

@@ -79,5 +79,5 @@ def evaluate(  # noqa: PLR0917 - the parameters are the options
     outputs.check(predictions)
     parts = [read_predictions(path) for path in predictions]
     if len(parts) == 1 or are_shards(parts):
-        raise typer.Exit(run_evaluate(predictions, parts, settings, outputs, split=split))
+        raise typer.Exit(run_evaluate(parts, settings, outputs, split=split))
     raise typer.Exit(run_folds(predictions, settings, outputs, split=split))

@@ -21,6 +21,7 @@ from safetensors.torch import save
 from unmask.errors import InputError
 from unmask.models.tuning import plain_state
 from unmask.system.files import file_sha256, write_whole
+from unmask.system.telemetry import summary_writer
 from unmask.training.costs import Costs, threshold_for
 from unmask.training.learning_curves import Row, draw_curves
 from unmask.training.lightning_module import Learning
@@ -329,10 +330,8 @@ def _decision(
 
 def _to_tensorboard(folder: Path, row: Row) -> None:
     """Add an epoch; what a killed run had written after it is purged."""
-    from torch.utils.tensorboard import SummaryWriter
-
     epoch = int(row["epoch"])
-    with SummaryWriter(str(folder), purge_step=epoch) as writer:
+    with summary_writer()(str(folder), purge_step=epoch) as writer:
         for name, value in row.items():
             if value == value and name != "epoch":  # noqa: PLR0124 - nan is unequal to itself
                 writer.add_scalar(name, value, epoch)

@@ -48,7 +48,6 @@ class EvaluateOutputs:
 
 
 def run_evaluate(
-    paths: Sequence[Path],
     shards: Sequence[Predictions],
     settings: EvaluationSettings,
     outputs: EvaluateOutputs,
@@ -58,8 +57,7 @@ def run_evaluate(
     """Evaluate the predictions of one detector, print and write; 3 where too little was analysed.
 
     Args:
-        paths: of the files.
-        shards: their predictions, one or several.
+        shards: the predictions of one file or of several.
         settings: how.
         outputs: where to.
         split: only rows of this split.
