@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from unmask.crops.pipeline import CropSummary, summarise
@@ -42,7 +43,7 @@ def merge_stores(stores: Sequence[str | Path], folder: str | Path) -> CropSummar
                 if content not in present:
                     present.add(content)
                     place = target.folder / "shards" / f"{len(present) - 1:05d}-{content}.parquet"
-                    write_whole(place, lambda partial, path=path: shutil.copyfile(path, partial))
+                    write_whole(place, partial(shutil.copyfile, path))
     return summarise(CropStore(folder))
 
 

@@ -68,22 +68,6 @@ def leave_no_caches() -> None:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
-def summary_writer() -> Any:
-    """Import TensorBoard's writer without boto3, whose import opens a socket to this machine.
-
-    It is taken for files in object stores; a run's are in its folder.
-    """
-    absent = "boto3" not in sys.modules
-    if absent:
-        sys.modules["boto3"] = None  # type: ignore[assignment]  # what makes an import of it fail
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    finally:
-        if absent:
-            del sys.modules["boto3"]
-    return SummaryWriter
-
-
 def onnxruntime() -> Any:
     """Import ONNX Runtime with its telemetry off, unless the user's variable says otherwise."""
     stop_telemetry()

@@ -21,11 +21,10 @@ from safetensors.torch import save
 from unmask.errors import InputError
 from unmask.models.tuning import plain_state
 from unmask.system.files import file_sha256, write_whole
-from unmask.system.telemetry import summary_writer
 from unmask.training.costs import Costs, threshold_for
 from unmask.training.learning_curves import Row, draw_curves
 from unmask.training.lightning_module import Learning
-from unmask.training.loggers import log_epoch
+from unmask.training.loggers import log_epoch, summary_writer
 from unmask.training.recipe import Recipe
 from unmask.training.runs import (
     CHECKPOINT,

@@ -8,6 +8,7 @@ where `wandb sync` sends a run and `mlflow ui` shows it. TensorBoard's files are
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,6 +43,22 @@ def _mlflow(folder: Path, recipe: Recipe) -> Any:
 
 LOGGERS: dict[str, Callable[[Path, Recipe], Any]] = {"wandb": _wandb, "mlflow": _mlflow}
 """Loggers by name."""
+
+
+def summary_writer() -> Any:
+    """Import TensorBoard's writer without boto3, whose import opens a socket to this machine.
+
+    It is taken for files in object stores; a run's are in its folder.
+    """
+    absent = "boto3" not in sys.modules
+    if absent:
+        sys.modules["boto3"] = None  # type: ignore[assignment]  # what makes an import of it fail
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    finally:
+        if absent:
+            del sys.modules["boto3"]
+    return SummaryWriter
 
 
 def check_logger(name: str | None) -> None:
