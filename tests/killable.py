@@ -12,21 +12,20 @@ from pathlib import Path
 
 from unmask.crops.extraction import Cropper, CropSettings
 from unmask.crops.pipeline import crop_videos
-from unmask.crops.rows import VideoCrops
 from unmask.datasets.manifest import VideoRecord, read_manifest
 from unmask.settings import ScanSettings
 from unmask.system.engines import Engine
 
 SETTINGS = CropSettings(scan=ScanSettings(budget=2), size_px=64)
 SHARD_BYTES = 60_000
-_CROP = Cropper.crop
+_READS = Cropper.reads
 
 
-def noted(self: Cropper, record: VideoRecord) -> VideoCrops:
-    """Note the attempt, here and in worker processes, which run this module too."""
+def noted(self: Cropper, record: VideoRecord) -> list[Path]:
+    """Note the attempt, here and in worker processes, before their walls: they run this too."""
     with Path(os.environ["ATTEMPTS"]).open("a") as log:
         log.write(f"{record.id}\n")
-    return _CROP(self, record)
+    return _READS(self, record)
 
 
 def main(manifest: str, store: str, workers: str) -> None:
@@ -40,6 +39,6 @@ def main(manifest: str, store: str, workers: str) -> None:
 
 
 if "ATTEMPTS" in os.environ:
-    Cropper.crop = noted  # type: ignore[method-assign]  # it counts, and calls the other
+    Cropper.reads = noted  # type: ignore[method-assign]  # it counts, and calls the other
 if __name__ == "__main__":
     main(*sys.argv[1:])
