@@ -221,11 +221,12 @@ def test_an_flv_file_that_is_cut_between_two_pictures_is_told(tmp_path: Path) ->
     assert any("bytes of" in line and "missing" in line for line in lines(path))
 
 
-def test_a_fragment_that_lists_no_frames_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("box", [b"trun", b"traf"])
+def test_a_fragment_that_lists_no_frames_is_told(tmp_path: Path, box: bytes) -> None:
     path = write_clip(
         tmp_path / "a.mp4", frames=24, gop=8, size=(96, 64), container_options=FRAGMENTS
     )
-    overwrite(path, path.read_bytes().rindex(b"trun") + 3, b"~")
+    overwrite(path, path.read_bytes().rindex(box) + 3, b"~")
     assert any("no frames are listed" in line for line in lines(path))
 
 

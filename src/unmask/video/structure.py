@@ -116,7 +116,8 @@ def _inner_faults(file: IO[bytes], place: int, end: int, *, depth: int = 0) -> I
         if kind in _PARENTS:
             yield from _inner_faults(file, place + BOX_HEAD_BYTES, place + length, depth=depth + 1)
         place += length
-    if b"tfhd" in kinds and b"trun" not in kinds:
+    lists_none = b"tfhd" in kinds and b"trun" not in kinds
+    if lists_none or (b"mfhd" in kinds and b"traf" not in kinds):
         yield f"the table of a fragment is damaged: no frames are listed at byte {begin}"
 
 
