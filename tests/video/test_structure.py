@@ -221,6 +221,14 @@ def test_an_flv_file_that_is_cut_between_two_pictures_is_told(tmp_path: Path) ->
     assert any("bytes of" in line and "missing" in line for line in lines(path))
 
 
+def test_a_fragment_without_its_number_is_told(tmp_path: Path) -> None:
+    path = write_clip(
+        tmp_path / "a.mp4", frames=24, gop=8, size=(96, 64), container_options=FRAGMENTS
+    )
+    overwrite(path, path.read_bytes().rindex(b"mfhd"), b"\0" * 4)
+    assert any("the table of a fragment is damaged" in line for line in lines(path))
+
+
 @pytest.mark.parametrize("box", [b"trun", b"traf"])
 def test_a_fragment_that_lists_no_frames_is_told(tmp_path: Path, box: bytes) -> None:
     path = write_clip(

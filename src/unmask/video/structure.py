@@ -80,7 +80,9 @@ def _box_faults(file: IO[bytes], size: int) -> Iterator[str]:
         if place + BOX_HEAD_BYTES > size:
             break
         kind, length, head = read_box(file, place)
-        if kind == b"moof" and head[12:16] == b"mfhd":
+        if kind == b"moof" and head[12:16] != b"mfhd":
+            yield f"the table of a fragment is damaged at byte {place}"
+        elif kind == b"moof":
             before, number = number, int.from_bytes(head[20:24], "big")
             if before is not None and number > before + 1:
                 yield f"fragment {before + 1} is missing"
