@@ -80,11 +80,9 @@ def _box_faults(file: IO[bytes], size: int) -> Iterator[str]:
         if place + BOX_HEAD_BYTES > size:
             break
         kind, length, head = read_box(file, place)
-        if kind == b"moof" and head[12:16] != b"mfhd":
-            yield f"the table of a fragment is damaged at byte {place}"
-        elif kind == b"moof":
-            before, number = number, int.from_bytes(head[20:24], "big")
-            if before is not None and number > before + 1:
+        if kind == b"moof":
+            before, number = number, _fragment_number(head, number)
+            if before is not None and number is not None and number > before + 1:
                 yield f"fragment {before + 1} is missing"
             yield from _inner_faults(file, place + BOX_HEAD_BYTES, place + length)
         if number is not None and not is_mdat_due and kind == b"mdat":
@@ -99,6 +97,11 @@ def _box_faults(file: IO[bytes], size: int) -> Iterator[str]:
         place += length
     if place > size:
         yield f"{place - size} bytes of {place} are missing"
+
+
+def _fragment_number(head: bytes, before: int | None) -> int | None:
+    """Return the number in the head of a fragment; the one before where it has none."""
+    return int.from_bytes(head[20:24], "big") if head[12:16] == b"mfhd" else before
 
 
 def _inner_faults(file: IO[bytes], place: int, end: int, *, depth: int = 0) -> Iterator[str]:
@@ -119,7 +122,7 @@ def _inner_faults(file: IO[bytes], place: int, end: int, *, depth: int = 0) -> I
             yield from _inner_faults(file, place + BOX_HEAD_BYTES, place + length, depth=depth + 1)
         place += length
     lists_none = b"tfhd" in kinds and b"trun" not in kinds
-    if lists_none or (b"mfhd" in kinds and b"traf" not in kinds):
+    if lists_none or (depth == 0 and not kinds >= {b"mfhd", b"traf"}):
         yield f"the table of a fragment is damaged: no frames are listed at byte {begin}"
 
 
