@@ -13,6 +13,7 @@ import logging
 import operator
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -33,26 +34,7 @@ from unmask.system.parquet import CROPS_HINT, read_errors
 
 _LENGTH_BYTES = 4
 """Length before each value of a plain byte column, little-endian."""
-_OF_RECORD = (
-    "video_id",
-    "dataset",
-    "label",
-    "method",
-    "target",
-    "source",
-    "identities",
-    "split",
-    "fold",
-    "compression",
-    "track",
-    "frame_index",
-    "pts_seconds",
-    "square",
-    "box",
-    "landmarks",
-    "face_px",
-    "forged_face",
-)
+_OF_RECORD = tuple(each.name for each in fields(CropRecord) if each.name != "name")
 """Columns that are fields of `CropRecord`."""
 _FORGED = pc.field("forged_face")
 CERTAIN: pc.Expression = (

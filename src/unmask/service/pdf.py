@@ -12,13 +12,12 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
-from PIL import ImageFile
-
 from unmask.language.translation import in_language
 from unmask.service import scans
 from unmask.service.page_templates import draw
 from unmask.service.problems import Problem
 from unmask.service.queue import ScanRow
+from unmask.system.pillow import refuse_half_pictures
 
 _FACES = 10
 """Most faces that are shown in detail, the most suspicious first."""
@@ -44,12 +43,9 @@ def draw_pdf(
         Problem: 404 where the extra or a library of the system that it needs is not installed.
     """
     try:
-        strict = ImageFile.LOAD_TRUNCATED_IMAGES
-        from weasyprint import HTML, Attachment
-        from weasyprint.urls import URLFetcher
-
-        # it lets Pillow, in all of the process, take half a picture for a whole one
-        ImageFile.LOAD_TRUNCATED_IMAGES = strict
+        with refuse_half_pictures():  # afterwards Pillow's switch is what it was before
+            from weasyprint import HTML, Attachment
+            from weasyprint.urls import URLFetcher
     except (ImportError, OSError) as error:  # OSError: Pango is missing
         text = "This service makes no PDF. Take the HTML report and print it into one."
         raise Problem(404, "no-pdf", text) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Settings of `mallopt`, as its malloc.h numbers them."""
@@ -24,9 +25,7 @@ def set_thresholds(*, mmap_bytes: int, trim_bytes: int) -> bool:
 
 
 def _set(settings: dict[int, int]) -> bool:
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
+    if (mallopt := _function("mallopt")) is None:
         return False
     taken: list[bool] = [mallopt(each, value) == 1 for each, value in settings.items()]
     return all(taken)
@@ -50,8 +49,13 @@ def give_back_large_blocks() -> bool:
 
 def return_freed_memory() -> None:
     """Give back what the library keeps of the memory that was freed so far."""
+    if (trim := _function("malloc_trim")) is not None:
+        trim(0)
+
+
+def _function(name: str) -> Any:
+    """Return a function of the C library; None where it has no such one."""
     try:
-        trim = ctypes.CDLL(None).malloc_trim
+        return getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError, TypeError):
-        return
-    trim(0)
+        return None
