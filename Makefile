@@ -41,8 +41,10 @@ $(AXE):
 	-npm install --silent --no-audit --no-fund --prefix $(VENV)/axe axe-core@4.14.1
 
 test-system: $(VENV)/.dev
-	@command -v chromedriver >/dev/null && ls /usr/sbin/nginx /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1 || \
-	{ apt-get update -qq && apt-get install -y -qq chromium chromium-driver postgresql npm nginx-light; }
+	@lacking="$$(command -v chromedriver >/dev/null || echo chromium chromium-driver; \
+	ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1 || echo postgresql; \
+	test -x /usr/sbin/nginx || echo nginx-light; command -v npm >/dev/null || echo npm)"; \
+	test -z "$$lacking" || { apt-get update -qq && apt-get install -y -qq $$lacking; }
 	@$(MAKE) --no-print-directory $(AXE)
 	OMP_NUM_THREADS=1 UNMASK_AXE=$(AXE) $(BIN)/pytest -m system --numprocesses auto --dist loadfile
 
