@@ -8,15 +8,18 @@ from typing import Annotated
 import typer
 
 from unmask.cli.optional_packages import check_installed
+from unmask.cli.options import Address, EngineOption, WorkerCpus
 from unmask.cli.runs.train import (
     Devices,
     RunProgress,
     RunRequest,
     begin_run,
+    is_first_process,
     preview_forgeries,
     resume_run,
     summary,
 )
+from unmask.system.engines import Engine
 
 TRAIN_CODES = "Exit codes: 0 trained to the end; 2 wrong use or bad input; 130 stopped."
 
@@ -60,7 +63,16 @@ def train(  # noqa: PLR0917 - the parameters are the options
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    devices: Annotated[int, typer.Option(min=1, help="Devices that share each step.")] = 1,
+    devices: Annotated[
+        int, typer.Option(min=1, help="Devices of this machine that share each step.")
+    ] = 1,
+    engine: EngineOption = "local",
+    num_workers: Annotated[
+        int,
+        typer.Option(min=1, help="With --engine ray: workers that share each step."),
+    ] = 1,
+    address: Address = None,
+    worker_cpus: WorkerCpus = 1.0,
     logger: Annotated[
         str | None,
         typer.Option(
@@ -81,6 +93,8 @@ def train(  # noqa: PLR0917 - the parameters are the options
         raise ValueError("no crops to learn from: give --data PATH")
     if resume is not None and preview is not None:
         raise ValueError("--preview shows what a new run would make: give a recipe, not --resume")
+    workers = Engine(engine, num_workers, address, worker_cpus)  # type: ignore[arg-type]  # checked
+    shared = Devices(device, devices, workers)
     check_installed()
     if preview is not None:
         typer.echo(preview_forgeries(str(recipe), changes or [], data or [], preview))
@@ -88,10 +102,11 @@ def train(  # noqa: PLR0917 - the parameters are the options
     with RunProgress() as shown:
         shown.devices = devices
         if resume is not None:
-            run = resume_run(resume, Devices(device, devices), shown, logger)
+            run = resume_run(resume, shared, shown, logger)
         else:
             request = RunRequest(
                 str(recipe), data or [], validation or [], changes or [], output, fold
             )
-            run = begin_run(request, Devices(device, devices), shown, logger)
-    typer.echo(summary(run))
+            run = begin_run(request, shared, shown, logger)
+    if is_first_process():
+        typer.echo(summary(run))

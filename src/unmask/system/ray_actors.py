@@ -69,7 +69,7 @@ def run_on_ray(
         AnalysisCrashed: the cluster has no room for an actor, or none could start.
         Exception: whatever `duty.start` raised.
     """
-    with _cluster(address):
+    with cluster(address):
 
         def run(places: Sequence[int], actors: int) -> Generator[tuple[int, Result | Crashed]]:
             return _Pool(tasks, duty, cpus_per_worker).results(places, actors)
@@ -218,8 +218,24 @@ def _ignore(_place: int, _stage: str, _share: float) -> None:
     """Hear how far a task is, where nobody can be told."""
 
 
+class Board:
+    """An actor: what a process of the cluster says, until the command asks for it."""
+
+    def __init__(self) -> None:
+        self._said: list[bytes] = []
+
+    def say(self, what: bytes) -> None:
+        """Keep a message."""
+        self._said.append(what)
+
+    def news(self) -> list[bytes]:
+        """Return what was said since the last call."""
+        said, self._said = self._said, []
+        return said
+
+
 @contextmanager
-def _cluster(address: str | None) -> Iterator[None]:
+def cluster(address: str | None) -> Iterator[None]:
     """Connect to a cluster, or start one that is gone at the end."""
     stop_telemetry()
     if address is None and "ray" not in sys.modules:  # it reads these when it is loaded

@@ -9,8 +9,10 @@ weights of an unbroken one, bit for bit on a CPU.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -38,6 +40,7 @@ from unmask.training.hardware import Hardware, lightning_precision, resolve_prec
 from unmask.training.imbalance import Counts, Strategy, make_strategy
 from unmask.training.lightning_module import LOG, Learning, hush
 from unmask.training.loggers import check_logger, make_logger
+from unmask.training.processes import agree, connected, is_first, trainer_options
 from unmask.training.recipe import Recipe, load_recipe, to_yaml
 from unmask.training.runs import (
     CHECKPOINT,
@@ -159,7 +162,42 @@ def train(
         InputError: the recipe, the crops or the folder cannot be used.
         TrainingStopped: the loss is no longer a number.
     """
-    folder = Path(folder)
+    begin = partial(
+        _new_run,
+        recipe,
+        training,
+        validation,
+        Path(folder),
+        hardware=hardware,
+        command=command,
+        fold=fold,
+        logger=logger,
+    )
+    return _run(begin, hardware=hardware, watcher=watcher or Unwatched(), logger=logger)
+
+
+@dataclass(frozen=True, eq=False)
+class _Start:
+    """All that a run needs before its first step."""
+
+    recipe: Recipe
+    network: FaceNetwork
+    sides: Sides
+    run: Run
+
+
+def _new_run(
+    recipe: Recipe,
+    training: Sequence[str | Path],
+    validation: Sequence[str | Path],
+    folder: Path,
+    *,
+    hardware: Hardware,
+    command: str,
+    fold: int | None,
+    logger: str | None,
+) -> _Start:
+    """Check a new run and make its folder."""
     if (folder / RECORD).exists() and any((folder / n).exists() for n in (CHECKPOINT, WEIGHTS)):
         raise InputError(
             f"{str(folder)!r} already holds a run",
@@ -186,16 +224,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / RECIPE, to_yaml(recipe))
     write_record(folder, record)
-    run = Run(folder, record)
-    return _fit(
-        recipe,
-        network,
-        sides,
-        run,
-        hardware=hardware,
-        watcher=watcher or Unwatched(),
-        logger=logger,
-    )
+    return _Start(recipe, network, sides, Run(folder, record))
 
 
 def resume(
@@ -213,16 +242,39 @@ def resume(
         return run
     check_logger(logger)
     _check_devices(run, hardware)
-    recipe = load_recipe(run.recipe_path)
+
+    def begin() -> _Start:
+        start = _reread(load_recipe(run.recipe_path), run, hardware)
+        drop_partials(run.folder)
+        return start
+
+    return _run(begin, hardware=hardware, watcher=watcher, logger=logger)
+
+
+def _reread(recipe: Recipe, run: Run, hardware: Hardware) -> _Start:
+    """Read again what a run learns from."""
     sides = reread_sides(run.record, recipe)
     if sides.data != run.data:
         raise RecipeError(
-            f"the crops of {str(folder)!r} are not those that it began with",
+            f"the crops of {str(run.folder)!r} are not those that it began with",
             hint="put the old files back, or begin a new run",
         )
-    drop_partials(run.folder)
-    network = _network(recipe, hardware)
-    return _fit(recipe, network, sides, run, hardware=hardware, watcher=watcher, logger=logger)
+    return _Start(recipe, _network(recipe, hardware), sides, run)
+
+
+def _run(
+    begin: Callable[[], _Start], *, hardware: Hardware, watcher: Watcher, logger: str | None
+) -> Run:
+    """Train from a start on which all processes of the run agree."""
+    with connected(hardware):
+        if hardware.launcher == "lightning":
+            return _fit(begin(), hardware=hardware, watcher=watcher, logger=logger)
+        start = agree(
+            begin,
+            lambda start: (start.recipe, start.run),
+            lambda recipe, run: _reread(recipe, run, hardware),
+        )
+        return _fit(start, hardware=hardware, watcher=watcher, logger=logger)
 
 
 def _check_devices(run: Run, hardware: Hardware) -> None:
@@ -330,23 +382,15 @@ def _check_steps(recipe: Recipe, sides: Sides, hardware: Hardware) -> None:
     _batches(recipe, sides, hardware)
 
 
-def _fit(
-    recipe: Recipe,
-    network: FaceNetwork,
-    sides: Sides,
-    run: Run,
-    *,
-    hardware: Hardware,
-    watcher: Watcher,
-    logger: str | None,
-) -> Run:
+def _fit(start: _Start, *, hardware: Hardware, watcher: Watcher, logger: str | None) -> Run:
+    recipe, sides, run = start.recipe, start.sides, start.run
     batches = _batches(recipe, sides, hardware)
     truth = Truth(sides.validation.is_fake, sides.validation.videos)
     keeper = RunKeeper(
         run.folder, run.record, recipe, truth, per_epoch=batches.per_epoch, watcher=watcher
     )
     learning = Learning(
-        network,
+        start.network,
         recipe,
         strategy_for(recipe, sides),
         run.preprocessing,
@@ -364,10 +408,12 @@ def _fit(
         batch_size=max(1, min(_VALIDATION_BATCH, len(sides.validation) // hardware.devices)),
     )
     loaders = Loaders(batches, slices, learning, workers=recipe.workers)
-    watcher.begins(run.record.model_copy(update={"device": str(hardware)}))
+    if is_first():
+        watcher.begins(run.record.model_copy(update={"device": str(hardware)}))
     with _quiet():
         epochs_left = recipe.epochs - learning.batches_done // batches.per_epoch
-        epoch_logger = False if logger is None else make_logger(logger, run.folder, recipe)
+        told = logger if is_first() else None
+        epoch_logger = False if told is None else make_logger(told, run.folder, recipe)
         trainer = _trainer(recipe, hardware, epochs=epochs_left, logger=epoch_logger)
         trainer.fit(learning, datamodule=loaders)
     return read_run(run.folder)
@@ -380,8 +426,6 @@ def _trainer(recipe: Recipe, hardware: Hardware, *, epochs: int, logger: Any) ->
         torch.multiprocessing.set_sharing_strategy("file_system")
     return lightning.Trainer(
         accelerator=hardware.kind,
-        devices=hardware.devices,
-        strategy="ddp_spawn" if several else "auto",
         precision=cast("Literal['32-true']", lightning_precision(recipe.precision)),
         max_epochs=epochs,
         accumulate_grad_batches=recipe.accumulate,
@@ -394,6 +438,7 @@ def _trainer(recipe: Recipe, hardware: Hardware, *, epochs: int, logger: Any) ->
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
+        **trainer_options(hardware),
     )
 
 

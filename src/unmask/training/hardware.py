@@ -15,6 +15,7 @@ from unmask.system.memory import set_thresholds
 from unmask.training.recipe import Precision
 
 Device = Literal["auto", "cpu", "cuda"]
+Launcher = Literal["lightning", "cluster", "ray"]
 _LIGHTNING_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 _TIMED_CROPS = 4
 _TIMED_STEPS = 3
@@ -28,7 +29,11 @@ class Hardware:
     device: Device = "auto"
     """`auto` takes GPUs where there are any, else the CPU."""
     devices: int = 1
-    """Devices that share each step."""
+    """Devices that share each step, on all hosts together."""
+    launcher: Launcher = "lightning"
+    """Who starts the processes: Lightning, torchrun or SLURM (`cluster`), or Ray Train."""
+    hosts: int = 1
+    """Hosts, each with as many devices; of Ray Train each worker counts as one."""
 
     def __post_init__(self) -> None:
         """Refuse devices that are not there."""
@@ -36,11 +41,16 @@ class Hardware:
             raise ValueError(f"device must be auto, cpu or cuda, devices at least 1, got {self}")
         count = torch.cuda.device_count()
         uses_gpu = self.device == "cuda" or (self.device == "auto" and count > 0)
-        if uses_gpu and count < self.devices:
+        if self.launcher != "ray" and uses_gpu and count < self.devices_per_host:
             raise InputError(
-                f"{self.devices} GPUs were asked for, {count} are there",
+                f"{self.devices_per_host} GPUs were asked for, {count} are there",
                 hint="train with --device cpu, or on fewer --devices",
             )
+
+    @property
+    def devices_per_host(self) -> int:
+        """Devices of each host."""
+        return self.devices // self.hosts
 
     @property
     def kind(self) -> Literal["cpu", "cuda"]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+from unmask.system.engines import Engine
 
 if TYPE_CHECKING:
     from unmask.training.runs import Run, RunRecord
@@ -58,7 +62,16 @@ class Devices:
     kind: str
     """`auto`, `cpu` or `cuda`."""
     count: int
-    """How many share each step."""
+    """How many of this machine share each step."""
+    engine: Engine
+    """Where the processes run; with Ray its workers share each step."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense together."""
+        if self.engine.name == "local" and self.engine.workers > 1:
+            raise ValueError("--num-workers goes with --engine ray; on this machine: --devices")
+        if self.engine.name == "ray" and self.count > 1:
+            raise ValueError("--engine ray has one device for each of --num-workers, not --devices")
 
 
 def begin_run(
@@ -72,19 +85,17 @@ def begin_run(
     shown.folder = folder
 
     from unmask.training.engine import train as train_by
-    from unmask.training.hardware import Hardware
 
-    return train_by(
+    run = partial(
+        train_by,
         recipe,
-        request.data,
-        request.validation,
-        folder,
-        hardware=Hardware(devices.kind, devices.count),  # type: ignore[arg-type]  # checked there
-        watcher=shown,
+        [path.absolute() for path in request.data],
+        [path.absolute() for path in request.validation],
         command=shlex.join(["unmask", *sys.argv[1:]]),
         fold=request.fold,
         logger=logger,
     )
+    return _train(run, folder, devices, shown)
 
 
 def resume_run(
@@ -99,10 +110,33 @@ def resume_run(
         return run
 
     from unmask.training.engine import resume
-    from unmask.training.hardware import Hardware
 
-    hardware = Hardware(devices.kind, devices.count)  # type: ignore[arg-type]  # checked there
-    return resume(folder, hardware=hardware, watcher=shown, logger=logger)
+    return _train(partial(resume, logger=logger), folder, devices, shown)
+
+
+def _train(
+    run: Callable[..., Run], folder: Path, devices: Devices, shown: RunProgress
+) -> Run:
+    """Train in processes of this machine, of torchrun or SLURM, or of a Ray cluster."""
+    from unmask.training.processes import hardware_here
+
+    kind: Any = devices.kind  # checked there
+    if devices.engine.name == "local":
+        hardware = hardware_here(kind, devices.count)
+        return run(folder=folder, hardware=hardware, watcher=shown)
+    from unmask.training.ray_training import train_on_ray
+
+    named = folder.absolute()
+    return train_on_ray(
+        partial(run, folder=named), named, device=kind, engine=devices.engine, watcher=shown
+    )
+
+
+def is_first_process() -> bool:
+    """Tell whether this process is to print: of several that torchrun or SLURM started, one does."""
+    from unmask.training.processes import is_first
+
+    return is_first()
 
 
 class RunProgress:
