@@ -1,4 +1,4 @@
-"""Runs of several processes that torchrun, SLURM or Ray started end as those that Lightning starts."""
+"""Runs in processes of torchrun, SLURM or Ray end as those in processes of Lightning."""
 
 # ruff: noqa: E402 - imports wait for the check that torch is there
 
@@ -102,14 +102,10 @@ def shared(crops: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.system
-def test_two_processes_of_torchrun_write_one_run(
-    crops: Path, shared: Path, tmp_path: Path
-) -> None:
+def test_two_processes_of_torchrun_write_one_run(crops: Path, shared: Path, tmp_path: Path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     torchrun += ["--standalone", "-m", "unmask", *words(crops, tmp_path / "run")]
-    text = subprocess.run(
-        torchrun, env=environment(), check=False, capture_output=True, text=True
-    )
+    text = subprocess.run(torchrun, env=environment(), check=False, capture_output=True, text=True)
     assert text.returncode == 0, text.stderr
     assert text.stdout.count("best epoch") == 1
     assert text.stderr.count("epoch 2 ") == 1
@@ -151,3 +147,50 @@ def test_two_hosts_of_slurm_write_one_run_and_go_on_with_it(
         assert [out.count("best epoch") for out, _ in said] == [1, 0]
         assert said[1][1] == ""
     assert_same(shared, folder)
+
+
+def on_ray(*more: str, address: str | None = None) -> list[str]:
+    where = [] if address is None else ["--address", address]
+    return ["--engine", "ray", "--num-workers", "2", "--worker-cpus", "0.5", *where, *more]
+
+
+def trained(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", COMMAND, *command],
+        env=environment(),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.system
+def test_two_workers_of_ray_write_one_run(crops: Path, shared: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    folder = tmp_path / "run"
+    text = trained(words(crops, folder, *on_ray()))
+    assert text.returncode == 0, text.stderr
+    assert text.stdout.count("best epoch") == 1
+    assert text.stderr.count("epoch 2 ") == 1
+    assert_same(shared, folder)
+    assert {path.name for path in folder.iterdir()} == {path.name for path in shared.iterdir()}
+
+
+@pytest.mark.system
+def test_what_is_wrong_with_a_run_is_said_as_without_ray(crops: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    folder = tmp_path / "run"
+    text = trained([*words(crops, folder, *on_ray()), "batch_size=999"])
+    assert text.returncode == 2
+    assert "an epoch has 30 crops, a step needs 1998" in text.stderr
+    assert not folder.exists()
+
+
+def test_options_that_do_not_go_together_are_refused() -> None:
+    from unmask.cli.runs.train import Devices
+    from unmask.system.engines import Engine
+
+    with pytest.raises(ValueError, match="--num-workers goes with --engine ray"):
+        Devices("cpu", 1, Engine(workers=2))
+    with pytest.raises(ValueError, match="one device for each of --num-workers"):
+        Devices("cpu", 2, Engine("ray", 2))

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from lightning.pytorch.plugins.environments import (
     ClusterEnvironment,
@@ -120,14 +120,16 @@ def backend_for(hardware: Hardware) -> str:
 
 
 def is_first() -> bool:
-    """Tell whether this process is the one that writes the run's folder, and shows how far it is."""
+    """Tell whether this process writes the run's folder and shows how far it is."""
     if distributed.is_initialized():
         return distributed.get_rank() == 0
     environment = _environment()
     return environment is None or environment.global_rank() == 0
 
 
-def agree(begin: Callable[[], Item], facts: Callable[[Item], Any], follow: Callable[..., Item]) -> Item:
+def agree(
+    begin: Callable[[], Item], facts: Callable[[Item], Any], follow: Callable[..., Item]
+) -> Item:
     """Begin something in the first process, and let the others follow.
 
     Args:
@@ -138,22 +140,18 @@ def agree(begin: Callable[[], Item], facts: Callable[[Item], Any], follow: Calla
     Raises:
         UnmaskError: it failed in one of them; raised in all.
     """
-    first = distributed.get_rank() == 0
-    own = _outcome(begin) if first else None
+    own = _outcome(begin) if is_first() else None
     given: list[Any] = [own if own is None or isinstance(own, UnmaskError) else facts(own)]
     distributed.broadcast_object_list(given, src=0)
     if isinstance(given[0], UnmaskError):
         raise given[0]
-    if own is None:
-        own = _outcome(lambda: follow(*given[0]))
+    result = _outcome(lambda: follow(*given[0])) if own is None else own
     errors: list[Any] = [None] * distributed.get_world_size()
-    distributed.all_gather_object(errors, own if isinstance(own, UnmaskError) else None)
-    for error in errors:
-        if error is not None:
+    distributed.all_gather_object(errors, result if isinstance(result, UnmaskError) else None)
+    for error in [*errors, result]:
+        if isinstance(error, UnmaskError):
             raise error
-    assert own is not None
-    assert not isinstance(own, UnmaskError)
-    return own
+    return cast("Item", result)
 
 
 def _outcome(make: Callable[[], Item]) -> Item | UnmaskError:

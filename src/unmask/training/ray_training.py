@@ -80,7 +80,7 @@ def train_on_ray(
 
 
 def _kind(device: Device, engine: Engine) -> Device:
-    """Return the kind of device that workers have: for `auto` GPUs, where the cluster has enough."""
+    """Return what workers have one of: for `auto` GPUs, where the cluster has enough."""
     import ray
 
     if device != "auto":

@@ -114,9 +114,7 @@ def resume_run(
     return _train(partial(resume, logger=logger), folder, devices, shown)
 
 
-def _train(
-    run: Callable[..., Run], folder: Path, devices: Devices, shown: RunProgress
-) -> Run:
+def _train(run: Callable[..., Run], folder: Path, devices: Devices, shown: RunProgress) -> Run:
     """Train in processes of this machine, of torchrun or SLURM, or of a Ray cluster."""
     from unmask.training.processes import hardware_here
 
@@ -133,7 +131,7 @@ def _train(
 
 
 def is_first_process() -> bool:
-    """Tell whether this process is to print: of several that torchrun or SLURM started, one does."""
+    """Tell whether this process prints: of several that torchrun or SLURM started, one does."""
     from unmask.training.processes import is_first
 
     return is_first()
