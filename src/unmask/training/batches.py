@@ -10,6 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,8 @@ from unmask.training.sampling import Classes, Order, Positions
 from unmask.training.selfblend import part_of_fake, same_frame, self_blend
 
 Pixels = NDArray[np.uint8]
-Batch = tuple[Pixels, NDArray[np.float32]] | tuple[Pixels, NDArray[np.float32], NDArray[np.float32]]
+Batch = tuple[NDArray[Any], ...]
+"""Pixels and labels; masks as well where a seam head learns."""
 Degrade = Callable[[Image.Image, np.random.Generator], Image.Image]
 Mask = NDArray[np.float32] | float
 """Share of each pixel that was put in, or of all of them alike."""

@@ -27,7 +27,8 @@ from unmask.training.optimisation import make_optimiser, make_plateau_rule, rate
 from unmask.training.recipe import Recipe
 from unmask.training.seam import SeamHead, seam_loss
 
-Batch = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor]
+Batch = tuple[Tensor, ...]
+"""Pixels and labels; masks as well where a seam head learns."""
 LOG = logging.getLogger("lightning.pytorch")
 
 
