@@ -17,12 +17,15 @@ from safetensors.torch import load_file
 
 from toy_crops import write_toy_crops
 from unmask.errors import RecipeError
-from unmask.models.network import FaceNetwork
+from unmask.models.network import FaceNetwork, read_preprocessing
 from unmask.training.batches import TrainingBatches
+from unmask.training.checkpoints import read_checkpoint
 from unmask.training.crop_table import read_crops
 from unmask.training.engine import train
 from unmask.training.hardware import Hardware
 from unmask.training.hulls import coarse_mask
+from unmask.training.imbalance import Strategy
+from unmask.training.lightning_module import Learning
 from unmask.training.recipe import Recipe, load_recipe
 from unmask.training.runs import WEIGHTS
 from unmask.training.sampling import shuffle
@@ -109,10 +112,38 @@ def test_a_mask_lies_where_its_fake_differs(tmp_path: Path) -> None:
     assert np.mean(inside) > 3 * np.mean(outside)
 
 
-def test_a_run_learns_with_it_and_keeps_nothing_of_it(tmp_path: Path) -> None:
+class Unheard:
+    """A keeper that keeps nothing."""
+
+    def batch_begins(self) -> None: ...
+
+    def batch_done(self, learning: Learning, *, crops: int) -> None: ...
+
+    def validated(self, learning: Learning) -> None: ...
+
+
+def fresh_learning(recipe: Recipe) -> Learning:
+    network = FaceNetwork(recipe.network.backbone)
+    return Learning(
+        network,
+        recipe,
+        Strategy(0.0),
+        read_preprocessing(network, recipe.network.size_px),
+        total_batches=9,
+        validation_size=1,
+        keeper=Unheard(),
+    )
+
+
+def test_a_run_learns_with_it_and_keeps_it_for_going_on_alone(tmp_path: Path) -> None:
     wide = write_wide_crops(tmp_path / "wide.parquet", films=6)
     judged = write_toy_crops(tmp_path / "crops.parquet", families=3)
     run = train(toy(), [wide], [judged], tmp_path / "run", hardware=Hardware("cpu"))
-    kept = load_file(run.folder / WEIGHTS)
-    assert kept
-    assert not [name for name in kept if "seam" in name]
+    assert not [name for name in load_file(run.folder / WEIGHTS) if "seam" in name]
+    checkpoint = read_checkpoint(run.checkpoint)
+    assert checkpoint is not None
+    learning = fresh_learning(toy())
+    assert learning.seam is not None
+    before = learning.seam.layers[0].weight.clone()
+    learning.load(checkpoint["learning"])
+    assert not torch.equal(learning.seam.layers[0].weight, before)
