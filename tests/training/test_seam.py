@@ -16,8 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from toy_crops import write_toy_crops
-from unmask.errors import RecipeError
-from unmask.models.network import FaceNetwork, read_preprocessing
+from unmask.core.errors import RecipeError
 from unmask.training.batches import TrainingBatches
 from unmask.training.checkpoints import read_checkpoint
 from unmask.training.crop_table import read_crops
@@ -26,6 +25,7 @@ from unmask.training.hardware import Hardware
 from unmask.training.hulls import coarse_mask
 from unmask.training.imbalance import Strategy
 from unmask.training.lightning_module import Learning
+from unmask.training.networks.network import FaceNetwork, read_preprocessing
 from unmask.training.recipe import Recipe, load_recipe
 from unmask.training.runs import WEIGHTS
 from unmask.training.sampling import shuffle

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits
 
-from unmask.errors import RecipeError
+from unmask.core.errors import RecipeError
 
 _STRIDE = 16
 _WIDTH = 64
