@@ -76,4 +76,4 @@ class _Progress:
 
 
 def _describe_missing(line: VideoCoverage) -> str:
-    return f"{line.status}: {one_line(line.video_id)}: {one_line(line.reason or '')}"
+    return f"{line.status}: {one_line(line.record.video_id)}: {one_line(line.reason or '')}"
