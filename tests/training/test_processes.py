@@ -19,7 +19,7 @@ for package in ("torch", "lightning", "timm", "yaml", "tensorboard"):
 
 from toy_crops import write_toy_crops
 from training.test_resume import assert_same
-from unmask.errors import InputError
+from unmask.core.errors import InputError
 from unmask.training.engine import Loaders
 from unmask.training.processes import hardware_here
 from unmask.training.runs import read_run

@@ -20,7 +20,7 @@ from lightning.pytorch.plugins.environments import (
 )
 from torch import distributed
 
-from unmask.errors import InputError, UnmaskError
+from unmask.core.errors import InputError, UnmaskError
 from unmask.training.hardware import Device, Hardware
 
 Item = TypeVar("Item")

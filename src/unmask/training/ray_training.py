@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from unmask.errors import TrainingStopped, UnmaskError
+from unmask.core.errors import TrainingStopped, UnmaskError
 from unmask.system.engines import Engine
 from unmask.system.ray_actors import Board, cluster
 from unmask.training.checkpoints import Watcher

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from unmask.core.text import visible
 from unmask.system.engines import Engine
 
 if TYPE_CHECKING:
@@ -160,8 +161,6 @@ class RunProgress:
 
     def begins(self, record: RunRecord) -> None:
         """Say what a run learns from, and what to know of it."""
-        from unmask.report.wording import visible
-
         for line in describe_run(record):
             sys.stderr.write(f"{visible(line)}\n")
 
