@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from crashing import start, start_badly, work
+from ports import ports_of_ray
 from toy_set import toy_set
 from unmask.bundle.manifest import load_bundle, shipped_folder
 from unmask.core.errors import InputNotFound, ManifestError
@@ -81,9 +82,11 @@ class Machines:
         from ray.cluster_utils import Cluster
 
         more = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
-        head = {**more, "include_dashboard": False}
+        head = {**more, "include_dashboard": False, **ports_of_ray()}
         self.cluster = Cluster(initialize_head=True, head_node_args=head)
-        self.other = self.cluster.add_node(node_ip_address="127.0.0.2", **more)
+        self.other = self.cluster.add_node(
+            node_ip_address="127.0.0.2", **more, **ports_of_ray()
+        )
         self.cluster.wait_for_nodes()
 
     @property

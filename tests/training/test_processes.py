@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 for package in ("torch", "lightning", "timm", "yaml", "tensorboard"):
     pytest.importorskip(package, reason=f"training needs {package} (extra `train`)")
 
+from ports import free_port, ports_of_ray
 from toy_crops import write_toy_crops
 from training.test_resume import assert_same
 from unmask.core.errors import InputError
@@ -81,12 +82,6 @@ def environment(**more: str) -> dict[str, str]:
     return os.environ | {"OMP_NUM_THREADS": "1"} | more
 
 
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_toy_crops(tmp_path_factory.mktemp("crops") / "crops.parquet", families=12)
@@ -149,9 +144,19 @@ def test_two_hosts_of_slurm_write_one_run_and_go_on_with_it(
     assert_same(shared, folder)
 
 
-def on_ray(*more: str, address: str | None = None) -> list[str]:
-    where = [] if address is None else ["--address", address]
-    return ["--engine", "ray", "--num-workers", "2", "--worker-cpus", "0.5", *where, *more]
+@pytest.fixture(scope="module")
+def on_ray() -> Iterator[list[str]]:
+    """Return the options of training by two workers of a cluster."""
+    pytest.importorskip("ray")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "disabled")  # else a token is kept in the home folder
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        from ray.cluster_utils import Cluster
+
+        head = {"num_cpus": 2, "object_store_memory": 100 * 2**20, "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args={**head, **ports_of_ray()})
+        yield ["--engine", "ray", "--address", cluster.address, "--num-workers", "2"]
+        cluster.shutdown()
 
 
 def trained(command: list[str]) -> subprocess.CompletedProcess[str]:
@@ -168,7 +173,7 @@ def trained(command: list[str]) -> subprocess.CompletedProcess[str]:
 def test_two_workers_of_ray_write_one_run(crops: Path, shared: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray")
     folder = tmp_path / "run"
-    text = trained(words(crops, folder, *on_ray()))
+    text = trained(words(crops, folder, *on_ray))
     assert text.returncode == 0, text.stderr
     assert text.stdout.count("best epoch") == 1
     assert text.stderr.count("epoch 2 ") == 1
@@ -177,10 +182,11 @@ def test_two_workers_of_ray_write_one_run(crops: Path, shared: Path, tmp_path: P
 
 
 @pytest.mark.system
-def test_what_is_wrong_with_a_run_is_said_as_without_ray(crops: Path, tmp_path: Path) -> None:
-    pytest.importorskip("ray")
+def test_what_is_wrong_with_a_run_is_said_as_without_ray(
+    crops: Path, tmp_path: Path, on_ray: list[str]
+) -> None:
     folder = tmp_path / "run"
-    text = trained([*words(crops, folder, *on_ray()), "batch_size=999"])
+    text = trained([*words(crops, folder, *on_ray), "batch_size=999"])
     assert text.returncode == 2
     assert "an epoch has 30 crops, a step needs 1998" in text.stderr
     assert not folder.exists()
