@@ -1,6 +1,6 @@
-"""Ports that are free, and those that Ray is given so that it need not wait for what takes its own.
+"""Ports that are free, and those that Ray is given so that it need not wait for its helpers.
 
-Ray's machine ends itself where its helpers have not said their ports within 15 seconds, which a busy
+A machine of Ray ends itself where they have not said their ports within 15 seconds, which a busy
 computer does not keep.
 """
 

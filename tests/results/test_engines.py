@@ -84,9 +84,7 @@ class Machines:
         more = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
         head = {**more, "include_dashboard": False, **ports_of_ray()}
         self.cluster = Cluster(initialize_head=True, head_node_args=head)
-        self.other = self.cluster.add_node(
-            node_ip_address="127.0.0.2", **more, **ports_of_ray()
-        )
+        self.other = self.cluster.add_node(node_ip_address="127.0.0.2", **more, **ports_of_ray())
         self.cluster.wait_for_nodes()
 
     @property
