@@ -19,10 +19,10 @@ from store_rows import INFO, crop_row
 from toy_crops import picture
 from toy_set import record
 from unmask.bundle.manifest import MANIFEST, load_bundle
+from unmask.core.errors import BundleError, UnmaskError
 from unmask.crops.rows import Status, VideoCoverage, VideoCrops
 from unmask.crops.store import open_for_writing
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord, write_manifest
-from unmask.errors import BundleError, UnmaskError
 from unmask.evaluation.predictions import to_table, write_predictions
 from unmask.report.wording import one_line
 

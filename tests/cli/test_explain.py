@@ -25,12 +25,12 @@ from unmask.cli.progress import RichBar, progress_bar
 from unmask.cli.runs.check_samples import forged_samples, samples_in, spread
 from unmask.cli.runs.explain import map_names
 from unmask.cli.runs.keyframes import run_keyframes
+from unmask.core.errors import InputError, InputNotFound, ManifestError
+from unmask.core.settings import ScanSettings
 from unmask.crops.reading import CropDataset
 from unmask.crops.rows import VideoCoverage, VideoCrops
 from unmask.crops.store import open_for_writing
-from unmask.errors import InputError, InputNotFound, ManifestError
 from unmask.evaluation.sources import recut_views
-from unmask.settings import ScanSettings
 
 ORIGINAL = Path(__file__).parents[2] / "examples" / "original.mp4"
 

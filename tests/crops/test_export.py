@@ -19,10 +19,10 @@ from dataclasses import replace
 
 from store_rows import crop_row, write_store
 from unmask.cli.app import app
+from unmask.core.errors import InputError
 from unmask.crops.export import LABELS, export_crops
 from unmask.crops.rows import CropRow
 from unmask.crops.store import CropStore
-from unmask.errors import InputError
 
 
 def encoded(level: int, kind: str = "PNG") -> bytes:

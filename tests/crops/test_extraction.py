@@ -15,14 +15,14 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from toy_set import record, toy_set
+from unmask.core.face import Box
+from unmask.core.settings import ScanSettings
 from unmask.crops.extraction import Cropper, CropSettings
 from unmask.crops.rows import CropRow, VideoCrops
 from unmask.datasets.footage import pictures_in
 from unmask.datasets.manifest import Manifest, VideoRecord
 from unmask.datasets.synth.footage import talk, write_mask_video, write_picture, write_video
 from unmask.scanner.scanner import Scanner
-from unmask.settings import ScanSettings
-from unmask.values import Box
 from unmask.video.still import pixels_as_shown
 
 SETTINGS = CropSettings(scan=ScanSettings(selector="uniform", budget=3), size_px=96)

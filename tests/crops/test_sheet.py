@@ -15,11 +15,11 @@ from PIL import Image
 
 from store_rows import INFO, crop_row
 from toy_set import record
+from unmask.core.errors import ManifestError
 from unmask.crops.rows import VideoCoverage, VideoCrops
 from unmask.crops.sheet import contact_sheet, evenly, plot
 from unmask.crops.stats import compute_stats
 from unmask.crops.store import CropStore, open_for_writing
-from unmask.errors import ManifestError
 
 THUMB_PX = 128
 

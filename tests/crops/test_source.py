@@ -14,9 +14,9 @@ from PIL import Image
 
 from store_rows import crop_row, write_store
 from toy_crops import picture
+from unmask.core.errors import InputNotFound, ManifestError
 from unmask.crops.rows import CropRow
 from unmask.crops.source import CropSource, open_crops
-from unmask.errors import InputNotFound, ManifestError
 
 LABELS = ("real", "fake", "fake")
 IMAGES = [picture(number, fake=label == "fake") for number, label in enumerate(LABELS)]

@@ -13,10 +13,10 @@ import pytest
 
 from store_rows import INFO, crop_row
 from toy_set import record
+from unmask.core.errors import ManifestError
 from unmask.crops import store as store_module
 from unmask.crops.rows import COLUMNS, METADATA_KEY, VideoCoverage, VideoCrops
 from unmask.crops.store import GROUP_ROWS, CropStore, open_for_writing
-from unmask.errors import ManifestError
 
 
 def video(name: str, crops: int, *, image: bytes = b"picture") -> VideoCrops:

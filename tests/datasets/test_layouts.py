@@ -13,13 +13,13 @@ import pytest
 from alone import in_one_process
 from trees import found_in, touch
 from unmask.cli.app import app
+from unmask.core.errors import InputNotFound, ManifestError
 from unmask.crops.store import CropStore
 from unmask.datasets.layouts import LAYOUTS, layout
 from unmask.datasets.layouts.layout import Expected, files_below, make_manifest
 from unmask.datasets.manifest import Manifest, VideoRecord, read_manifest, write_manifest
 from unmask.datasets.synth import SYNTH
 from unmask.datasets.verify import verify
-from unmask.errors import InputNotFound, ManifestError
 from unmask.system.suffixes import PICTURE_SUFFIXES
 
 every_layout = pytest.mark.parametrize("name", list(LAYOUTS))

@@ -19,10 +19,10 @@ from store_rows import INFO, crop_row
 from studies.tiny import TINY
 from toy_crops import write_toy_crops
 from unmask.cli.runs.study import describe_outcome
+from unmask.core.errors import InputNotFound, ManifestError
 from unmask.crops.rows import VideoCoverage, VideoCrops
 from unmask.crops.store import open_for_writing
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord, write_manifest
-from unmask.errors import InputNotFound, ManifestError
 from unmask.studies.cells import Cache, Cell, Measured
 from unmask.studies.charts import dots
 from unmask.studies.crop_set import SIDES, Material, choose_sides, read_material

@@ -15,9 +15,9 @@ from PIL import Image, ImageDraw
 
 from toy_crops import write_toy_crops
 from toy_material import drawn_face, png
+from unmask.core.errors import ManifestError, RecipeError
 from unmask.crops.record import CropRecord
 from unmask.datasets.manifest import Label
-from unmask.errors import ManifestError, RecipeError
 from unmask.training.batches import TrainingBatches, ValidationBatches, drawn_crops, find_classes
 from unmask.training.crop_table import CropKey, Crops, read_crops
 from unmask.training.recipe import Recipe

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from toy_crops import picture, write_toy_crops
+from unmask.core.errors import InputNotFound, ManifestError, RecipeError
 from unmask.crops.rows import CropRow, StoreInfo, VideoCoverage, VideoCrops
 from unmask.crops.store import open_for_writing
-from unmask.errors import InputNotFound, ManifestError, RecipeError
 from unmask.training.crop_table import Crops, read_crops
 from unmask.training.recipe import Recipe
 from unmask.training.runs import RunData, RunRecord

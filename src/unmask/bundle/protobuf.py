@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from unmask.errors import BundleError
+from unmask.core.errors import BundleError
 
 Span = tuple[int, int]
 """First byte, and the one after the last."""

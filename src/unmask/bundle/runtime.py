@@ -15,7 +15,7 @@ from unmask.bundle.devices import CPU, Device, check_providers, choose_providers
 from unmask.bundle.manifest import OUTPUTS, Bundle, Preprocessing, View
 from unmask.bundle.onnx_check import read_network
 from unmask.bundle.onnx_file import prune
-from unmask.errors import BundleError
+from unmask.core.errors import BundleError
 from unmask.system.memory import return_freed_memory
 from unmask.system.stages import stage
 from unmask.system.telemetry import onnxruntime
@@ -250,8 +250,7 @@ class ViewNetwork:
         if inputs != [(INPUT, shape)] or not set(outputs) <= set(names):
             shapes = [length for _, shape in inputs for length in shape]
             raise BundleError(
-                f"{path} takes {shapes} and gives {names}; "
-                f"the contract is {shape} and {outputs}",
+                f"{path} takes {shapes} and gives {names}; the contract is {shape} and {outputs}",
                 hint="export the detector again",
             )
         return session

@@ -43,7 +43,7 @@ from unmask.cli.groups import GroupedCommands
 from unmask.cli.messages import command_at_hand, complain
 from unmask.cli.optional_packages import missing_package
 from unmask.cli.repeated_values import ManyValues
-from unmask.errors import UnmaskError
+from unmask.core.errors import UnmaskError
 from unmask.system.files import no_room
 from unmask.system.telemetry import leave_no_caches
 

@@ -11,7 +11,7 @@ from glob import glob
 from pathlib import Path
 from typing import IO
 
-from unmask.errors import InputError, InputNotFound
+from unmask.core.errors import InputError, InputNotFound
 from unmask.system.remote_files import is_remote, media_at
 from unmask.system.suffixes import MEDIA_SUFFIXES, is_sidecar
 

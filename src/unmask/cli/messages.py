@@ -6,8 +6,8 @@ import sys
 
 import typer
 
-from unmask.errors import UnmaskError
-from unmask.language.sentences import sentence
+from unmask.core.errors import UnmaskError
+from unmask.report.language.sentences import sentence
 
 
 def complain(error: Exception) -> None:

@@ -20,6 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from unmask.core.errors import UnmaskError
+from unmask.core.face import Box
+from unmask.core.media import PicturePart
+from unmask.core.scan_record import KeyFrame
+from unmask.core.settings import DEFAULT_MARGIN_RATIO, LARGEST_CROP_PX, ScanSettings
 from unmask.crops.forged_face import forged_faces
 from unmask.crops.rows import CropRow, ForgedFace, VideoCoverage, VideoCrops
 from unmask.datasets.footage import (
@@ -32,14 +37,11 @@ from unmask.datasets.footage import (
 )
 from unmask.datasets.manifest import ManifestInfo, Split, VideoRecord
 from unmask.datasets.splits import frame_split
-from unmask.errors import UnmaskError
 from unmask.faces.squares import cut_square, cut_window, square_around
 from unmask.scanner.face_cuts import choose_faces, cut_faces
 from unmask.scanner.passes import ChosenFrames
 from unmask.scanner.repetition import settings_table
 from unmask.scanner.scoring import sharpness
-from unmask.settings import DEFAULT_MARGIN_RATIO, LARGEST_CROP_PX, ScanSettings
-from unmask.values import Box, KeyFrame, PicturePart
 
 Picture = NDArray[np.uint8]
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.core.face import Box
 from unmask.crops.rows import ForgedFace, VideoCoverage
 from unmask.datasets.manifest import Label, Split, VideoRecord
 from unmask.faces.squares import within_square
-from unmask.values import Box
 
 
 @dataclass(frozen=True, kw_only=True)

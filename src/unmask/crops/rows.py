@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from unmask.core.face import Box
 from unmask.datasets.manifest import Kind, Label, Manifest, ManifestInfo, Split, VideoRecord
-from unmask.values import Box
 
 ForgedFace = Literal["mask", "only-face", "largest", "uncertain"]
 Status = Literal["done", "empty", "failed"]

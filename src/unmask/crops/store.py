@@ -25,6 +25,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from unmask.core.errors import ManifestError
 from unmask.crops.rows import (
     COLUMNS,
     METADATA_KEY,
@@ -36,7 +37,6 @@ from unmask.crops.rows import (
     coverage_table,
     to_table,
 )
-from unmask.errors import ManifestError
 from unmask.system.files import (
     drop_partials,
     file_sha256,

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from unmask.bundle.manifest import Calibration, OperatingPoint, Strict
+from unmask.core.errors import InputNotFound, ManifestError
 from unmask.crops.record import CropRecord
 from unmask.crops.rows import Status
-from unmask.errors import InputNotFound, ManifestError
 from unmask.system.files import check_parent_folder, write_whole
 from unmask.system.parquet import read_errors, read_table
 
@@ -37,7 +37,8 @@ _HINT = "make one with `unmask predict`, or from another program's scores with `
 @dataclass(frozen=True, slots=True)
 class PredictionRow:
     """One scored crop, or a video without one; of a detector over time one clip by its first crop,
-    with the medians of face size and sharpness."""
+    with the medians of face size and sharpness.
+    """
 
     crop: CropRecord
     """What is known of it."""

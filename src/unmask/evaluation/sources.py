@@ -27,6 +27,8 @@ from unmask.bundle.devices import Device
 from unmask.bundle.framing import Crops, batch
 from unmask.bundle.manifest import Bundle, View
 from unmask.bundle.runtime import DEFAULT_BATCH, Network
+from unmask.core.errors import InputNotFound, ManifestError
+from unmask.core.settings import ScanSettings
 from unmask.crops.picture_table import PictureTable
 from unmask.crops.reading import CropDataset
 from unmask.crops.record import Crop, CropRecord
@@ -36,13 +38,11 @@ from unmask.crops.store import CropStore
 from unmask.datasets.layouts import crop_files as crops_layout
 from unmask.datasets.manifest import Label, Manifest, ManifestInfo, Split, VideoRecord
 from unmask.datasets.split_checks import check_fold
-from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import PredictionRow
 from unmask.evaluation.stored_clips import score_stored_clips
 from unmask.evaluation.video_scorer import Rows, VideoScorer, fail
 from unmask.scanner.repetition import settings_table
 from unmask.scanner.scoring import sharpness
-from unmask.settings import ScanSettings
 from unmask.system.engines import LOCAL, Engine
 from unmask.system.workers import Crashed, Duty
 

@@ -10,12 +10,12 @@ from unmask.bundle import framing
 from unmask.bundle.framing import Crops
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.runtime import Network
+from unmask.core.values import KeyFrame
 from unmask.crops.record import Crop, CropRecord
 from unmask.evaluation.predictions import PredictionRow
 from unmask.evaluation.video_scorer import Rows, scored_units
 from unmask.scanner.clip_scoring import score_track
 from unmask.scanner.verdict import judge_track
-from unmask.values import KeyFrame
 
 _UNKNOWN = "cannot judge: it is not known when and where in a video its crops were cut"
 

@@ -22,15 +22,17 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup, escape
 
-from unmask.language import translation
-from unmask.language.sentences import sentence
+from unmask.core.media import VideoInfo
+from unmask.core.scan import Scan
+from unmask.core.scan_record import Examination
 from unmask.report import page, wording
 from unmask.report.charts import LINE_WIDTH, PLOT_HEIGHT, PLOT_TOP
 from unmask.report.film_link import NO_FILM, FilmLink, film_link, relative_link
+from unmask.report.language import translation
+from unmask.report.language.sentences import sentence
 from unmask.report.summary import Row, Summary, failure_row, row, summary
 from unmask.report.views import ReportView, report_view
 from unmask.system.files import write_text
-from unmask.values import Examination, Scan, VideoInfo
 
 FILES_ON_ONE_PAGE = 10
 """Most files whose details stand on the page of the summary."""

@@ -15,8 +15,8 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup
 
-from unmask.language.translation import _
 from unmask.report import wording
+from unmask.report.language.translation import _
 
 
 def policy(style: str, script: str | None = None, *, media: Sequence[str] = ()) -> str:

@@ -1,7 +1,7 @@
 """How the report says things: verdicts in plain language, numbers with units, hostile text.
 
 One place for words keeps the page from promising more than the numbers carry. They are said in the
-language in force (`unmask.language.translation`). Text from a file
+language in force (`unmask.report.language.translation`). Text from a file
 (names, metadata) is untrusted: `visible` turns every character that does not show itself into an
 escape that does. `html` hands these functions to its templates.
 """
@@ -14,19 +14,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import get_args
 
+from unmask.core.scan import SaliencyMap
+from unmask.core.scan_record import CredentialState, ScanRecord
+from unmask.core.text import UNSEEN
+from unmask.core.verdicts import ConformalAnswer, Verdict, Word
 from unmask.explain.methods import OF_FEATURES
 from unmask.explain.regions import describe_regions
-from unmask.language.sentences import sentence
-from unmask.language.translation import N_, _, local_number, ngettext
-from unmask.values import (
-    UNSEEN,
-    ConformalAnswer,
-    CredentialState,
-    SaliencyMap,
-    ScanRecord,
-    Verdict,
-    Word,
-)
+from unmask.report.language.sentences import sentence
+from unmask.report.language.translation import N_, _, local_number, ngettext
 
 NOT_MEASURED = N_("not measured")
 """What stands for None on the page."""
@@ -255,7 +250,7 @@ def setting(value: str | float | bool | None) -> str:
 def statements(verdict: Verdict) -> tuple[str, ...]:
     r"""Say what a verdict holds beyond its probability, a line each; none where there is nothing.
 
-    >>> from unmask.values import LikelihoodStatement
+    >>> from unmask.core.verdicts import LikelihoodStatement
     >>> ratio = LikelihoodStatement(0.5, -2.0, 1.0, "weak support for fake")
     >>> verdict = Verdict("some evidence", 0.9, None, 2.0, 8, likelihood=ratio)
     >>> print(statements(verdict)[0].replace("\xa0", " "))
@@ -286,7 +281,7 @@ def statements(verdict: Verdict) -> tuple[str, ...]:
 def comparison(verdict: Verdict) -> str | None:
     r"""Say in plain words how much likelier a score is for one side; None: not known.
 
-    >>> from unmask.values import LikelihoodStatement
+    >>> from unmask.core.verdicts import LikelihoodStatement
     >>> ratio = LikelihoodStatement(0.5, -2.0, 1.0, "weak support for fake")
     >>> comparison(Verdict("some evidence", 0.9, None, 2.0, 8, likelihood=ratio))
     'A manipulated face gets such a score about 3.2 times as often as a genuine one.'

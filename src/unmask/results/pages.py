@@ -15,6 +15,8 @@ from pathlib import Path, PurePath
 
 from markupsafe import Markup
 
+from unmask.core.scan import Scan
+from unmask.core.scan_record import Examination, ScanDocument
 from unmask.report import page, wording
 from unmask.report.document import from_json
 from unmask.report.html import Place, assembled, to_html
@@ -24,7 +26,6 @@ from unmask.results.rows import FileRow
 from unmask.results.store import ResultStore
 from unmask.results.views import chosen_documents
 from unmask.system.files import write_text
-from unmask.values import Examination, Scan, ScanDocument
 
 _PAGES = "pages"
 _ID_DIGITS = 20

@@ -36,7 +36,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
+from unmask.core.scan_record import SCHEMA_VERSION, Examination, ScanDocument, ScanRecord
 from unmask.report.document import to_json
 from unmask.results.index import KnownFiles, Ranking, row_from
 from unmask.results.rows import FileRow, Judged, Source
@@ -59,7 +60,6 @@ from unmask.results.shards import (
     write_shard,
 )
 from unmask.system.files import drop_partials, name_full_disk, write_text, write_whole
-from unmask.values import SCHEMA_VERSION, Examination, ScanDocument, ScanRecord
 
 STORE_VERSION = 1
 """Version of a store's files."""

@@ -16,8 +16,8 @@ from unmask.bundle.clips import Positions, clip_positions, stack_clip
 from unmask.bundle.framing import Batch, Crops
 from unmask.bundle.manifest import BundleManifest, Clip
 from unmask.bundle.runtime import Network, Output
+from unmask.core.values import KeyFrame
 from unmask.scanner.scoring import assess_key_frame
-from unmask.values import KeyFrame
 
 
 @dataclass(frozen=True, eq=False)

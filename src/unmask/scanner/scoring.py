@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.bundle.manifest import Judgeable
-from unmask.values import KeyFrame, Landmarks
+from unmask.core.face import Landmarks
+from unmask.core.scan_record import KeyFrame
 
 _SHARPNESS_SIDE_PX = 128
 
@@ -59,9 +60,7 @@ def score_key_frame(
     return replace(assess_key_frame(key_frame, crop, limits), logit=float(logit))
 
 
-def assess_key_frame(
-    key_frame: KeyFrame, crop: NDArray[np.uint8], limits: Judgeable
-) -> KeyFrame:
+def assess_key_frame(key_frame: KeyFrame, crop: NDArray[np.uint8], limits: Judgeable) -> KeyFrame:
     """Return a key frame with its sharpness, and why it cannot be used, if so.
 
     Args: as of `score_key_frame`.

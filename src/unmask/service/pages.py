@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
-from unmask.language.translation import LANGUAGES, _, in_language, local_number
+from unmask.report.language.translation import LANGUAGES, _, in_language, local_number
 from unmask.service import pdf, scans
 from unmask.service.api import ScanId, status_of
 from unmask.service.guards import page_headers

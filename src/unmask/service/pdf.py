@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
-from unmask.language.translation import in_language
+from unmask.report.language.translation import in_language
 from unmask.service import scans
 from unmask.service.page_templates import draw
 from unmask.service.problems import Problem

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.errors import RecipeError
-from unmask.settings import DEFAULT_MARGIN_RATIO
+from unmask.core.errors import RecipeError
+from unmask.core.settings import DEFAULT_MARGIN_RATIO
 from unmask.training.augment import degrade, random_window, smooth_skin
 from unmask.training.crop_table import Crops
 from unmask.training.forgery_source import BLEND_SCALE, ForgeryMaker

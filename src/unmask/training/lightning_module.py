@@ -20,7 +20,7 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from unmask.bundle.manifest import Preprocessing
-from unmask.errors import TrainingStopped, UnmaskError
+from unmask.core.errors import TrainingStopped, UnmaskError
 from unmask.training.hardware import keep_freed_memory
 from unmask.training.imbalance import Strategy
 from unmask.training.optimisation import make_optimiser, make_plateau_rule, rate_at, set_rate

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from unmask.bundle.manifest import Strict
-from unmask.errors import InputNotFound, RecipeError
-from unmask.settings import DEFAULT_SIZE_PX
+from unmask.core.errors import InputNotFound, RecipeError
+from unmask.core.settings import DEFAULT_SIZE_PX
 
 FOLDER = Path(__file__).parent / "recipes"
 _MAX_BYTES, _MAX_VALUES, _MAX_DEPTH = 2**20, 10_000, 20

@@ -10,7 +10,7 @@ import typer
 
 from unmask.cli.progress import Count
 from unmask.cli.tables import print_some, print_table
-from unmask.settings import FRAMES_PER_ROW
+from unmask.core.settings import FRAMES_PER_ROW
 
 if TYPE_CHECKING:
     from unmask.datasets.audit import AuditReport, FrameAccount

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unmask.cli.tables import print_table
-from unmask.settings import FOLDS
+from unmask.core.settings import FOLDS
 
 if TYPE_CHECKING:
     from unmask.datasets.manifest import Manifest

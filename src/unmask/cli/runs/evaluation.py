@@ -10,8 +10,8 @@ from typing import Any, cast, get_args
 
 import typer
 
+from unmask.core.errors import ManifestError
 from unmask.datasets.manifest import Split
-from unmask.errors import ManifestError
 from unmask.evaluation.metrics import CostMatrix
 from unmask.evaluation.predictions import Predictions
 from unmask.evaluation.results import EvaluationSettings, VideoCount

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from unmask.cli.inputs import refuse_overwriting, require_suffix
-from unmask.errors import InputError
+from unmask.core.errors import InputError
 from unmask.system.files import check_parent_folder
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unmask.values import ScanRecord, Verdict
+    from unmask.core.scan_record import ScanRecord
+    from unmask.core.verdicts import Verdict
 
 
 def headline(result: ScanRecord) -> str:
@@ -17,8 +18,8 @@ def headline(result: ScanRecord) -> str:
 
 def summary(result: ScanRecord) -> str:
     """Put a result into a few lines of text, in the language in force."""
-    from unmask.language.sentences import sentence
-    from unmask.language.translation import _
+    from unmask.report.language.sentences import sentence
+    from unmask.report.language.translation import _
     from unmask.report.wording import (
         describe_decision,
         misses,
@@ -63,8 +64,8 @@ def summary(result: ScanRecord) -> str:
 
 
 def _words(verdict: Verdict) -> str:
-    from unmask.language.sentences import sentence
-    from unmask.language.translation import _, ngettext
+    from unmask.report.language.sentences import sentence
+    from unmask.report.language.translation import _, ngettext
     from unmask.report.wording import NOT_MEASURED, local_word, percent, phrase
 
     if verdict.probability is None:
