@@ -61,11 +61,12 @@ def _over_time(manifest: BundleManifest) -> list[str]:
     """Say what a detector of clips judges."""
     if (clip := manifest.clip) is None:
         return []
-    return [
+    words = (
         f"It judges clips of {clip.frames} key frames of a face, in order of time; a face with "
         f"fewer than {clip.min_frames} usable ones is not judged, and up to {clip.frames} the last "
         "is repeated."
-    ]
+    )
+    return [words]
 
 
 def _metrics(metrics: tuple[Metric, ...]) -> str:

@@ -36,8 +36,9 @@ _HINT = "make one with `unmask predict`, or from another program's scores with `
 
 @dataclass(frozen=True, slots=True)
 class PredictionRow:
-    """One scored crop, or a video without one; of a detector over time one clip by its first crop,
-    with the medians of face size and sharpness.
+    """One scored crop, or a video without one.
+
+    Of a detector over time, one clip: its first crop, with the medians of face size and sharpness.
     """
 
     crop: CropRecord

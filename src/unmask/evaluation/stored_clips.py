@@ -10,7 +10,7 @@ from unmask.bundle import framing
 from unmask.bundle.framing import Crops
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.runtime import Network
-from unmask.core.values import KeyFrame
+from unmask.core.scan_record import KeyFrame
 from unmask.crops.record import Crop, CropRecord
 from unmask.evaluation.predictions import PredictionRow
 from unmask.evaluation.video_scorer import Rows, scored_units

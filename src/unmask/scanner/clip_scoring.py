@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from unmask.bundle.clips import Positions, clip_positions, stack_clip
 from unmask.bundle.framing import Batch, Crops
-from unmask.bundle.manifest import BundleManifest, Clip
+from unmask.bundle.manifest import BundleManifest
 from unmask.bundle.runtime import Network, Output
-from unmask.core.values import KeyFrame
+from unmask.core.scan_record import KeyFrame
 from unmask.scanner.scoring import assess_key_frame
 
 
@@ -42,7 +42,7 @@ class ScoredClip:
 def score_clips(
     network: Network,
     faces: Sequence[Crops],
-    clip: Clip,
+    manifest: BundleManifest,
     *,
     usable: NDArray[np.bool_],
     evidence: bool = False,
@@ -52,12 +52,14 @@ def score_clips(
     Args:
         network: of a detector over time.
         faces: its crops in order of time, for each view.
-        clip: what the detector judges.
+        manifest: the detector's.
         usable: `(N,)` which of them may be judged.
         evidence: whether feature maps and their gradients are wanted too.
     """
+    if manifest.clip is None:
+        raise ValueError(f"the detector {manifest.name!r} judges no clips")
     places = np.flatnonzero(usable)
-    for number, positions in enumerate(places[clip_positions(len(places), clip)], start=1):
+    for number, positions in enumerate(places[clip_positions(len(places), manifest.clip)], start=1):
         crops = stack_clip(faces, positions)
         yield ScoredClip(number, positions, crops, network.run(crops, evidence=evidence))
 
@@ -88,10 +90,8 @@ def score_track(
         faces: their crops, for each view.
         manifest: the detector's.
     """
-    if manifest.clip is None:
-        raise ValueError(f"the detector {manifest.name!r} judges no clips")
     scored = assess_track(keys, faces, manifest)
-    for clip in score_clips(network, faces, manifest.clip, usable=fit_for_clips(scored)):
+    for clip in score_clips(network, faces, manifest, usable=fit_for_clips(scored)):
         for position in clip.positions:
             scored[position] = replace(scored[position], logit=clip.logit, clip=clip.number)
     return scored

@@ -27,9 +27,6 @@ from unmask.bundle.devices import Device
 from unmask.bundle.framing import Crops, batch, cut_views, face_square
 from unmask.bundle.manifest import Bundle, BundleManifest, load_bundle, shipped_folder
 from unmask.bundle.runtime import SCAN_BATCH, Network, Output, ViewOutput, preprocess
-<<<<<<< HEAD
-from unmask.explain import BundleNetwork, Differentiable, Evidence, check_methods, explain
-=======
 from unmask.core.face import Box
 from unmask.core.media import VideoInfo
 from unmask.core.scan import KeyFramePicture, SaliencyMap, Scan, Still
@@ -46,8 +43,7 @@ from unmask.core.scan_record import (
     ViewScore,
 )
 from unmask.core.settings import ScanSettings
-from unmask.explain import BundleNetwork, check_methods, explain
->>>>>>> main
+from unmask.explain import BundleNetwork, Differentiable, Evidence, check_methods, explain
 from unmask.explain.agreement import mean_agreement
 from unmask.explain.clips import FrameEffect, FrameOfClip, frame_effects
 from unmask.explain.faithfulness_results import stated_faithfulness
@@ -298,15 +294,13 @@ class Scanner:
                 progress("scoring", len(scored) / len(crops))
         return scored, pictures
 
-    def _score_track(
-        self, crops: Sequence[_Crop]
-    ) -> tuple[list[_Crop], list[KeyFramePicture]]:
+    def _score_track(self, crops: Sequence[_Crop]) -> tuple[list[_Crop], list[KeyFramePicture]]:
         manifest, explained = self.bundle.manifest, bool(self.settings.explain)
         faces = [crop.views for crop in crops]
         keys = assess_track([crop.key_frame for crop in crops], faces, manifest)
         shown = [self._bare_picture(crop) for crop in crops]
         for clip in score_clips(
-            self._network, faces, manifest.clip, usable=fit_for_clips(keys), evidence=explained
+            self._network, faces, manifest, usable=fit_for_clips(keys), evidence=explained
         ):
             probability = float(calibrate(np.array([clip.logit]), manifest.calibration)[0])
             effects = self._frame_effects(clip) if explained else {}

@@ -13,13 +13,10 @@ from itertools import groupby
 from unmask.bundle.framing import Crops, batch
 from unmask.bundle.manifest import Bundle, BundleManifest
 from unmask.bundle.runtime import Network
-<<<<<<< HEAD
-from unmask.scanner.clip_scoring import score_track
-=======
 from unmask.core.scan import Scan
 from unmask.core.scan_record import KeyFrame, StressedVerdict
 from unmask.core.verdicts import Verdict
->>>>>>> main
+from unmask.scanner.clip_scoring import score_track
 from unmask.scanner.distortions import DISTORTIONS, Condition, list_conditions
 from unmask.scanner.repetition import with_option
 from unmask.scanner.scoring import score_key_frame as scored_key_frame

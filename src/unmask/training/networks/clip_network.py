@@ -8,6 +8,7 @@ than those of pictures. The map that explains a logit has one layer for each fra
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -107,10 +108,7 @@ class SpaceTimeNetwork(ClipNetwork):
         super().__init__(clip)
         widths = (3, *_CHANNELS)
         self.blocks = nn.Sequential(
-            *(
-                _Block(old, new, clip.frames)
-                for old, new in zip(widths[:-1], widths[1:], strict=True)
-            )
+            *(_Block(old, new, clip.frames) for old, new in pairwise(widths))
         )
         self.head = PaperHead(_CHANNELS[-1], width=head_width, dropout=dropout)
 
