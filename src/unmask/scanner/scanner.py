@@ -286,8 +286,8 @@ class Scanner:
         """Run a network over time over the clips of each track; as of `_score`."""
         scored: list[_Crop] = []
         pictures: list[KeyFramePicture] = []
-        for _, group in groupby(crops, key=lambda crop: crop.track_id):
-            of_track, shown = self._score_track(list(group))
+        for _, of_one in groupby(crops, key=lambda crop: crop.track_id):
+            of_track, shown = self._score_track(list(of_one))
             scored += of_track
             pictures += shown
             if progress:

@@ -11,6 +11,7 @@ import torch
 
 from unmask.core.errors import InputError, RecipeError
 from unmask.system.memory import set_thresholds
+from unmask.training.networks.scoring_network import ScoringNetwork
 from unmask.training.recipe import Precision
 
 Device = Literal["auto", "cpu", "cuda"]
