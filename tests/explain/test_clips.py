@@ -24,7 +24,8 @@ class _Weighted:
 
     def input_gradients(self, images: Float) -> Float:
         pixels = np.prod(images.shape[2:])
-        return np.broadcast_to(WEIGHTS[:, None, None, None] / pixels, images.shape).copy()
+        of_pixel = np.asarray(WEIGHTS[:, None, None, None] / pixels, np.float32)
+        return np.broadcast_to(of_pixel, images.shape).copy()
 
 
 @pytest.fixture

@@ -36,10 +36,11 @@ class ClipNetwork(ScoringNetwork):
     def __init__(self, clip: Clip) -> None:
         super().__init__()
         self.clip = clip
+        self.frames = clip.frames
 
     def _by_frame(self, features: Tensor) -> Tensor:
         """Return the maps of all frames `(N * T, C, h, w)` as `(N, T, C, h, w)`."""
-        return features.reshape(-1, self.clip.frames, *features.shape[1:])
+        return features.reshape(-1, self.frames, *features.shape[1:])
 
 
 class TemporalHead(ClipNetwork):
@@ -72,7 +73,7 @@ class TemporalHead(ClipNetwork):
 
     def forward_pass(self, x: Tensor) -> ForwardPass:
         """Score clips `(N, T, 3, H, W)` by the feature maps of their frames."""
-        frames, head = self.clip.frames, self.frame_network.head
+        frames, head = self.frames, self.frame_network.head
         features = self.frame_network.features(x.flatten(0, 1))
         hidden = torch.relu(head.hidden(features.mean(dim=(2, 3))))
         own = head.logit(head.dropout(hidden)).reshape(-1, frames).mean(dim=1)
@@ -89,7 +90,7 @@ class TemporalHead(ClipNetwork):
     @property
     def title(self) -> str:
         """The network in words."""
-        return f"{self.frame_network.title}, convolution over {self.clip.frames} frames"
+        return f"{self.frame_network.title}, convolution over {self.frames} frames"
 
 
 class SpaceTimeNetwork(ClipNetwork):
@@ -126,7 +127,7 @@ class SpaceTimeNetwork(ClipNetwork):
     @property
     def title(self) -> str:
         """The network in words."""
-        return f"{SPACE_TIME} over {self.clip.frames} frames + paper head"
+        return f"{SPACE_TIME} over {self.frames} frames + paper head"
 
 
 class _Block(nn.Module):
