@@ -234,7 +234,7 @@ def _frames_needed(manifest: BundleManifest, *, still: bool) -> int:
 
 def _independent_logits(used: Sequence[KeyFrame]) -> Values:
     """Return the logits of key frames, one of each clip: its frames share it."""
-    clips = {k.frame_index if k.clip is None else -k.clip: k.logit for k in used}
+    clips = {n if k.clip is None else -k.clip: k.logit for n, k in enumerate(used)}
     return np.array(list(clips.values()), dtype=np.float64)
 
 
