@@ -27,7 +27,8 @@ from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord, read_m
 from unmask.datasets.manifest import write_manifest as write_rows
 from unmask.evaluation.predictions import read_predictions, to_table, write_predictions
 from unmask.results.rows import Source, failed_row
-from unmask.results.store import ResultStore, writing
+from unmask.results.store import ResultStore
+from unmask.results.writer import writing
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 

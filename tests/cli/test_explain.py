@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -319,7 +318,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     encoded = noise(folder.parent / "crop.png").read_bytes()
     with open_for_writing(folder, INFO) as opened:
         for split in ("train", "test"):
-            row = replace(crop_row(split, 0, encoded), split=split, box=(1.0, 1.0, 7.0, 7.0))
+            row = crop_row(split, 0, encoded, split=split, box=(1.0, 1.0, 7.0, 7.0))
             line = VideoCoverage.of(record(split, split=split), "done", crops=1)
             opened.add(VideoCrops(line, (row,)))
     return folder

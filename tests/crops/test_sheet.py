@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,10 +37,7 @@ def store(tmp_path: Path) -> CropStore:
     with open_for_writing(tmp_path / "s", INFO) as opened:
         for (name, colour), crops in zip(COLOURS.items(), (12, 3, 1), strict=True):
             label = "fake" if name == "c" else "real"
-            rows = tuple(
-                replace(crop_row(name, n, png(colour)), label=label, method=None)
-                for n in range(crops)
-            )
+            rows = tuple(crop_row(name, n, png(colour), label=label) for n in range(crops))
             line = VideoCoverage.of(record(name, label), "done", crops=crops)
             opened.add(VideoCrops(line, rows))
     return CropStore(tmp_path / "s")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from unmask.core.face import FaceTrack
-from unmask.crops.rows import ForgedFace
+from unmask.crops.record import ForgedFace
 from unmask.scanner.passes import weight
 
 _LEAST_SHARE = 0.02

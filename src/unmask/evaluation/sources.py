@@ -88,11 +88,12 @@ class StoreSource:
     def _videos(self) -> dict[str, VideoCoverage]:
         lines = CropStore(self.folder).coverage()
         if self.fold is not None:
-            check_fold(self.fold, (line.fold for line in lines.values()), name=str(self.folder))
-            return {name: line for name, line in lines.items() if line.fold == self.fold}
+            folds = (line.record.fold for line in lines.values())
+            check_fold(self.fold, folds, name=str(self.folder))
+            return {name: line for name, line in lines.items() if line.record.fold == self.fold}
         if self.split is None or CropStore(self.folder).info.protocol == "paper-frame-split":
             return lines
-        return {name: line for name, line in lines.items() if line.split == self.split}
+        return {name: line for name, line in lines.items() if line.record.split == self.split}
 
     @property
     def videos(self) -> list[str]:
@@ -133,16 +134,14 @@ class StoreSource:
 
     def score(self, skip: AbstractSet[str]) -> Iterator[Rows]:
         """Yield failures first, then videos with crops in order of id."""
-        dataset = CropStore(self.folder).info.dataset
         for name, line in self._videos.items():
             if line.status != "done" and name not in skip:
-                record = CropRecord.of_coverage(line, dataset)
-                yield [PredictionRow(record, status=line.status, reason=line.reason)]
+                yield [PredictionRow(line.record, status=line.status, reason=line.reason)]
         places: dict[str, list[int]] = defaultdict(list)
         for position, name in enumerate(self.crops.video_ids):
             places[name].append(position)
         for name in sorted(self.crops.left_out.keys() - places.keys() - skip):
-            record = CropRecord.of_coverage(self._videos[name], dataset)
+            record = self._videos[name].record
             yield [PredictionRow(record, status="failed", reason=_NONE_CERTAIN)]
         network = Network(self.bundle, threads=self.threads, device=self.device)
         for name in sorted(places.keys() - skip):

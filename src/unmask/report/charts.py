@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unmask.core.scan_record import Curve, KeyFrame, TrackResult
-from unmask.report.wording import clock, number
+from unmask.report.quantities import clock, number
 
 PLOT_TOP = 12.0
 """Top of the plotted area, pixels."""

@@ -30,8 +30,9 @@ from unmask.explain.methods import TITLES
 from unmask.report.language.sentences import sentence
 from unmask.report.language.translation import _, in_language
 from unmask.report.pictures import overlay
+from unmask.report.quantities import percent
 from unmask.report.sound import Sound
-from unmask.report.wording import local_word, percent
+from unmask.report.wording import local_word
 from unmask.scanner.passes import FirstPass, Progress
 from unmask.scanner.scanner import Scanner
 from unmask.system.files import write_whole

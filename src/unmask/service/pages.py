@@ -25,7 +25,7 @@ from unmask.service.languages import COOKIE as LANGUAGE_COOKIE
 from unmask.service.languages import language_of
 from unmask.service.page_templates import draw
 from unmask.service.problems import Problem, not_found
-from unmask.service.queue import ScanRow
+from unmask.service.scan_row import ScanRow
 from unmask.service.service import (
     COOKIE,
     SESSION_SECONDS,

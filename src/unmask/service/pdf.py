@@ -16,7 +16,7 @@ from unmask.report.language.translation import in_language
 from unmask.service import scans
 from unmask.service.page_templates import draw
 from unmask.service.problems import Problem
-from unmask.service.queue import ScanRow
+from unmask.service.scan_row import ScanRow
 from unmask.system.pillow import refuse_half_pictures
 
 _FACES = 10

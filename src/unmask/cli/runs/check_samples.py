@@ -15,10 +15,10 @@ from unmask.bundle.manifest import Bundle, Preprocessing
 from unmask.core.errors import InputNotFound, ManifestError
 from unmask.core.face import Box
 from unmask.core.settings import Limits
+from unmask.core.text import visible
 from unmask.datasets.manifest import Split
 from unmask.explain.check import Sample
 from unmask.faces.squares import cut_square
-from unmask.report.wording import visible
 
 if TYPE_CHECKING:
     from unmask.evaluation.stored_pictures import Picture

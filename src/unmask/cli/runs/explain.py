@@ -23,6 +23,7 @@ from unmask.cli.progress import progress_bar
 from unmask.core.errors import InputError, UnmaskError
 from unmask.core.scan import KeyFramePicture, SaliencyMap
 from unmask.core.settings import Limits, ScanSettings
+from unmask.core.text import visible
 from unmask.explain import EXPLAINERS, BundleNetwork, check_methods, explain
 from unmask.explain.agreement import mean_agreement
 from unmask.explain.methods import OF_TRANSFORMERS
@@ -31,7 +32,7 @@ from unmask.faces.squares import cut_square
 from unmask.report.film import FilmStyle, draw_film
 from unmask.report.language.translation import _
 from unmask.report.overlays import write_maps
-from unmask.report.wording import map_words, visible
+from unmask.report.wording import map_words
 from unmask.scanner.batch import attempt
 from unmask.scanner.passes import Progress
 from unmask.scanner.scanner import Scanner

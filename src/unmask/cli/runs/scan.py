@@ -23,6 +23,7 @@ from unmask.cli.messages import complain
 from unmask.cli.progress import RunLog, Verbosity, progress_bar
 from unmask.cli.runs.scan_outputs import Outputs, Sink
 from unmask.core.errors import AnalysisCrashed, UnmaskError
+from unmask.core.text import visible
 from unmask.report.language.translation import language
 from unmask.results.rows import Outcome
 from unmask.scanner.batch import Job, scan_all, scan_here
@@ -393,8 +394,6 @@ def _tell(done: _Done, place: int, outcome: Scan | UnmaskError) -> None:
 
 def _tell_copy(done: _Done, place: int, first: int, outcome: Scan | UnmaskError) -> None:
     """Take the outcome of another file for one with the same content."""
-    from unmask.report.wording import visible
-
     done.add(place, outcome)
     if done.prints:
         same = f"{visible(done.paths[place])}: same content as {visible(done.paths[first])}"

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from unmask.core.scan import Scan
     from unmask.core.scan_record import Examination
     from unmask.results.lines import LineFile
-    from unmask.results.store import StoreWriter
+    from unmask.results.writer import StoreWriter
 
 _STDOUT = "-"
 
@@ -133,7 +133,7 @@ class Outputs:
             write: writes to standard output.
         """
         if self.store is not None:
-            from unmask.results.store import writing
+            from unmask.results.writer import writing
 
             with writing(self.store) as store:
                 yield [StoreSink(store, paths, self)]
