@@ -198,7 +198,9 @@ def why_no_usual(python: str) -> str | None:
 
 def rounds(setup: Setup, case: Case, path: Path) -> list[Round]:
     """Run a, b, c, d in turn; c as often as was asked for; a long clip once and without c."""
-    options, result, long = setup.options, [], case.minutes > 1
+    options = setup.options
+    result: list[Round] = []
+    long = case.minutes > 1
     repeats, usual_repeats = (1, 0) if long else (options.repeats, options.usual_repeats)
     for number in range(1, repeats + 1):
         usual_run = usual(setup, path) if number <= usual_repeats else None

@@ -107,7 +107,7 @@ def packets_behind_keys(index: PacketIndex, plan: Any) -> int:
     starts = np.flatnonzero(index.keys)
     places = np.flatnonzero(np.isin(index.pts, plan))
     groups = np.searchsorted(starts, places, side="right") - 1
-    return sum(places[groups == g].max() - starts[g] for g in set(groups.tolist()))
+    return sum(int(places[groups == g].max() - starts[g]) for g in set(groups.tolist()))
 
 
 @pytest.mark.parametrize("lengths", [[150, 250] * 5, [60] * 40 + [90], [250] * 6])

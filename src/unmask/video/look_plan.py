@@ -83,7 +83,7 @@ def _lacking(index: PacketIndex, keys: Stamps, unchanged: Collection[int]) -> li
     at_cut = lengths[:-1] < WHOLE_GOP * lengths.max()
     at_cut &= ~np.isin(index.pts[starts[1:]], list(unchanged))
     is_look = np.isin(index.pts, keys)
-    shots = np.split(np.arange(len(index.pts)), starts[1:][at_cut])
+    shots = np.split(np.arange(len(index.pts), dtype=np.int64), starts[1:][at_cut])
     return [shot for shot in shots if is_look[shot].sum() < min(LOOKS_PER_SHOT, len(shot))]
 
 

@@ -22,6 +22,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from unmask.core.errors import DecodeError
 from unmask.core.media import Frame, VideoInfo
@@ -160,7 +161,8 @@ def find_unchanged(info: VideoInfo, index: PacketIndex, limits: Limits) -> froze
     if len(keys) > MOST_COMPARED or shots_lacking(index) < 2:
         return frozenset()
     swscale, header = VideoReformatter(), Shape.from_header(info)
-    unchanged, before = set(), None
+    unchanged: set[int] = set()
+    before: NDArray[np.int16] | None = None
     for stamp, frame in decode_looks(info, index, keys, limits):
         tiny = luma_as_shown(frame, stamp.shape or header, _TINY_PX, swscale).astype(np.int16)
         if before is not None and np.abs(tiny - before).mean() < SAME_SHOT_LEVELS:
