@@ -142,7 +142,13 @@ class Scanner:
         else:
             self.bundle = load_bundle(find(detector or SHIPPED))
             load = stage("loading networks")(
-                partial(Network, self.bundle, threads=threads, device=device)
+                partial(
+                    Network,
+                    self.bundle,
+                    threads=threads,
+                    device=device,
+                    logits_only=not self.settings.explain,
+                )
             )
             # A file can be read meanwhile; what others made may be unusable: that is refused now.
             self._networks = Background(load) if detector is None else load()
