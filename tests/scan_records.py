@@ -17,7 +17,8 @@ from unmask.core.scan_record import (
     TrackResult,
 )
 from unmask.core.verdicts import Verdict, Word
-from unmask.results.rows import FileRow, Judged, Source, file_row
+from unmask.results.outcome import Judged, Source
+from unmask.results.rows import FileRow, file_row
 
 JUDGED = Judged("d" * 64, "5" * 64)
 """What the results are judged with."""

@@ -26,7 +26,8 @@ from unmask.crops.store import CropStore
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord, read_manifest
 from unmask.datasets.manifest import write_manifest as write_rows
 from unmask.evaluation.predictions import read_predictions, to_table, write_predictions
-from unmask.results.rows import Source, failed_row
+from unmask.results.outcome import Source
+from unmask.results.rows import failed_row
 from unmask.results.store import ResultStore
 from unmask.results.writer import writing
 

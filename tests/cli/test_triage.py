@@ -12,7 +12,7 @@ import pytest
 from commands import Command
 from unmask.cli.runs.scan import FullScan
 from unmask.core.settings import ScanSettings
-from unmask.results.rows import Outcome
+from unmask.results.outcome import Outcome
 from unmask.scanner.batch import Job
 from unmask.scanner.repetition import repeat_command
 

@@ -25,7 +25,8 @@ from unmask.core.scan_record import Examination
 from unmask.report.document import from_json
 from unmask.results.index import Choice
 from unmask.results.lines import ndjson_line
-from unmask.results.rows import Source, failed_row
+from unmask.results.outcome import Source
+from unmask.results.rows import failed_row
 from unmask.results.store import ResultStore
 from unmask.results.views import write_csv, write_json, write_ndjson, write_parquet
 from unmask.results.writer import SMALL_SHARDS, writing

@@ -14,7 +14,7 @@ from unmask.cli.inputs import expand
 from unmask.core.errors import InputNotFound, LimitExceeded, UnmaskError
 from unmask.core.scan import Scan
 from unmask.core.settings import ScanSettings
-from unmask.results.rows import Source
+from unmask.results.outcome import Source
 from unmask.results.store import ResultStore
 from unmask.scanner.batch import Job, scan_all
 from unmask.system.engines import Engine

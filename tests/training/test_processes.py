@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +24,7 @@ from training.test_resume import assert_same
 from unmask.core.errors import InputError
 from unmask.training.engine import Loaders
 from unmask.training.processes import hardware_here
-from unmask.training.runs import read_run
+from unmask.training.runs import CHECKPOINT, read_run
 
 SETTINGS = [
     "network.backbone=test_resnet",
@@ -127,20 +128,28 @@ def tasks_of_slurm(command: list[str]) -> list[subprocess.Popen[str]]:
     ]
 
 
+def stop_after_checkpoint(folder: Path, tasks: list[subprocess.Popen[str]]) -> None:
+    """Kill both tasks once a checkpoint is there."""
+    while not (folder / CHECKPOINT).exists() and all(task.poll() is None for task in tasks):
+        time.sleep(0.01)
+    for task in tasks:
+        task.kill()
+        task.communicate()
+
+
 @pytest.mark.system
-def test_two_hosts_of_slurm_write_one_run_and_go_on_with_it(
+def test_two_hosts_of_slurm_are_killed_and_end_with_the_same_run(
     crops: Path, shared: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    for command in (
-        [*words(crops, folder), "epochs=1"],
-        ["train", "--resume", str(folder), "--device", "cpu"],
-    ):
-        tasks = tasks_of_slurm(command)
-        said = [task.communicate(timeout=900) for task in tasks]
-        assert [task.returncode for task in tasks] == [0, 0], said
-        assert [out.count("best epoch") for out, _ in said] == [1, 0]
-        assert said[1][1] == ""
+    stop_after_checkpoint(folder, tasks_of_slurm(words(crops, folder)))
+    assert (folder / CHECKPOINT).exists()
+    assert not read_run(folder).record.finished
+    tasks = tasks_of_slurm(["train", "--resume", str(folder), "--device", "cpu"])
+    said = [task.communicate(timeout=900) for task in tasks]
+    assert [task.returncode for task in tasks] == [0, 0], said
+    assert [out.count("best epoch") for out, _ in said] == [1, 0]
+    assert said[1][1] == ""
     assert_same(shared, folder)
 
 
@@ -170,8 +179,9 @@ def trained(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.system
-def test_two_workers_of_ray_write_one_run(crops: Path, shared: Path, tmp_path: Path) -> None:
-    pytest.importorskip("ray")
+def test_two_workers_of_ray_write_one_run(
+    crops: Path, shared: Path, tmp_path: Path, on_ray: list[str]
+) -> None:
     folder = tmp_path / "run"
     text = trained(words(crops, folder, *on_ray))
     assert text.returncode == 0, text.stderr

@@ -41,3 +41,8 @@ def one_line(text: str, most: int = 1000) -> str:
 def visible_lines(text: str) -> str:
     """Return a text of several lines with the characters of each made visible."""
     return "\n".join(map(visible, text.split("\n")))
+
+
+def unicode_text(text: str) -> str:
+    """Return a text in which bytes of a name that are no UTF-8 are backslash escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -16,6 +16,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from unmask.core.errors import InputError
 from unmask.core.scan_record import SCHEMA_VERSION, ScanDocument, ScanRecord
+from unmask.core.text import unicode_text
 
 _ADAPTER: TypeAdapter[ScanDocument] = TypeAdapter(ScanDocument)
 
@@ -117,5 +118,5 @@ def _plain(value: object, place: str) -> object:
             raise ValueError(f"{place} is {value}; finite numbers are allowed, None if unmeasured")
         return float(value)
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        return unicode_text(value)
     return value

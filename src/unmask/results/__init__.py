@@ -1,6 +1,7 @@
 """The result store: what scans of any number of files found, on disk, while they run and after.
 
     rows     a row a file, a face and a key frame, as Parquet, CSV and other programs see them
+    outcome  which file it is, what it is judged with, and what came of it
     store    a folder of such rows with the full JSON of each file, which no interruption tears
     writer   such a store while a run adds to it; `locks` keeps readers and runs apart
     shards   the folders of Parquet files that most of a store is made of

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from unmask.results.rows import FileRow, Outcome, Source
+from unmask.results.outcome import Outcome, Source
+from unmask.results.rows import FileRow
 
 _TEMPORARY = ""
 """What SQLite calls a database in a temporary file."""

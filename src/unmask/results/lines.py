@@ -19,7 +19,8 @@ from typing import Literal
 from unmask.core.errors import InputError
 from unmask.core.scan_record import SCHEMA_VERSION, Examination, Failure, ScanDocument, ScanRecord
 from unmask.report.document import from_json, to_line
-from unmask.results.rows import FileRow, Outcome
+from unmask.results.outcome import Outcome
+from unmask.results.rows import FileRow
 from unmask.system.files import name_full_disk, write_whole
 
 Format = Literal["ndjson", "csv"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unmask.results.index import KnownFiles
-from unmask.results.rows import Judged, Outcome, Source
+from unmask.results.outcome import Judged, Outcome, Source
 from unmask.system.files import file_sha256
 
 

@@ -21,7 +21,8 @@ from unmask.core.scan_record import SCHEMA_VERSION, Examination, ScanDocument, S
 from unmask.report.document import to_json
 from unmask.results.index import KnownFiles
 from unmask.results.locks import READERS, WRITER, read_lock, write_lock
-from unmask.results.rows import FileRow, Judged, Source
+from unmask.results.outcome import Judged, Source
+from unmask.results.rows import FileRow
 from unmask.results.shards import (
     BATCH,
     PATHS,

@@ -16,6 +16,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
+from unmask.core.text import unicode_text
 from unmask.service.media_types import HEAD_BYTES, media_type
 from unmask.service.problems import Problem
 from unmask.service.scan_row import ScanRow, Submission
@@ -63,7 +64,7 @@ def clean_name(text: str) -> str:
     'clip.mp4'
     """
     last = text.replace("\\", "/").rsplit("/", 1)[-1].replace("\x00", "").strip()
-    name = last.encode("utf-8", "backslashreplace").decode("utf-8")[-_NAME_CHARACTERS:]
+    name = unicode_text(last)[-_NAME_CHARACTERS:]
     return _UNNAMED if name in {"", ".", ".."} else name
 
 

@@ -18,7 +18,8 @@ from starlette.concurrency import run_in_threadpool
 
 from unmask.report.language.translation import LANGUAGES, _, in_language, local_number
 from unmask.service import pdf, scans
-from unmask.service.api import ScanId, status_of
+from unmask.service.answers import status_of
+from unmask.service.api import ScanId
 from unmask.service.guards import page_headers
 from unmask.service.intake import Wishes, receive_scan
 from unmask.service.languages import COOKIE as LANGUAGE_COOKIE

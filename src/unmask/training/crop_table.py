@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,6 +116,17 @@ class Crops:
         key = self.keys[index]
         origin = self.origins[key.origin]
         return self._decoded(index, origin.crops.encoded(key.position))
+
+    def pixels(
+        self, index: int, change: Callable[[Sequence[Image.Image]], Sequence[Image.Image]]
+    ) -> NDArray[np.uint8]:
+        """Return what a network takes for a crop, `(S, S, 3)` RGB.
+
+        Args:
+            index: of the crop.
+            change: what its pictures go through, here one; those of a clip go through the same.
+        """
+        return np.asarray(change([self.picture(index)])[0])
 
     def rendered(self, index: int) -> Image.Image | None:
         """Return a crop as a network rendered it, RGB; None where there is no such picture.

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from timm.utils import ModelEmaV3
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from unmask.bundle.manifest import Preprocessing
 from unmask.core.errors import TrainingStopped, UnmaskError
@@ -47,14 +47,17 @@ class Edge(nn.Module):
 
     def __init__(self, preprocessing: Preprocessing) -> None:
         super().__init__()
-        shape = (1, 3, 1, 1)
+        shape = (3, 1, 1)
         mean, std = (torch.tensor(v).view(shape) for v in (preprocessing.mean, preprocessing.std))
         self.register_buffer("scale", 1 / (255 * std), persistent=False)
         self.register_buffer("offset", -mean / std, persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Return normalised `(N, 3, H, W)`, channels last in memory, for bytes `(N, H, W, 3)`."""
-        return pixels.permute(0, 3, 1, 2).float() * self.scale + self.offset
+        """Return normalised `(N, 3, H, W)`, channels last in memory, for bytes `(N, H, W, 3)`.
+
+        Clips `(N, T, H, W, 3)` become `(N, T, 3, H, W)`.
+        """
+        return pixels.movedim(-1, -3).float() * self.scale + self.offset
 
 
 def _raise_errors(batch: Batch | UnmaskError) -> Batch:
@@ -199,8 +202,12 @@ class Learning(lightning.LightningModule):
         self._keeper.batch_done(self, crops=len(batch[1]))
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the last validation."""
+        """Forget the last validation; have every device judge by what the first one keeps."""
         self._logits.zero_()
+        if self.trainer.world_size > 1:
+            # each device counted the last batch's mean and variance for itself
+            for statistics in self.judge.buffers():
+                distributed.broadcast(statistics, src=0)
 
     def validation_step(self, batch: Batch | UnmaskError) -> None:
         """Score a slice of the validation crops."""

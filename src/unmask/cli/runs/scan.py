@@ -25,7 +25,7 @@ from unmask.cli.runs.scan_outputs import Outputs, Sink
 from unmask.core.errors import AnalysisCrashed, UnmaskError
 from unmask.core.text import visible
 from unmask.report.language.translation import language
-from unmask.results.rows import Outcome
+from unmask.results.outcome import Outcome
 from unmask.scanner.batch import Job, scan_all, scan_here
 from unmask.system.engines import Engine
 from unmask.system.files import no_room, write_text

@@ -17,16 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unmask.core.errors import InputNotFound, UnmaskError
-from unmask.results.rows import (
-    FileRow,
-    Judged,
-    Outcome,
-    Source,
-    failed_row,
-    file_row,
-    settings_hash,
-    unicode_text,
-)
+from unmask.core.text import unicode_text
+from unmask.results.outcome import Judged, Outcome, Source, settings_hash
+from unmask.results.rows import FileRow, failed_row, file_row
 from unmask.scanner.batch import Job
 from unmask.system.files import check_parent_folder
 
