@@ -203,7 +203,8 @@ class Learning(lightning.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation; have every device judge by what the first one keeps."""
-        self._logits.zero_()
+        # in memory of its own: what a process was started with, it shares with the others
+        self._logits = torch.zeros_like(self._logits)
         if self.trainer.world_size > 1:
             # each device counted the last batch's mean and variance for itself
             for statistics in self.judge.buffers():
