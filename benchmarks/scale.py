@@ -4,8 +4,8 @@
     python -m benchmarks.scale --folder /somewhere/large --only train --only predict
 
 Each command of the command line runs in a process of its own over 120,000 videos and 5 million
-crops; its peak memory and its time go to benchmarks/results/scale.md. The folder keeps what is made,
-so that one command can be measured again. See `benchmarks.scale_material` for what is in it.
+crops; its peak memory and its time go to benchmarks/results/scale.md. The folder keeps what is
+made, so that one command can be measured again; see `benchmarks.scale_material`.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ class CropDataset:
         """Return a field of `CropRecord` that is a text, of all crops."""
         column = self._columns[name]
         if not isinstance(column, Texts):
-            raise ValueError(f"{name!r} is no text")
+            raise TypeError(f"{name!r} is no text")
         return column
 
     def numbers(self, name: str) -> NDArray[Any]:

@@ -28,6 +28,10 @@ from unmask.system.files import file_sha256
 from unmask.training.runs import DataSource
 
 NO_FOLD = -1
+_KINDS: dict[str, type[np.generic]] = {
+    "origin": np.int16, "is_fake": np.bool_, "frame": np.int64, "fold": np.int16
+}  # fmt: skip
+"""Types of columns; all others hold int32."""
 _log = logging.getLogger(__name__)
 
 
@@ -269,7 +273,8 @@ class _TableBuilder:
         self._videos, self._footage = TextCodes(), TextCodes()
         self._words = {"split": TextCodes(), "compression": TextCodes()}
         self._pieces: dict[str, list[NDArray[Any]]] = {
-            each.name: [] for each in fields(CropColumns)
+            each.name: [np.empty(0, _KINDS.get(each.name, np.int32))]
+            for each in fields(CropColumns)
         }
         self._origins = 0
 
