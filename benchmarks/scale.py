@@ -79,8 +79,9 @@ def steps(place: Path) -> list[Step]:
         Step("predict the last videos",
              ("predict", find("default"), crops, "-o", place / "scores.parquet"),
              "scores.parquet"),
-        Step("evaluate", ("evaluate", place / "scores.parquet", "-o", place / "evaluation"),
-             "evaluation"),
+        Step("evaluate",
+             ("evaluate", place / "scores.parquet", "--json", place / "evaluation.json"),
+             "evaluation.json"),
         Step("train 20 batches", (*train, "--set", "imbalance.strategy=balanced", "-o",
                                   place / "run"), "run"),
         Step("train 20 paired batches", (*train, "--set", "imbalance.strategy=paired", "-o",
@@ -125,7 +126,8 @@ def row_of(step: Step, measured: Run) -> str:
     """Return a line of the table."""
     peak = measured.peak_bytes / GIB
     goal = "met" if peak < GOAL_GIB else "NOT met"
-    return f"| {step.name} | {peak:.2f} | {measured.seconds:.0f} | {measured.cpu_seconds:.0f} | {goal} |"
+    times = f"{measured.seconds:.0f} | {measured.cpu_seconds:.0f}"
+    return f"| {step.name} | {peak:.2f} | {times} | {goal} |"
 
 
 def document(options: argparse.Namespace, rows: Sequence[str], load: float) -> str:
@@ -133,13 +135,17 @@ def document(options: argparse.Namespace, rows: Sequence[str], load: float) -> s
     head = [
         "# Data sets of full size",
         "",
-        f"`python -m benchmarks.scale`: {options.videos:,} videos of {options.crops} crops each, "
-        f"{options.videos * options.crops:,} crops; pictures of 8 x 8 px, {options.note}",
+        (
+            f"`python -m benchmarks.scale`: {options.videos:,} videos of {options.crops} crops "
+            f"each, {options.videos * options.crops:,} crops; pictures of 8 x 8 px, {options.note}"
+        ),
         "",
         *machine(load),
         "",
-        f"Each command is a process of its own. Memory is the largest of one of its processes "
-        f"(`ru_maxrss`); the goal is {GOAL_GIB:g} GiB.",
+        (
+            "Each command is a process of its own. Memory is the largest of one of its processes "
+            f"(`ru_maxrss`); the goal is {GOAL_GIB:g} GiB."
+        ),
         "",
         "| command | peak, GiB | seconds | seconds of a core | goal |",
         "|---|---|---|---|---|",

@@ -1,7 +1,7 @@
 """Made data sets of full size: rows and tiny pictures, see `benchmarks.scale`.
 
-Nothing in them is real. A video of each original and five fakes of it; ten originals share a person. Built in Arrow, as rows
-made one by one would take longer than what is measured.
+Nothing in them is real. A video of each original and five fakes of it; ten originals share a
+person. Built in Arrow, as rows made one by one would take longer than what is measured.
 """
 
 from __future__ import annotations

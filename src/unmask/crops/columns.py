@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-_WIDTHS = {"square": 4, "box": 4, "landmarks": 10}
+WIDTHS = {"square": 4, "box": 4, "landmarks": 10}
 """Numbers in a row of the columns that hold lists."""
 _ABSENT = -1
 
@@ -185,7 +185,7 @@ class ColumnBuilder:
             rows = values.to_pylist()
             return np.array([codes.setdefault(tuple(r or ()), len(codes)) for r in rows], np.int32)
         if pa.types.is_list(self._kind):
-            return _matrix(values.combine_chunks(), _WIDTHS[self._name])
+            return _matrix(values.combine_chunks(), WIDTHS[self._name])
         numbers: NDArray[Any] = values.to_numpy()
         return shrink(numbers)
 

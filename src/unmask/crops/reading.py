@@ -23,7 +23,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from unmask.crops.columns import Column, ColumnBuilder, Numbers, Texts, shrink
+from unmask.crops.columns import (
+    WIDTHS,
+    Column,
+    ColumnBuilder,
+    Coordinates,
+    Numbers,
+    Texts,
+    shrink,
+)
 from unmask.crops.encoded_pictures import decode_picture
 from unmask.crops.record import Crop, CropRecord
 from unmask.crops.rows import COLUMNS, PICTURES, StoreInfo, leak_in, say_left_out
@@ -172,6 +180,13 @@ class CropDataset:
         """Return `(N,)` a field of `CropRecord` that is a number, of all crops; NaN for None."""
         column = self._columns[name]
         return column.values if isinstance(column, Numbers) else np.full(len(self), np.nan)
+
+    def coordinates(self, name: str) -> NDArray[np.float32]:
+        """Return `(N, K)` the boxes, squares or landmarks of all crops; NaN for None."""
+        column = self._columns[name]
+        if isinstance(column, Coordinates):
+            return column.values
+        return np.full((len(self), WIDTHS[name]), np.nan, np.float32)
 
     def positions_by_video(self) -> dict[str, NDArray[np.int64]]:
         """Return where the crops of each video are, in order of the videos' ids."""
