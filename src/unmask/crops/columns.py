@@ -151,7 +151,8 @@ class TextCodes:
     ) -> NDArray[np.int32]:
         """Return codes into other values as codes into these."""
         places = [self._known.setdefault(value, len(self._known)) for value in values]
-        return np.array([*places, _ABSENT], np.int32)[codes]
+        translated: NDArray[np.int32] = np.array([*places, _ABSENT], np.int32)[codes]
+        return translated
 
     @property
     def values(self) -> tuple[str, ...]:

@@ -108,13 +108,11 @@ class CropColumns:
 
     def take(self, rows: NDArray[np.bool_]) -> CropColumns:
         """Return the crops for which `rows` `(N,)` holds."""
-        columns = {each.name: getattr(self, each.name) for each in fields(self)}
-        return CropColumns(
-            **{
-                name: column.take(rows) if isinstance(column, Texts) else column[rows]
-                for name, column in columns.items()
-            }
-        )
+        taken: dict[str, Any] = {}
+        for each in fields(self):
+            column = getattr(self, each.name)
+            taken[each.name] = column.take(rows) if isinstance(column, Texts) else column[rows]
+        return CropColumns(**taken)
 
 
 class CropKeys(Sequence[CropKey]):
@@ -327,13 +325,15 @@ class _TableBuilder:
 
     def finish(self) -> CropColumns:
         """Return the columns of all origins."""
-        arrays = {name: np.concatenate(each) for name, each in self._pieces.items()}
+        columns: dict[str, Any] = {
+            name: np.concatenate(each) for name, each in self._pieces.items()
+        }
         texts = {
             **self._words, "video": self._videos, "target": self._footage, "source": self._footage
         }  # fmt: skip
         for name, codes in texts.items():
-            arrays[name] = Texts(shrink(arrays[name]), codes.values)
-        return CropColumns(**arrays)
+            columns[name] = Texts(shrink(columns[name]), codes.values)
+        return CropColumns(**columns)
 
 
 def _whole(numbers: NDArray[Any], absent: int, kind: type[np.signedinteger[Any]]) -> NDArray[Any]:

@@ -32,7 +32,7 @@ def write_preview(crops: Crops, recipe: Recipe, target: Path) -> int:
     """
     reals = [
         index
-        for index in np.flatnonzero(~crops.is_fake)
+        for index in np.flatnonzero(~crops.is_fake).tolist()
         if (key := crops.keys[index]).landmarks and key.face_box
     ]
     if not reals:
