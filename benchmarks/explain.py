@@ -109,8 +109,8 @@ def over_reference(bundle: Bundle, model: Any) -> None:
 @contextmanager
 def built() -> Iterator[tuple[Bundle, Any]]:
     """Export EfficientNet-Lite0 with random weights as a bundle."""
-    from unmask.models.network import FaceNetwork
-    from unmask.models.onnx_export import export_gradient, export_scoring
+    from unmask.training.networks.network import FaceNetwork
+    from unmask.training.networks.onnx_export import export_gradient, export_scoring
 
     manifest = load_bundle(shipped_folder()).manifest
     size = manifest.preprocessing.size_px

@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from unmask.cli.inputs import MEDIA_SUFFIXES
+from unmask.core.scan_record import ScanRecord
+from unmask.core.settings import Limits, ScanSettings
+from unmask.core.verdicts import Verdict, Word
 from unmask.scanner.scanner import Scanner
 from unmask.scanner.verdict import judge_video
-from unmask.settings import Limits, ScanSettings
-from unmask.values import ScanRecord, Verdict, Word
 
 JOINS = (1, 2, 4, 8, 16, 32)
 DRAWS = 400

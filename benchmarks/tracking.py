@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from unmask.core.face import FaceTrack, Look
+from unmask.core.settings import ScanSettings
 from unmask.faces.association import overlap
 from unmask.faces.detector import FaceDetector, create
 from unmask.faces.persons import group
 from unmask.faces.tracks import Tracker
 from unmask.scanner.passes import choose_in, measured_key_frame
-from unmask.settings import ScanSettings
-from unmask.values import FaceTrack, Look
 from unmask.video import LumaPass, probe
 
 SUFFIXES = {".mp4", ".mpg", ".mov", ".mkv", ".webm"}

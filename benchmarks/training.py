@@ -29,13 +29,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader
 
 from benchmarks.measure import Spread
-from unmask.models.depthwise import quicken
-from unmask.models.network import PAPER_BACKBONES, FaceNetwork
 from unmask.system.telemetry import onnxruntime
 from unmask.training.batches import TrainingBatches
 from unmask.training.crop_table import read_crops
 from unmask.training.hardware import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, keep_freed_memory
 from unmask.training.lightning_module import Edge
+from unmask.training.networks.depthwise import quicken
+from unmask.training.networks.network import PAPER_BACKBONES, FaceNetwork
 from unmask.training.recipe import Recipe
 from unmask.training.sampling import shuffle
 

@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.system.workers import Tell
 
 

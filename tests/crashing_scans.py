@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from unmask.errors import UnmaskError
+from unmask.core.errors import UnmaskError
+from unmask.core.scan import Scan
 from unmask.scanner import batch
 from unmask.system.workers import Tell
-from unmask.values import Scan
 
 _SCAN = batch._scan
 

@@ -35,8 +35,8 @@ from typing import Any
 from PIL import Image
 
 from clips import picture, write_clip
-from unmask.errors import UnmaskError
-from unmask.settings import Limits
+from unmask.core.errors import UnmaskError
+from unmask.core.settings import Limits
 from unmask.system.workers import Crashed, run_all
 from unmask.video import LumaPass, probe
 

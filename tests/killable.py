@@ -10,10 +10,10 @@ import os
 import sys
 from pathlib import Path
 
+from unmask.core.settings import ScanSettings
 from unmask.crops.extraction import Cropper, CropSettings
 from unmask.crops.pipeline import crop_videos
 from unmask.datasets.manifest import VideoRecord, read_manifest
-from unmask.settings import ScanSettings
 from unmask.system.engines import Engine
 
 SETTINGS = CropSettings(scan=ScanSettings(budget=2), size_px=64)

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from scan_records import scan_record, stored_row
-from unmask.results.store import writing
+from unmask.results.writer import writing
 
 _STEPS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"})
 _BELOW_FOLDER = frozenset({"os.remove", "os.rmdir"})

@@ -10,8 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from unmask.core.scan import BoxPath, Scan
 from unmask.scanner.stills import still
-from unmask.values import BoxPath, Scan
 
 WIDTH, HEIGHT, FPS, SECONDS = 320, 180, 30, 62
 

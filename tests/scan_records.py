@@ -6,8 +6,8 @@ import hashlib
 import math
 from pathlib import Path
 
-from unmask.results.rows import FileRow, Judged, Source, file_row
-from unmask.values import (
+from unmask.core.media import VideoInfo
+from unmask.core.scan_record import (
     SCHEMA_VERSION,
     Coverage,
     Curve,
@@ -15,10 +15,9 @@ from unmask.values import (
     KeyFrame,
     ScanRecord,
     TrackResult,
-    Verdict,
-    VideoInfo,
-    Word,
 )
+from unmask.core.verdicts import Verdict, Word
+from unmask.results.rows import FileRow, Judged, Source, file_row
 
 JUDGED = Judged("d" * 64, "5" * 64)
 """What the results are judged with."""

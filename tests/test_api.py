@@ -61,7 +61,7 @@ def test_the_public_names_are_these_and_no_others() -> None:
 
 
 def test_every_error_of_the_tree_is_public() -> None:
-    from unmask import errors
+    from unmask.core import errors
 
     tree = {n for n, each in vars(errors).items() if isinstance(each, type)}
     assert tree <= set(PUBLIC)

@@ -25,6 +25,7 @@ from toy_crops import picture, write_toy_crops
 from toy_set import record
 from unmask.bundle.manifest import MANIFEST, load_bundle
 from unmask.bundle.runtime import Network
+from unmask.core.errors import BundleError, ManifestError, RecipeError, UnmaskError
 from unmask.crops.encoded_pictures import decode_picture
 from unmask.crops.reading import CropDataset
 from unmask.crops.rows import VideoCoverage, VideoCrops
@@ -40,7 +41,6 @@ from unmask.datasets.manifest import (
     read_manifest,
     write_manifest,
 )
-from unmask.errors import BundleError, ManifestError, RecipeError, UnmaskError
 from unmask.evaluation.predictions import read_predictions, to_table, write_predictions
 from unmask.evaluation.score_import import read_scores
 from unmask.system.files import file_sha256

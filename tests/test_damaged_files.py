@@ -20,14 +20,15 @@ from predicted import drawn, info
 from scan_records import JUDGED, scan_record, stored_row
 from store_rows import crop_row, write_store
 from unmask.bundle.manifest import load_bundle
+from unmask.core.errors import NotMedia, UnmaskError
 from unmask.crops.rows import COLUMNS as CROP_COLUMNS
 from unmask.crops.store import CropStore
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord, read_manifest
 from unmask.datasets.manifest import write_manifest as write_rows
-from unmask.errors import NotMedia, UnmaskError
 from unmask.evaluation.predictions import read_predictions, to_table, write_predictions
 from unmask.results.rows import Source, failed_row
-from unmask.results.store import ResultStore, writing
+from unmask.results.store import ResultStore
+from unmask.results.writer import writing
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 

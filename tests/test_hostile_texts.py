@@ -19,12 +19,12 @@ from store_rows import INFO, crop_row
 from toy_crops import picture
 from toy_set import record
 from unmask.bundle.manifest import MANIFEST, load_bundle
+from unmask.core.errors import BundleError, UnmaskError
+from unmask.core.text import one_line
 from unmask.crops.rows import Status, VideoCoverage, VideoCrops
 from unmask.crops.store import open_for_writing
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord, write_manifest
-from unmask.errors import BundleError, UnmaskError
 from unmask.evaluation.predictions import to_table, write_predictions
-from unmask.report.wording import one_line
 
 EVIL = "\x1b[2J\x1b]0;x\x07\u202egpj.\u2066\x00\x9b31m\r\nerror: forged\x7f"
 LONG = "n" * 100_000

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from unmask.core.settings import Limits
 from unmask.datasets.layouts import layout
 from unmask.datasets.layouts.layout import FolderContents
 from unmask.datasets.manifest import VideoRecord
 from unmask.datasets.row_files import FileState, FileTask, inspect
-from unmask.settings import Limits
 
 
 def touch(root: Path, *paths: str) -> Path:

@@ -25,7 +25,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from unmask.models.network import FaceNetwork
+from unmask.training.networks.network import FaceNetwork
 
 _PREFIX = "network."
 _HALF = ".parametrizations.weight.original"

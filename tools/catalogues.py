@@ -18,7 +18,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "unmask"
-FOLDER = SOURCE / "language" / "locale"
+FOLDER = SOURCE / "report" / "language" / "locale"
 METHODS = [
     ("report/templates/maps.html.j2", "ignore"),
     ("report/templates/**.j2", "jinja2"),
@@ -28,7 +28,6 @@ METHODS = [
     ("service/**.py", "python"),
     ("cli/runs/explain.py", "python"),
     ("cli/runs/scan_summary.py", "python"),
-    ("language/sentences.py", "python"),
 ]
 _ALWAYS = datetime(2026, 1, 1, tzinfo=UTC)
 """A date for headers, so that the same translations make the same file."""

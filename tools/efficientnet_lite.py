@@ -18,7 +18,7 @@ import timm
 from safetensors.torch import save_file
 from torch import Tensor
 
-from unmask.models.network import read_weights
+from unmask.training.networks.network import read_weights
 
 
 def converted(state: Mapping[str, Tensor], network: str) -> dict[str, Tensor]:

@@ -22,7 +22,7 @@ TYPE_CHECKING = False  # read by type checkers as true; importing `typing` would
 if TYPE_CHECKING:
     from unmask.api import ScanResult, scan, write_report
     from unmask.bundle.detector import Detector
-    from unmask.errors import (
+    from unmask.core.errors import (
         AnalysisCrashed,
         BundleError,
         DecodeError,
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
         TrainingStopped,
         UnmaskError,
     )
+    from unmask.core.scan_record import Failure
+    from unmask.core.settings import Limits, ScanSettings
     from unmask.scanner.scanner import Scanner
-    from unmask.settings import Limits, ScanSettings
-    from unmask.values import Failure
 
     __version__: str
 
@@ -48,9 +48,9 @@ _HOME = {
     "scan": "unmask.api",
     "write_report": "unmask.api",
     "Detector": "unmask.bundle.detector",
-    "Failure": "unmask.values",
-    "Limits": "unmask.settings",
-    "ScanSettings": "unmask.settings",
+    "Failure": "unmask.core.scan_record",
+    "Limits": "unmask.core.settings",
+    "ScanSettings": "unmask.core.settings",
     "Scanner": "unmask.scanner.scanner",
 } | dict.fromkeys(
     (
@@ -68,7 +68,7 @@ _HOME = {
         "TrainingStopped",
         "UnmaskError",
     ),
-    "unmask.errors",
+    "unmask.core.errors",
 )
 """The module that each public name is loaded from."""
 

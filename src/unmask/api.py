@@ -23,26 +23,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bundle.detector import Detector
-from unmask.errors import UnmaskError
-from unmask.language.translation import in_language, language_of_environment
-from unmask.scanner.scanner import Scanner
-from unmask.settings import ScanSettings
-from unmask.system.files import write_text
-from unmask.values import (
+from unmask.core.errors import UnmaskError
+from unmask.core.media import VideoInfo
+from unmask.core.scan import BoxPath, KeyFramePicture, Scan, Still
+from unmask.core.scan_record import (
     SCHEMA_VERSION,
-    BoxPath,
     Coverage,
     Examination,
     Failure,
-    KeyFramePicture,
-    Scan,
     ScanDocument,
     ScanRecord,
-    Still,
     TrackResult,
-    Verdict,
-    VideoInfo,
 )
+from unmask.core.settings import ScanSettings
+from unmask.core.verdicts import Verdict
+from unmask.report.language.translation import in_language, language_of_environment
+from unmask.scanner.scanner import Scanner
+from unmask.system.files import write_text
 
 if TYPE_CHECKING:
     import pandas as pd

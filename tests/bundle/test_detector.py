@@ -12,7 +12,7 @@ from bundles import MEAN, SIZE, STD, WEIGHTS, manifest, onnx_model, write_bundle
 from hub_server import Hub, running
 from unmask.bundle.detector import Detector, check_works
 from unmask.bundle.manifest import write_manifest
-from unmask.errors import BundleError, DownloadError, InputNotFound, UnmaskError
+from unmask.core.errors import BundleError, DownloadError, InputNotFound, UnmaskError
 from unmask.system.files import file_sha256
 
 

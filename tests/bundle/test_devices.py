@@ -10,7 +10,7 @@ import pytest
 from bundles import write_bundle
 from unmask.bundle.detector import Detector
 from unmask.bundle.devices import CPU, CUDA, check_providers, choose_providers
-from unmask.errors import UnmaskError
+from unmask.core.errors import UnmaskError
 
 
 def test_a_gpu_is_tried_before_the_processor_where_there_is_one() -> None:

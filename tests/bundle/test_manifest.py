@@ -6,7 +6,7 @@ import pytest
 
 from bundles import manifest, write_bundle
 from unmask.bundle.manifest import MANIFEST, load_bundle, write_manifest
-from unmask.errors import BundleError
+from unmask.core.errors import BundleError
 from unmask.system.files import file_sha256
 
 

@@ -10,7 +10,7 @@ from bundles import _field, _node, onnx_model, write_bundle
 from unmask.bundle.detector import Detector
 from unmask.bundle.manifest import load_bundle, shipped_folder
 from unmask.bundle.onnx_check import MAX_FIELDS, check_network
-from unmask.errors import BundleError
+from unmask.core.errors import BundleError
 
 
 def tensor_elsewhere(*, location: bool) -> bytes:

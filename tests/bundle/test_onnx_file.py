@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bundles import OUTPUTS, SIZE, _field, onnx_model
 from unmask.bundle.onnx_file import output_names, prune
-from unmask.errors import BundleError
+from unmask.core.errors import BundleError
 from unmask.system.telemetry import onnxruntime
 
 IMAGE = np.random.default_rng(0).normal(size=(2, 3, SIZE, SIZE)).astype(np.float32)

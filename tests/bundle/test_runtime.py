@@ -7,7 +7,7 @@ import pytest
 
 from bundles import MEAN, OUTPUTS, POOL, SIZE, STD, WEIGHTS, onnx_model, write_bundle
 from unmask.bundle.runtime import Network, ViewNetwork, preprocess
-from unmask.errors import BundleError
+from unmask.core.errors import BundleError
 
 
 @pytest.fixture(scope="module")

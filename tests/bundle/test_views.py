@@ -17,8 +17,11 @@ from unmask.bundle.framing import batch, cut_views, split_views
 from unmask.bundle.manifest import MANIFEST, Bundle, load_bundle
 from unmask.bundle.runtime import Network, preprocess
 from unmask.cli.app import app
+from unmask.core.errors import BundleError, InputNotFound
+from unmask.core.scan import Scan
+from unmask.core.scan_record import SCHEMA_VERSION, ScanDocument
+from unmask.core.settings import ScanSettings
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord
-from unmask.errors import BundleError, InputNotFound
 from unmask.evaluation.inference import predict
 from unmask.evaluation.sources import VideoSource
 from unmask.explain import BundleNetwork
@@ -27,9 +30,7 @@ from unmask.report.document import from_json, to_json
 from unmask.report.html import to_html
 from unmask.scanner.scanner import Scanner
 from unmask.scanner.survival import stress_verdict
-from unmask.settings import ScanSettings
 from unmask.system.telemetry import onnxruntime
-from unmask.values import SCHEMA_VERSION, Scan, ScanDocument
 
 FORGED = Path(__file__).parents[2] / "examples" / "forged.mp4"
 LIMITS = {"min_face_px": 10.0, "min_sharpness": 0.0, "min_key_frames": 1}

@@ -22,9 +22,9 @@ import pytest
 from commands import Command
 from unmask.cli.runs import scan
 from unmask.cli.runs.scan_outputs import Outputs
+from unmask.core.settings import ScanSettings
 from unmask.scanner.batch import Job
 from unmask.scanner.scanner import Scanner
-from unmask.settings import ScanSettings
 from unmask.system.engines import LOCAL
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -11,13 +11,13 @@ from unmask.cli import calibrate, compare, evaluate, explain, keyframes, scan, s
 from unmask.cli.data import audit as data_audit
 from unmask.cli.data import crops
 from unmask.cli.data import split as splitting
+from unmask.core.settings import ScanSettings
 from unmask.crops.extraction import CropSettings
 from unmask.datasets.audit import audit
 from unmask.datasets.splits import SplitSettings, split
 from unmask.evaluation.calibration import calibrate_bundle
 from unmask.evaluation.distorted_scores import StressSettings
 from unmask.evaluation.results import EvaluationSettings
-from unmask.settings import ScanSettings
 
 
 def numbers_and_names(of: Callable[..., object]) -> dict[str, object]:

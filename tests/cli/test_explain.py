@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -25,12 +24,12 @@ from unmask.cli.progress import RichBar, progress_bar
 from unmask.cli.runs.check_samples import forged_samples, samples_in, spread
 from unmask.cli.runs.explain import map_names
 from unmask.cli.runs.keyframes import run_keyframes
+from unmask.core.errors import InputError, InputNotFound, ManifestError
+from unmask.core.settings import ScanSettings
 from unmask.crops.reading import CropDataset
 from unmask.crops.rows import VideoCoverage, VideoCrops
 from unmask.crops.store import open_for_writing
-from unmask.errors import InputError, InputNotFound, ManifestError
 from unmask.evaluation.sources import recut_views
-from unmask.settings import ScanSettings
 
 ORIGINAL = Path(__file__).parents[2] / "examples" / "original.mp4"
 
@@ -319,7 +318,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     encoded = noise(folder.parent / "crop.png").read_bytes()
     with open_for_writing(folder, INFO) as opened:
         for split in ("train", "test"):
-            row = replace(crop_row(split, 0, encoded), split=split, box=(1.0, 1.0, 7.0, 7.0))
+            row = crop_row(split, 0, encoded, split=split, box=(1.0, 1.0, 7.0, 7.0))
             line = VideoCoverage.of(record(split, split=split), "done", crops=1)
             opened.add(VideoCrops(line, (row,)))
     return folder

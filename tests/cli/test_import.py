@@ -21,17 +21,17 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
 from hub_server import running
-from models.test_classifier import hub_vit, save_as_published
-from models.test_onnx_import import write_classifier
+from training.networks.test_classifier import hub_vit, save_as_published
+from training.networks.test_onnx_import import write_classifier
 from training.test_bundle_export import write_crops
 from unmask.bundle.detector import Detector, check_works
 from unmask.bundle.manifest import load_bundle
 from unmask.cli.app import app
-from unmask.errors import BundleError
+from unmask.core.errors import BundleError
+from unmask.core.settings import ScanSettings
 from unmask.explain.network import available_methods
-from unmask.models.tokens import is_transformer
 from unmask.scanner.scanner import Scanner
-from unmask.settings import ScanSettings
+from unmask.training.networks.tokens import is_transformer
 from unmask.training.recipe import load_recipe
 
 pytestmark = [

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from unmask.cli.inputs import expand, refuse_overwriting
+from unmask.core.errors import InputError, InputNotFound
 from unmask.datasets.layouts.folder import index
 from unmask.datasets.layouts.layout import files_below
-from unmask.errors import InputError, InputNotFound
 from unmask.system.suffixes import MEDIA_SUFFIXES, PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
 

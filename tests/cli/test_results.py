@@ -28,10 +28,11 @@ import pyarrow.parquet as pq
 from commands import Command
 from scan_records import scan_record
 from unmask.cli.runs import scan
-from unmask.errors import NotMedia, UnmaskError
+from unmask.core.errors import NotMedia, UnmaskError
+from unmask.core.media import VideoInfo
+from unmask.core.scan import Scan
 from unmask.results.store import ResultStore
 from unmask.system.files import file_sha256
-from unmask.values import Scan, VideoInfo
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

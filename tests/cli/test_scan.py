@@ -17,12 +17,13 @@ import typer
 
 from commands import Command
 from unmask.cli.runs import scan as scanning
-from unmask.errors import AnalysisCrashed
+from unmask.core.errors import AnalysisCrashed
+from unmask.core.scan import Scan
+from unmask.core.settings import ScanSettings
+from unmask.core.verdicts import Word
 from unmask.scanner.batch import Job
 from unmask.scanner.scanner import Scanner
-from unmask.settings import ScanSettings
 from unmask.system.files import write_text
-from unmask.values import Scan, Word
 
 Finishing = Callable[..., None]
 ORIGINAL = Path(__file__).parents[2] / "examples" / "original.mp4"

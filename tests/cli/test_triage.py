@@ -11,10 +11,10 @@ import pytest
 
 from commands import Command
 from unmask.cli.runs.scan import FullScan
+from unmask.core.settings import ScanSettings
 from unmask.results.rows import Outcome
 from unmask.scanner.batch import Job
 from unmask.scanner.repetition import repeat_command
-from unmask.settings import ScanSettings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FORGED, ORIGINAL = EXAMPLES / "forged.mp4", EXAMPLES / "original.mp4"

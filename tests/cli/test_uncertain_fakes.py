@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bundles import write_bundle
-from store_rows import crop_row, write_store
+from store_rows import changed, crop_row, write_store
 from toy_crops import picture
 from unmask.bundle.manifest import load_bundle
 from unmask.cli import main
@@ -34,11 +33,9 @@ def make_rows() -> list[CropRow]:
             facts = {"label": label, "split": "validation", "target": f"toy/{number}"}
             for frame, forged in enumerate(("only-face", "uncertain")):
                 flag = forged if is_fake else None
-                row = crop_row(name, frame, image)
-                rows.append(replace(row, forged_face=flag, **facts))
-    alone = crop_row("two-people.mp4", 0, picture(99, fake=True))
-    alone = replace(alone, label="fake", split="validation", forged_face="uncertain")
-    return [*rows, alone]
+                rows.append(crop_row(name, frame, image, forged_face=flag, **facts))
+    alone = {"label": "fake", "split": "validation", "forged_face": "uncertain"}
+    return [*rows, crop_row("two-people.mp4", 0, picture(99, fake=True), **alone)]
 
 
 @pytest.fixture
@@ -81,7 +78,7 @@ def test_predict_of_a_split_counts_those_of_that_split(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = make_rows()
-    rows[-1] = replace(rows[-1], split="test")
+    rows[-1] = changed(rows[-1], split="test")
     write_store(store.with_name("other"), rows)
     run(capsys, "predict", "d", "other", "--split", "validation", "-o", "p.parquet")
     assert read_predictions("p.parquet").info.crops_left_out == PAIRS
@@ -129,7 +126,7 @@ def test_maps_are_checked_on_none_of_them(store: Path, caplog: pytest.LogCapture
 def test_data_without_them_say_nothing(
     store: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    certain = [row for row in make_rows() if row.forged_face != "uncertain"]
+    certain = [row for row in make_rows() if row.record.forged_face != "uncertain"]
     write_store(store.with_name("certain"), certain)
     code, _, _ = run(capsys, "predict", "d", "certain", "-o", "p.parquet")
     _, _, err = run(capsys, "evaluate", "p.parquet", "--replicates", "5")

@@ -15,14 +15,13 @@ from typer.testing import CliRunner
 
 pytest.importorskip("pyarrow", reason="needs the extra `data`")
 
-from dataclasses import replace
 
 from store_rows import crop_row, write_store
 from unmask.cli.app import app
+from unmask.core.errors import InputError
 from unmask.crops.export import LABELS, export_crops
 from unmask.crops.rows import CropRow
 from unmask.crops.store import CropStore
-from unmask.errors import InputError
 
 
 def encoded(level: int, kind: str = "PNG") -> bytes:
@@ -34,8 +33,9 @@ def encoded(level: int, kind: str = "PNG") -> bytes:
 def rows() -> list[CropRow]:
     made = [crop_row("a/real.mp4", n, encoded(10 * n)) for n in range(3)]
     fake = {"label": "fake", "method": "swap", "split": "test", "forged_face": "only face"}
-    made += [replace(crop_row("b.mp4", n, encoded(100 + n, "JPEG")), **fake) for n in range(2)]
-    return [*made, replace(made[-1], crop_id="b.mp4#t2f9", track=2, forged_face="uncertain")]
+    made += [crop_row("b.mp4", n, encoded(100 + n, "JPEG"), **fake) for n in range(2)]
+    doubtful = {**fake, "track": 2, "forged_face": "uncertain"}
+    return [*made, crop_row("b.mp4", 9, encoded(101, "JPEG"), **doubtful)]
 
 
 @pytest.fixture

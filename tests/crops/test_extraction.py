@@ -15,14 +15,14 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from toy_set import record, toy_set
+from unmask.core.face import Box
+from unmask.core.settings import ScanSettings
 from unmask.crops.extraction import Cropper, CropSettings
 from unmask.crops.rows import CropRow, VideoCrops
 from unmask.datasets.footage import pictures_in
 from unmask.datasets.manifest import Manifest, VideoRecord
 from unmask.datasets.synth.footage import talk, write_mask_video, write_picture, write_video
 from unmask.scanner.scanner import Scanner
-from unmask.settings import ScanSettings
-from unmask.values import Box
 from unmask.video.still import pixels_as_shown
 
 SETTINGS = CropSettings(scan=ScanSettings(selector="uniform", budget=3), size_px=96)
@@ -50,18 +50,20 @@ def test_a_video_gives_the_faces_and_key_frames_that_a_scan_finds(toy: Manifest)
     # the scan keeps its key frames on the way, the crop store decodes them again
     scan = Scanner(settings=SETTINGS.scan).scan(Path(toy.info.root, "real/a.mp4"))
     (track,) = scan.result.tracks
-    assert [(r.track, r.frame_index, r.pts_seconds) for r in result.rows] == [
+    assert [(r.record.track, r.record.frame_index, r.record.pts_seconds) for r in result.rows] == [
         (1, k.frame_index, k.pts_seconds) for k in track.key_frames
     ]
     for row, key in zip(result.rows, track.key_frames, strict=True):
-        assert row.box == pytest.approx(key.box)
+        assert row.record.box == pytest.approx(key.box)
     assert (result.coverage.status, result.coverage.crops) == ("done", 3)
 
 
 def test_a_row_carries_its_manifests_columns(toy: Manifest) -> None:
-    row = crop(toy, named(toy, "fake/a_c.mp4")).rows[0]
-    assert (row.label, row.method, row.target, row.source) == ("fake", "Swap", "toy/a", "toy/c")
-    assert (row.split, row.crop_id) == ("train", f"fake/a_c.mp4#t1f{row.frame_index}")
+    known = crop(toy, named(toy, "fake/a_c.mp4")).rows[0].record
+    assert (known.label, known.method, known.target, known.source) == (
+        "fake", "Swap", "toy/a", "toy/c",
+    )  # fmt: skip
+    assert (known.split, known.crop_id) == ("train", f"fake/a_c.mp4#t1f{known.frame_index}")
 
 
 def test_a_crop_is_jpeg_without_chroma_subsampling_or_png(toy: Manifest) -> None:
@@ -80,12 +82,12 @@ def test_a_crop_is_jpeg_without_chroma_subsampling_or_png(toy: Manifest) -> None
 
 def test_the_square_is_what_was_cut(toy: Manifest) -> None:
     row = crop(toy, named(toy, "frames/a"), replace(SETTINGS, image_format="png")).rows[0]
-    path = Path(toy.info.root, "frames/a", f"{row.frame_index:04d}.png")
+    path = Path(toy.info.root, "frames/a", f"{row.record.frame_index:04d}.png")
     picture = pixels_as_shown(path, limits=SETTINGS.scan.limits)
-    np.testing.assert_allclose(pixels(row.image), reduced(picture, row.square, 96), atol=1)
-    x0, y0, x1, y1 = row.box
-    assert row.square[2] - row.square[0] == pytest.approx(1.3 * max(x1 - x0, y1 - y0))
-    assert np.add(row.square[:2], row.square[2:]) == pytest.approx(np.add(row.box[:2], row.box[2:]))
+    np.testing.assert_allclose(pixels(row.image), reduced(picture, row.record.square, 96), atol=1)
+    box, square = row.record.box, row.record.square
+    assert square[2] - square[0] == pytest.approx(1.3 * max(box[2] - box[0], box[3] - box[1]))
+    assert np.add(square[:2], square[2:]) == pytest.approx(np.add(box[:2], box[2:]))
 
 
 def reduced(picture: NDArray[np.uint8], square: Box, size_px: int) -> NDArray[np.float64]:
@@ -114,42 +116,43 @@ def test_a_mask_is_cut_with_the_square_of_its_crop_at_the_same_frame(
     write_mask_video(Path(toy.info.root, "masks/telling.mp4"), masks)
     rows = crop(toy, replace(named(toy, "fake/a_c.mp4"), mask="masks/telling.mp4")).rows
     for row in rows:
-        edge = (60 + 4 * row.frame_index - row.square[0]) / (row.square[2] - row.square[0]) * 96
+        left, _, right, _ = row.record.square
+        edge = (60 + 4 * row.record.frame_index - left) / (right - left) * 96
         assert (pixels(row.mask) > 127).mean(axis=0).sum() == pytest.approx(edge, abs=2)
-    assert len({row.frame_index for row in rows}) == 3
+    assert len({row.record.frame_index for row in rows}) == 3
 
 
 def test_a_mask_that_ends_early_leaves_later_crops_without_one(toy: Manifest) -> None:
     write_mask_video(Path(toy.info.root, "masks/short.mp4"), np.full((5, 120, 160), 255, np.uint8))
     result = crop(toy, replace(named(toy, "fake/a_c.mp4"), mask="masks/short.mp4"))
     assert [row.mask is None for row in result.rows] == [
-        row.frame_index >= 5 for row in result.rows
+        row.record.frame_index >= 5 for row in result.rows
     ]
     assert "no mask for 2 of 3 crops" in result.coverage.notes
-    assert {row.forged_face for row in result.rows} == {"mask"}
+    assert {row.record.forged_face for row in result.rows} == {"mask"}
 
 
 def test_a_missing_mask_is_noted_and_costs_no_crop(toy: Manifest) -> None:
     result = crop(toy, replace(named(toy, "fake/a_c.mp4"), mask="masks/none.mp4"))
     assert (result.coverage.status, len(result.rows)) == ("done", 3)
     assert "no mask for 3 of 3 crops" in result.coverage.notes
-    assert {row.forged_face for row in result.rows} == {"only-face"}
+    assert {row.record.forged_face for row in result.rows} == {"only-face"}
 
 
 def test_of_two_faces_the_one_under_the_mask_is_forged_and_the_other_left_out(
     toy: Manifest,
 ) -> None:
     result = crop(toy, named(toy, "fake/pair.mp4"))
-    assert {row.forged_face for row in result.rows} == {"mask"}
-    assert all(row.box[2] < 160 for row in result.rows)  # the left one
+    assert {row.record.forged_face for row in result.rows} == {"mask"}
+    assert all(row.record.box[2] < 160 for row in result.rows)  # the left one
     assert (result.coverage.tracks_found, result.coverage.tracks_kept) == (2, 1)
     assert result.coverage.notes == "1 faces outside the mask"
 
 
 def test_of_two_faces_without_a_mask_the_smaller_is_uncertain(toy: Manifest) -> None:
     rows = crop(toy, replace(named(toy, "fake/pair.mp4"), mask=None)).rows
-    flags = {row.track: row.forged_face for row in rows}
-    sizes = {row.track: row.face_px for row in rows}
+    flags = {row.record.track: row.record.forged_face for row in rows}
+    sizes = {row.record.track: row.record.face_px for row in rows}
     assert sorted(flags.values()) == ["largest", "uncertain"]
     assert flags[max(sizes, key=sizes.get)] == "largest"
 
@@ -157,17 +160,18 @@ def test_of_two_faces_without_a_mask_the_smaller_is_uncertain(toy: Manifest) -> 
 def test_a_mask_on_no_face_leaves_all_uncertain(toy: Manifest) -> None:
     write_mask_video(Path(toy.info.root, "masks/black.mp4"), np.zeros((10, 120, 320), np.uint8))
     rows = crop(toy, replace(named(toy, "fake/pair.mp4"), mask="masks/black.mp4")).rows
-    assert {(row.track, row.forged_face) for row in rows} == {(1, "uncertain"), (2, "uncertain")}
+    flags = {row.record.track: row.record.forged_face for row in rows}
+    assert flags == {1: "uncertain", 2: "uncertain"}
 
 
 def test_a_real_has_no_forged_face(toy: Manifest) -> None:
-    assert {row.forged_face for row in crop(toy, named(toy, "real/a.mp4")).rows} == {None}
+    assert {row.record.forged_face for row in crop(toy, named(toy, "real/a.mp4")).rows} == {None}
 
 
 def test_frames_in_a_folder_are_read_in_order_of_name_and_have_no_time(toy: Manifest) -> None:
     result = crop(toy, named(toy, "frames/a"))
-    assert [row.frame_index for row in result.rows] == [0, 2, 3]
-    assert {(row.pts_seconds, row.track_frames) for row in result.rows} == {(None, 4)}
+    assert [row.record.frame_index for row in result.rows] == [0, 2, 3]
+    assert {(row.record.pts_seconds, row.track_frames) for row in result.rows} == {(None, 4)}
     assert result.coverage.seconds_analysed is None
 
 
@@ -185,13 +189,13 @@ def test_a_cropped_picture_is_taken_whole(toy: Manifest) -> None:
     (row,) = crop(toy, named(toy, "crop.png"), settings).rows
     whole = pixels_as_shown(Path(toy.info.root, "crop.png"), limits=SETTINGS.scan.limits)
     assert np.array_equal(pixels(row.image)[20:140], whole)
-    assert (row.box, row.landmarks, row.face_px, row.square) == (
+    assert (row.record.box, row.record.landmarks, row.record.face_px, row.record.square) == (
         None,
         None,
         None,
         (0, -20, 160, 140),
     )
-    assert row.forged_face == "only-face"
+    assert row.record.forged_face == "only-face"
 
 
 def test_a_crop_in_a_parquet_file_is_read_by_its_name(toy: Manifest) -> None:
@@ -232,9 +236,9 @@ def test_under_the_papers_protocol_each_crop_has_its_own_split(toy: Manifest) ->
     row = named(toy, "real/a.mp4")
     settings = replace(SETTINGS, scan=ScanSettings(selector="all"))
     rows = Cropper(settings, info, info.root).crop(row).rows
-    assert len({each.split for each in rows}) > 1
+    assert len({each.record.split for each in rows}) > 1
     again = Cropper(settings, info, info.root).crop(row).rows
-    assert [each.split for each in again] == [each.split for each in rows]
+    assert [each.record.split for each in again] == [each.record.split for each in rows]
     assert all(each.leaks and each.protocol == "paper-frame-split" for each in rows)
 
 
@@ -249,7 +253,7 @@ def test_a_face_at_the_edge_is_mirrored_not_lost(toy: Manifest) -> None:
     frames = talk(0, seconds=0.4, size=(160, 120))[:, :, 45:105]
     write_video(Path(toy.info.root, "real/edge.mp4"), frames)
     rows: tuple[CropRow, ...] = crop(toy, record("real/edge.mp4")).rows
-    assert any(row.square[0] < 0 for row in rows)
+    assert any(row.record.square[0] < 0 for row in rows)
     assert all(pixels(row.image).std() > 10 for row in rows)
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from alone import in_one_process
 from toy_set import toy_set
+from unmask.core.errors import ManifestError
+from unmask.core.settings import ScanSettings
 from unmask.crops.extraction import CropSettings
 from unmask.crops.merge import merge_stores
 from unmask.crops.pipeline import crop_videos
@@ -16,8 +18,6 @@ from unmask.crops.reading import CropDataset
 from unmask.crops.store import CropStore
 from unmask.datasets.manifest import Manifest
 from unmask.datasets.shards import Shard, parse_shard
-from unmask.errors import ManifestError
-from unmask.settings import ScanSettings
 
 SETTINGS = CropSettings(scan=ScanSettings(detect_long_side_px=160, budget=2))
 PARTS = 2

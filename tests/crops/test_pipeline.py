@@ -20,14 +20,14 @@ from alone import in_one_process
 from crashing_crops import dies_on_broken
 from killable import SETTINGS, SHARD_BYTES
 from toy_set import manifest_of, record, toy_set
+from unmask.core.errors import InputNotFound, ManifestError
+from unmask.core.settings import ScanSettings
 from unmask.crops.extraction import Cropper, CropSettings
 from unmask.crops.pipeline import crop_videos
 from unmask.crops.rows import COLUMNS, VideoCoverage
 from unmask.crops.store import CropStore
 from unmask.datasets.manifest import Manifest, write_manifest
 from unmask.datasets.synth.footage import talk, write_picture
-from unmask.errors import InputNotFound, ManifestError
-from unmask.settings import ScanSettings
 from unmask.system.engines import Engine
 
 KILLABLE = Path(__file__).parent.parent / "killable.py"

@@ -20,6 +20,8 @@ from PIL import Image
 
 from alone import in_one_process
 from toy_set import manifest_of, record, toy_set
+from unmask.core.errors import ManifestError
+from unmask.core.settings import ScanSettings
 from unmask.crops.extraction import CropSettings
 from unmask.crops.pipeline import crop_videos, store_info
 from unmask.crops.reading import CropDataset
@@ -27,8 +29,6 @@ from unmask.crops.record import Crop
 from unmask.crops.rows import COLUMNS
 from unmask.crops.store import CropStore, open_for_writing
 from unmask.datasets.synth.footage import talk, write_picture
-from unmask.errors import ManifestError
-from unmask.settings import ScanSettings
 from unmask.system.engines import Engine
 
 

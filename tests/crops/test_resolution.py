@@ -13,6 +13,7 @@ from alone import in_one_process
 from unmask.bundle.catalogue import find
 from unmask.bundle.framing import cut_views
 from unmask.bundle.manifest import Bundle, load_bundle
+from unmask.core.settings import ScanSettings
 from unmask.crops.extraction import CropSettings
 from unmask.crops.pipeline import crop_videos
 from unmask.crops.reading import CropDataset
@@ -22,7 +23,6 @@ from unmask.datasets.layouts.layout import make_manifest
 from unmask.datasets.manifest import Manifest, write_manifest
 from unmask.evaluation.inference import predict, source_at
 from unmask.faces.squares import cut_window, square_around
-from unmask.settings import ScanSettings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FEW = ScanSettings(budget=3)

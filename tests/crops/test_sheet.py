@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +14,11 @@ from PIL import Image
 
 from store_rows import INFO, crop_row
 from toy_set import record
+from unmask.core.errors import ManifestError
 from unmask.crops.rows import VideoCoverage, VideoCrops
 from unmask.crops.sheet import contact_sheet, evenly, plot
 from unmask.crops.stats import compute_stats
 from unmask.crops.store import CropStore, open_for_writing
-from unmask.errors import ManifestError
 
 THUMB_PX = 128
 
@@ -38,10 +37,7 @@ def store(tmp_path: Path) -> CropStore:
     with open_for_writing(tmp_path / "s", INFO) as opened:
         for (name, colour), crops in zip(COLOURS.items(), (12, 3, 1), strict=True):
             label = "fake" if name == "c" else "real"
-            rows = tuple(
-                replace(crop_row(name, n, png(colour)), label=label, method=None)
-                for n in range(crops)
-            )
+            rows = tuple(crop_row(name, n, png(colour), label=label) for n in range(crops))
             line = VideoCoverage.of(record(name, label), "done", crops=crops)
             opened.add(VideoCrops(line, rows))
     return CropStore(tmp_path / "s")

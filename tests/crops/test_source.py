@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,9 @@ from PIL import Image
 
 from store_rows import crop_row, write_store
 from toy_crops import picture
+from unmask.core.errors import InputNotFound, ManifestError
 from unmask.crops.rows import CropRow
 from unmask.crops.source import CropSource, open_crops
-from unmask.errors import InputNotFound, ManifestError
 
 LABELS = ("real", "fake", "fake")
 IMAGES = [picture(number, fake=label == "fake") for number, label in enumerate(LABELS)]
@@ -25,8 +24,8 @@ IMAGES = [picture(number, fake=label == "fake") for number, label in enumerate(L
 def store(folder: Path) -> CropSource:
     rows: list[CropRow] = []
     for number, image in enumerate(IMAGES):
-        row = crop_row(f"v{number}", 0, image)
-        rows.append(replace(row, label="fake" if number else "real", target="a"))
+        label = "fake" if number else "real"
+        rows.append(crop_row(f"v{number}", 0, image, label=label, target="a"))
     return open_crops(write_store(folder, rows))
 
 

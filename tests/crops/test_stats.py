@@ -30,8 +30,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> CropStore:
         for name, crops in (("a", 2), ("b", 3), ("c", 10)):
             label = "fake" if name == "c" else "real"
             rows = tuple(
-                replace(
-                    crop_row(name, number, b"x"),
+                crop_row(
+                    name,
+                    number,
+                    b"x",
                     label=label,
                     method="Swap" if label == "fake" else None,
                     split="train" if number else "test",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ import pytest
 
 from store_rows import INFO, crop_row
 from toy_set import record
+from unmask.core.errors import ManifestError
 from unmask.crops import store as store_module
-from unmask.crops.rows import COLUMNS, METADATA_KEY, VideoCoverage, VideoCrops
+from unmask.crops.rows import COLUMNS, COVERAGE_COLUMNS, METADATA_KEY, VideoCoverage, VideoCrops
 from unmask.crops.store import GROUP_ROWS, CropStore, open_for_writing
-from unmask.errors import ManifestError
 
 
 def video(name: str, crops: int, *, image: bytes = b"picture") -> VideoCrops:
@@ -40,7 +40,7 @@ def fill(folder: Path, videos: list[VideoCrops], shard_bytes: int = 20_000) -> N
     with open_for_writing(folder, INFO, shard_bytes=shard_bytes) as store:
         known = store.coverage()
         for each in videos:
-            if each.coverage.video_id not in known:
+            if each.coverage.record.video_id not in known:
                 store.add(each)
 
 
@@ -49,13 +49,44 @@ def test_what_is_stored_is_read_back(tmp_path: Path) -> None:
     rows, coverage = content(tmp_path / "s")
     assert [tuple(row) for row in rows] == [tuple(COLUMNS.names)] * 8
     assert rows == [
-        {**asdict(row), "square": list(row.square), "identities": []}
-        for each in VIDEOS
-        for row in each.rows
+        {
+            **dict.fromkeys(COLUMNS.names),
+            "crop_id": f"{name}#t1f{number}",
+            "video_id": name,
+            "dataset": "toy",
+            "label": "real",
+            "identities": [],
+            "split": "train",
+            "leaks": False,
+            "kind": "video",
+            "track": 1,
+            "track_frames": 9,
+            "frame_index": number,
+            "pts_seconds": number / 25,
+            "square": [0.0, 0.0, 8.0, 8.0],
+            "sharpness": 2.5,
+            "image_size_bytes": len(b"picture"),
+            "image": b"picture",
+        }
+        for name, crops in (("a", 2), ("c", 3), ("d", 1), ("e", 2))
+        for number in range(crops)
     ]
     assert coverage == [each.coverage for each in VIDEOS]
     table = pq.read_table(tmp_path / "s" / "coverage.parquet").to_pylist()
-    assert table == [{**asdict(each.coverage), "identities": ["p"]} for each in VIDEOS]
+    assert table[1] == {
+        **dict.fromkeys(COVERAGE_COLUMNS.names),
+        "video_id": "b",
+        "label": "real",
+        "split": "train",
+        "target": "b/target",
+        "identities": ["p"],
+        "status": "failed",
+        "reason": "why",
+        "crops": 0,
+        "tracks_found": 0,
+        "tracks_kept": 0,
+        "work_seconds": 0.0,
+    }
 
 
 def test_coverage_of_older_stores_names_no_footage(tmp_path: Path) -> None:
@@ -68,7 +99,7 @@ def test_coverage_of_older_stores_names_no_footage(tmp_path: Path) -> None:
             del line[name]
     pq.write_table(table.replace_schema_metadata({METADATA_KEY: json.dumps(described)}), path)
     (line,) = CropStore(tmp_path / "s").coverage().values()
-    assert (line.target, line.source, line.identities) == (None, None, ())
+    assert (line.record.target, line.record.source, line.record.identities) == (None, None, ())
 
 
 def test_a_shard_holds_whole_videos_and_is_named_by_its_content(tmp_path: Path) -> None:
@@ -148,7 +179,7 @@ def test_a_later_try_of_a_failed_video_counts(tmp_path: Path) -> None:
         store.add(video("b", 4))
     rows, coverage = content(tmp_path / "s")
     assert sum(row["video_id"] == "b" for row in rows) == 4
-    assert {line.video_id: line.status for line in coverage}["b"] == "done"
+    assert {line.record.video_id: line.status for line in coverage}["b"] == "done"
 
 
 @pytest.mark.parametrize(

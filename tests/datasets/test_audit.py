@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clips import number_in, write_clip
+from unmask.core.errors import ManifestError
+from unmask.core.settings import Limits
 from unmask.datasets.audit import KINDS, AuditReport, audit
 from unmask.datasets.fingerprints import fingerprints, spread_stamps
 from unmask.datasets.layouts import layout
 from unmask.datasets.leaks import MAX_EXAMPLES, Finding
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord
 from unmask.datasets.splits import split
-from unmask.errors import ManifestError
-from unmask.settings import Limits
 from unmask.video import LumaPass, probe, read_frames
 
 LIMITS = Limits()

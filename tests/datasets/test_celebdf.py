@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from trees import found_in, only, rows_of, touch
+from unmask.core.errors import ManifestError
 from unmask.datasets.layouts import layout
 from unmask.datasets.layouts.celebdf import SCENARIOS, TEST_LIST
-from unmask.errors import ManifestError
 
 REAL, FAKE, STRANGER = (
     "Celeb-real/id0_0001.mp4",

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from unmask.core.errors import InputNotFound, ManifestError
 from unmask.datasets.layouts.crop_files import Pictures, index, picture
-from unmask.errors import InputNotFound, ManifestError
 
 REAL = {"name": "aaa", "label": "real", "original": "aaa", "dfdc_part": 7, "image": b"one"}
 FAKE = {"name": "bbb", "label": "fake", "original": "aaa", "dfdc_part": 7, "image": b"two"}

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from trees import found_in, only, rows_of, touch
+from unmask.core.errors import ManifestError
 from unmask.datasets.layouts import layout
 from unmask.datasets.layouts.deeperforensics import VARIANTS
-from unmask.errors import ManifestError
 
 REALS = "original_sequences/youtube/c23/videos"
 FAKE = "manipulated_videos/end_to_end/000_M101.mp4"

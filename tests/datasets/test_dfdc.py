@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from trees import found_in, only, rows_of, touch
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 
 PART = "dfdc_train_part_05"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trees import found_in, only, rows_of, touch
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 
 HEADER = "source,target1,target2,method,category,type,race,gender,path,\n"
 VOICE = "RealVideo-FakeAudio/African/men/id00076/00109_fake.mp4"

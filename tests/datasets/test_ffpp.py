@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from trees import found_in, only, rows_of, touch
+from unmask.core.errors import ManifestError
 from unmask.datasets.layouts import layout
-from unmask.errors import ManifestError
 
 YOUTUBE = "original_sequences/youtube/c23/videos"
 ACTORS = "original_sequences/actors/c23/videos"

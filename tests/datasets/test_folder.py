@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trees import found_in, only, rows_of, touch
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 
 
 @pytest.mark.parametrize(

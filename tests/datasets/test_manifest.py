@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from unmask.core.errors import InputNotFound, ManifestError
 from unmask.datasets.manifest import (
     COLUMNS,
     Manifest,
@@ -20,7 +21,6 @@ from unmask.datasets.manifest import (
     read_manifest,
     write_manifest,
 )
-from unmask.errors import InputNotFound, ManifestError
 
 INFO = ManifestInfo(dataset="ffpp", root="/data/ffpp", licence="research")
 ROW = VideoRecord(id="a/b.mp4", dataset="ffpp", label="real")

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
+from unmask.core.errors import ManifestError
 from unmask.datasets.groups import connect, group_rows
 from unmask.datasets.manifest import Manifest, ManifestInfo, Split, VideoRecord
 from unmask.datasets.split_checks import find_side
 from unmask.datasets.splits import PROTOCOLS, frame_split, split
-from unmask.errors import ManifestError
 
 FFPP_METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
 GROUPED = ("video", "identity", "k-fold")

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from trees import found_in, only, rows_of
+from unmask.core.errors import InputNotFound, ManifestError
 from unmask.datasets.layouts.table import index
-from unmask.errors import InputNotFound, ManifestError
 
 
 def table(folder, text, name="clips.csv"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trees import found_in, rows_of, touch
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 
 
 def test_a_fake_has_its_original_as_target(tmp_path):

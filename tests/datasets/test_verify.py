@@ -18,11 +18,11 @@ from PIL import Image
 from alone import in_one_process
 from clips import write_clip
 from trees import inspect_or_die
+from unmask.core.errors import InputNotFound
 from unmask.datasets.layouts import layout
 from unmask.datasets.layouts.layout import Expected, Layout, make_manifest
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord
 from unmask.datasets.verify import Verification, verify
-from unmask.errors import InputNotFound
 
 REAL = "original_sequences/youtube/c23/videos/000.mp4"
 FAKE = "manipulated_sequences/Deepfakes/c23/videos/000_003.mp4"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trees import found_in, only, rows_of, touch
-from unmask.errors import InputNotFound, ManifestError
+from unmask.core.errors import InputNotFound, ManifestError
 
 
 def test_a_sequence_is_one_row_with_label_and_split(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from predicted import drawn, predictions, row
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.evaluation.aggregation import AGGREGATIONS, make_units
 
 CROPS = [

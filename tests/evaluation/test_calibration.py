@@ -20,7 +20,7 @@ from unmask.bundle.manifest import (
     LikelihoodRatio,
     load_bundle,
 )
-from unmask.errors import BundleError, ManifestError
+from unmask.core.errors import BundleError, ManifestError
 from unmask.evaluation.aggregation import make_units
 from unmask.evaluation.calibration import (
     calibrate_bundle,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from predicted import drawn, predictions, row
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.evaluation.comparison import compare
 from unmask.evaluation.predictions import PredictionRow
 from unmask.evaluation.results import EvaluationSettings

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from predicted import drawn, predictions, row
 from unmask.bundle.manifest import Calibration, OperatingPoint
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.evaluation.composer import count_coverage, evaluate
 from unmask.evaluation.results import EvaluationSettings
 

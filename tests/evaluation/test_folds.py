@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from predicted import changed, drawn, predictions, row
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.evaluation.composer import evaluate
 from unmask.evaluation.folds import evaluate_folds
 from unmask.evaluation.predictions import PredictionRow

@@ -19,12 +19,13 @@ from bundles import SIZE, write_bundle
 from toy_set import toy_set
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.runtime import Network
+from unmask.core.errors import InputNotFound, ManifestError
+from unmask.core.settings import ScanSettings
 from unmask.crops.extraction import CropSettings
 from unmask.crops.pipeline import crop_videos
 from unmask.datasets.layouts.crop_files import CROPS
 from unmask.datasets.layouts.layout import make_manifest
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord, write_manifest
-from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.aggregation import make_units
 from unmask.evaluation.composer import count_coverage
 from unmask.evaluation.inference import predict, source_at
@@ -32,7 +33,6 @@ from unmask.evaluation.predictions import PredictionRow
 from unmask.evaluation.sources import PictureSource
 from unmask.evaluation.video_scorer import Rows
 from unmask.scanner.scanner import Scanner
-from unmask.settings import ScanSettings
 from unmask.system.workers import run_duty
 
 FAST = ScanSettings(detect_long_side_px=160, budget=3)

@@ -14,17 +14,17 @@ from bundles import write_bundle
 from predicted import drawn, predictions
 from toy_set import toy_set
 from unmask.bundle.manifest import Bundle
+from unmask.core.errors import ManifestError
+from unmask.core.settings import ScanSettings
 from unmask.crops.extraction import CropSettings
 from unmask.crops.pipeline import crop_videos
 from unmask.datasets.manifest import Manifest
 from unmask.datasets.shards import Shard
-from unmask.errors import ManifestError
 from unmask.evaluation.composer import evaluate
 from unmask.evaluation.inference import combine_sources, predict, source_at
 from unmask.evaluation.pooling import are_shards, pool_shards
 from unmask.evaluation.predictions import Predictions
 from unmask.evaluation.results import EvaluationSettings
-from unmask.settings import ScanSettings
 
 FAST = EvaluationSettings(replicates=20)
 SETTINGS = CropSettings(scan=ScanSettings(detect_long_side_px=160, budget=2), margin_ratio=2.0)

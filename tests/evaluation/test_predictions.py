@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from predicted import drawn, info
+from unmask.core.errors import InputNotFound, ManifestError
 from unmask.crops.record import CropRecord
-from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import (
     COLUMNS,
     PredictionRow,

@@ -22,10 +22,11 @@ from toy_crops import picture, write_toy_crops
 from toy_set import toy_set
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.runtime import Network
+from unmask.core.errors import InputError, ManifestError
+from unmask.core.settings import ScanSettings
 from unmask.crops.extraction import CropSettings
 from unmask.crops.pipeline import crop_videos
 from unmask.datasets.manifest import write_manifest
-from unmask.errors import InputError, ManifestError
 from unmask.evaluation.charts import BOTTOM, LEFT, RIGHT, TOP
 from unmask.evaluation.distorted_scores import Scores, StressSettings, score_distorted, write_scores
 from unmask.evaluation.inference import predict, source_at
@@ -33,7 +34,6 @@ from unmask.evaluation.stored_pictures import drawn_evenly, pictures_at
 from unmask.evaluation.stress import Stress, compute_outcomes
 from unmask.evaluation.stress_page import draw_charts, make_rows, to_html
 from unmask.scanner.distortions import distort
-from unmask.settings import ScanSettings
 
 FAST = StressSettings(only=("brightness", "noise"), replicates=40)
 

@@ -11,7 +11,7 @@ import pytest
 from bundles import manifest, write_bundle
 from predicted import changed, drawn, predictions
 from unmask.bundle.card import card
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.evaluation.aggregation import Units, make_units
 from unmask.evaluation.calibration import calibrate_bundle
 from unmask.evaluation.predictions import PredictionRow, pool

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unmask.bundle.manifest import load_bundle, shipped_folder
-from unmask.errors import BundleError
+from unmask.core.errors import BundleError
 from unmask.explain import BundleNetwork
 from unmask.explain.onnx_weights import content_key, read_weights, shuffle_by_key
 from unmask.explain.randomisation import DEPTHS, cascade, chosen_keys

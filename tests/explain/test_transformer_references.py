@@ -10,8 +10,8 @@ torch = pytest.importorskip("torch", reason="needs the extra `train`")
 timm = pytest.importorskip("timm", reason="needs the extra `train`")
 
 from unmask.explain import explain  # noqa: E402 - after the check that torch is there
-from unmask.models.differentiable import TorchNetwork  # noqa: E402
-from unmask.models.network import FaceNetwork  # noqa: E402
+from unmask.training.networks.differentiable import TorchNetwork  # noqa: E402
+from unmask.training.networks.network import FaceNetwork  # noqa: E402
 
 SIDE = 56
 NETWORKS = {

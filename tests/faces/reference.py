@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unmask.values import Box, Face
+from unmask.core.face import Box, Face
 
 
 def _batched_nms(boxes: Any, scores: Any, groups: Any, threshold: float) -> Any:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from unmask.core.face import Look
 from unmask.faces.appearance import (
     FACE_PX,
     HEAD_PX,
@@ -19,7 +20,6 @@ from unmask.faces.appearance import (
     remember,
     worst_half,
 )
-from unmask.values import Look
 
 POINTS = np.array([[0.31, 0.36], [0.69, 0.36], [0.50, 0.58], [0.34, 0.79], [0.66, 0.79]])
 SIDE = 200

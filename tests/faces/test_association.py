@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from unmask.core.face import Look
 from unmask.faces.association import (
     Expectation,
     Sighting,
@@ -14,7 +15,6 @@ from unmask.faces.association import (
     link,
     overlap,
 )
-from unmask.values import Look
 
 
 def look(seed: int) -> Look:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from unmask.core.face import Box, Face
 from unmask.faces.appearance import look_at
 from unmask.faces.face_signal import (
     CUT_OFF,
@@ -21,7 +22,6 @@ from unmask.faces.face_signal import (
     is_face_shaped,
     measure,
 )
-from unmask.values import Box, Face
 
 SHARES = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]])
 WIDTH, HEIGHT = 900, 600

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from unmask.core.face import FaceTrack, Look
 from unmask.faces.persons import group
-from unmask.values import FaceTrack, Look
 
 
 def look(person: int, *, noise: float = 0.0, seed: int = 0) -> Look:

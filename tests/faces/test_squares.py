@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from unmask.core.face import Box
 from unmask.faces.squares import cut_square, square_around
-from unmask.values import Box
 
 WHOLE = st.integers(-200, 200)
 SIZES = st.integers(1, 200)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from unmask.core.face import Box, Face, FaceTrack
 from unmask.faces.tracks import Tracker
-from unmask.values import Box, Face, FaceTrack
 
 HEIGHT, WIDTH = 120, 240
 EVERY = 0.5

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from faces import pictures, reference
+from unmask.core.face import Box, Face
 from unmask.faces.boxes import BoxMapping, suppress
 from unmask.faces.mtcnn import MtcnnDetector
 from unmask.faces.yunet import NMS_THRESHOLD, YunetDetector, reductions
-from unmask.values import Box, Face
 
 WEIGHTS = resources.files("unmask.faces") / "weights"
 THRESHOLD = 0.7

@@ -8,25 +8,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from unmask.explain.check import Checked, Example, MapRow, Sample
-from unmask.explain.summary import summarise
-from unmask.report.maps_page import MapsPage
-from unmask.values import (
+from unmask.core.face import Landmarks
+from unmask.core.media import StreamInfo, VideoInfo
+from unmask.core.scan import KeyFramePicture, SaliencyMap, Scan
+from unmask.core.scan_record import (
     SCHEMA_VERSION,
     Coverage,
     Curve,
     DetectorInfo,
     KeyFrame,
-    KeyFramePicture,
-    Landmarks,
-    SaliencyMap,
-    Scan,
     ScanRecord,
-    StreamInfo,
     TrackResult,
-    Verdict,
-    VideoInfo,
 )
+from unmask.core.verdicts import Verdict
+from unmask.explain.check import Checked, Example, MapRow, Sample
+from unmask.explain.summary import summarise
+from unmask.report.maps_page import MapsPage
 
 SIDE = 224
 LANDMARKS: Landmarks = ((30.0, 40.0), (70.0, 40.0), (50.0, 60.0), (35.0, 80.0), (65.0, 80.0))

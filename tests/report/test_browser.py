@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from moving_square import FPS, with_film, write_film
+from unmask.core.scan import Scan
 from unmask.report.html import Place, to_html, to_html_batch
 from unmask.report.maps_page import MapsPage, maps_page
-from unmask.values import Scan
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed")
 from selenium import webdriver  # noqa: E402 - after the check that it is there

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from unmask.core.scan import Scan
+from unmask.core.scan_record import Curve
 from unmask.report.charts import MAX_POINTS, PLOT_HEIGHT, PLOT_TOP, curve_chart, thin, timeline
-from unmask.values import Curve, Scan
 
 
 def test_dots_lie_at_their_time_and_score(scan: Scan) -> None:

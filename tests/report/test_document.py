@@ -8,9 +8,10 @@ import math
 
 import pytest
 
-from unmask.errors import InputError
+from unmask.core.errors import InputError
+from unmask.core.scan import Scan
+from unmask.core.scan_record import SCHEMA_VERSION, ScanDocument, ScanRecord
 from unmask.report.document import from_json, schema, to_json
-from unmask.values import SCHEMA_VERSION, Scan, ScanDocument, ScanRecord
 
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
 

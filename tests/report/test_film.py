@@ -12,14 +12,15 @@ from PIL import Image
 from unmask.bundle.manifest import load_bundle, shipped_folder
 from unmask.cli.runs.scan import _with_films
 from unmask.cli.runs.scan_outputs import Outputs
-from unmask.language.translation import in_language
+from unmask.core.face import FaceTrack
+from unmask.core.scan import Scan
+from unmask.core.settings import ScanSettings
 from unmask.report.film import FilmStyle, _Drawn, _label, draw_film, draw_frame
+from unmask.report.language.translation import in_language
 from unmask.report.overlays import laid_over, write_maps
 from unmask.scanner.batch import Job
 from unmask.scanner.passes import first_pass
 from unmask.scanner.scanner import Scanner
-from unmask.settings import ScanSettings
-from unmask.values import FaceTrack, Scan
 
 ORIGINAL = Path(__file__).parents[2] / "examples" / "original.mp4"
 

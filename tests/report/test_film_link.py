@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from unmask.core.media import VideoInfo
+from unmask.core.scan import Scan
 from unmask.report.film_link import CHANGED, MISSING, NOT_PLAYABLE, TOO_LARGE, film_link
-from unmask.values import Scan, VideoInfo
 
 
 @pytest.fixture

@@ -11,8 +11,10 @@ from html.parser import HTMLParser
 
 import pytest
 
+from unmask.core.scan import Scan
+from unmask.core.scan_record import MissRate
+from unmask.core.verdicts import ConformalAnswer, LikelihoodStatement, WordRate
 from unmask.report.html import to_html, to_html_batch
-from unmask.values import ConformalAnswer, LikelihoodStatement, MissRate, Scan, WordRate
 
 
 class Page(HTMLParser):

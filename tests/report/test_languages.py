@@ -9,9 +9,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from unmask.language.translation import Language, in_language
+from unmask.core.scan import Scan
+from unmask.core.scan_record import ContentCredentials, Custody, Examination
 from unmask.report.html import to_html, to_html_batch
-from unmask.values import ContentCredentials, Custody, Examination, Scan
+from unmask.report.language.translation import Language, in_language
 
 _DATA = {"bdi", "code", "style", "script", "pre"}
 """Elements that hold what is not ours to translate."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from unmask.cli.runs.scan_outputs import Outputs
+from unmask.core.scan import Scan
 from unmask.report.html import Page, Place, overlay_film
-from unmask.values import Scan
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from unmask.core.scan import Scan
+from unmask.core.scan_record import Person, ScanRecord
 from unmask.report.html import FILES_ON_ONE_PAGE, Page, Place
 from unmask.report.summary import failure_row, row, summary
 from unmask.report.views import report_view
-from unmask.values import Person, Scan, ScanRecord
 
 
 def of(scan: Scan, path: str, track: int | None) -> ScanRecord:

@@ -17,15 +17,15 @@ import pytest
 from crashing import start, start_badly, work
 from toy_set import toy_set
 from unmask.bundle.manifest import load_bundle, shipped_folder
+from unmask.core.errors import InputNotFound, ManifestError
+from unmask.core.settings import ScanSettings
 from unmask.crops.extraction import CropSettings
 from unmask.crops.pipeline import crop_videos
 from unmask.crops.rows import COLUMNS
 from unmask.crops.store import CropStore
 from unmask.datasets.manifest import write_manifest
-from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.inference import predict, source_at
 from unmask.results.store import ResultStore
-from unmask.settings import ScanSettings
 from unmask.system.engines import Engine
 from unmask.system.workers import Crashed, Duty
 

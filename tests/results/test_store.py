@@ -20,14 +20,15 @@ pytest.importorskip("pyarrow", reason="needs pyarrow (extra `data`)")
 import pyarrow.parquet as pq
 
 from scan_records import JUDGED, scan_record, stored_row
-from unmask.errors import ManifestError, NotMedia
+from unmask.core.errors import ManifestError, NotMedia
+from unmask.core.scan_record import Examination
 from unmask.report.document import from_json
 from unmask.results.index import Choice
 from unmask.results.lines import ndjson_line
 from unmask.results.rows import Source, failed_row
-from unmask.results.store import SMALL_SHARDS, ResultStore, writing
+from unmask.results.store import ResultStore
 from unmask.results.views import write_csv, write_json, write_ndjson, write_parquet
-from unmask.values import Examination
+from unmask.results.writer import SMALL_SHARDS, writing
 
 KILLABLE = Path(__file__).parent.parent / "killable_results.py"
 NAMES = ("a.mp4", "b.mp4", "c.mp4", "d.mp4", "e.mp4")

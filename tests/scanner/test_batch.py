@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from unmask.errors import AnalysisCrashed
+from unmask.core.errors import AnalysisCrashed
+from unmask.core.scan import Scan
+from unmask.core.settings import Limits, ScanSettings
 from unmask.scanner import survival
 from unmask.scanner.batch import Job, _Analysis, _scan, attempt, scan_all
 from unmask.scanner.survival import stress_verdict
-from unmask.settings import Limits, ScanSettings
 from unmask.system import engines
 from unmask.system.workers import Crashed
-from unmask.values import Scan
 
 FORGED = str(Path(__file__).parents[2] / "examples" / "forged.mp4")
 

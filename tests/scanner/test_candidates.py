@@ -14,10 +14,10 @@ import pytest
 from numpy.typing import NDArray
 
 from clips import write_clip
+from unmask.core.settings import ScanSettings
 from unmask.scanner import candidates, passes
 from unmask.scanner.keyframes import FORESEEABLE, GRID_RATIO, SELECTORS
 from unmask.scanner.scanner import Scanner
-from unmask.settings import ScanSettings
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "original.mp4"
 VIDEOS = Path(os.environ.get("UNMASK_TEST_DATA", "/nowhere"), "videos")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from unmask.errors import InputNotFound
+from unmask.core.errors import InputNotFound
 from unmask.scanner.credentials import TRUST_VARIABLE, content_credentials, xmp_source_type
 
 c2pa = pytest.importorskip("c2pa", reason="c2pa-python is not installed")

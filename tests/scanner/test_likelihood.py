@@ -6,9 +6,10 @@ from math import log
 import pytest
 
 from bundles import manifest
+from unmask.core.scan_record import KeyFrame
+from unmask.core.verdicts import ConformalAnswer, LikelihoodStatement, Verdict
 from unmask.report.wording import statements
 from unmask.scanner.verdict import judge_track
-from unmask.values import ConformalAnswer, KeyFrame, LikelihoodStatement, Verdict
 
 ZERO = ((0.0, 0.0), (0.0, 0.0))
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from clips import write_clip
+from unmask.core.face import Face
+from unmask.core.settings import ScanSettings
 from unmask.scanner import passes
-from unmask.settings import ScanSettings
-from unmask.values import Face
 
 CLIP = Path(__file__).parents[2] / "examples" / "original.mp4"
 LEFT, RIGHT = (40.0, 40.0, 140.0, 160.0), (300.0, 40.0, 400.0, 160.0)

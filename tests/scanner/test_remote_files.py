@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from unmask.cli.inputs import expand
-from unmask.errors import InputNotFound, LimitExceeded, UnmaskError
+from unmask.core.errors import InputNotFound, LimitExceeded, UnmaskError
+from unmask.core.scan import Scan
+from unmask.core.settings import ScanSettings
 from unmask.results.rows import Source
 from unmask.results.store import ResultStore
 from unmask.scanner.batch import Job, scan_all
-from unmask.settings import ScanSettings
 from unmask.system.engines import Engine
 from unmask.system.remote_files import LocalCopies, is_remote, media_at
-from unmask.values import Scan
 
 fsspec = pytest.importorskip("fsspec")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "original.mp4"

@@ -20,15 +20,16 @@ from unmask.bundle.manifest import (
     write_manifest,
 )
 from unmask.cli.runs.scan_summary import summary
-from unmask.errors import AnalysisCrashed, InputNotFound, NotMedia
+from unmask.core.errors import AnalysisCrashed, InputNotFound, NotMedia
+from unmask.core.scan import Scan
+from unmask.core.scan_record import SCHEMA_VERSION, ScanDocument, TrackResult
+from unmask.core.settings import Limits, ScanSettings
 from unmask.report.document import from_json, to_json
 from unmask.scanner.batch import Job, scan_all
 from unmask.scanner.passes import first_pass
 from unmask.scanner.repetition import repeat_command
 from unmask.scanner.scanner import Scanner, coverage, list_passing
 from unmask.scanner.verdict import cannot_judge
-from unmask.settings import Limits, ScanSettings
-from unmask.values import SCHEMA_VERSION, Scan, ScanDocument, TrackResult
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

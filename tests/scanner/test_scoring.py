@@ -11,8 +11,8 @@ from PIL import Image, ImageFilter
 
 from bundles import manifest
 from unmask.bundle.calibration import calibrate
+from unmask.core.scan_record import KeyFrame
 from unmask.scanner.scoring import score_key_frame, sharpness, turn
-from unmask.values import KeyFrame
 
 MANIFEST = manifest()
 CALIBRATION = MANIFEST.calibration

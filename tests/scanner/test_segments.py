@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from scan_records import scan_record
+from unmask.core.scan_record import TrackResult
 from unmask.scanner.segments import segments
-from unmask.values import TrackResult
 
 
 @pytest.fixture

@@ -12,6 +12,9 @@ import pytest
 from unmask.bundle.manifest import Bundle, load_bundle, shipped_folder
 from unmask.bundle.runtime import Network
 from unmask.cli.runs.scan_summary import summary
+from unmask.core.scan import Scan
+from unmask.core.scan_record import SCHEMA_VERSION, ScanDocument
+from unmask.core.settings import ScanSettings
 from unmask.report.document import from_json, to_json
 from unmask.report.html import to_html
 from unmask.report.wording import survival
@@ -19,8 +22,6 @@ from unmask.scanner.distortions import distort
 from unmask.scanner.scanner import Scanner
 from unmask.scanner.survival import stress_verdict
 from unmask.scanner.verdict import cannot_judge
-from unmask.settings import ScanSettings
-from unmask.values import SCHEMA_VERSION, Scan, ScanDocument
 
 FORGED = Path(__file__).parent.parent.parent / "examples" / "forged.mp4"
 

@@ -12,12 +12,12 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from clips import write_clip
+from unmask.core.scan_record import KeyFrame
+from unmask.core.settings import ScanSettings
 from unmask.faces.association import overlap
 from unmask.faces.detector import create
 from unmask.scanner.passes import FirstPass, choose, decode_chosen, first_pass, measured_key_frame
 from unmask.scanner.scanner import persons
-from unmask.settings import ScanSettings
-from unmask.values import KeyFrame
 
 ORIGINAL = Path(__file__).parents[2] / "examples" / "original.mp4"
 HEAD: tuple[int, int, int, int] = (180, 30, 460, 380)

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from bundles import manifest
 from unmask.bundle.manifest import BundleManifest, load_bundle, shipped_folder
+from unmask.core.scan_record import KeyFrame
+from unmask.core.verdicts import Verdict, WordRate
 from unmask.scanner.verdict import (
     cannot_judge,
     interval,
@@ -20,7 +22,6 @@ from unmask.scanner.verdict import (
     why_no_word,
     word,
 )
-from unmask.values import KeyFrame, Verdict, WordRate
 
 MANIFEST = manifest()
 LOGITS = st.lists(st.floats(-8, 8), min_size=2, max_size=12)

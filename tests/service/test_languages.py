@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 from service.calls import ended, submit
-from unmask.language.translation import LANGUAGES
+from unmask.report.language.translation import LANGUAGES
 from unmask.service.languages import accepted
 
 TITLES = {

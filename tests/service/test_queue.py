@@ -14,7 +14,9 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 from unmask.service.database import Database
 from unmask.service.problems import Problem
-from unmask.service.queue import Queue, Quota, Submission
+from unmask.service.queue import Queue
+from unmask.service.quotas import Quota
+from unmask.service.scan_row import Submission
 from unmask.service.storage import new_id
 
 WIDE = Quota(queue_limit=10_000, storage_bytes=10**12)

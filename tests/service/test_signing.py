@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from service.calls import ended, submit
-from unmask.errors import InputError, InputNotFound
+from unmask.core.errors import InputError, InputNotFound
 from unmask.service.signing import read_signer
 
 ed25519 = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from service.calls import CLIP, ended, submit
-from unmask.errors import InputError
+from unmask.core.errors import InputError
 from unmask.service.keys import Key, hash_key, new_key, read_keys
 from unmask.service.settings import ServiceSettings
 

@@ -15,7 +15,7 @@ import pytest
 
 pa = pytest.importorskip("pyarrow", reason="studies need pyarrow (extra `data`)")
 
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.studies.cells import Cache, Cell, Measured, Place
 
 

@@ -15,14 +15,14 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store_rows import INFO, crop_row
+from store_rows import INFO, crop_row, video_of
 from studies.tiny import TINY
 from toy_crops import write_toy_crops
 from unmask.cli.runs.study import describe_outcome
+from unmask.core.errors import InputNotFound, ManifestError
 from unmask.crops.rows import VideoCoverage, VideoCrops
 from unmask.crops.store import open_for_writing
 from unmask.datasets.manifest import Manifest, ManifestInfo, VideoRecord, write_manifest
-from unmask.errors import InputNotFound, ManifestError
 from unmask.studies.cells import Cache, Cell, Measured
 from unmask.studies.charts import dots
 from unmask.studies.crop_set import SIDES, Material, choose_sides, read_material
@@ -156,11 +156,8 @@ def marked_store(folder: Path, *, leaks: bool, uncertain: bool = False) -> Path:
             for label in ("real", "fake"):
                 name = f"{split}-{label}.mp4"
                 forged = "uncertain" if uncertain and split == "train" else None
-                row = replace(crop_row(name, 0), label=label, split=split, forged_face=forged)
-                done = VideoCoverage(
-                    name, label, None, split, None, "done", None, None, 1, 1, 1, 1.0, 0.1
-                )
-                store.add(VideoCrops(done, (row,)))
+                row = crop_row(name, 0, label=label, split=split, forged_face=forged)
+                store.add(VideoCrops(VideoCoverage(video_of(row), "done", crops=1), (row,)))
     return folder
 
 

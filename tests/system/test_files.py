@@ -11,7 +11,7 @@ import pytest
 
 from bundles import write_bundle
 from unmask.bundle.manifest import load_bundle, write_manifest
-from unmask.errors import InputNotFound, NoUserFolder
+from unmask.core.errors import InputNotFound, NoUserFolder
 from unmask.evaluation.card import save
 from unmask.system.files import (
     check_parent_folder,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from unmask.core.errors import ManifestError
 from unmask.crops.encoded_pictures import decode_picture
-from unmask.errors import ManifestError
 
 
 def test_half_a_crop_is_refused_and_the_switch_left_as_it_was(

@@ -28,7 +28,7 @@ from crashing import (
     work_and_talk,
     work_and_tell,
 )
-from unmask.errors import AnalysisCrashed, ManifestError
+from unmask.core.errors import AnalysisCrashed, ManifestError
 from unmask.system.walls import limit_cpu
 from unmask.system.workers import Crashed, run_all
 

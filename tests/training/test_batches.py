@@ -19,10 +19,10 @@ from PIL import Image, ImageDraw
 from store_rows import crop_row, write_store
 from toy_crops import write_toy_crops
 from toy_material import drawn_face, png
+from unmask.core.errors import ManifestError, RecipeError
 from unmask.crops.columns import Texts
 from unmask.crops.rows import CropRow
 from unmask.datasets.manifest import Label
-from unmask.errors import ManifestError, RecipeError
 from unmask.training.batches import (
     TrainingBatches,
     ValidationBatches,

@@ -30,12 +30,9 @@ from unmask.bundle.manifest import OUTPUTS, Bundle, Calibration, Metric, Parity
 from unmask.bundle.onnx_file import output_names, prune
 from unmask.bundle.runtime import preprocess
 from unmask.cli.app import app
-from unmask.errors import BundleError, InputError, InputNotFound
+from unmask.core.errors import BundleError, InputError, InputNotFound
 from unmask.explain.network import BundleNetwork
 from unmask.explain.randomisation import cascade
-from unmask.models.float16 import round_weights
-from unmask.models.network import FaceNetwork
-from unmask.models.parity import LIMITS
 from unmask.studies.trained_scores import load_network
 from unmask.training.bundle_export import JUDGEABLE, Subject, _fit, _judge, _manifest, write_bundle
 from unmask.training.costs import Costs
@@ -50,6 +47,9 @@ from unmask.training.export_sources import (
     read_together,
 )
 from unmask.training.hardware import Hardware
+from unmask.training.networks.float16 import round_weights
+from unmask.training.networks.network import FaceNetwork
+from unmask.training.networks.parity import LIMITS
 from unmask.training.recipe import load_recipe
 from unmask.training.runs import Run, RunRecord
 
@@ -241,7 +241,7 @@ def test_int8_is_kept_where_it_costs_no_accuracy(subject: Subject, tmp_path: Pat
 def test_int8_that_costs_accuracy_leaves_nothing_behind(
     subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unmask.models.quantisation.LARGEST_FALL", -1.0)
+    monkeypatch.setattr("unmask.training.networks.quantisation.LARGEST_FALL", -1.0)
     with pytest.raises(BundleError, match="int8 lowers AUC from"):
         write_bundle(subject, tmp_path / "b", precision="int8", gradient=False, say=lambda _: None)
     assert not list(tmp_path.iterdir())

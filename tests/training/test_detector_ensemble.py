@@ -20,7 +20,7 @@ from unmask.bundle.framing import batch, cut_views
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.bundle.runtime import Network
 from unmask.cli.app import app
-from unmask.errors import BundleError, InputError, ManifestError
+from unmask.core.errors import BundleError, InputError, ManifestError
 from unmask.evaluation.aggregation import make_units
 from unmask.evaluation.calibration import calibrate_bundle
 from unmask.evaluation.predictions import (

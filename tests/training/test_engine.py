@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 import torch
 
 from toy_crops import write_toy_crops
-from unmask.errors import (
+from unmask.core.errors import (
     DownloadError,
     InputError,
     InputNotFound,
@@ -33,13 +33,13 @@ from unmask.errors import (
     RecipeError,
     TrainingStopped,
 )
-from unmask.models.network import PAPER_BACKBONES, FaceNetwork
 from unmask.system.files import file_sha256
 from unmask.training import checkpoints, hardware
 from unmask.training.checkpoints import read_checkpoint
 from unmask.training.engine import resume, train
 from unmask.training.hardware import Hardware, resolve_precision
 from unmask.training.lightning_module import Edge
+from unmask.training.networks.network import PAPER_BACKBONES, FaceNetwork
 from unmask.training.recipe import Recipe, load_recipe
 from unmask.training.runs import Run, RunRecord, read_run
 

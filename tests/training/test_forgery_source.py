@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from toy_crops import write_toy_crops
 from unmask.cli.app import app
+from unmask.core.errors import ManifestError, RecipeError
 from unmask.datasets.layouts.crop_files import make_record
 from unmask.datasets.layouts.crop_table import read_crop_table
-from unmask.errors import ManifestError, RecipeError
 from unmask.training.batches import TrainingBatches, even_shares, forgery_maker
 from unmask.training.crop_table import read_crops
 from unmask.training.preview import write_preview

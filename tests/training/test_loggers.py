@@ -14,7 +14,7 @@ for package in ("torch", "lightning", "timm", "tensorboard"):
 
 from toy_crops import write_toy_crops
 from training.test_bundle_export import Silent
-from unmask.errors import InputError
+from unmask.core.errors import InputError
 from unmask.training.engine import train
 from unmask.training.hardware import Hardware
 from unmask.training.recipe import load_recipe

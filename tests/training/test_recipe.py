@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("yaml", reason="recipes are YAML (extra `train`)")
 
-from unmask.errors import InputNotFound, RecipeError
+from unmask.core.errors import InputNotFound, RecipeError
 from unmask.training.recipe import Recipe, built_in, load_recipe, to_yaml
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from unmask.errors import RecipeError
+from unmask.core.errors import RecipeError
 from unmask.training.sampling import Classes, alternate, oversample, pair, shuffle, undersample
 
 sizes = st.integers(1, 40)

@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from store_rows import changed, crop_row, video_of
 from toy_crops import picture, write_toy_crops
+from unmask.core.errors import InputNotFound, ManifestError, RecipeError
 from unmask.crops.rows import CropRow, StoreInfo, VideoCoverage, VideoCrops
 from unmask.crops.store import open_for_writing
-from unmask.errors import InputNotFound, ManifestError, RecipeError
 from unmask.training.crop_table import Crops, read_crops
 from unmask.training.recipe import Recipe
 from unmask.training.runs import RunData, RunRecord
@@ -95,38 +96,13 @@ def row(
     label = "fake" if copy else "real"
     name = f"{label}/{number}-{copy}.mp4"
     encoded = picture(number, fake=copy > 0)
-    return CropRow(
-        crop_id=f"{name}#t1f0",
-        video_id=name,
-        dataset="toy",
-        label=label,
-        method="board" if copy else None,
-        target=f"toy/{number}",
-        source=None,
-        identities=(),
-        part=None,
-        split=split,
-        fold=fold,
-        compression=None,
-        protocol="paper-frame-split" if leaks else "video",
-        leaks=leaks,
-        kind="video",
-        track=1,
-        frame_index=0,
-        pts_seconds=0.0,
-        square=(0.0, 0.0, 40.0, 40.0),
-        box=None,
-        landmarks=None,
-        face_px=None,
-        difference=None,
-        sharpness=1.0,
+    row = crop_row(
+        name, 0, encoded, label=label, method="board" if copy else None, target=f"toy/{number}",
+        split=split, fold=fold, square=(0.0, 0.0, 40.0, 40.0),
         forged_face="only-face" if copy else None,
-        image_size_bytes=len(encoded),
-        mask_size_bytes=None,
-        image=encoded,
-        mask=None,
-        **({"track_frames": 1} if "track_frames" in CropRow.__slots__ else {}),
-    )
+    )  # fmt: skip
+    protocol = "paper-frame-split" if leaks else "video"
+    return replace(row, protocol=protocol, leaks=leaks, track_frames=1, sharpness=1.0)
 
 
 def write_store(
@@ -162,12 +138,7 @@ def write_rows(
     )
     with open_for_writing(folder, info) as store:
         for crop in rows:
-            coverage = VideoCoverage(
-                crop.video_id, crop.label, crop.method, crop.split, None, "done", None, None,
-                crops=1, tracks_found=1, tracks_kept=1, seconds_analysed=1.0, work_seconds=0.0,
-                fold=crop.fold,
-            )  # fmt: skip
-            store.add(VideoCrops(coverage, (crop,)))
+            store.add(VideoCrops(VideoCoverage(video_of(crop), "done", crops=1), (crop,)))
     return folder
 
 
@@ -216,10 +187,10 @@ def test_the_margin_is_what_stores_tell_and_agree_on(
 
 
 def test_a_store_tells_the_compression_of_its_crops(tmp_path: Path) -> None:
-    rows = [replace(row(0, copy, None, leaks=False), compression=f"c{copy}") for copy in range(3)]
+    rows = [changed(row(0, copy, None, leaks=False), compression=f"c{copy}") for copy in range(3)]
     keys = read_crops([write_rows(tmp_path / "crops", rows)]).keys
     assert {(key.video, key.crop.compression) for key in keys} == {
-        (f"toy/{each.video_id}", each.compression) for each in rows
+        (f"toy/{each.record.video_id}", each.record.compression) for each in rows
     }
 
 
@@ -227,11 +198,12 @@ def test_uncertain_fakes_are_left_out_unless_the_recipe_keeps_them(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = [row(number, copy, None, leaks=False) for number in range(8) for copy in range(3)]
-    rows[1::3] = [replace(each, forged_face="uncertain") for each in rows[1::3]]
+    rows[1::3] = [changed(each, forged_face="uncertain") for each in rows[1::3]]
     store = write_rows(tmp_path / "crops", rows)
     result = sides(store)
     videos = {*result.training.videos, *result.validation.videos}
-    assert videos == {f"toy/{each.video_id}" for each in rows if each.forged_face != "uncertain"}
+    certain = {each.record.video_id for each in rows if each.record.forged_face != "uncertain"}
+    assert videos == {f"toy/{name}" for name in certain}
     assert result.data.left_out == 8
     assert f"{store}: 8 crops of fakes are left out" in caplog.text
     for keeping, count in ((Recipe(uncertain_fakes=True), 24), (Recipe(), 16)):

@@ -17,16 +17,16 @@ from safetensors.torch import load_file
 
 from training.test_bundle_export import Silent, write_crops
 from unmask.bundle.detector import Detector, check_works
-from unmask.errors import InputError, RecipeError
+from unmask.core.errors import InputError, RecipeError
 from unmask.explain import BundleNetwork, explain
 from unmask.explain.network import available_methods
 from unmask.explain.randomisation import cascade
-from unmask.models.network import FaceNetwork
-from unmask.models.tuning import choose_trained, plain_state
 from unmask.training.bundle_export import write_bundle
 from unmask.training.engine import train
 from unmask.training.export_sources import read_subject
 from unmask.training.hardware import Hardware
+from unmask.training.networks.network import FaceNetwork
+from unmask.training.networks.tuning import choose_trained, plain_state
 from unmask.training.recipe import load_recipe
 from unmask.training.runs import Run
 from unmask.training.trained_network import load_network

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
 
-from unmask.errors import TrainingStopped
+from unmask.core.errors import TrainingStopped
 from unmask.training.validation_metrics import figures, is_better
 
 rng = np.random.default_rng(0)

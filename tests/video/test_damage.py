@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from clips import number_in, picture, remux, spoil_packet, write_clip
-from unmask.settings import Limits
+from unmask.core.settings import Limits
 from unmask.video import LumaFrame, LumaPass, probe, read_frames
 from unmask.video.damage_account import Packets, gaps
 from unmask.video.ffmpeg_messages import Message

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from clips import write_clip
-from unmask.settings import Limits
-from unmask.values import Box
+from unmask.core.face import Box
+from unmask.core.settings import Limits
 from unmask.video import LumaPass, probe, read_frames
 
 LIMITS = Limits()

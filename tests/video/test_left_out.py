@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from clips import remux, spoil_packet
-from unmask.settings import Limits
+from unmask.core.settings import Limits
 from unmask.video import probe
 from unmask.video.decode import Decoding, FrameStamp
 from unmask.video.nal import is_disposable

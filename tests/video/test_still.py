@@ -23,8 +23,8 @@ from PIL import Image, ImageFile, features
 from PIL.TiffImagePlugin import TiffImageFile
 
 from clips import number_in, picture, write_clip
-from unmask.errors import DecodeError, LimitExceeded, NotMedia
-from unmask.settings import Limits
+from unmask.core.errors import DecodeError, LimitExceeded, NotMedia
+from unmask.core.settings import Limits
 from unmask.video import LumaPass, png, probe
 from unmask.video.still import ROTATIONS, decode_still, open_still, pixels_as_shown
 
@@ -245,7 +245,7 @@ def test_a_large_flat_picture_takes_ten_bytes_a_pixel_at_the_most(tmp_path: Path
     Image.new("RGB", (8000, 8000), "white").save(path, compress_level=1)
     program = (
         "import resource, sys\n"
-        "from unmask.settings import Limits\n"
+        "from unmask.core.settings import Limits\n"
         "from unmask.video.still import decode_still\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         f"assert decode_still({str(path)!r}, limits=Limits()).damage == ()\n"

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from clips import write_clip
-from unmask.errors import LimitExceeded, NotMedia
-from unmask.settings import Limits
+from unmask.core.errors import LimitExceeded, NotMedia
+from unmask.core.settings import Limits
 from unmask.video import LumaPass, probe
 from unmask.video.damage_account import gaps
 from unmask.video.ebml import check_tags

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clips import number_in, spoil_packet, write_clip
-from unmask.settings import Limits
+from unmask.core.settings import Limits
 from unmask.video import TriagePass, probe, read_looks
 from unmask.video.triage import LOOKS_PER_SHOT, MOST_EXTRA, PacketIndex, plan_looks
 

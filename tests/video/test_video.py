@@ -19,8 +19,8 @@ from PIL import Image, ImageOps
 
 from clips import number_in, picture, write_clip
 from heic import write_tiled_heic
-from unmask.errors import DecodeError, InputNotFound, LimitExceeded, NotMedia, UnmaskError
-from unmask.settings import Limits
+from unmask.core.errors import DecodeError, InputNotFound, LimitExceeded, NotMedia, UnmaskError
+from unmask.core.settings import Limits
 from unmask.video import FrameStamp, LumaFrame, LumaPass, probe, read_frames
 from unmask.video.codecs import AUDIO_DECODERS, VIDEO_DECODERS
 from unmask.video.still import pixels_as_shown

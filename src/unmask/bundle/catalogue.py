@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unmask.bundle.hub import fetch, is_hub_id
 from unmask.bundle.manifest import MANIFEST, shipped_folder
-from unmask.errors import InputNotFound, NoUserFolder
+from unmask.core.errors import InputNotFound, NoUserFolder
 from unmask.system.files import user_folder
 
 SHIPPED = "default"

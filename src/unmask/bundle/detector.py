@@ -26,7 +26,7 @@ from unmask.bundle.framing import Batch, batch, split_views
 from unmask.bundle.hub import push
 from unmask.bundle.manifest import Bundle, Preprocessing, load_bundle
 from unmask.bundle.runtime import Network, Output, preprocess
-from unmask.errors import BundleError
+from unmask.core.errors import BundleError
 from unmask.system.files import name_full_disk
 
 Float = NDArray[np.float32]

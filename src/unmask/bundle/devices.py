@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from typing import Literal
 
-from unmask.errors import UnmaskError
+from unmask.core.errors import UnmaskError
 from unmask.system.telemetry import onnxruntime
 
 Device = Literal["auto", "cpu", "cuda"]

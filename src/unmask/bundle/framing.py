@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.bundle.manifest import Preprocessing, View, square_within
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
+from unmask.core.face import Box
+from unmask.core.media import PicturePart
 from unmask.faces.squares import cut_square, square_around, within_square
-from unmask.values import Box, PicturePart
 
 Pixels = NDArray[np.uint8]
 Float = NDArray[np.float32]

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from unmask.bundle.manifest import PATTERNS, Bundle
-from unmask.errors import DownloadError, UnmaskError
+from unmask.core.errors import DownloadError, UnmaskError
 from unmask.system.files import user_folder
 
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unmask.bundle.onnx_check import read_network
-from unmask.errors import BundleError
+from unmask.core.errors import BundleError
+from unmask.core.text import UNSEEN
+from unmask.core.verdicts import Word
 from unmask.system.files import file_sha256, write_text
-from unmask.values import UNSEEN, Word
 
 BUNDLE_VERSION = "1"
 MANIFEST = "detector.json"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unmask.bundle.protobuf import Field, Span, fields
-from unmask.errors import BundleError
+from unmask.core.errors import BundleError
 
 MAX_FIELDS = 2_000_000
 """Most parts of a file: the largest of the paper's networks has 30,000."""

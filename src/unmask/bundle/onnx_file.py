@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from unmask.bundle.protobuf import Span, fields, pack, texts
-from unmask.errors import BundleError
+from unmask.core.errors import BundleError
 
 GRAPH, NODE, INITIALIZER, VALUE_INFO, OUTPUT = 7, 1, 5, 13, 12
 """Fields of a model and of its graph."""

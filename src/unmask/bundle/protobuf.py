@@ -1,14 +1,18 @@
 """Messages of protocol buffers, read by hand: numbers, and the spans of what has a length.
 
 An ONNX file is one such message. It may come from a stranger, so nothing is read beyond the end of
-the message that it stands in, and no number is longer than ten bytes. `onnx` is not needed to scan.
+the message that it stands in, and no number is longer than ten bytes.
+
+It stays by hand: `onnx` is in the extra `train` alone, and to import it or `google.protobuf` takes
+each start of a scan 0.2 to 0.6 s, where a network of 11 MB is read here in 0.04 s. Neither says at
+which byte a tensor lies, which `explain.onnx_weights` needs to change it where it stands.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from unmask.errors import BundleError
+from unmask.core.errors import BundleError
 
 Span = tuple[int, int]
 """First byte, and the one after the last."""

@@ -15,7 +15,7 @@ from unmask.bundle.devices import CPU, Device, check_providers, choose_providers
 from unmask.bundle.manifest import OUTPUTS, Bundle, Preprocessing, View
 from unmask.bundle.onnx_check import read_network
 from unmask.bundle.onnx_file import prune
-from unmask.errors import BundleError
+from unmask.core.errors import BundleError
 from unmask.system.memory import return_freed_memory
 from unmask.system.stages import stage
 from unmask.system.telemetry import onnxruntime

@@ -43,7 +43,8 @@ from unmask.cli.groups import GroupedCommands
 from unmask.cli.messages import command_at_hand, complain
 from unmask.cli.optional_packages import missing_package
 from unmask.cli.repeated_values import ManyValues
-from unmask.errors import UnmaskError
+from unmask.core.errors import UnmaskError
+from unmask.core.text import one_line
 from unmask.system.files import no_room
 from unmask.system.telemetry import leave_no_caches
 
@@ -179,8 +180,6 @@ class _OneLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        from unmask.report.wording import one_line
-
         return one_line(super().format(record))
 
 

@@ -33,7 +33,7 @@ def list_detectors() -> None:
     from unmask.bundle.catalogue import detectors_folder, list_installed
     from unmask.bundle.manifest import load_bundle
     from unmask.cli.tables import print_table
-    from unmask.errors import BundleError
+    from unmask.core.errors import BundleError
 
     rows = []
     for name, folder in list_installed().items():
@@ -75,7 +75,7 @@ def verify(name: Name) -> None:
     from unmask.bundle.catalogue import find
     from unmask.bundle.detector import Detector, check_works
     from unmask.cli.messages import complain
-    from unmask.errors import BundleError
+    from unmask.core.errors import BundleError
 
     folder = find(name)
     try:
@@ -155,7 +155,7 @@ def join(  # noqa: PLR0917 - the parameters are the options
     """
     from unmask.bundle.catalogue import find
     from unmask.bundle.manifest import load_bundle
-    from unmask.errors import InputError
+    from unmask.core.errors import InputError
     from unmask.training.detector_ensemble import Member
     from unmask.training.detector_ensemble import join as joined_of
 

@@ -16,7 +16,7 @@ from unmask.cli.evaluation_options import (
     Seed,
     Threshold,
 )
-from unmask.settings import REPLICATES
+from unmask.core.settings import REPLICATES
 
 
 def evaluate(  # noqa: PLR0917 - the parameters are the options

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from unmask.cli.options import Device, Language, OnDevice
-from unmask.language.translation import choose_language, language_of_environment
-from unmask.settings import ScanSettings
+from unmask.core.settings import ScanSettings
+from unmask.report.language.translation import choose_language, language_of_environment
 
 METHODS_HELP = (
     "Methods, separated by commas, of: gradcam, gradcam++, faster-scorecam, smoothgrad, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from unmask.cli import export_options as options
-from unmask.settings import DEFAULT_MARGIN_RATIO, DEFAULT_SIZE_PX
+from unmask.core.settings import DEFAULT_MARGIN_RATIO, DEFAULT_SIZE_PX
 
 if TYPE_CHECKING:
     from unmask.training.bundle_export import Precision
@@ -73,7 +73,7 @@ def export(  # noqa: PLR0917 - the parameters are the options
 
 
 def _precision(*, int8: bool, half: bool) -> Precision:
-    from unmask.errors import UnmaskError
+    from unmask.core.errors import UnmaskError
 
     if int8 and half:
         raise UnmaskError(

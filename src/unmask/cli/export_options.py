@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unmask.settings import NEW_MIN_FACE_PX, NEW_MIN_SHARPNESS
+from unmask.core.settings import NEW_MIN_FACE_PX, NEW_MIN_SHARPNESS
 
 Source = Annotated[
     Path,

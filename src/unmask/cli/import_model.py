@@ -9,7 +9,7 @@ import typer
 
 from unmask.cli import import_options as options
 from unmask.cli.runs.bundle import print_bundle, print_step
-from unmask.settings import DEFAULT_MARGIN_RATIO
+from unmask.core.settings import DEFAULT_MARGIN_RATIO
 
 if TYPE_CHECKING:
     from unmask.training.model_import import Statement
@@ -51,8 +51,8 @@ def onnx(  # noqa: PLR0917 - the parameters are the options
 
     It is explained by occlusion alone: a file of scores gives no feature map and no gradient.
     """
-    from unmask.models.onnx_import import OnnxFacts
     from unmask.training.model_import import NORMALISATIONS, Framing, import_onnx
+    from unmask.training.networks.onnx_import import OnnxFacts
 
     usual = NORMALISATIONS[preprocess.value]
     bundle = import_onnx(

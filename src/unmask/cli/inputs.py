@@ -11,7 +11,8 @@ from glob import glob
 from pathlib import Path
 from typing import IO
 
-from unmask.errors import InputError, InputNotFound
+from unmask.core.errors import InputError, InputNotFound
+from unmask.core.text import visible
 from unmask.system.remote_files import is_remote, media_at
 from unmask.system.suffixes import MEDIA_SUFFIXES, is_sidecar
 
@@ -162,8 +163,6 @@ def _is_media(file: Path) -> bool:
 
 def _tell_left_out(folder: Path, paths: list[str]) -> None:
     """Say on standard error what of a folder will not be read."""
-    from unmask.report.wording import visible  # loads more than a scan may before its workers
-
     names = [visible(os.path.relpath(path, folder)) for path in paths[:_NAMES_TOLD]]
     more = ", ..." if len(paths) > _NAMES_TOLD else ""
     sys.stderr.write(
@@ -211,8 +210,6 @@ def _refuse_prose(paths: Sequence[str], name: str) -> None:
 
 def _note(text: str) -> None:
     """Write a note to standard error, every character visible."""
-    from unmask.report.wording import visible  # loads more than a scan may before its workers
-
     sys.stderr.write(f"note: {visible(text)}\n")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from unmask.cli.options import DEFAULTS, Budget, FaceDetector, SampleFps, Seed, Selector, Smoothing
-from unmask.settings import ScanSettings
+from unmask.core.settings import ScanSettings
 
 
 def keyframes(  # noqa: PLR0917 - the parameters are the options

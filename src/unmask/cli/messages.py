@@ -6,14 +6,13 @@ import sys
 
 import typer
 
-from unmask.errors import UnmaskError
-from unmask.language.sentences import sentence
+from unmask.core.errors import UnmaskError
+from unmask.core.text import one_line
+from unmask.report.language.sentences import sentence
 
 
 def complain(error: Exception) -> None:
     """Print an error and its hint to standard error."""
-    from unmask.report.wording import one_line
-
     hint = error.hint if isinstance(error, UnmaskError) else f"see `{command_at_hand()} --help`"
     text, next_step = one_line(sentence(str(error))), one_line(sentence(hint))
     sys.stderr.write(f"error: {text}\nhint: {next_step}\n")

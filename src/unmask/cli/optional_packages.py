@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from urllib.parse import unquote, urlsplit
 
-from unmask.errors import InputError, UnmaskError
+from unmask.core.errors import InputError, UnmaskError
 from unmask.system.walls import PACKAGES
 
 _TRAINING = ("torch", "lightning", "timm", "yaml", "safetensors", "sklearn", "pyarrow")

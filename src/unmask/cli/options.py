@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from unmask.language.translation import LANGUAGES
-from unmask.settings import ScanSettings
+from unmask.core.settings import ScanSettings
+from unmask.report.language.translation import LANGUAGES
 
 DEFAULTS = ScanSettings()
 

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Self
 
+from unmask.core.text import one_line, visible
+
 _LINE_EVERY_SECONDS = 30.0
 """Time between two lines where there is no terminal to draw a bar on."""
 
@@ -243,7 +245,6 @@ class RunLog:
         """Add a line."""
         if self._file is None:
             return
-        from unmask.report.wording import one_line
 
         try:
             self._file.write(
@@ -273,6 +274,5 @@ def duration(seconds: float) -> str:
 
 
 def _short(path: str) -> str:
-    from unmask.report.wording import visible
 
     return visible(Path(path).name)[:40]

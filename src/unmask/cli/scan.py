@@ -30,8 +30,8 @@ from unmask.cli.options import (
     WorkerCpus,
     parse_methods,
 )
-from unmask.language.translation import choose_language, language_of_environment
-from unmask.settings import Limits, ScanSettings
+from unmask.core.settings import Limits, ScanSettings
+from unmask.report.language.translation import choose_language, language_of_environment
 
 EXIT_CODES = (
     "Exit codes: 0 all analysed, nothing found; 1 some or substantial evidence of manipulation "

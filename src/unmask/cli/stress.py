@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from unmask.cli.evaluation_options import Aggregation, Cluster, Level, Replicates, Seed
-from unmask.settings import REPLICATES
+from unmask.core.settings import REPLICATES
 
 STRESS_CODES = "Exit codes: 0 done; 2 wrong use or bad input; 3 some crops could not be decoded."
 

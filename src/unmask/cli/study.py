@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from unmask.cli.repeated_values import ManyValues
+from unmask.core.text import visible_lines
 
 study_app = typer.Typer(
     no_args_is_help=True, help="The paper's experiments and questions, as studies."
@@ -126,7 +127,6 @@ def report(
     """Join studies into one page, or print their answers."""
     from unmask.cli.inputs import refuse_overwriting
     from unmask.cli.runs.study import describe_outcome
-    from unmask.report.wording import visible_lines
     from unmask.studies.engine import read_outcomes
     from unmask.studies.page import to_html, to_markdown
     from unmask.system.files import write_text

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import typer
 
+from unmask.core.text import one_line
+
 _CELL = 200
 """Most characters of a cell."""
 SHOWN = 10
@@ -14,8 +16,6 @@ SHOWN = 10
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows in columns; columns of numbers are aligned to the right."""
-    from unmask.report.wording import one_line
-
     cells = [tuple(header), *(tuple(one_line(cell, _CELL) for cell in row) for row in rows)]
     columns = list(zip(*cells, strict=True))
     widths = [max(map(len, column)) for column in columns]
@@ -30,8 +30,6 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def print_some(title: str, entries: Sequence[str]) -> None:
     """Print how many entries there are and the first of them; nothing where there are none."""
-    from unmask.report.wording import one_line
-
     if not entries:
         return
     typer.echo(f"{title}: {len(entries)}")

@@ -7,7 +7,7 @@ import warnings
 
 from PIL import Image
 
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.system.pillow import refuse_half_pictures
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")

@@ -26,8 +26,8 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from unmask.core.errors import InputError
 from unmask.crops.store import CropStore
-from unmask.errors import InputError
 from unmask.system.files import write_text
 from unmask.system.parquet import read_errors
 

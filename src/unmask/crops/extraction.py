@@ -20,8 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from unmask.core.errors import UnmaskError
+from unmask.core.face import Box
+from unmask.core.media import PicturePart
+from unmask.core.scan_record import KeyFrame
+from unmask.core.settings import DEFAULT_MARGIN_RATIO, LARGEST_CROP_PX, ScanSettings
 from unmask.crops.forged_face import forged_faces
-from unmask.crops.rows import CropRow, ForgedFace, VideoCoverage, VideoCrops
+from unmask.crops.record import CropRecord, ForgedFace
+from unmask.crops.rows import CropRow, VideoCoverage, VideoCrops
 from unmask.datasets.footage import (
     Footage,
     files_of,
@@ -32,14 +38,11 @@ from unmask.datasets.footage import (
 )
 from unmask.datasets.manifest import ManifestInfo, Split, VideoRecord
 from unmask.datasets.splits import frame_split
-from unmask.errors import UnmaskError
 from unmask.faces.squares import cut_square, cut_window, square_around
 from unmask.scanner.face_cuts import choose_faces, cut_faces
 from unmask.scanner.passes import ChosenFrames
 from unmask.scanner.repetition import settings_table
 from unmask.scanner.scoring import sharpness
-from unmask.settings import DEFAULT_MARGIN_RATIO, LARGEST_CROP_PX, ScanSettings
-from unmask.values import Box, KeyFrame, PicturePart
 
 Picture = NDArray[np.uint8]
 
@@ -245,40 +248,29 @@ class Cropper:
         timed: bool,
     ) -> CropRow:
         mask = masks.get((cut.track, cut.frame_index))
-        image = self._encoded(cut.pixels)
-        mask_png = None if mask is None else _png(mask.pixels)
         at = cut.key_frame
         return CropRow(
-            crop_id=f"{record.id}#t{cut.track}f{cut.frame_index}",
-            video_id=record.id,
-            dataset=record.dataset,
-            label=record.label,
-            method=record.method,
-            target=record.target,
-            source=record.source,
-            identities=record.identities,
+            record=replace(
+                CropRecord.of_video(record),
+                split=self._split(record, cut.frame_index),
+                track=cut.track,
+                frame_index=cut.frame_index,
+                pts_seconds=at.pts_seconds if at and timed else None,
+                square=cut.square,
+                box=at.box if at else None,
+                landmarks=tuple(v for point in at.landmarks for v in point) if at else None,
+                face_px=at.face_px if at else None,
+                forged_face=forged_face,
+            ),
             part=record.part,
-            fold=record.fold,
-            compression=record.compression,
-            kind=record.kind,
-            split=self._split(record, cut.frame_index),
             protocol=self.info.protocol,
             leaks=self.info.leaks,
-            track=cut.track,
+            kind=record.kind,
             track_frames=cut.track_frames,
-            frame_index=cut.frame_index,
-            pts_seconds=at.pts_seconds if at and timed else None,
-            square=cut.square,
-            box=at.box if at else None,
-            landmarks=tuple(v for point in at.landmarks for v in point) if at else None,
-            face_px=at.face_px if at else None,
             difference=at.difference if at else None,
             sharpness=sharpness(cut.pixels),
-            forged_face=forged_face,
-            image_size_bytes=len(image),
-            mask_size_bytes=None if mask_png is None else len(mask_png),
-            image=image,
-            mask=mask_png,
+            image=self._encoded(cut.pixels),
+            mask=None if mask is None else _png(mask.pixels),
         )
 
     def _split(self, record: VideoRecord, frame_index: int) -> Split | None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from unmask.crops.rows import ForgedFace
+from unmask.core.face import FaceTrack
+from unmask.crops.record import ForgedFace
 from unmask.scanner.passes import weight
-from unmask.values import FaceTrack
 
 _LEAST_SHARE = 0.02
 """Least part of a forged face's box that its mask covers, on average; a mouth is a tenth."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from unmask.core.errors import ManifestError
 from unmask.crops.pipeline import CropSummary, summarise
 from unmask.crops.store import CropStore, open_for_writing
-from unmask.errors import ManifestError
 from unmask.system.files import write_whole
 
 

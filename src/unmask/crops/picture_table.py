@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from unmask.core.errors import ManifestError
 from unmask.crops.columns import Texts
 from unmask.crops.encoded_pictures import decode_picture
 from unmask.crops.record import Crop, CropRecord
 from unmask.datasets.layouts.crop_table import HINT, TableCrop, read_crop_table
-from unmask.errors import ManifestError
 from unmask.system.parquet import CROPS_HINT, batches, column_names, read_errors
 
 _ROWS_AT_A_TIME = 128

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from unmask.core.errors import InputNotFound
 from unmask.crops.extraction import Cropper, CropSettings
 from unmask.crops.rows import StoreInfo, VideoCoverage, VideoCrops, manifest_sha256
 from unmask.crops.store import SHARD_BYTES, CropStore, open_for_writing
 from unmask.datasets.manifest import Manifest, VideoRecord
 from unmask.datasets.shards import Shard
-from unmask.errors import InputNotFound
 from unmask.faces.detector import create
 from unmask.scanner import keyframes
 from unmask.system.engines import LOCAL, Engine

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from unmask.core.errors import ManifestError
 from unmask.crops.columns import (
     WIDTHS,
     Column,
@@ -37,7 +38,6 @@ from unmask.crops.record import Crop, CropRecord
 from unmask.crops.rows import COLUMNS, PICTURES, StoreInfo, leak_in, say_left_out
 from unmask.crops.store import CropStore
 from unmask.datasets.manifest import Label, Split
-from unmask.errors import ManifestError
 from unmask.system.parquet import CROPS_HINT, read_errors
 
 _LENGTH_BYTES = 4

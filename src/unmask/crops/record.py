@@ -9,14 +9,16 @@ figures.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.crops.rows import ForgedFace, VideoCoverage
+from unmask.core.face import Box
 from unmask.datasets.manifest import Label, Split, VideoRecord
 from unmask.faces.squares import within_square
-from unmask.values import Box
+
+ForgedFace = Literal["mask", "only-face", "largest", "uncertain"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,22 +88,6 @@ class CropRecord:
             split=record.split,
             fold=record.fold,
             compression=record.compression,
-        )
-
-    @classmethod
-    def of_coverage(cls, line: VideoCoverage, dataset: str) -> CropRecord:
-        """Return what a store knows of a video, also of one that gave no crop."""
-        return cls(
-            video_id=line.video_id,
-            dataset=dataset,
-            label=line.label,
-            method=line.method,
-            target=line.target,
-            source=line.source,
-            identities=line.identities,
-            split=line.split,
-            fold=line.fold,
-            compression=line.compression,
         )
 
 

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 import pyarrow as pa
 
-from unmask.datasets.manifest import Kind, Label, Manifest, ManifestInfo, Split, VideoRecord
-from unmask.values import Box
+from unmask.crops.record import CropRecord
+from unmask.datasets.manifest import Kind, Manifest, ManifestInfo, VideoRecord
 
-ForgedFace = Literal["mask", "only-face", "largest", "uncertain"]
 Status = Literal["done", "empty", "failed"]
 
 STORE_VERSION = 1
@@ -24,136 +23,69 @@ STORE_VERSION = 1
 METADATA_KEY = b"unmask-crops"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CropRow:
-    """One face crop; the fields are the columns of a shard, in this order."""
+    """One face crop as a shard holds it."""
 
-    crop_id: str
-    """`VIDEO#tTRACKfFRAME`, unique in a store."""
-    video_id: str
-    """The manifest's id: path of the video below the data set's folder."""
-    dataset: str
-    """Name of the layout."""
-    label: Label
-    """`real` or `fake`."""
-    method: str | None
-    """Manipulation method; None for reals."""
-    target: str | None
-    """Footage key of the clip that was changed."""
-    source: str | None
-    """Footage key of the clip that was put in."""
-    identities: tuple[str, ...]
-    """Keys of the persons involved."""
+    record: CropRecord
+    """What is known of it, as every reader sees it."""
     part: str | None
     """Part of the data set's download."""
-    split: Split | None
-    """Split; under `paper-frame-split` drawn for this crop alone."""
-    fold: int | None
-    """Fold of a k-fold protocol."""
-    compression: str | None
-    """Compression version of the data set."""
     protocol: str | None
     """How the splits were made."""
     leaks: bool
     """Whether that protocol leaks by design."""
     kind: Kind
     """What it was cut from."""
-    track: int
-    """Number of the face track in its video, from 1."""
     track_frames: int
-    """Length of that track in sampled frames: things taken for a face are seen briefly."""
-    frame_index: int
-    """Position among all decoded frames, or among a folder's pictures, from 0."""
-    pts_seconds: float | None
-    """Time stamp; None where there is none."""
-    square: Box
-    """What was cut, XYXY pixels of the frame; it may reach over the edge, which is mirrored."""
-    box: Box | None
-    """Face box, XYXY pixels of the frame; None where no face was searched."""
-    landmarks: tuple[float, ...] | None
-    """Five points x, y in the frame: eyes, nose, corners of the mouth, left ones first."""
-    face_px: float | None
-    """Shorter side of the face box, pixels of the frame."""
+    """Length of its track in sampled frames: things taken for a face are seen briefly."""
     difference: float | None
     """Smoothed inter-frame difference, grey levels."""
     sharpness: float
     """Variance of the Laplacian of the crop's luma at 128 px."""
-    forged_face: ForgedFace | None
-    """Why this face is taken for the forged one; None for reals."""
-    image_size_bytes: int
-    """Length of `image`."""
-    mask_size_bytes: int | None
-    """Length of `mask`."""
     image: bytes
     """The crop, JPEG or PNG."""
     mask: bytes | None
     """The manipulation mask under the crop, PNG of one channel, 255 is manipulated."""
+
+    @property
+    def image_size_bytes(self) -> int:
+        """Length of `image`."""
+        return len(self.image)
+
+    @property
+    def mask_size_bytes(self) -> int | None:
+        """Length of `mask`."""
+        return None if self.mask is None else len(self.mask)
 
 
 @dataclass(frozen=True, slots=True)
 class VideoCoverage:
     """How a video ended."""
 
-    video_id: str
-    """The manifest's id."""
-    label: Label
-    """`real` or `fake`."""
-    method: str | None
-    """Manipulation method."""
-    split: Split | None
-    """The manifest's split."""
-    compression: str | None
-    """Compression version."""
+    record: CropRecord
+    """What is known of the video; names of clips, persons and folds are missing in old stores."""
     status: Status
     """`done`, `empty` (no face was found) or `failed`."""
-    reason: str | None
+    reason: str | None = None
     """Why there is no crop; None where there are some."""
-    notes: str | None
+    notes: str | None = None
     """What was left out of a video that is done, separated by `; `."""
-    crops: int
+    crops: int = 0
     """Crops stored."""
-    tracks_found: int
+    tracks_found: int = 0
     """Faces followed."""
-    tracks_kept: int
+    tracks_kept: int = 0
     """Faces that crops were cut from."""
-    seconds_analysed: float | None
+    seconds_analysed: float | None = None
     """Length of the footage that was decoded; None for pictures and failures."""
-    work_seconds: float
+    work_seconds: float = 0.0
     """Time it took."""
-    target: str | None = None
-    """Footage key of the clip that was changed; None too in stores made before this was kept."""
-    source: str | None = None
-    """Footage key of the clip that was put in; likewise."""
-    identities: tuple[str, ...] = ()
-    """Keys of the persons involved; likewise."""
-    fold: int | None = None
-    """Fold of a k-fold protocol; likewise."""
 
     @classmethod
-    def of(cls, record: VideoRecord, status: Status, **found: Any) -> VideoCoverage:
-        """Make the line of a manifest's row; what is not given was not found."""
-        blank: dict[str, Any] = {
-            "reason": None,
-            "notes": None,
-            "crops": 0,
-            "tracks_found": 0,
-            "tracks_kept": 0,
-            "seconds_analysed": None,
-            "work_seconds": 0.0,
-            "target": record.target,
-            "source": record.source,
-            "identities": record.identities,
-            "fold": record.fold,
-        }
-        return cls(
-            record.id,
-            record.label,
-            record.method,
-            record.split,
-            record.compression,
-            status,
-            **{**blank, **found},
-        )
+    def of(cls, record: VideoRecord, status: Status, **ending: Any) -> VideoCoverage:
+        """Make the line of a manifest's row."""
+        return cls(CropRecord.of_video(record), status, **ending)
 
 
 @dataclass(frozen=True)
@@ -190,58 +122,76 @@ class StoreInfo:
     """Versions of the program and of what it computes with."""
 
 
+_OF_RECORD = frozenset(["crop_id", *(field.name for field in fields(CropRecord))])
+"""Columns that come from a `CropRecord`."""
+_TEXT, _KEYS = pa.string(), pa.list_(pa.string())
+_PLACE = pa.list_(pa.float32())
 COVERAGE_COLUMNS: pa.Schema = pa.schema(
-    [
-        (
-            column.name,
-            {
-                "crops": pa.int32(),
-                "tracks_found": pa.int32(),
-                "tracks_kept": pa.int32(),
-                "seconds_analysed": pa.float64(),
-                "work_seconds": pa.float64(),
-                "identities": pa.list_(pa.string()),
-                "fold": pa.int32(),
-            }.get(column.name, pa.string()),
-        )
-        for column in fields(VideoCoverage)
-    ]
+    {
+        "video_id": _TEXT,
+        "label": _TEXT,
+        "method": _TEXT,
+        "split": _TEXT,
+        "compression": _TEXT,
+        "status": _TEXT,
+        "reason": _TEXT,
+        "notes": _TEXT,
+        "crops": pa.int32(),
+        "tracks_found": pa.int32(),
+        "tracks_kept": pa.int32(),
+        "seconds_analysed": pa.float64(),
+        "work_seconds": pa.float64(),
+        "target": _TEXT,
+        "source": _TEXT,
+        "identities": _KEYS,
+        "fold": pa.int32(),
+    }
 )
-"""Columns of `coverage.parquet`."""
-
-_TYPES: dict[str, pa.DataType] = {
-    "identities": pa.list_(pa.string()),
-    "fold": pa.int32(),
-    "leaks": pa.bool_(),
-    "track": pa.int32(),
-    "track_frames": pa.int32(),
-    "frame_index": pa.int64(),
-    "pts_seconds": pa.float64(),
-    "square": pa.list_(pa.float32()),
-    "box": pa.list_(pa.float32()),
-    "landmarks": pa.list_(pa.float32()),
-    "face_px": pa.float32(),
-    "difference": pa.float32(),
-    "sharpness": pa.float32(),
-    "image_size_bytes": pa.int32(),
-    "mask_size_bytes": pa.int32(),
-    "image": pa.binary(),
-    "mask": pa.binary(),
-}
+"""Columns of `coverage.parquet`: those of a video's record, and of `VideoCoverage`."""
 COLUMNS: pa.Schema = pa.schema(
-    [
-        pa.field(column.name, _TYPES.get(column.name, pa.string()), nullable=column.name != "image")
-        for column in fields(CropRow)
-    ]
+    {
+        "crop_id": _TEXT,
+        "video_id": _TEXT,
+        "dataset": _TEXT,
+        "label": _TEXT,
+        "method": _TEXT,
+        "target": _TEXT,
+        "source": _TEXT,
+        "identities": _KEYS,
+        "part": _TEXT,
+        "split": _TEXT,
+        "fold": pa.int32(),
+        "compression": _TEXT,
+        "protocol": _TEXT,
+        "leaks": pa.bool_(),
+        "kind": _TEXT,
+        "track": pa.int32(),
+        "track_frames": pa.int32(),
+        "frame_index": pa.int64(),
+        "pts_seconds": pa.float64(),
+        "square": _PLACE,
+        "box": _PLACE,
+        "landmarks": _PLACE,
+        "face_px": pa.float32(),
+        "difference": pa.float32(),
+        "sharpness": pa.float32(),
+        "forged_face": _TEXT,
+        "image_size_bytes": pa.int32(),
+        "mask_size_bytes": pa.int32(),
+        "image": pa.binary(),
+        "mask": pa.binary(),
+    }
 )
-"""Columns of a shard, in the order of `CropRow`."""
+_IMAGE = COLUMNS.get_field_index("image")
+COLUMNS = COLUMNS.set(_IMAGE, COLUMNS.field(_IMAGE).with_nullable(False))
+"""Columns of a shard: those of a crop's record, and of `CropRow`."""
 PICTURES = ("image", "mask")
 """Columns with encoded pictures; all others are small."""
 SMALL = tuple(name for name in COLUMNS.names if name not in PICTURES)
 
 
 def say_left_out(count: int) -> str:
-    """Say how many crops of fakes were left out as uncertain, see `CropRow.forged_face`."""
+    """Say how many crops of fakes were left out as uncertain, see `CropRecord.forged_face`."""
     return f"{count} crops of fakes are left out: their face may not be the forged one"
 
 
@@ -253,13 +203,35 @@ def leak_in(info: ManifestInfo | StoreInfo) -> str | None:
 def to_table(rows: Sequence[CropRow]) -> pa.Table:
     """Return rows as a table."""
     return pa.table(
-        {name: [getattr(row, name) for row in rows] for name in COLUMNS.names}, schema=COLUMNS
+        {name: [_value(row, name) for row in rows] for name in COLUMNS.names}, schema=COLUMNS
     )
+
+
+def coverage_fields(line: VideoCoverage) -> dict[str, Any]:
+    """Return a line of coverage by the names of its columns."""
+    return {name: _value(line, name) for name in COVERAGE_COLUMNS.names}
+
+
+def read_coverage(known: Mapping[str, Any], dataset: str) -> VideoCoverage:
+    """Make a line of coverage of values by the names of its columns.
+
+    Args:
+        known: the values; a store may be older than some of them.
+        dataset: the store's.
+    """
+    of_record = {name: value for name, value in known.items() if name in _OF_RECORD}
+    of_record["identities"] = tuple(known.get("identities", ()))
+    own = {name: value for name, value in known.items() if name not in _OF_RECORD}
+    return VideoCoverage(CropRecord(dataset=dataset, **of_record), **own)
 
 
 def coverage_table(lines: Sequence[VideoCoverage]) -> pa.Table:
     """Return lines of coverage as a table."""
-    return pa.Table.from_pylist([asdict(line) for line in lines], schema=COVERAGE_COLUMNS)
+    return pa.Table.from_pylist([coverage_fields(line) for line in lines], schema=COVERAGE_COLUMNS)
+
+
+def _value(row: CropRow | VideoCoverage, name: str) -> Any:
+    return getattr(row.record if name in _OF_RECORD else row, name)
 
 
 def manifest_sha256(manifest: Manifest) -> str:

@@ -107,7 +107,7 @@ def compute_stats(store: CropStore) -> StoreStats:
     rows = store.rows([*BY, "video_id", "face_px", "forged_face"])
     coverage = store.coverage()
     info = store.info
-    endings = Counter((line.label, line.status) for line in coverage.values())
+    endings = Counter((line.record.label, line.status) for line in coverage.values())
     forged = rows.column("forged_face").drop_null().value_counts().to_pylist()
     return StoreStats(
         dataset=info.dataset,
@@ -125,7 +125,7 @@ def compute_stats(store: CropStore) -> StoreStats:
         not_tried=info.manifest_rows - len(coverage),
         not_in_shards=len(store.pending()),
         missing=tuple(
-            (line.video_id, line.status, line.reason or "")
+            (line.record.video_id, line.status, line.reason or "")
             for line in coverage.values()
             if line.status != "done"
         ),

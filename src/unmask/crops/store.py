@@ -25,6 +25,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from unmask.core.errors import ManifestError
 from unmask.crops.rows import (
     COLUMNS,
     METADATA_KEY,
@@ -33,10 +34,11 @@ from unmask.crops.rows import (
     StoreInfo,
     VideoCoverage,
     VideoCrops,
+    coverage_fields,
     coverage_table,
+    read_coverage,
     to_table,
 )
-from unmask.errors import ManifestError
 from unmask.system.files import (
     drop_partials,
     file_sha256,
@@ -87,7 +89,7 @@ class CropStore:
     def coverage(self) -> dict[str, VideoCoverage]:
         """Return how each video ended, by id and in its order; a later try counts."""
         lines = {
-            line.video_id: line
+            line.record.video_id: line
             for path in [*self.shards(), *self.pending()]
             for line in _coverage_in(path)
         }
@@ -121,7 +123,7 @@ class StoreWriter(CropStore):
 
     def add(self, crops: VideoCrops) -> None:
         """Store a video; when this returns it is safe on the disk."""
-        name = hashlib.sha256(crops.coverage.video_id.encode()).hexdigest()[:_HASH_DIGITS]
+        name = hashlib.sha256(crops.coverage.record.video_id.encode()).hexdigest()[:_HASH_DIGITS]
         path = self.folder / "pending" / f"{name}.parquet"
         table = to_table(crops.rows)
         write_whole(path, lambda partial: self._write(table, [crops.coverage], partial))
@@ -131,7 +133,7 @@ class StoreWriter(CropStore):
 
     def seal(self) -> None:
         """Make one shard of all pending videos, and bring `coverage.parquet` up to date."""
-        pieces = sorted((_coverage_in(path)[0].video_id, path) for path in self.pending())
+        pieces = sorted((_coverage_in(path)[0].record.video_id, path) for path in self.pending())
         if pieces:
             paths = [path for _, path in pieces]
             lines = [line for path in paths for line in _coverage_in(path)]
@@ -183,7 +185,7 @@ class StoreWriter(CropStore):
         described = {
             "version": STORE_VERSION,
             **asdict(self.info),
-            "videos": [asdict(line) for line in lines],
+            "videos": [coverage_fields(line) for line in lines],
         }
         text = json.dumps(described, sort_keys=True)
         described_table = table.replace_schema_metadata({METADATA_KEY: text})
@@ -317,10 +319,8 @@ def _coverage_in(path: Path) -> list[VideoCoverage]:
             hint="remove it; files written by other programs do not belong there",
         )
     with read_errors(path, hint=_VERIFY_HINT):
-        return [
-            VideoCoverage(**{**line, "identities": tuple(line.get("identities", ()))})
-            for line in json.loads(metadata[METADATA_KEY])["videos"]
-        ]
+        described = json.loads(metadata[METADATA_KEY])
+        return [read_coverage(line, described["dataset"]) for line in described["videos"]]
 
 
 def _leaves(schema: pa.Schema) -> list[str]:

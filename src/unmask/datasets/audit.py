@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from unmask.core.errors import ManifestError
+from unmask.core.settings import FRAMES_PER_ROW, Limits
 from unmask.datasets.fingerprints import Fingerprints, Unreadable, fingerprints
 from unmask.datasets.leaks import (
     KEY_CHECKS,
@@ -29,8 +31,6 @@ from unmask.datasets.leaks import (
 from unmask.datasets.manifest import Manifest, VideoRecord
 from unmask.datasets.phash import BITS, DEFAULT_THRESHOLD_BITS, nearest
 from unmask.datasets.split_checks import SPLITS, find_side
-from unmask.errors import ManifestError
-from unmask.settings import FRAMES_PER_ROW, Limits
 
 KINDS: dict[str, str] = {
     "leaks-by-design": "the protocol itself lets the same footage or persons onto several sides",

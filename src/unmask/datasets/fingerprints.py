@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.core.errors import InputNotFound, NotMedia, UnmaskError
+from unmask.core.media import VideoInfo
+from unmask.core.settings import Limits
 from unmask.datasets.footage import read_crop
 from unmask.datasets.layouts.layout import files_below
 from unmask.datasets.manifest import VideoRecord
 from unmask.datasets.phash import is_flat, phash, small_luma
-from unmask.errors import InputNotFound, NotMedia, UnmaskError
-from unmask.settings import Limits
 from unmask.system.suffixes import PICTURE_SUFFIXES
-from unmask.values import VideoInfo
 from unmask.video import FrameStamp, probe, read_frames
 from unmask.video.source import open_container, picture_stream
 

@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.core.errors import DecodeError, InputNotFound, NotMedia
+from unmask.core.face import FaceTrack
+from unmask.core.settings import Limits, ScanSettings
 from unmask.datasets.layouts.crop_files import IN_PARQUET, file_path, picture
 from unmask.datasets.layouts.layout import files_below
 from unmask.datasets.manifest import VideoRecord
-from unmask.errors import DecodeError, InputNotFound, NotMedia
 from unmask.faces.detector import FaceDetector, create
 from unmask.faces.tracks import Tracker
 from unmask.scanner.face_cuts import ChosenPicture, whole_pictures
@@ -29,9 +31,7 @@ from unmask.scanner.passes import (
     first_pass,
     wanted_at,
 )
-from unmask.settings import Limits, ScanSettings
 from unmask.system.suffixes import PICTURE_SUFFIXES
-from unmask.values import FaceTrack
 from unmask.video import FrameStamp, LumaFrame, LumaPass, probe, read_frames
 from unmask.video.still import pixels_as_shown
 

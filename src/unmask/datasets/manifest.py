@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from unmask.errors import InputNotFound, ManifestError
+from unmask.core.errors import InputNotFound, ManifestError
 from unmask.system.files import check_parent_folder, write_whole
 from unmask.system.parquet import read_table
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from unmask.core.errors import UnmaskError
+from unmask.core.settings import Limits
 from unmask.datasets.layouts.crop_files import pictures_in
 from unmask.datasets.layouts.layout import files_below
 from unmask.datasets.manifest import Kind
-from unmask.errors import UnmaskError
-from unmask.settings import Limits
 from unmask.system.files import file_sha256
 from unmask.system.suffixes import PICTURE_SUFFIXES
 from unmask.video.probe import probe

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
+from unmask.core.errors import ManifestError
 from unmask.datasets.groups import Grouping
 from unmask.datasets.manifest import Split, VideoRecord
-from unmask.errors import ManifestError
 
 SPLITS: tuple[Split, Split, Split] = ("train", "validation", "test")
 """Splits in the order of their ratios."""

@@ -16,6 +16,8 @@ from importlib.metadata import version
 
 import numpy as np
 
+from unmask.core.errors import ManifestError
+from unmask.core.settings import FOLDS
 from unmask.datasets import layouts
 from unmask.datasets.groups import (
     GROUP_BY,
@@ -37,8 +39,6 @@ from unmask.datasets.split_checks import (
     warn_of_large_groups,
 )
 from unmask.datasets.validation_split import with_validation
-from unmask.errors import ManifestError
-from unmask.settings import FOLDS
 
 DEFAULT_RATIOS = (0.72, 0.14, 0.14)
 """Those of FaceForensics++: 720, 140 and 140 originals."""

@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from unmask.core.settings import Limits
 from unmask.datasets.layouts.crop_files import IN_PARQUET
 from unmask.datasets.layouts.layout import Expected, Layout, files_below
 from unmask.datasets.manifest import Manifest, VideoRecord
 from unmask.datasets.row_files import FileState, FileTask, Trouble, inspect
-from unmask.settings import Limits
 from unmask.system.engines import Engine
 from unmask.system.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 from unmask.system.workers import Crashed, Duty

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.evaluation.predictions import Predictions
 
 Values = NDArray[np.float64]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.core.settings import REPLICATES
 from unmask.evaluation.metrics import Metric, auc
 from unmask.evaluation.weightings import Batch, Sorted, Values
-from unmask.settings import REPLICATES
 
 LEVEL = 0.95
 """How often an interval should hold the truth."""

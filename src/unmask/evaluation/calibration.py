@@ -22,7 +22,7 @@ from unmask.bundle.manifest import (
     MethodRate,
     OperatingPoint,
 )
-from unmask.errors import BundleError, ManifestError
+from unmask.core.errors import BundleError, ManifestError
 from unmask.evaluation.aggregation import ClusterBy, Level, Units, make_units
 from unmask.evaluation.calibrators import choose, estimate_covariance
 from unmask.evaluation.conformal import fit_abstention

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.evaluation.aggregation import Units, make_units
 from unmask.evaluation.composer import count_coverage, find_threshold, sorted_units
 from unmask.evaluation.metrics import metrics

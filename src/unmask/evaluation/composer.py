@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.core.errors import ManifestError
 from unmask.crops.resolution import say_coarse
 from unmask.crops.rows import say_left_out
-from unmask.errors import ManifestError
 from unmask.evaluation.aggregation import Units, make_units
 from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, Interval, intervals
 from unmask.evaluation.curves import compute_curves

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 from unmask.bundle.framing import batch
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.runtime import Network
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
+from unmask.core.settings import REPLICATES
 from unmask.evaluation.aggregation import ClusterBy, Level, check_names
 from unmask.evaluation.inference import make_info
 from unmask.evaluation.predictions import (
@@ -32,7 +33,6 @@ from unmask.evaluation.predictions import (
 from unmask.evaluation.stored_pictures import Picture, Pictures
 from unmask.evaluation.weightings import Values
 from unmask.scanner.distortions import AS_THEY_ARE, DISTORTIONS, Condition, list_conditions
-from unmask.settings import REPLICATES
 from unmask.system.files import write_whole
 
 _CROPS_AT_A_TIME = 32

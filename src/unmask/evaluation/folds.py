@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.evaluation.aggregation import Units, make_units
 from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, Interval, percentile_interval, replicate
 from unmask.evaluation.composer import evaluate, make_figure, sorted_units

@@ -22,9 +22,10 @@ import pyarrow.parquet as pq
 
 from unmask.bundle.devices import Device
 from unmask.bundle.manifest import Bundle
+from unmask.core.errors import InputNotFound, ManifestError
+from unmask.core.settings import ScanSettings
 from unmask.datasets.manifest import Manifest, Split, read_manifest
 from unmask.datasets.shards import Shard
-from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import (
     PredictionRow,
     Predictions,
@@ -36,7 +37,6 @@ from unmask.evaluation.predictions import (
 )
 from unmask.evaluation.source_sets import SourceChain, SourceShard
 from unmask.evaluation.sources import PictureSource, Source, StoreSource, VideoSource
-from unmask.settings import ScanSettings
 from unmask.system.engines import LOCAL, Engine
 from unmask.system.files import check_parent_folder, drop_partials, write_text, write_whole
 from unmask.system.parquet import column_names, read_table

@@ -18,11 +18,11 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.core.settings import REPLICATES
 from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, LEVEL, Interval, percentile_interval
 from unmask.evaluation.bootstrap import replicate as replicate_clusters
 from unmask.evaluation.metrics import Metric
 from unmask.evaluation.weightings import Batch, Sorted, Values
-from unmask.settings import REPLICATES
 
 _NORMAL = NormalDist()
 

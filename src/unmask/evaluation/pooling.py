@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.evaluation.predictions import (
     Predictions,
     PredictionsInfo,

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from unmask.bundle.manifest import Calibration, OperatingPoint, Strict
+from unmask.core.errors import InputNotFound, ManifestError
 from unmask.crops.record import CropRecord
 from unmask.crops.rows import Status
-from unmask.errors import InputNotFound, ManifestError
 from unmask.system.files import check_parent_folder, write_whole
 from unmask.system.parquet import read_errors, read_table
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from unmask.core.settings import REPLICATES
 from unmask.evaluation.aggregation import ClusterBy, Level
 from unmask.evaluation.bootstrap import Interval
 from unmask.evaluation.curves import Curves
 from unmask.evaluation.metrics import CostMatrix
 from unmask.evaluation.predictions import PredictionsInfo
-from unmask.settings import REPLICATES
 
 EVALUATION_VERSION = "1"
 """Version of the evaluation's JSON."""

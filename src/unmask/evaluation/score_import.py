@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from unmask.core.errors import InputNotFound, ManifestError
 from unmask.crops.record import CropRecord
 from unmask.datasets.manifest import Label
-from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import PredictionRow
 
 LABELS: dict[str, Label] = {"real": "real", "fake": "fake", "0": "real", "1": "fake"}

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from unmask.core.errors import ManifestError
 from unmask.datasets.shards import Shard
-from unmask.errors import ManifestError
 from unmask.evaluation.predictions import add_known, join_terms
 from unmask.evaluation.sources import Source
 from unmask.evaluation.video_scorer import Rows

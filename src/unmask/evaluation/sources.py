@@ -27,6 +27,8 @@ from unmask.bundle.devices import Device
 from unmask.bundle.framing import Crops, batch
 from unmask.bundle.manifest import Bundle, View
 from unmask.bundle.runtime import DEFAULT_BATCH, Network
+from unmask.core.errors import InputNotFound, ManifestError
+from unmask.core.settings import ScanSettings
 from unmask.crops.picture_table import PictureTable
 from unmask.crops.reading import CropDataset
 from unmask.crops.record import Crop, CropRecord
@@ -36,12 +38,10 @@ from unmask.crops.store import CropStore
 from unmask.datasets.layouts import crop_files as crops_layout
 from unmask.datasets.manifest import Label, Manifest, ManifestInfo, Split, VideoRecord
 from unmask.datasets.split_checks import check_fold
-from unmask.errors import InputNotFound, ManifestError
 from unmask.evaluation.predictions import PredictionRow
 from unmask.evaluation.video_scorer import Rows, VideoScorer, fail
 from unmask.scanner.repetition import settings_table
 from unmask.scanner.scoring import sharpness
-from unmask.settings import ScanSettings
 from unmask.system.engines import LOCAL, Engine
 from unmask.system.workers import Crashed, Duty
 
@@ -88,11 +88,12 @@ class StoreSource:
     def _videos(self) -> dict[str, VideoCoverage]:
         lines = CropStore(self.folder).coverage()
         if self.fold is not None:
-            check_fold(self.fold, (line.fold for line in lines.values()), name=str(self.folder))
-            return {name: line for name, line in lines.items() if line.fold == self.fold}
+            folds = (line.record.fold for line in lines.values())
+            check_fold(self.fold, folds, name=str(self.folder))
+            return {name: line for name, line in lines.items() if line.record.fold == self.fold}
         if self.split is None or CropStore(self.folder).info.protocol == "paper-frame-split":
             return lines
-        return {name: line for name, line in lines.items() if line.split == self.split}
+        return {name: line for name, line in lines.items() if line.record.split == self.split}
 
     @property
     def videos(self) -> list[str]:
@@ -138,14 +139,12 @@ class StoreSource:
 
     def score(self, skip: AbstractSet[str]) -> Iterator[Rows]:
         """Yield failures first, then videos with crops in order of id."""
-        dataset = CropStore(self.folder).info.dataset
         for name, line in self._videos.items():
             if line.status != "done" and name not in skip:
-                record = CropRecord.of_coverage(line, dataset)
-                yield [PredictionRow(record, status=line.status, reason=line.reason)]
+                yield [PredictionRow(line.record, status=line.status, reason=line.reason)]
         places = self.crops.positions_by_video()
         for name in sorted(self.crops.left_out.keys() - places.keys() - skip):
-            record = CropRecord.of_coverage(self._videos[name], dataset)
+            record = self._videos[name].record
             yield [PredictionRow(record, status="failed", reason=_NONE_CERTAIN)]
         network = Network(self.bundle, threads=self.threads, device=self.device)
         for name in sorted(places.keys() - skip):

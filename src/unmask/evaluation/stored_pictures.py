@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from unmask.bundle.framing import Crops
 from unmask.bundle.manifest import Bundle, View
+from unmask.core.errors import InputError
 from unmask.crops.record import Crop
 from unmask.datasets.manifest import Split
-from unmask.errors import InputError
 from unmask.evaluation.inference import source_at
 from unmask.evaluation.sources import (
     PictureSource,

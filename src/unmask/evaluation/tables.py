@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from unmask.core.text import one_line
 from unmask.evaluation.results import Evaluation, Figure, Group
-from unmask.report.wording import one_line
 
 SHOWN = ("AUC", "EER", "TPR at 1 % FPR", "balanced accuracy", "F1, macro", "Cllr")
 """Figures of the table over groups."""

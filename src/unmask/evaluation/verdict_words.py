@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bundle.manifest import BundleManifest, MeasuredWordRate, MethodRate, Words
+from unmask.core.settings import SUBSTANTIAL_KEY_FRAMES
+from unmask.core.verdicts import Word
 from unmask.evaluation.aggregation import Units
 from unmask.evaluation.calibrators import Fit, fit_platt
 from unmask.evaluation.weightings import Values
 from unmask.scanner.verdict import limit_to_support, word
-from unmask.settings import SUBSTANTIAL_KEY_FRAMES
-from unmask.values import Word
 
 SOME_FALSE_ALARMS = 0.10
 """Most genuine videos of sources left out that get `some evidence` or more."""

@@ -20,16 +20,16 @@ from unmask.bundle.devices import Device
 from unmask.bundle.framing import Crops, batch, cut_views, split_views
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.runtime import Network
+from unmask.core.errors import UnmaskError
+from unmask.core.scan_record import KeyFrame
+from unmask.core.settings import ScanSettings
 from unmask.crops.record import CropRecord
 from unmask.datasets.footage import files_of, read_crop, read_folder, read_video
 from unmask.datasets.manifest import VideoRecord
-from unmask.errors import UnmaskError
 from unmask.evaluation.predictions import PredictionRow
 from unmask.scanner.face_cuts import choose_faces, cut_faces
 from unmask.scanner.scoring import score_key_frame, sharpness
 from unmask.scanner.verdict import judge_track
-from unmask.settings import ScanSettings
-from unmask.values import KeyFrame
 
 Pixels = NDArray[np.uint8]
 Rows = list[PredictionRow]

@@ -2,7 +2,7 @@
 
 Source: Chefer et al., "Transformer Interpretability Beyond Attention Visualization", CVPR 2021, the
 last layer of its equation 5. The network computes the map, since attention is inside of it
-(`unmask.models.scoring_network.differentiate`).
+(`unmask.training.networks.scoring_network.differentiate`).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from unmask.bundle.devices import Device
 from unmask.bundle.framing import ViewGrid
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.runtime import Network, Output
-from unmask.errors import BundleError
+from unmask.core.errors import BundleError
 from unmask.explain.differentiable import Evidence, Float
 from unmask.explain.methods import EXPLAINERS, NEEDED_OUTPUTS, OF_INPUT_GRADIENT
 

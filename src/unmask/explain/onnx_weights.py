@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from unmask.bundle.onnx_file import GRAPH, INITIALIZER, NODE, NODE_INPUT
 from unmask.bundle.protobuf import Span, fields, texts, varints
-from unmask.errors import BundleError
+from unmask.core.errors import BundleError
 
 _DIMS, _DATA_TYPE, _NAME, _RAW_DATA = 1, 2, 8, 9
 _MAP_DIMS = 4

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.values import Box, Look
+from unmask.core.face import Box, Look
 
 FACE_PX = 32
 """Side of the upright face."""

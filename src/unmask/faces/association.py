@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.core.face import Look
 from unmask.faces.appearance import best_likeness
 from unmask.faces.assignment import assign
-from unmask.values import Look
 
 Rectangle = NDArray[np.float64]
 """`(4,)` XYXY pixels."""

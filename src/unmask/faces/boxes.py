@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.core.face import Box
 from unmask.system.telemetry import onnxruntime
-from unmask.values import Box
 
 Array = NDArray[np.float32]
 

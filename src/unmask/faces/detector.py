@@ -12,10 +12,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.core.face import Box, Face
 from unmask.faces.boxes import BoxMapping
 from unmask.faces.mtcnn import MtcnnDetector
 from unmask.faces.yunet import YunetDetector
-from unmask.values import Box, Face
 
 
 class FaceDetector(Protocol):

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from unmask.core.face import Box, Face, Landmarks, Look
+from unmask.core.media import PicturePart
 from unmask.faces.appearance import best_likeness, look_at, worst_half
 from unmask.faces.association import (
     CROWDED_GAP_RATIO,
@@ -26,7 +28,6 @@ from unmask.faces.association import (
     side,
 )
 from unmask.faces.detector import FaceDetector
-from unmask.values import Box, Face, Landmarks, Look, PicturePart
 
 NO_FACE = "no face at its place"
 OTHER_FACE = "another face at its place"

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.core.face import Box, Face, Landmarks
 from unmask.faces.area import AreaTable, Windows
 from unmask.faces.boxes import Array, BoxMapping, built_in_session, suppress
 from unmask.system.stages import stage
-from unmask.values import Box, Face, Landmarks
 
 THRESHOLDS = (0.6, 0.7, 0.7)
 """Least face probability in P-Net, R-Net and O-Net."""

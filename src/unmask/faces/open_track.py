@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.core.face import Look
 from unmask.faces.appearance import best_likeness, remember
 from unmask.faces.association import (
     CROWDED_GAP_RATIO,
@@ -20,7 +21,6 @@ from unmask.faces.association import (
     distance_ratio,
     gap_ratio,
 )
-from unmask.values import Look
 
 _KEPT_LIKENESS = 4.0
 """A face in a crowd that looks less like itself may be half hidden; its look is not kept."""

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.core.face import FaceTrack, Look
 from unmask.faces.appearance import correlation, likeness
-from unmask.values import FaceTrack, Look
 
 SAME_PERSON = 7.0
 """Log-odds from which two tracks are one person's: of 1,431 pairs of clips of two people none

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.values import Box, PicturePart
+from unmask.core.face import Box
+from unmask.core.media import PicturePart
 
 Pixels = NDArray[np.uint8]
 

@@ -19,13 +19,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.core.face import Box, Face, FaceTrack
 from unmask.faces.appearance import look_at
 from unmask.faces.association import Sighting, gap_ratio, link, side
 from unmask.faces.detector import FaceDetector
 from unmask.faces.open_track import OpenTrack, Seen, is_crowded, is_part, may_be_hidden
 from unmask.faces.squares import cut_square, square_around
 from unmask.system.stages import stage
-from unmask.values import Box, Face, FaceTrack
 
 _MAX_MISSES = 1
 """Detections in a row that a face may be missed in before its track may end."""

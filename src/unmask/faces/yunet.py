@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from unmask.core.face import Box, Face, Landmarks
 from unmask.faces.boxes import Array, BoxMapping, built_in_session, suppress
 from unmask.system.stages import stage
-from unmask.values import Box, Face, Landmarks
 
 STRIDES_PX = (8, 16, 32)
 """Sides of the cells of the three grids; the network takes whole cells of the coarsest."""

@@ -12,8 +12,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unmask.report.wording import clock, number
-from unmask.values import Curve, KeyFrame, TrackResult
+from unmask.core.scan_record import Curve, KeyFrame, TrackResult
+from unmask.report.quantities import clock, number
 
 PLOT_TOP = 12.0
 """Top of the plotted area, pixels."""

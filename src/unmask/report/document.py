@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from unmask.errors import InputError
-from unmask.values import SCHEMA_VERSION, ScanDocument, ScanRecord
+from unmask.core.errors import InputError
+from unmask.core.scan_record import SCHEMA_VERSION, ScanDocument, ScanRecord
 
 _ADAPTER: TypeAdapter[ScanDocument] = TypeAdapter(ScanDocument)
 
@@ -90,7 +90,7 @@ def from_json(text: str | bytes) -> ScanDocument:
 def schema() -> dict[str, Any]:
     """Return the JSON schema (draft 2020-12) of the document.
 
-    The descriptions are the docstrings under the fields in `unmask.values`, so that the text
+    The descriptions are the docstrings under the fields in `unmask.core`, so that the text
     exists once.
     """
     # in a list, as a dataclass alone takes no configuration; not in `_ADAPTER`, as reading the

@@ -21,18 +21,21 @@ from PIL import Image, ImageDraw, ImageFont
 
 from unmask.bundle.framing import face_square
 from unmask.bundle.manifest import Preprocessing
-from unmask.errors import UnmaskError
+from unmask.core.errors import UnmaskError
+from unmask.core.face import Box, FaceTrack
+from unmask.core.scan import KeyFramePicture, Scan
+from unmask.core.scan_record import KeyFrame, TrackResult
+from unmask.core.settings import Limits
 from unmask.explain.methods import TITLES
-from unmask.language.sentences import sentence
-from unmask.language.translation import _, in_language
+from unmask.report.language.sentences import sentence
+from unmask.report.language.translation import _, in_language
 from unmask.report.pictures import overlay
+from unmask.report.quantities import percent
 from unmask.report.sound import Sound
-from unmask.report.wording import local_word, percent
+from unmask.report.wording import local_word
 from unmask.scanner.passes import FirstPass, Progress
 from unmask.scanner.scanner import Scanner
-from unmask.settings import Limits
 from unmask.system.files import write_whole
-from unmask.values import Box, FaceTrack, KeyFrame, KeyFramePicture, Scan, TrackResult
 from unmask.video import read_frames
 from unmask.video.source import open_container
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from unmask.language.translation import N_
-from unmask.values import VideoInfo
+from unmask.core.media import VideoInfo
+from unmask.report.language.translation import N_
 
 _CODECS = frozenset(["h264", "vp8", "vp9", "av1"])
 _KINDS = {"mov": "video/mp4", "matroska": "video/webm"}

@@ -22,15 +22,17 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup, escape
 
-from unmask.language import translation
-from unmask.language.sentences import sentence
-from unmask.report import page, wording
+from unmask.core.media import VideoInfo
+from unmask.core.scan import Scan
+from unmask.core.scan_record import Examination
+from unmask.report import origin, page, quantities, wording
 from unmask.report.charts import LINE_WIDTH, PLOT_HEIGHT, PLOT_TOP
 from unmask.report.film_link import NO_FILM, FilmLink, film_link, relative_link
+from unmask.report.language import translation
+from unmask.report.language.sentences import sentence
 from unmask.report.summary import Row, Summary, failure_row, row, summary
 from unmask.report.views import ReportView, report_view
 from unmask.system.files import write_text
-from unmask.values import Examination, Scan, VideoInfo
 
 FILES_ON_ONE_PAGE = 10
 """Most files whose details stand on the page of the summary."""
@@ -282,11 +284,11 @@ def environment() -> jinja2.Environment:
     """Return where templates come from, everything escaped."""
     templates = page.environment("unmask.report")
     templates.filters.update(
-        number=wording.number,
-        percent=wording.percent,
-        clock=wording.clock,
-        bytesize=wording.size,
-        setting=wording.setting,
+        number=quantities.number,
+        percent=quantities.percent,
+        clock=quantities.clock,
+        bytesize=quantities.size,
+        setting=quantities.setting,
         statements=wording.statements,
         comparison=wording.comparison,
         survival=wording.survival,
@@ -295,9 +297,9 @@ def environment() -> jinja2.Environment:
         range_note=wording.range_note,
         decided=wording.describe_decision,
         misses=wording.misses,
-        moment=wording.moment,
-        credential_text=wording.credential_text,
-        source_type=wording.source_type,
+        moment=quantities.moment,
+        credential_text=origin.credential_text,
+        source_type=origin.source_type,
         word=wording.local_word,
         sentence=sentence,
         compact_json=lambda value: json.dumps(value, separators=(",", ":")),

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from unmask.core.scan import KeyFramePicture
 from unmask.report.pictures import overlay
 from unmask.system.files import write_whole
-from unmask.values import KeyFramePicture
 
 Picture = NDArray[np.uint8]
 _STRENGTH = 0.65

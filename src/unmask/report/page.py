@@ -15,8 +15,9 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup
 
-from unmask.language.translation import _
-from unmask.report import wording
+from unmask.core.text import visible
+from unmask.report.language.translation import _
+from unmask.report.quantities import NOT_MEASURED
 
 
 def policy(style: str, script: str | None = None, *, media: Sequence[str] = ()) -> str:
@@ -63,7 +64,7 @@ def environment(package: str) -> jinja2.Environment:
 def make_visible(value: object) -> object:
     """Make a value that a template writes visible; None is never an empty place."""
     if value is None:
-        return _(wording.NOT_MEASURED)
+        return _(NOT_MEASURED)
     if isinstance(value, str) and not isinstance(value, Markup):
-        return wording.visible(value)
+        return visible(value)
     return value

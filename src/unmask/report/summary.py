@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unmask.language.sentences import sentence
-from unmask.language.translation import _, ngettext
+from unmask.core.scan_record import ScanRecord
+from unmask.core.verdicts import Word
+from unmask.report.language.sentences import sentence
+from unmask.report.language.translation import _, ngettext
 from unmask.report.views import suspicion
 from unmask.report.wording import local_word
-from unmask.values import ScanRecord, Word
 
 ORDER: tuple[Word, ...] = (
     "substantial evidence",

@@ -12,19 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from unmask.core.scan import BoxPath, SaliencyMap, Scan
+from unmask.core.scan_record import KeyFrame, ScanRecord, TrackResult
 from unmask.explain.methods import TITLES
 from unmask.report.charts import CurveChart, Dot, Timeline, curve_chart, timeline
 from unmask.report.film_link import NO_FILM, FilmLink
 from unmask.report.pictures import jpeg_uri, overlay_uri
 from unmask.report.wording import map_words
-from unmask.values import (
-    BoxPath,
-    KeyFrame,
-    SaliencyMap,
-    Scan,
-    ScanRecord,
-    TrackResult,
-)
 
 _THUMB_PX = 160
 _MAX_STILLS = 60

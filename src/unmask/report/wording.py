@@ -1,35 +1,24 @@
-"""How the report says things: verdicts in plain language, numbers with units, hostile text.
+"""How the report says things: verdicts in plain language, and what limits them.
 
 One place for words keeps the page from promising more than the numbers carry. They are said in the
-language in force (`unmask.language.translation`). Text from a file
-(names, metadata) is untrusted: `visible` turns every character that does not show itself into an
-escape that does. `html` hands these functions to its templates.
+language in force (`unmask.report.language.translation`). `html` hands these functions to its
+templates; numbers are written by `quantities`, text from a file by `unmask.core.text`.
 """
 
 from __future__ import annotations
 
 import math
-import unicodedata
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
 from typing import get_args
 
+from unmask.core.scan import SaliencyMap
+from unmask.core.scan_record import ScanRecord
+from unmask.core.verdicts import ConformalAnswer, Verdict, Word
 from unmask.explain.methods import OF_FEATURES
 from unmask.explain.regions import describe_regions
-from unmask.language.sentences import sentence
-from unmask.language.translation import N_, _, local_number, ngettext
-from unmask.values import (
-    UNSEEN,
-    ConformalAnswer,
-    CredentialState,
-    SaliencyMap,
-    ScanRecord,
-    Verdict,
-    Word,
-)
-
-NOT_MEASURED = N_("not measured")
-"""What stands for None on the page."""
+from unmask.report.language.sentences import sentence
+from unmask.report.language.translation import N_, _
+from unmask.report.quantities import percent, times
 
 
 @dataclass(frozen=True)
@@ -141,38 +130,6 @@ def local_word(word: Word) -> str:
     return _(_WORDS[word])
 
 
-def visible(text: str) -> str:
-    r"""Replace characters that cannot be seen, or that reorder text, by their code points.
-
-    >>> visible("a\u202eb")
-    'a⟨U+202E⟩b'
-    """
-    if text.isascii() and text.isprintable():  # pictures written into a page are a million letters
-        return text
-    return "".join(
-        f"⟨U+{ord(char):04X}⟩" if unicodedata.category(char) in UNSEEN else char for char in text
-    )
-
-
-def one_line(text: str, most: int = 1000) -> str:
-    r"""Put a text of any origin on one line that shows all its characters, cut in the middle.
-
-    >>> one_line("a\n  b\u202ec"), one_line("x" * 50, 20)
-    ('a b⟨U+202E⟩c', 'xxxxxxx ... xxxxxxxx')
-    """
-    # line breaks, and the blanks beside them, are one blank; other control characters are shown
-    line = " ".join(part.strip(" ") for part in text.split("\n") if part.strip(" "))
-    if len(line) > most:
-        half = (most - 5) // 2
-        line = f"{line[:half]} ... {line[len(line) - (most - 5 - half) :]}"
-    return visible(line)
-
-
-def visible_lines(text: str) -> str:
-    """Return a text of several lines with the characters of each made visible."""
-    return "\n".join(map(visible, text.split("\n")))
-
-
 def repeated_persons(result: ScanRecord) -> tuple[str, ...]:
     """Name the persons of whom there is more than one face."""
     return tuple(
@@ -186,76 +143,10 @@ def repeated_persons(result: ScanRecord) -> tuple[str, ...]:
     )
 
 
-def number(value: float | None, digits: int = 2, unit: str = "") -> str:
-    r"""Write a number with its unit, or that it was not measured.
-
-    >>> number(None), number(0.0, 1, "px")
-    ('not measured', '0.0\xa0px')
-    """
-    if value is None or not math.isfinite(value):
-        return _(NOT_MEASURED)
-    return local_number(f"{value:,.{digits}f}") + (f"\u00a0{unit}" if unit else "")
-
-
-def percent(value: float | None) -> str:
-    r"""Write a probability as a percentage; the ends are never rounded to certainty.
-
-    >>> percent(0.999), percent(0.87), percent(None)
-    ('>99\xa0%', '87\xa0%', 'not measured')
-    """
-    if value is None or not math.isfinite(value):
-        return _(NOT_MEASURED)
-    if value > 0.99:
-        return ">99\u00a0%"
-    if value < 0.01:
-        return "<1\u00a0%"
-    return f"{value * 100:.0f}\u00a0%"
-
-
-def clock(seconds: float | None, digits: int = 2) -> str:
-    """Write a time as minutes and seconds, with hours where there are any.
-
-    >>> clock(63.456), clock(3661.0, 0)
-    ('1:03.46', '1:01:01')
-    """
-    if seconds is None or not math.isfinite(seconds):
-        return _(NOT_MEASURED)
-    scale = 10**digits
-    whole, part = divmod(round(abs(seconds) * scale), scale)
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    tail = f"{rest:02d}" + (local_number(f".{part:0{digits}d}") if digits else "")
-    sign = "-" if seconds < 0 else ""
-    return sign + (f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}")
-
-
-def size(count: int) -> str:
-    r"""Write a number of bytes, exact and rounded.
-
-    >>> size(1500), size(12)
-    ('1.5\xa0kB (1,500\xa0bytes)', '12\xa0bytes')
-    """
-    exact = ngettext("{number} byte", "{number} bytes", count, number=local_number(f"{count:,}"))
-    exact = exact.replace(" ", "\u00a0")
-    for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= step:
-            return local_number(f"{count / step:.1f}") + f"\u00a0{unit} ({exact})"
-    return exact
-
-
-def setting(value: str | float | bool | None) -> str:
-    """Write the value of a setting."""
-    if value is None:
-        return _("not set")
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    return str(value)
-
-
 def statements(verdict: Verdict) -> tuple[str, ...]:
     r"""Say what a verdict holds beyond its probability, a line each; none where there is nothing.
 
-    >>> from unmask.values import LikelihoodStatement
+    >>> from unmask.core.verdicts import LikelihoodStatement
     >>> ratio = LikelihoodStatement(0.5, -2.0, 1.0, "weak support for fake")
     >>> verdict = Verdict("some evidence", 0.9, None, 2.0, 8, likelihood=ratio)
     >>> print(statements(verdict)[0].replace("\xa0", " "))
@@ -286,7 +177,7 @@ def statements(verdict: Verdict) -> tuple[str, ...]:
 def comparison(verdict: Verdict) -> str | None:
     r"""Say in plain words how much likelier a score is for one side; None: not known.
 
-    >>> from unmask.values import LikelihoodStatement
+    >>> from unmask.core.verdicts import LikelihoodStatement
     >>> ratio = LikelihoodStatement(0.5, -2.0, 1.0, "weak support for fake")
     >>> comparison(Verdict("some evidence", 0.9, None, 2.0, 8, likelihood=ratio))
     'A manipulated face gets such a score about 3.2 times as often as a genuine one.'
@@ -465,61 +356,6 @@ def map_words(saliency: SaliencyMap, view: str | None) -> str:
     return words
 
 
-_CREDENTIALS: dict[CredentialState, str] = {
-    "absent": N_(
-        "The file has no Content Credentials. That says nothing: most files have none, and they "
-        "are lost when a file is shared or edited."
-    ),
-    "unsupported": N_("This kind of file cannot carry Content Credentials that are read here."),
-    "unreadable": N_("The file has Content Credentials that cannot be read: they are damaged."),
-    "well-formed": N_(
-        "The file has Content Credentials that do not fit it: it was changed afterwards, or their "
-        "signature does not hold."
-    ),
-    "valid": N_(
-        "The Content Credentials fit the file and their signature holds. The signer is on no list "
-        "of trusted ones, so anybody may have signed."
-    ),
-    "trusted": N_(
-        "The Content Credentials fit the file, and the signer is on the list of trusted ones."
-    ),
-}
-
-_SOURCE_TYPES = {
-    "digitalCapture": N_("recorded by a camera"),
-    "computationalCapture": N_("recorded by a camera and computed"),
-    "negativeFilm": N_("digitised from a negative"),
-    "positiveFilm": N_("digitised from a positive"),
-    "print": N_("digitised from a print"),
-    "humanEdits": N_("edited by people"),
-    "minorHumanEdits": N_("edited by people"),
-    "compositeCapture": N_("composed of recordings"),
-    "algorithmicallyEnhanced": N_("changed by an algorithm"),
-    "dataDrivenMedia": N_("made from data"),
-    "digitalArt": N_("drawn on a computer"),
-    "digitalCreation": N_("drawn on a computer"),
-    "virtualRecording": N_("recorded in a virtual world"),
-    "compositeSynthetic": N_("composed, in part synthetic"),
-    "compositeWithTrainedAlgorithmicMedia": N_("composed, in part generated by AI"),
-    "trainedAlgorithmicMedia": N_("generated by AI"),
-    "algorithmicMedia": N_("generated by an algorithm"),
-}
-
-
-def credential_text(state: CredentialState) -> str:
-    """Say what became of checking Content Credentials."""
-    return _(_CREDENTIALS[state])
-
-
-def source_type(name: str) -> str:
-    """Explain one of IPTC's digital source types, with its own name.
-
-    >>> source_type("trainedAlgorithmicMedia"), source_type("other")
-    ('generated by AI (trainedAlgorithmicMedia)', 'other')
-    """
-    return f"{_(_SOURCE_TYPES[name])} ({name})" if name in _SOURCE_TYPES else name
-
-
 def leak_mark(*, leaks: bool) -> str:
     """Return what stands behind a number where its protocol leaks by design."""
     return " LEAKS" if leaks else ""
@@ -548,34 +384,3 @@ def survival(result: ScanRecord) -> tuple[str, ...]:
             for each in changed
         ),
     )
-
-
-def moment(iso_utc: str | None, offset_minutes: int | None = None) -> str:
-    r"""Write a time in UTC, or in local time where its offset is given.
-
-    >>> moment("2026-01-02T23:04:05Z"), moment("2026-01-02T23:04:05Z", 60)
-    ('2026-01-02 23:04:05\xa0UTC', '2026-01-03 00:04:05 (UTC+01:00)')
-    """
-    if iso_utc is None:
-        return _(NOT_MEASURED)
-    time = datetime.fromisoformat(iso_utc)
-    if offset_minutes is None:
-        return f"{time:%Y-%m-%d %H:%M:%S}\u00a0UTC"
-    local = time.astimezone(timezone(timedelta(minutes=offset_minutes)))
-    return f"{local:%Y-%m-%d %H:%M:%S} (UTC{_offset(offset_minutes)})"
-
-
-def _offset(minutes: int) -> str:
-    hours, rest = divmod(abs(minutes), 60)
-    return f"{'-' if minutes < 0 else '+'}{hours:02d}:{rest:02d}"
-
-
-def times(log10: float) -> str:
-    """Write a likelihood ratio by its log10, as a factor or a part.
-
-    >>> times(2.0), times(-1.0), times(0.3)
-    ('100', '1/10', '2')
-    """
-    factor = f"{10 ** abs(log10):,.{0 if abs(log10) >= 1 else 1}f}".removesuffix(".0")
-    local = local_number(factor)
-    return local if log10 >= 0 or factor == "1" else f"1/{local}"

@@ -2,6 +2,7 @@
 
     rows     a row a file, a face and a key frame, as Parquet, CSV and other programs see them
     store    a folder of such rows with the full JSON of each file, which no interruption tears
+    writer   such a store while a run adds to it; `locks` keeps readers and runs apart
     shards   the folders of Parquet files that most of a store is made of
     index    what a store holds, looked up by path, content and suspicion in bounded memory
     views    a store as JSON, NDJSON, CSV and Parquet files

@@ -16,11 +16,11 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Literal
 
-from unmask.errors import InputError
+from unmask.core.errors import InputError
+from unmask.core.scan_record import SCHEMA_VERSION, Examination, Failure, ScanDocument, ScanRecord
 from unmask.report.document import from_json, to_line
 from unmask.results.rows import FileRow, Outcome
 from unmask.system.files import name_full_disk, write_whole
-from unmask.values import SCHEMA_VERSION, Examination, Failure, ScanDocument, ScanRecord
 
 Format = Literal["ndjson", "csv"]
 CSV_COLUMNS = tuple(each.name for each in fields(FileRow))

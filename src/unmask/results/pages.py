@@ -15,16 +15,19 @@ from pathlib import Path, PurePath
 
 from markupsafe import Markup
 
+from unmask.core.scan import Scan
+from unmask.core.scan_record import Examination, ScanDocument
+from unmask.core.text import visible
 from unmask.report import page, wording
 from unmask.report.document import from_json
 from unmask.report.html import Place, assembled, to_html
+from unmask.report.quantities import percent
 from unmask.report.summary import Row, failure_row, row, summary
 from unmask.results.index import Choice, Ranking
 from unmask.results.rows import FileRow
 from unmask.results.store import ResultStore
 from unmask.results.views import chosen_documents
 from unmask.system.files import write_text
-from unmask.values import Examination, Scan, ScanDocument
 
 _PAGES = "pages"
 _ID_DIGITS = 20
@@ -194,14 +197,14 @@ def _index_row(file: FileRow, others: tuple[str, ...]) -> IndexRow:
     path = file.path if not others else f"{file.path} (also {', '.join(others)})"
     cut = "; ".join(file.not_analysed)
     return IndexRow(
-        name=wording.visible(PurePath(file.path).name or file.path),
-        path=wording.visible(path),
+        name=visible(PurePath(file.path).name or file.path),
+        path=visible(path),
         link=None if file.status == "failed" else _link(file.result_id),
         word=word,
         style=style,
         shown=probability_text(file),
         sort=-1.0 if file.probability is None else file.probability,
-        note=wording.visible(file.error or file.reason or (f"not analysed: {cut}" if cut else "")),
+        note=visible(file.error or file.reason or (f"not analysed: {cut}" if cut else "")),
     )
 
 
@@ -209,9 +212,9 @@ def probability_text(file: FileRow) -> str:
     """Write a file's probability with its range."""
     if file.probability is None:
         return ""
-    text = wording.percent(file.probability)
+    text = percent(file.probability)
     if file.interval_low is not None and file.interval_high is not None:
-        low, high = wording.percent(file.interval_low), wording.percent(file.interval_high)
+        low, high = percent(file.interval_low), percent(file.interval_high)
         text += f" ({low} to {high})"
     return text
 

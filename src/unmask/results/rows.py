@@ -14,14 +14,15 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
-from unmask import errors
-from unmask.errors import UnmaskError
+from unmask.core import errors
+from unmask.core.errors import UnmaskError
 from unmask.system.remote_files import is_remote, size_and_time
 
 if TYPE_CHECKING:  # heavy ones
     import pyarrow as pa
 
-    from unmask.values import ScanRecord, TrackResult, Verdict
+    from unmask.core.scan_record import ScanRecord, TrackResult
+    from unmask.core.verdicts import Verdict
 
 Status = Literal["analysed", "failed"]
 """Whether there is a result of a file, or why there is none."""

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from unmask.errors import ManifestError, UnmaskError
+from unmask.core.errors import ManifestError, UnmaskError
 from unmask.report.document import from_json
 from unmask.results.rows import (
     FileRow,

@@ -14,13 +14,13 @@ from typing import IO, Any
 
 import pyarrow as pa
 
+from unmask.core.scan_record import SCHEMA_VERSION, Failure
 from unmask.results.index import Choice, Ranking
 from unmask.results.lines import CSV_COLUMNS, csv_text, ndjson_failure
 from unmask.results.rows import FileRow, schema_of
 from unmask.results.shards import write_rows
 from unmask.results.store import ResultStore
 from unmask.system.files import write_whole
-from unmask.values import SCHEMA_VERSION, Failure
 
 OTHER_PATHS = "other_paths"
 """Column that a view has besides those of a row: where else the same content was seen."""

@@ -18,17 +18,18 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from unmask.bundle.devices import Device
-from unmask.errors import AnalysisCrashed, UnmaskError
-from unmask.settings import ScanSettings
+from unmask.core.errors import AnalysisCrashed, UnmaskError
+from unmask.core.settings import ScanSettings
 from unmask.system.engines import LOCAL, Engine
 from unmask.system.memory import give_back_large_blocks
 from unmask.system.remote_files import LocalCopies, is_remote
 from unmask.system.workers import Crashed, Duty, Listen, Tell
 
 if TYPE_CHECKING:  # heavy ones
+    from unmask.core.media import VideoInfo
+    from unmask.core.scan import Scan
     from unmask.scanner.passes import FirstPass
     from unmask.scanner.scanner import Scanner
-    from unmask.values import Scan, VideoInfo
 
 Result = TypeVar("Result")
 

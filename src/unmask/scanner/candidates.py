@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.core.face import Box
 from unmask.faces.face_signal import search_square
 from unmask.faces.open_track import OpenTrack
 from unmask.scanner.keyframes import FORESEEABLE, grid_step, spread_on_grid
-from unmask.values import Box
 from unmask.video import FramePart, FullFrame, LumaFrame
 
 MOST_HELD_BYTES = 48 * 2**20

@@ -16,8 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from unmask.errors import InputNotFound
-from unmask.values import ContentCredentials, CredentialState
+from unmask.core.errors import InputNotFound
+from unmask.core.scan_record import ContentCredentials, CredentialState
 
 TRUST_VARIABLE = "UNMASK_TRUST_ANCHORS"
 """Names a PEM file of the certificates that are trusted; without it no signer is."""

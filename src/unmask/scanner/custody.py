@@ -6,8 +6,8 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+from unmask.core.scan_record import Custody
 from unmask.system.files import file_sha256
-from unmask.values import Custody
 
 
 def now() -> datetime:

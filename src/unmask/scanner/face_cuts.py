@@ -16,6 +16,10 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.core.face import Box, FaceTrack
+from unmask.core.media import Frame, PicturePart
+from unmask.core.scan_record import KeyFrame
+from unmask.core.settings import ScanSettings
 from unmask.faces.detector import FaceDetector
 from unmask.scanner.passes import (
     ChosenFrames,
@@ -24,8 +28,6 @@ from unmask.scanner.passes import (
     key_frame,
     measured_key_frame,
 )
-from unmask.settings import ScanSettings
-from unmask.values import Box, FaceTrack, Frame, KeyFrame, PicturePart
 
 Picture = NDArray[np.uint8] | PicturePart
 """A frame at full size, `(H, W, 3)` RGB, or the part of it around the face."""

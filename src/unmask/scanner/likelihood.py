@@ -21,7 +21,8 @@ from unmask.bundle.manifest import (
     Calibration,
     LikelihoodRatio,
 )
-from unmask.values import Answer, ConformalAnswer, KeyFrame, LikelihoodStatement
+from unmask.core.scan_record import KeyFrame
+from unmask.core.verdicts import Answer, ConformalAnswer, LikelihoodStatement
 
 _AS_SCANNED = ("mean", "max-track")
 """Aggregations that give the number of a scan: a face's mean, and the highest of them."""

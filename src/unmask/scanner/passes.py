@@ -19,15 +19,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.core.face import Box, Face, FaceTrack
+from unmask.core.media import Frame, PicturePart, VideoInfo
+from unmask.core.scan_record import KeyFrame
+from unmask.core.settings import Limits, ScanSettings
 from unmask.faces.detector import FaceDetector, create
 from unmask.faces.face_signal import measure
 from unmask.faces.tracks import Tracker
 from unmask.scanner import keyframes
 from unmask.scanner.candidates import Candidates
-from unmask.settings import Limits, ScanSettings
 from unmask.system.memory import return_freed_memory
 from unmask.system.stages import stage, stage_of_each
-from unmask.values import Box, Face, FaceTrack, Frame, KeyFrame, PicturePart, VideoInfo
 from unmask.video import LumaPass, TriagePass, probe, read_frames, read_looks
 from unmask.video.decode import FrameStamp
 

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import fields
 from pathlib import Path
 
-from unmask.settings import Limits, ScanSettings
+from unmask.core.settings import Limits, ScanSettings
 
 
 def settings_table(settings: ScanSettings) -> dict[str, str | int | float | bool | None]:

@@ -26,6 +26,22 @@ from unmask.bundle.devices import Device
 from unmask.bundle.framing import Crops, batch, cut_views, face_square
 from unmask.bundle.manifest import Bundle, BundleManifest, load_bundle, shipped_folder
 from unmask.bundle.runtime import SCAN_BATCH, Network, Output, ViewOutput, preprocess
+from unmask.core.face import Box
+from unmask.core.media import VideoInfo
+from unmask.core.scan import KeyFramePicture, SaliencyMap, Scan, Still
+from unmask.core.scan_record import (
+    SCHEMA_VERSION,
+    Coverage,
+    Curve,
+    DetectorInfo,
+    KeyFrame,
+    MissRate,
+    Person,
+    ScanRecord,
+    TrackResult,
+    ViewScore,
+)
+from unmask.core.settings import ScanSettings
 from unmask.explain import BundleNetwork, check_methods, explain
 from unmask.explain.agreement import mean_agreement
 from unmask.explain.faithfulness_results import stated_faithfulness
@@ -53,28 +69,9 @@ from unmask.scanner.scoring import score_key_frame as scored_key_frame
 from unmask.scanner.segments import segments
 from unmask.scanner.stills import box_path, still
 from unmask.scanner.verdict import judge_track, judge_video
-from unmask.settings import ScanSettings
 from unmask.system.background import Background
 from unmask.system.provenance import versions
 from unmask.system.stages import stage
-from unmask.values import (
-    SCHEMA_VERSION,
-    Box,
-    Coverage,
-    Curve,
-    DetectorInfo,
-    KeyFrame,
-    KeyFramePicture,
-    MissRate,
-    Person,
-    SaliencyMap,
-    Scan,
-    ScanRecord,
-    Still,
-    TrackResult,
-    VideoInfo,
-    ViewScore,
-)
 from unmask.video import TriagePass
 
 _LOG = logging.getLogger(__name__)

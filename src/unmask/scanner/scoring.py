@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.bundle.manifest import Judgeable
-from unmask.values import KeyFrame, Landmarks
+from unmask.core.face import Landmarks
+from unmask.core.scan_record import KeyFrame
 
 _SHARPNESS_SIDE_PX = 128
 

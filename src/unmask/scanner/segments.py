@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from unmask.values import Segment, TrackResult
+from unmask.core.scan_record import Segment, TrackResult
 
 
 def segments(tracks: Sequence[TrackResult], *, still: bool) -> tuple[Segment, ...]:

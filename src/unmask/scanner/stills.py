@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.values import BoxPath, FaceTrack, Still
+from unmask.core.face import FaceTrack
+from unmask.core.scan import BoxPath, Still
 
 STILL_SIDE_PX = 640
 """Longest side that a still is reduced to."""

@@ -12,11 +12,13 @@ from dataclasses import replace
 from unmask.bundle.framing import batch
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.runtime import Network
+from unmask.core.scan import Scan
+from unmask.core.scan_record import KeyFrame, StressedVerdict
+from unmask.core.verdicts import Verdict
 from unmask.scanner.distortions import DISTORTIONS, Condition, list_conditions
 from unmask.scanner.repetition import with_option
 from unmask.scanner.scoring import score_key_frame as scored_key_frame
 from unmask.scanner.verdict import judge_track, judge_video
-from unmask.values import KeyFrame, Scan, StressedVerdict, Verdict
 
 
 def stress_verdict(

@@ -21,16 +21,10 @@ from numpy.typing import NDArray
 
 from unmask.bundle.calibration import sigmoid
 from unmask.bundle.manifest import BundleManifest
+from unmask.core.scan_record import KeyFrame
+from unmask.core.settings import REPLICATES, SUBSTANTIAL_KEY_FRAMES
+from unmask.core.verdicts import ConformalAnswer, LikelihoodStatement, Verdict, Word, WordRate
 from unmask.scanner.likelihood import describe_ratio, out_of_range, state
-from unmask.settings import REPLICATES, SUBSTANTIAL_KEY_FRAMES
-from unmask.values import (
-    ConformalAnswer,
-    KeyFrame,
-    LikelihoodStatement,
-    Verdict,
-    Word,
-    WordRate,
-)
 
 Values = NDArray[np.float64]
 

@@ -21,7 +21,7 @@ from unmask.service import evidence, pdf, scans
 from unmask.service.intake import Wishes, receive_scan
 from unmask.service.languages import language_of
 from unmask.service.problems import Problem, not_found, responses
-from unmask.service.queue import ScanRow
+from unmask.service.scan_row import ScanRow
 from unmask.service.scans import overall_share
 from unmask.service.service import Owner, OwnerHere, Service, ServiceHere
 from unmask.service.webhooks import check_address

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from unmask.service.queue import ScanRow
+from unmask.service.scan_row import ScanRow
 from unmask.service.signing import Signer
 
 _COLUMNS = (

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from unmask.service.media_types import HEAD_BYTES, media_type
 from unmask.service.problems import Problem
-from unmask.service.queue import ScanRow, Submission
+from unmask.service.scan_row import ScanRow, Submission
 from unmask.service.service import Owner, Service
 
 _BLOCK_BYTES = 2**20

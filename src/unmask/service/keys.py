@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from unmask.errors import InputError, InputNotFound
+from unmask.core.errors import InputError, InputNotFound
 
 _PREFIX = "unmask_"
 """By which scanners for leaked secrets know a key."""

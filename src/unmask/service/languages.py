@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request
 
-from unmask.language.translation import LANGUAGES
+from unmask.report.language.translation import LANGUAGES
 
 COOKIE = "unmask_language"
 """Holds the code that a reader chose."""

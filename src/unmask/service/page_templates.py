@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from unmask.language.translation import LANGUAGES, _, local_number
+from unmask.report.language.translation import LANGUAGES, _, local_number
 from unmask.service import scans
 
 

@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
-from unmask.language.translation import LANGUAGES, _, in_language, local_number
+from unmask.report.language.translation import LANGUAGES, _, in_language, local_number
 from unmask.service import pdf, scans
 from unmask.service.api import ScanId, status_of
 from unmask.service.guards import page_headers
@@ -25,7 +25,7 @@ from unmask.service.languages import COOKIE as LANGUAGE_COOKIE
 from unmask.service.languages import language_of
 from unmask.service.page_templates import draw
 from unmask.service.problems import Problem, not_found
-from unmask.service.queue import ScanRow
+from unmask.service.scan_row import ScanRow
 from unmask.service.service import (
     COOKIE,
     SESSION_SECONDS,

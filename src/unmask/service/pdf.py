@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
-from unmask.language.translation import in_language
+from unmask.report.language.translation import in_language
 from unmask.service import scans
 from unmask.service.page_templates import draw
 from unmask.service.problems import Problem
-from unmask.service.queue import ScanRow
+from unmask.service.scan_row import ScanRow
 from unmask.system.pillow import refuse_half_pictures
 
 _FACES = 10

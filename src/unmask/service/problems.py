@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from unmask.language.sentences import sentence
-from unmask.language.translation import in_language
+from unmask.report.language.sentences import sentence
+from unmask.report.language.translation import in_language
 from unmask.service.languages import language_of
 
 MEDIA_TYPE = "application/problem+json"

@@ -9,124 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime
-from typing import Any, Literal, get_args
+from dataclasses import fields
+from typing import Any, get_args
 
 import sqlalchemy as sa
 
-from unmask.service.admission import queue_full
-from unmask.service.database import Database, deliveries, events, scans, uploads, usage
-from unmask.service.problems import Problem, too_many
+from unmask.service.database import Database, deliveries, events, scans, uploads
+from unmask.service.problems import Problem
+from unmask.service.quotas import Quota, count_scans, count_use, require_room
+from unmask.service.scan_row import COLUMNS, OPEN, Page, ScanRow, State, Submission
 from unmask.service.storage import new_id
 from unmask.service.webhooks import body
-
-State = Literal["queued", "running", "finished", "failed"]
-_RETRY_SECONDS = 10
-"""After which a caller who was refused may ask again."""
-
-
-@dataclass(frozen=True)
-class ScanRow:
-    """One scan as the database has it."""
-
-    id: str
-    """Its id."""
-    owner: str
-    """Name of the key that it belongs to."""
-    name: str
-    """The file's name as its owner called it: untrusted text."""
-    size_bytes: int
-    """Size of the file."""
-    sha256: str
-    """SHA-256 of the file, hexadecimal."""
-    media_type: str
-    """What the file is, by its content."""
-    state: State
-    """How far it is."""
-    stage: str | None
-    """What is being done, while it runs."""
-    share: float | None
-    """How much of that is done, 0 to 1."""
-    attempts: int
-    """How often it was begun."""
-    created: float
-    """When it was accepted, seconds since 1970."""
-    started: float | None
-    """When it was last begun."""
-    finished: float | None
-    """When it ended."""
-    answered: float | None
-    """When its result was first read."""
-    error: str | None
-    """Why it failed."""
-    hint: str | None
-    """The next step then."""
-    word: str | None
-    """The verdict's word."""
-    probability: float | None
-    """The verdict's probability."""
-    webhook_url: str | None
-    """Where its end is told."""
-    film: str | None
-    """Language of a film with boxes and maps drawn in; None: there is none."""
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more happens to it."""
-        return self.state in {"finished", "failed"}
-
-
-_OPEN = scans.c.state.in_(("queued", "running"))
-_COLUMNS = [scans.c[each.name] for each in fields(ScanRow)]
-
-
-@dataclass(frozen=True)
-class Submission:
-    """A file that was received whole, and what its owner asks for."""
-
-    id: str
-    """Id of the scan; its file is stored."""
-    owner: str
-    """Whose it is."""
-    name: str
-    """The file's name."""
-    size_bytes: int
-    """Its size."""
-    sha256: str
-    """Its SHA-256."""
-    media_type: str
-    """What it is."""
-    idempotency_key: str | None = None
-    """A second submission of the same file under the same one is the first one again."""
-    webhook_url: str | None = None
-    """Where the end is to be told."""
-    film: str | None = None
-    """Language of the film that is to be drawn; None: none."""
-
-
-@dataclass(frozen=True)
-class Quota:
-    """What one owner may use, and all of them together."""
-
-    queue_limit: int
-    """Scans that wait or run, of all owners."""
-    storage_bytes: int
-    """Bytes of all uploads."""
-    concurrent: int | None = None
-    """Scans of this owner that wait or run; None: any number."""
-    scans_per_day: int | None = None
-    """Scans that this owner starts in a day; None: any number."""
-
-
-@dataclass(frozen=True)
-class Page:
-    """Part of a list."""
-
-    items: tuple[ScanRow, ...]
-    """The newest first."""
-    cursor: str | None
-    """Where the next part begins; None at the end."""
 
 
 class Queue:
@@ -150,7 +43,7 @@ class Queue:
             Problem: 429 where the queue is full or the owner has too many, 507 without space.
         """
         with self._database.reading() as connection:
-            _require_room(connection, owner, size_bytes, quota)
+            require_room(connection, owner, size_bytes, quota)
 
     def accept(self, submission: Submission, quota: Quota) -> ScanRow:
         """Put a scan into the queue; once this returns it is never lost.
@@ -166,7 +59,7 @@ class Queue:
             if earlier is not None:
                 _require_same(earlier, submission)
                 return earlier
-            _require_room(connection, submission.owner, submission.size_bytes, quota)
+            require_room(connection, submission.owner, submission.size_bytes, quota)
             now = time.time()
             connection.execute(
                 scans.insert().values(
@@ -176,7 +69,7 @@ class Queue:
                     created=now,
                 )
             )
-            _count_use(connection, submission.owner)
+            count_use(connection, submission.owner)
             _log_event(connection, submission.id, f"received, SHA-256 {submission.sha256}")
             return _require(connection, submission.id)
 
@@ -196,7 +89,7 @@ class Queue:
                 free = (scans.c.state == "queued") | (
                     (scans.c.state == "running") & (scans.c.leased_until < now)
                 )
-                query = sa.select(*_COLUMNS).where(free).order_by(scans.c.created).limit(1)
+                query = sa.select(*COLUMNS).where(free).order_by(scans.c.created).limit(1)
                 result = _first(connection, query)
                 if result is None:
                     return None
@@ -289,7 +182,7 @@ class Queue:
     def get(self, owner: str, scan_id: str) -> ScanRow | None:
         """Return a scan of an owner."""
         with self._database.reading() as connection:
-            query = sa.select(*_COLUMNS).where(scans.c.id == scan_id, scans.c.owner == owner)
+            query = sa.select(*COLUMNS).where(scans.c.id == scan_id, scans.c.owner == owner)
             return _first(connection, query)
 
     def page(self, owner: str, *, limit: int, cursor: str | None, words: str | None) -> Page:
@@ -301,7 +194,7 @@ class Queue:
             cursor: where the part before ended.
             words: what a file's name or its verdict holds; None: any.
         """
-        query = sa.select(*_COLUMNS).where(scans.c.owner == owner)
+        query = sa.select(*COLUMNS).where(scans.c.owner == owner)
         if words:
             query = query.where(
                 scans.c.name.icontains(words, autoescape=True)
@@ -330,12 +223,12 @@ class Queue:
 
     def expired(self, *, before: float) -> Sequence[ScanRow]:
         """Return the scans that ended before a time, or were answered, to be removed."""
-        query = sa.select(*_COLUMNS).where(scans.c.finished < before)
+        query = sa.select(*COLUMNS).where(scans.c.finished < before)
         return self._all(query)
 
     def answered(self) -> Sequence[ScanRow]:
         """Return the scans whose result was read."""
-        return self._all(sa.select(*_COLUMNS).where(scans.c.answered.is_not(None)))
+        return self._all(sa.select(*COLUMNS).where(scans.c.answered.is_not(None)))
 
     def old_uploads(self, *, before: float) -> Sequence[str]:
         """Forget resumable uploads that were begun before a time, and return their ids."""
@@ -375,7 +268,7 @@ class Queue:
     def open_scans(self) -> int:
         """Return how many scans wait or run."""
         with self._database.reading() as connection:
-            return _count(connection, _OPEN)
+            return count_scans(connection, OPEN)
 
     def counts(self) -> dict[str, int]:
         """Return how many scans are in each state."""
@@ -385,67 +278,18 @@ class Queue:
         return {state: counted.get(state, 0) for state in get_args(State)}
 
 
-def _require_room(connection: sa.Connection, owner: str, size_bytes: int, quota: Quota) -> None:
-    waiting = _count(connection, _OPEN)
-    if waiting >= quota.queue_limit:
-        raise queue_full(waiting)
-    if quota.concurrent is not None:
-        own = _count(connection, _OPEN & (scans.c.owner == owner))
-        if own >= quota.concurrent:
-            raise too_many(
-                "too-many-scans",
-                f"{own} scans of this key are waiting or running, which is its limit.",
-                seconds=_RETRY_SECONDS,
-            )
-    if quota.scans_per_day is not None:
-        _require_daily(connection, owner, quota.scans_per_day)
-    stored = connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(scans.c.size_bytes), 0)))
-    parts = connection.scalar(
-        sa.select(sa.func.coalesce(sa.func.sum(uploads.c.length), 0)).where(
-            uploads.c.scan_id.is_(None)
-        )
-    )
-    if int(stored or 0) + int(parts or 0) + size_bytes > quota.storage_bytes:
-        raise Problem(507, "storage-full", "There is no room for this file now. Delete old scans.")
-
-
-def _require_daily(connection: sa.Connection, owner: str, most: int) -> None:
-    query = sa.select(usage.c.scans).where(usage.c.owner == owner, usage.c.day == _today())
-    used = connection.scalar(query) or 0
-    if used >= most:
-        now = datetime.now(UTC)
-        left = 86_400 - (now.hour * 3600 + now.minute * 60 + now.second)
-        detail = f"This key has started {used} scans today, which is its limit."
-        raise too_many("daily-limit", detail, seconds=left)
-
-
-def _count(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> int:
-    return connection.scalar(sa.select(sa.func.count()).select_from(scans).where(condition)) or 0
-
-
-def _count_use(connection: sa.Connection, owner: str) -> None:
-    today = (usage.c.owner == owner) & (usage.c.day == _today())
-    raised = connection.execute(usage.update().where(today).values(scans=usage.c.scans + 1))
-    if raised.rowcount == 0:
-        connection.execute(usage.insert().values(owner=owner, day=_today(), scans=1))
-
-
-def _today() -> str:
-    return datetime.now(UTC).date().isoformat()
-
-
 def _first(connection: sa.Connection, query: sa.Select[Any]) -> ScanRow | None:
     row = connection.execute(query).first()
     return None if row is None else ScanRow(*row)
 
 
 def _require(connection: sa.Connection, scan_id: str) -> ScanRow:
-    return ScanRow(*connection.execute(sa.select(*_COLUMNS).where(scans.c.id == scan_id)).one())
+    return ScanRow(*connection.execute(sa.select(*COLUMNS).where(scans.c.id == scan_id)).one())
 
 
 def _held(connection: sa.Connection, worker: str, scan_id: str) -> ScanRow | None:
     mine = (scans.c.id == scan_id) & (scans.c.leased_by == worker)
-    return _first(connection, sa.select(*_COLUMNS).where(mine))
+    return _first(connection, sa.select(*COLUMNS).where(mine))
 
 
 def _find_repeated(
@@ -454,7 +298,7 @@ def _find_repeated(
     if idempotency_key is None:
         return None
     same = (scans.c.owner == owner) & (scans.c.idempotency_key == idempotency_key)
-    return _first(connection, sa.select(*_COLUMNS).where(same))
+    return _first(connection, sa.select(*COLUMNS).where(same))
 
 
 def _require_same(earlier: ScanRow, submission: Submission) -> None:

@@ -17,7 +17,8 @@ from sqlalchemy.exc import OperationalError
 
 from unmask.service.admission import Admission
 from unmask.service.metrics import Metrics
-from unmask.service.queue import Queue, ScanRow
+from unmask.service.queue import Queue
+from unmask.service.scan_row import ScanRow
 from unmask.service.scans import Outcome, Overlay, scan_file
 from unmask.service.settings import ServiceSettings
 from unmask.service.storage import Storage

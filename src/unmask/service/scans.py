@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unmask.errors import AnalysisCrashed, UnmaskError
-from unmask.language.translation import LANGUAGES, in_language
+from unmask.core.errors import AnalysisCrashed, UnmaskError
+from unmask.report.language.translation import LANGUAGES, in_language
 
 if TYPE_CHECKING:
     import jinja2
 
+    from unmask.core.scan import Scan
     from unmask.report.film_link import FilmLink
     from unmask.report.views import ReportView
-    from unmask.values import Scan
 
 Listen = Callable[[str, float], None]
 """Told the stage and how much of it is done, 0 to 1; what it raises ends the scan."""
@@ -153,11 +153,11 @@ def _renamed(scan: Scan, path: str, name: str) -> Scan:
 
 def _write(scan: Scan, folder: Path, film: FilmLink) -> None:
     """Write a result; the JSON comes last, so that where it is, the rest is too."""
+    from unmask.core.scan_record import SCHEMA_VERSION, ScanDocument
     from unmask.report.document import to_json
     from unmask.report.html import article, to_html
     from unmask.report.views import report_view
     from unmask.system.files import write_text
-    from unmask.values import SCHEMA_VERSION, ScanDocument
 
     folder.mkdir(mode=0o700, exist_ok=True)
     _write_pictures(scan, folder / "pictures")
@@ -194,9 +194,9 @@ def stored_view(folder: Path) -> ReportView:
     Args:
         folder: where `scan_file` wrote it.
     """
+    from unmask.core.scan import Scan
     from unmask.report.document import from_json
     from unmask.report.views import report_view
-    from unmask.values import Scan
 
     document = from_json((folder / "result.json").read_bytes())
     return report_view(Scan(document.results[0], ()))

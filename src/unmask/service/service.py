@@ -18,8 +18,10 @@ from unmask.service.database import Database, sessions
 from unmask.service.keys import LOCAL_OWNER, Key, hash_key
 from unmask.service.metrics import Metrics
 from unmask.service.problems import Problem, not_found
-from unmask.service.queue import Queue, Quota, ScanRow
+from unmask.service.queue import Queue
+from unmask.service.quotas import Quota
 from unmask.service.runner import Runner
+from unmask.service.scan_row import ScanRow
 from unmask.service.settings import ServiceSettings
 from unmask.service.storage import Storage
 from unmask.service.webhooks import Deliveries

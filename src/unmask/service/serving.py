@@ -8,7 +8,7 @@ import sys
 
 import uvicorn
 
-from unmask.errors import InputError
+from unmask.core.errors import InputError
 from unmask.service.app import create_app
 from unmask.service.settings import ServiceSettings
 

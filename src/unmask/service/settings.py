@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unmask.errors import InputError
+from unmask.core.errors import InputError
 from unmask.service.keys import Key
 from unmask.service.signing import Signer
 

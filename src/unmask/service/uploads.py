@@ -25,7 +25,7 @@ from fastapi import Path as PathParameter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from unmask.language.translation import LANGUAGES
+from unmask.report.language.translation import LANGUAGES
 from unmask.service.database import uploads
 from unmask.service.intake import (
     Wishes,

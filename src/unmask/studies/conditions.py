@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.studies.resampling import Estimates, Scored
 from unmask.studies.study import Measurements, Result
 from unmask.studies.trained_scores import scored_crops

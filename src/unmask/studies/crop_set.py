@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from unmask.core.errors import ManifestError
 from unmask.crops.source import CropSource, open_crops
 from unmask.datasets.groups import Grouping, connect, place_groups
-from unmask.errors import ManifestError
 from unmask.system.files import file_sha256
 
 COLUMNS = pa.schema(

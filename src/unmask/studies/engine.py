@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
-from unmask.errors import InputNotFound, ManifestError, UnmaskError
+from unmask.core.errors import InputNotFound, ManifestError, UnmaskError
 from unmask.studies.cells import Cell, Measured
 from unmask.studies.page import to_html
 from unmask.studies.resampling import SEEDS_NEEDED, TWO_SEEDS

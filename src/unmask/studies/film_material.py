@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.studies.cells import CellMaker
 from unmask.studies.films import Film, Films, part_films, read_films
 from unmask.studies.frame_crops import Cutting, frames_cell

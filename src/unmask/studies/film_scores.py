@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.studies.cells import Cell, Factor
 from unmask.studies.films import Film
 from unmask.studies.frame_crops import chosen_rows, frames_cell

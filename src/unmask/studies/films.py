@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from unmask.core.errors import InputNotFound, ManifestError
 from unmask.crops.rows import leak_in
 from unmask.datasets.groups import seeded_order
 from unmask.datasets.manifest import read_manifest
-from unmask.errors import InputNotFound, ManifestError
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from unmask.core.errors import ManifestError
+from unmask.core.face import Box
+from unmask.core.settings import ScanSettings
 from unmask.datasets.synth.footage import write_video
-from unmask.errors import ManifestError
 from unmask.faces.squares import cut_square, square_around
 from unmask.scanner import keyframes
 from unmask.scanner.face_cuts import Picture, choose_faces, cut_faces, whole_pictures
@@ -28,12 +30,10 @@ from unmask.scanner.passes import (
     first_pass,
 )
 from unmask.scanner.repetition import settings_table
-from unmask.settings import ScanSettings
 from unmask.studies.cells import Cell, Factor, Measured, Place
 from unmask.studies.films import Film
 from unmask.studies.synthetic import jpeg, mix_pictures
 from unmask.system.files import file_sha256
-from unmask.values import Box
 from unmask.video import read_frames
 
 ROWS = pa.schema(

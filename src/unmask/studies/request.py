@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from unmask.errors import InputError, ManifestError
+from unmask.core.errors import InputError, ManifestError
 from unmask.studies.scales import Scale
 from unmask.system.parquet import column_names
 

@@ -165,7 +165,7 @@ class LearnedScorer:
     @cached_property
     def model(self) -> Differentiable:
         """The network with its best weights."""
-        from unmask.models.differentiable import TorchNetwork
+        from unmask.training.networks.differentiable import TorchNetwork
 
         return TorchNetwork(load_network(self.folder), batch=_BATCH)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from unmask.settings import ScanSettings
+from unmask.core.settings import ScanSettings
 from unmask.studies.cells import Cell
 from unmask.studies.frame_crops import Cutting
 from unmask.studies.scales import Scale

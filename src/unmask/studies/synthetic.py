@@ -17,12 +17,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
+from unmask.core.face import Box
 from unmask.datasets.synth.footage import forge, talk, write_video
 from unmask.faces.mtcnn import MtcnnDetector
 from unmask.faces.squares import cut_square, square_around
 from unmask.studies.cells import Cell, Measured, Place
 from unmask.studies.crop_set import COLUMNS
-from unmask.values import Box
 
 Frames = NDArray[np.uint8]
 

@@ -23,7 +23,7 @@ from unmask.training.recipe import Recipe, built_in, load_recipe
 from unmask.training.runs import RECIPE, RECORD, WEIGHTS
 
 if TYPE_CHECKING:
-    from unmask.models.network import FaceNetwork
+    from unmask.training.networks.network import FaceNetwork
     from unmask.training.runs import Run
 
 _NO_MATTER = {"name", "description", "workers", "checkpoint_steps"}
@@ -134,9 +134,9 @@ def scores(network: FaceNetwork, crops: Material, size_px: int) -> NDArray[np.fl
     """Return the logit of each crop, `(N,)`."""
     import torch
 
-    from unmask.models.network import read_preprocessing
     from unmask.studies.pictures import decode_pixels
     from unmask.training.lightning_module import Edge
+    from unmask.training.networks.network import read_preprocessing
 
     edge = Edge(read_preprocessing(network, size_px))
     logits = []

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from unmask.errors import InputNotFound, NoUserFolder
+from unmask.core.errors import InputNotFound, NoUserFolder
 
 _FULL = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 """No room on the disk, or none within a quota or a limit."""

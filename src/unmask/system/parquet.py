@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from unmask.errors import ManifestError, UnmaskError
+from unmask.core.errors import ManifestError, UnmaskError
 
 _SMALL_ROWS = 100_000
 """So many rows are read whatever the file's size."""

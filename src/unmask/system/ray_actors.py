@@ -22,7 +22,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from unmask.errors import AnalysisCrashed, InputNotFound
+from unmask.core.errors import AnalysisCrashed, InputNotFound
 from unmask.system.telemetry import stop_telemetry
 from unmask.system.workers import Crashed, Duty, LoneWorker, retried
 

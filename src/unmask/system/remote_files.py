@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from unmask.errors import InputError, InputNotFound, LimitExceeded, UnmaskError
+from unmask.core.errors import InputError, InputNotFound, LimitExceeded, UnmaskError
 from unmask.system.suffixes import MEDIA_SUFFIXES, is_sidecar
 
 _ADDRESS = re.compile(r"(?:s3|s3a|gs|gcs|abfs|az|hdfs|memory)://")

@@ -29,7 +29,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
-from unmask.errors import AnalysisCrashed
+from unmask.core.errors import AnalysisCrashed
 from unmask.system.walls import alone_with, forbid_system_calls, limit_cpu, limit_resources
 
 State = TypeVar("State")

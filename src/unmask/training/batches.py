@@ -9,23 +9,29 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.errors import RecipeError
-from unmask.settings import DEFAULT_MARGIN_RATIO
+from unmask.core.errors import RecipeError
+from unmask.core.settings import DEFAULT_MARGIN_RATIO
 from unmask.training.augment import degrade, random_window, smooth_skin
 from unmask.training.crop_table import Crops
 from unmask.training.forgery_source import BLEND_SCALE, ForgeryMaker
+from unmask.training.hulls import coarse_mask
 from unmask.training.recipe import Recipe
 from unmask.training.sampling import Classes, Order, Positions
 from unmask.training.selfblend import part_of_fake, same_frame, self_blend
 
 Pixels = NDArray[np.uint8]
-Batch = tuple[Pixels, NDArray[np.float32]]
+Batch = tuple[NDArray[Any], ...]
+"""Pixels and labels; masks as well where a seam head learns."""
 Degrade = Callable[[Image.Image, np.random.Generator], Image.Image]
+Mask = NDArray[np.float32] | float
+"""Share of each pixel that was put in, or of all of them alike."""
+_UNKNOWN = float("nan")
 _PASSES, _STEPS = 0, 1
 """Second word of a seed, so that the streams of passes and of steps are apart."""
 
@@ -174,7 +180,7 @@ class TrainingBatches:
         return self.per_epoch * self._recipe.epochs * self._devices
 
     def __getitem__(self, number: int) -> Batch:
-        """Return pixels `(B, S, S, 3)` and labels `(B,)`, 1 for fake.
+        """Return pixels `(B, S, S, 3)` and labels `(B,)`, 1 for fake; masks for a seam head.
 
         Args:
             number: batches done by all devices together; device r of d takes number % d == r.
@@ -190,10 +196,17 @@ class TrainingBatches:
         else:
             images = [self._augmented(picture, rng, size) for picture in pictures]
         labels = [float(self._crops.is_fake[index]) for index in chosen]
+        masks: list[Mask] = [_UNKNOWN if label else 0.0 for label in labels]
         for real in self._drawn_reals(rng):
-            images += self._made(int(real), rng, size)
+            pair, mask = self._made(int(real), rng, size)
+            images += pair
             labels += [0.0, 1.0]
-        return np.stack([np.asarray(image) for image in images]), np.array(labels, np.float32)
+            masks += [0.0, mask]
+        pixels = np.stack([np.asarray(image) for image in images])
+        if not self._recipe.network.seam_weight:
+            return pixels, np.array(labels, np.float32)
+        grids = np.stack([coarse_mask(mask, size) for mask in masks])
+        return pixels, np.array(labels, np.float32), grids
 
     def size_at(self, number: int) -> int:
         """Return the side of the crops of a batch, px."""
@@ -239,15 +252,18 @@ class TrainingBatches:
         """Draw the real crops that forgeries are made from, as many of each file or store."""
         return rng.choice(self._reals, self._blends, p=self._real_shares)
 
-    def _made(self, index: int, rng: np.random.Generator, size: int) -> list[Image.Image]:
-        """Return a real crop and the fake made from it, both augmented in the same way."""
+    def _made(
+        self, index: int, rng: np.random.Generator, size: int
+    ) -> tuple[list[Image.Image], Mask]:
+        """Return a real crop and the fake made from it, augmented alike, and its mask."""
         key = self._crops.keys[index]
         if key.landmarks is None or key.face_box is None:
-            return self._blend(self._crops.picture(index), rng, size)
+            return self._blend(self._crops.picture(index), rng, size), _UNKNOWN
         pair = self._maker.forged(index, rng, size)
-        return _alike(
+        images = _alike(
             (pair.real, pair.fake), rng, lambda image: self._degrade(resize_crop(image, size), rng)
         )
+        return images, pair.mask
 
     def _blend(self, face: Image.Image, rng: np.random.Generator, size: int) -> list[Image.Image]:
         """Return a real crop and its self-blended fake, both augmented in the same way."""

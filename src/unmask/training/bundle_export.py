@@ -42,22 +42,22 @@ from unmask.bundle.manifest import (
     write_manifest,
 )
 from unmask.bundle.runtime import INPUT, open_session, preprocess
-from unmask.errors import InputError
+from unmask.core.errors import InputError
+from unmask.core.settings import NEW_MIN_FACE_PX, NEW_MIN_SHARPNESS
 from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, area_under_roc
 from unmask.evaluation.calibration import operating_point, operating_points
 from unmask.evaluation.calibrators import estimate_covariance, fit_platt
-from unmask.models.float16 import round_weights, store_as_float16
-from unmask.models.network import FaceNetwork
-from unmask.models.onnx_export import export_gradient, export_scoring
-from unmask.models.parity import measure_parity, require_parity
-from unmask.models.quantisation import RANGE_CROPS, quantise, require_accuracy
-from unmask.models.scoring_network import ScoringNetwork
-from unmask.models.shared_weights import share_weights
-from unmask.settings import NEW_MIN_FACE_PX, NEW_MIN_SHARPNESS
 from unmask.system.files import write_text, write_whole
 from unmask.training.batches import resize_crop
 from unmask.training.costs import Costs, threshold_for
 from unmask.training.crop_table import Crops
+from unmask.training.networks.float16 import round_weights, store_as_float16
+from unmask.training.networks.network import FaceNetwork
+from unmask.training.networks.onnx_export import export_gradient, export_scoring
+from unmask.training.networks.parity import measure_parity, require_parity
+from unmask.training.networks.quantisation import RANGE_CROPS, quantise, require_accuracy
+from unmask.training.networks.scoring_network import ScoringNetwork
+from unmask.training.networks.shared_weights import share_weights
 
 Logits = NDArray[np.float64]
 Say = Callable[[str], None]

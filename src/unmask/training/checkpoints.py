@@ -18,13 +18,13 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
 
-from unmask.errors import InputError
-from unmask.models.tuning import plain_state
+from unmask.core.errors import InputError
 from unmask.system.files import file_sha256, write_whole
 from unmask.training.costs import Costs, threshold_for
 from unmask.training.learning_curves import Row, draw_curves
 from unmask.training.lightning_module import Learning
 from unmask.training.loggers import log_epoch, summary_writer
+from unmask.training.networks.tuning import plain_state
 from unmask.training.recipe import Recipe
 from unmask.training.runs import (
     CHECKPOINT,

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from unmask.core.errors import ManifestError
 from unmask.crops.columns import TextCodes, Texts, shrink
 from unmask.crops.encoded_pictures import decode_picture
 from unmask.crops.reading import CropDataset
 from unmask.crops.record import CropRecord
 from unmask.crops.source import CropSource, open_crops
-from unmask.errors import ManifestError
 from unmask.system.files import file_sha256
 from unmask.training.runs import DataSource
 

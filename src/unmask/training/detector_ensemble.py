@@ -32,13 +32,13 @@ from unmask.bundle.manifest import (
     write_manifest,
 )
 from unmask.bundle.runtime import Network
-from unmask.errors import BundleError, InputError, ManifestError
+from unmask.core.errors import BundleError, InputError, ManifestError
 from unmask.evaluation.aggregation import Level, Units, make_units
 from unmask.evaluation.calibration import calibrate_bundle, check_same_model, validation_rows
 from unmask.evaluation.calibrators import assign_folds, balance_weights
 from unmask.evaluation.card import save
 from unmask.evaluation.predictions import Predictions, read_predictions
-from unmask.models.shared_weights import share_weights
+from unmask.training.networks.shared_weights import share_weights
 from unmask.training.view_figures import view_figures
 
 Values = NDArray[np.float64]

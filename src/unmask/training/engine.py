@@ -20,11 +20,8 @@ import torch
 from torch.multiprocessing import ProcessRaisedException
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from unmask.errors import InputError, RecipeError, TrainingStopped, UnmaskError
-from unmask.models.depthwise import quicken
-from unmask.models.network import FaceNetwork, read_preprocessing
-from unmask.models.tuning import choose_trained
-from unmask.settings import DEFAULT_MARGIN_RATIO
+from unmask.core.errors import InputError, RecipeError, TrainingStopped, UnmaskError
+from unmask.core.settings import DEFAULT_MARGIN_RATIO
 from unmask.system.files import drop_partials, write_text
 from unmask.system.provenance import versions
 from unmask.training.batches import (
@@ -38,6 +35,9 @@ from unmask.training.hardware import Hardware, lightning_precision, resolve_prec
 from unmask.training.imbalance import Counts, Strategy, make_strategy
 from unmask.training.lightning_module import LOG, Learning, hush
 from unmask.training.loggers import check_logger, make_logger
+from unmask.training.networks.depthwise import quicken
+from unmask.training.networks.network import FaceNetwork, read_preprocessing
+from unmask.training.networks.tuning import choose_trained
 from unmask.training.recipe import Recipe, load_recipe, to_yaml
 from unmask.training.runs import (
     CHECKPOINT,

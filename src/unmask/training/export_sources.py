@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 
 from unmask.bundle.manifest import Preprocessing
-from unmask.errors import InputError, InputNotFound
-from unmask.models.ensemble import Adapted, JoinedNetwork
-from unmask.models.head import HeadedNetwork
-from unmask.models.network import FaceNetwork, read_preprocessing, require_head
-from unmask.settings import DEFAULT_MARGIN_RATIO, DEFAULT_SIZE_PX
+from unmask.core.errors import InputError, InputNotFound
+from unmask.core.settings import DEFAULT_MARGIN_RATIO, DEFAULT_SIZE_PX
 from unmask.training.bundle_export import Subject
 from unmask.training.costs import Costs, bayes_logit
 from unmask.training.crop_table import Crops, read_crops
+from unmask.training.networks.ensemble import Adapted, JoinedNetwork
+from unmask.training.networks.head import HeadedNetwork
+from unmask.training.networks.network import FaceNetwork, read_preprocessing, require_head
 from unmask.training.recipe import Recipe, load_recipe
 from unmask.training.runs import CropSummary, Run, RunData, read_run
 from unmask.training.train_validation_split import reread_sides

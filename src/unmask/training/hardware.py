@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from unmask.errors import InputError, RecipeError
+from unmask.core.errors import InputError, RecipeError
 from unmask.system.memory import set_thresholds
 from unmask.training.recipe import Precision
 

@@ -28,6 +28,8 @@ EYES, MOUTH, FOREHEAD = slice(36, 48), slice(48, 68), slice(68, 79)
 BLEND_RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
 """Weights of the blended face, each as often."""
 
+COARSE_STRIDE = 8
+"""Pixels of a crop to a cell of a coarse mask."""
 _MASK_PX = 128
 """Masks are made at this side and enlarged: they are soft anyway."""
 _PARTS: tuple[tuple[int, ...], ...] = (
@@ -162,3 +164,19 @@ def _blur(mask: Weights, radius: float) -> Weights:
 def _enlarge(mask: Weights, side_px: int) -> Weights:
     whole = Image.fromarray(mask).resize((side_px, side_px), Image.Resampling.BILINEAR)
     return np.asarray(whole)
+
+
+def coarse_mask(mask: Weights | float, size_px: int) -> Weights:
+    """Return the mask of a crop on a coarse grid, the mean of each cell.
+
+    Args:
+        mask: `(S, S)` in [0, 1], at any size; or one value for the whole crop, NaN if not known.
+        size_px: side of the crop.
+
+    Returns:
+        `(cells, cells)`, a cell for each `COARSE_STRIDE` pixels.
+    """
+    cells = max(1, size_px // COARSE_STRIDE)
+    if isinstance(mask, float):
+        return np.full((cells, cells), mask, dtype=np.float32)
+    return np.asarray(Image.fromarray(mask).resize((cells, cells), Image.Resampling.BOX))

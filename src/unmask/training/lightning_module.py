@@ -20,13 +20,15 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from unmask.bundle.manifest import Preprocessing
-from unmask.errors import TrainingStopped, UnmaskError
+from unmask.core.errors import TrainingStopped, UnmaskError
 from unmask.training.hardware import keep_freed_memory
 from unmask.training.imbalance import Strategy
 from unmask.training.optimisation import make_optimiser, make_plateau_rule, rate_at, set_rate
 from unmask.training.recipe import Recipe
+from unmask.training.seam import SeamHead, seam_loss
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, ...]
+"""Pixels and labels; masks as well where a seam head learns."""
 LOG = logging.getLogger("lightning.pytorch")
 
 
@@ -103,12 +105,14 @@ class Learning(lightning.LightningModule):
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.recipe, self.strategy, self.total_batches = recipe, strategy, total_batches
         self.edge = Edge(preprocessing)
+        self.seam = SeamHead(network) if recipe.network.seam_weight else None
         self.average = (
             ModelEmaV3(network, decay=recipe.ema_decay, use_warmup=True)
             if recipe.ema_decay
             else None
         )
-        self.optimiser = make_optimiser(network, recipe.optimiser)
+        learners = nn.ModuleList([network] if self.seam is None else [network, self.seam])
+        self.optimiser = make_optimiser(learners, recipe.optimiser)
         self.plateau = (
             make_plateau_rule(self.optimiser, recipe.schedule)
             if recipe.schedule.name == "plateau"
@@ -163,11 +167,12 @@ class Learning(lightning.LightningModule):
             TrainingStopped: it is no number.
             UnmaskError: the crops could not be read.
         """
-        pixels, labels = _raise_errors(batch)
-        logits = self.network(self.edge(pixels)).float()
+        pixels, labels, *masks = _raise_errors(batch)
+        logits, beside = self._score(self.edge(pixels), masks)
         smoothing = self.recipe.label_smoothing
         targets = labels * (1 - 2 * smoothing) + smoothing
         loss = self.strategy(logits, targets, done=self.batches_done / self.total_batches)
+        loss = loss + beside
         value = float(loss.item())
         if not math.isfinite(value):
             raise TrainingStopped(
@@ -178,7 +183,14 @@ class Learning(lightning.LightningModule):
         self.loss_sum += value
         return loss
 
-    def on_train_batch_end(self, _: Any, batch: tuple[Tensor, Tensor], *__: Any) -> None:
+    def _score(self, x: Tensor, masks: list[Tensor]) -> tuple[Tensor, Tensor | float]:
+        """Return the logits, and the weighted loss of the seam head where there is one."""
+        if self.seam is None:
+            return self.network(x).float(), 0.0
+        logits, seams = self.seam(self.network, x)
+        return logits.float(), self.recipe.network.seam_weight * seam_loss(seams, masks[0])
+
+    def on_train_batch_end(self, _: Any, batch: Batch, *__: Any) -> None:
         """Count, and follow with the averaged weights after each step of the optimiser."""
         self.batches_done += 1
         steps, rest = divmod(self.batches_done, self.recipe.accumulate)
@@ -211,6 +223,7 @@ class Learning(lightning.LightningModule):
         return {
             "network": self.network.state_dict(),
             "average": None if self.average is None else self.average.module.state_dict(),
+            "seam": None if self.seam is None else self.seam.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "plateau": None if self.plateau is None else self.plateau.state_dict(),
             "batches_done": self.batches_done,
@@ -223,6 +236,8 @@ class Learning(lightning.LightningModule):
         self.network.load_state_dict(state["network"])
         if self.average is not None:
             self.average.module.load_state_dict(state["average"])
+        if self.seam is not None:
+            self.seam.load_state_dict(state["seam"])
         self.optimiser.load_state_dict(state["optimiser"])
         if self.plateau is not None:
             self.plateau.load_state_dict(state["plateau"])

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from unmask.errors import InputError
+from unmask.core.errors import InputError
 from unmask.training.recipe import Recipe
 
 PROJECT = "unmask"

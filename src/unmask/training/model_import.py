@@ -13,19 +13,8 @@ from pydantic import ValidationError
 from unmask.bundle.hub import fetch
 from unmask.bundle.manifest import MODEL, Bundle, Parity, Preprocessing, Triple, View, load_bundle
 from unmask.bundle.runtime import INPUT, open_session
-from unmask.errors import InputError
-from unmask.models import deepfakebench, hub_classifier
-from unmask.models.classifier import load_timm_classifier
-from unmask.models.onnx_import import (
-    OnnxFacts,
-    read_onnx_classifier,
-    score_source,
-    write_scoring,
-)
-from unmask.models.output_layout import Label
-from unmask.models.parity import require_parity
-from unmask.models.scoring_network import ScoringNetwork
-from unmask.settings import DEFAULT_MARGIN_RATIO
+from unmask.core.errors import InputError
+from unmask.core.settings import DEFAULT_MARGIN_RATIO
 from unmask.training.bundle_export import (
     Say,
     Subject,
@@ -38,6 +27,17 @@ from unmask.training.bundle_export import (
 )
 from unmask.training.crop_table import read_crops
 from unmask.training.export_sources import NOT_STATED, UNKNOWN_TERMS
+from unmask.training.networks import deepfakebench, hub_classifier
+from unmask.training.networks.classifier import load_timm_classifier
+from unmask.training.networks.onnx_import import (
+    OnnxFacts,
+    read_onnx_classifier,
+    score_source,
+    write_scoring,
+)
+from unmask.training.networks.output_layout import Label
+from unmask.training.networks.parity import require_parity
+from unmask.training.networks.scoring_network import ScoringNetwork
 
 Normalisation = Literal["imagenet", "half", "unit", "bytes"]
 NORMALISATIONS: dict[str, tuple[Triple, Triple]] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from unmask.errors import RecipeError
+from unmask.core.errors import RecipeError
 from unmask.training.batches import forgery_maker
 from unmask.training.crop_table import Crops
 from unmask.training.forgeries import Pair

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from unmask.bundle.manifest import Strict
-from unmask.errors import InputNotFound, RecipeError
-from unmask.settings import DEFAULT_SIZE_PX
+from unmask.core.errors import InputNotFound, RecipeError
+from unmask.core.settings import DEFAULT_SIZE_PX
 
 FOLDER = Path(__file__).parent / "recipes"
 _MAX_BYTES, _MAX_VALUES, _MAX_DEPTH = 2**20, 10_000, 20
@@ -71,6 +71,9 @@ class NetworkPart(Strict):
     transformer's attention (LoRA) and the head."""
     lora_rank: Count = 8
     """Rank of those small matrices."""
+    seam_weight: NotNegative = 0.0
+    """Weight of the loss of a seam head, which learns beside the logit where a forgery was put in
+    and is dropped at export; of made forgeries of faces with landmarks. 0 has none."""
     mirrored: bool = False
     """Whether the trained network judges a picture together with its mirror image, for twice the
     time; training goes on as without."""
@@ -269,6 +272,12 @@ class Recipe(Strict):
                 "augmentation.matched needs imbalance.strategy=paired, "
                 f"got {self.imbalance.strategy!r}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _seams_are_of_made_forgeries(self) -> Recipe:
+        if self.network.seam_weight and not self.augmentation.self_blended_ratio:
+            raise ValueError("network.seam_weight needs augmentation.self_blended_ratio above 0")
         return self
 
     @model_validator(mode="after")

@@ -23,7 +23,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from unmask.bundle.manifest import Preprocessing, Sha256, Strict
-from unmask.errors import InputError, InputNotFound
+from unmask.core.errors import InputError, InputNotFound
 from unmask.system.files import write_text
 
 RUN_VERSION = "1"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.errors import RecipeError
+from unmask.core.errors import RecipeError
 
 Positions = NDArray[np.int64]
 

@@ -16,9 +16,9 @@ from typing import Literal
 
 import numpy as np
 
+from unmask.core.errors import RecipeError
 from unmask.datasets.groups import Grouping, connect, place_groups
 from unmask.datasets.split_checks import check_fold
-from unmask.errors import RecipeError
 from unmask.training.crop_table import NO_FOLD, Crops, read_crops
 from unmask.training.recipe import Recipe
 from unmask.training.runs import CropSummary, RunData, RunRecord

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unmask.models.network import FaceNetwork
+from unmask.training.networks.network import FaceNetwork
 from unmask.training.recipe import load_recipe
 from unmask.training.runs import Run
 

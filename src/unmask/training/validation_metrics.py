@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.errors import TrainingStopped
+from unmask.core.errors import TrainingStopped
 from unmask.training.recipe import Metric
 
 Logits = NDArray[np.float64]

@@ -11,9 +11,9 @@ from pathlib import Path
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
-from unmask.errors import LimitExceeded
-from unmask.settings import Limits
-from unmask.values import VideoInfo
+from unmask.core.errors import LimitExceeded
+from unmask.core.media import VideoInfo
+from unmask.core.settings import Limits
 
 ANIMATIONS = ("gif", "apng", "webp_anim")
 """Formats in which a frame of any size takes a few bytes. Of other videos each frame costs bytes in

@@ -23,8 +23,8 @@ from av.stream import Stream
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
-from unmask.settings import Limits
-from unmask.values import VideoInfo
+from unmask.core.media import VideoInfo
+from unmask.core.settings import Limits
 from unmask.video.damage_account import Packets, Sent, regular_step
 from unmask.video.ffmpeg_messages import Listener, Message
 from unmask.video.nal import is_disposable, is_overwritten

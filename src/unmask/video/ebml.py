@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from unmask.errors import LimitExceeded
-from unmask.settings import Limits
+from unmask.core.errors import LimitExceeded
+from unmask.core.settings import Limits
 
 _HEAD, _SEGMENT, _TAGS = 0x1A45DFA3, 0x18538067, 0x1254C367
 _CLUSTER = 0x1F43B675

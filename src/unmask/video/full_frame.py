@@ -17,7 +17,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
-from unmask.values import Box, PicturePart, VideoInfo
+from unmask.core.face import Box
+from unmask.core.media import PicturePart, VideoInfo
 from unmask.video.picture import coded_size, colours_of, lines_of, rgb_of_part, turned
 from unmask.video.shape import Shape, size_within
 

@@ -16,10 +16,10 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.errors import DecodeError
-from unmask.settings import Limits
+from unmask.core.errors import DecodeError
+from unmask.core.media import VideoInfo
+from unmask.core.settings import Limits
 from unmask.system.stages import stage_of_each
-from unmask.values import VideoInfo
 from unmask.video import png
 from unmask.video.budget import Unfolding, frames_ahead
 from unmask.video.decode import Decoding, FrameStamp

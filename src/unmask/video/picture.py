@@ -14,7 +14,7 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from unmask.values import VideoInfo
+from unmask.core.media import VideoInfo
 from unmask.video.shape import Shape, size_within
 from unmask.video.tonemap import to_sdr
 

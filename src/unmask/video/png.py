@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from unmask.errors import LimitExceeded
-from unmask.settings import Limits
+from unmask.core.errors import LimitExceeded
+from unmask.core.settings import Limits
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 DAMAGED = "rows that are damaged or do not fit their checksum"

@@ -21,10 +21,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
-from unmask.errors import InputNotFound, LimitExceeded, NotMedia
-from unmask.settings import Limits
+from unmask.core.errors import InputNotFound, LimitExceeded, NotMedia
+from unmask.core.media import StreamInfo, VideoInfo
+from unmask.core.settings import Limits
 from unmask.system.files import file_sha256
-from unmask.values import StreamInfo, VideoInfo
 from unmask.video import still
 from unmask.video.budget import check_animation
 from unmask.video.codecs import VIDEO_DECODERS

@@ -19,9 +19,9 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from unmask.errors import DecodeError
-from unmask.settings import Limits
-from unmask.values import Frame, VideoInfo
+from unmask.core.errors import DecodeError
+from unmask.core.media import Frame, VideoInfo
+from unmask.core.settings import Limits
 from unmask.video.decode import Decoding, FrameStamp
 from unmask.video.ffmpeg_messages import Listener
 from unmask.video.picture import rgb_as_shown

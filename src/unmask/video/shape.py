@@ -17,7 +17,7 @@ from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from unmask.values import VideoInfo
+from unmask.core.media import VideoInfo
 
 SHAPE_TOLERANCE = 0.02
 """Part by which width over height may differ before bars are added and not the face squashed."""

@@ -19,8 +19,8 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from unmask.errors import LimitExceeded, NotMedia
-from unmask.settings import Limits
+from unmask.core.errors import LimitExceeded, NotMedia
+from unmask.core.settings import Limits
 from unmask.video.codecs import AUDIO_DECODERS, VIDEO_DECODERS
 from unmask.video.ebml import check_tags
 from unmask.video.still import is_heif

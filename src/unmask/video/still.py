@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from unmask.errors import DecodeError, LimitExceeded
-from unmask.settings import Limits
+from unmask.core.errors import DecodeError, LimitExceeded
+from unmask.core.settings import Limits
 from unmask.system.pillow import refuse_half_pictures
 from unmask.video import png
 

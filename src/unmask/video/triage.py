@@ -24,9 +24,9 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from unmask.errors import DecodeError
-from unmask.settings import Limits
-from unmask.values import Frame, VideoInfo
+from unmask.core.errors import DecodeError
+from unmask.core.media import Frame, VideoInfo
+from unmask.core.settings import Limits
 from unmask.video.damage_account import Packets, Sent
 from unmask.video.decode import FrameStamp
 from unmask.video.ffmpeg_messages import Listener

@@ -10,7 +10,8 @@ import typer
 
 from unmask.cli.progress import Count
 from unmask.cli.tables import print_some, print_table
-from unmask.settings import FRAMES_PER_ROW
+from unmask.core.settings import FRAMES_PER_ROW
+from unmask.core.text import visible
 
 if TYPE_CHECKING:
     from unmask.datasets.audit import AuditReport, FrameAccount
@@ -103,7 +104,6 @@ def _as_json(report: AuditReport) -> str:
 
 def _print_report(report: AuditReport) -> None:
     from unmask.datasets.audit import KINDS
-    from unmask.report.wording import visible
 
     for name, rows in report.sides:
         typer.echo(f"{visible(name)}: {rows} rows")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from unmask.cli.options import Address, EngineOption, ShardOption, WorkerCpus
-from unmask.settings import DEFAULT_MARGIN_RATIO, LARGEST_CROP_PX, ScanSettings
+from unmask.core.settings import DEFAULT_MARGIN_RATIO, LARGEST_CROP_PX, ScanSettings
 
 _DEFAULT = ScanSettings()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unmask.cli.tables import print_some, print_table
+from unmask.core.text import visible
 from unmask.system.files import check_parent_folder
 
 if TYPE_CHECKING:
@@ -50,8 +51,6 @@ def index(
 
 def _print_found(measurements: FolderContents) -> None:
     from collections import Counter
-
-    from unmask.report.wording import visible
 
     counts = Counter(map(_group_key, measurements.records))
     rows = [(*group, str(count)) for group, count in sorted(counts.items())]

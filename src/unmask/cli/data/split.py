@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unmask.cli.tables import print_table
-from unmask.settings import FOLDS
+from unmask.core.settings import FOLDS
+from unmask.core.text import visible
 
 if TYPE_CHECKING:
     from unmask.datasets.manifest import Manifest
@@ -48,7 +49,6 @@ def split(  # noqa: PLR0917 - the parameters are the options
     from unmask.cli.inputs import refuse_overwriting
     from unmask.datasets.manifest import read_manifest, write_manifest
     from unmask.datasets.splits import split as split_manifest
-    from unmask.report.wording import visible
 
     shares = parse_ratios(ratios)
     target = output or manifest.with_name(f"{manifest.stem}-{protocol}.parquet")

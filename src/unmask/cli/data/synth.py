@@ -76,7 +76,7 @@ def _maker(layout: str, size: str | None) -> Callable[[Path, int], None]:
 
 
 def _check_empty(folder: Path) -> None:
-    from unmask.errors import InputError
+    from unmask.core.errors import InputError
 
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{str(folder)!r} is a file", hint="name a new or an empty folder")

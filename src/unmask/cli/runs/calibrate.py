@@ -14,7 +14,7 @@ from unmask.bundle.catalogue import find
 from unmask.bundle.manifest import load_bundle
 from unmask.cli.runs.evaluation import parse_costs, warn
 from unmask.cli.tables import print_table
-from unmask.errors import InputError
+from unmask.core.errors import InputError
 from unmask.evaluation.calibration import calibrate_bundle, validation_rows
 from unmask.evaluation.card import save
 from unmask.evaluation.composer import store_warnings

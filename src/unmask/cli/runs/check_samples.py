@@ -12,13 +12,13 @@ from PIL import Image
 
 from unmask.bundle.framing import face_square
 from unmask.bundle.manifest import Bundle, Preprocessing
+from unmask.core.errors import InputNotFound, ManifestError
+from unmask.core.face import Box
+from unmask.core.settings import Limits
+from unmask.core.text import visible
 from unmask.datasets.manifest import Split
-from unmask.errors import InputNotFound, ManifestError
 from unmask.explain.check import Sample
 from unmask.faces.squares import cut_square
-from unmask.report.wording import visible
-from unmask.settings import Limits
-from unmask.values import Box
 
 if TYPE_CHECKING:
     from unmask.evaluation.stored_pictures import Picture

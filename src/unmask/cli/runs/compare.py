@@ -7,11 +7,12 @@ from pathlib import Path
 import typer
 
 from unmask.cli.tables import print_table
+from unmask.core.text import visible
 from unmask.evaluation.comparison import Comparison
 from unmask.evaluation.comparison import compare as compare_predictions
 from unmask.evaluation.predictions import read_predictions
 from unmask.evaluation.results import EvaluationSettings
-from unmask.report.wording import leak_mark, visible
+from unmask.report.wording import leak_mark
 
 
 def run_compare(first: Path, second: Path, settings: EvaluationSettings) -> int:

@@ -7,12 +7,12 @@ from pathlib import Path
 import typer
 
 from unmask.cli.progress import Count
+from unmask.core.text import one_line, visible
 from unmask.crops.extraction import CropSettings
 from unmask.crops.pipeline import CropSummary, crop_videos
 from unmask.crops.rows import VideoCoverage
 from unmask.datasets.manifest import read_manifest
 from unmask.datasets.shards import parse_shard
-from unmask.report.wording import one_line, visible
 from unmask.system.engines import Engine
 
 
@@ -76,4 +76,4 @@ class _Progress:
 
 
 def _describe_missing(line: VideoCoverage) -> str:
-    return f"{line.status}: {one_line(line.video_id)}: {one_line(line.reason or '')}"
+    return f"{line.status}: {one_line(line.record.video_id)}: {one_line(line.reason or '')}"

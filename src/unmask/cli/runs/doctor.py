@@ -9,7 +9,7 @@ import typer
 
 from unmask.bundle.manifest import load_bundle, shipped_folder
 from unmask.cli.optional_packages import EXTRAS, install_command
-from unmask.errors import UnmaskError
+from unmask.core.errors import UnmaskError
 from unmask.faces.detector import DETECTORS, create
 from unmask.system.provenance import versions
 from unmask.system.walls import missing_walls

@@ -12,13 +12,14 @@ import typer
 from unmask.cli.inputs import refuse_overwriting
 from unmask.cli.runs.evaluation import count_videos, parse_split, select_split, warn, write_json
 from unmask.cli.tables import print_table
+from unmask.core.text import visible, visible_lines
 from unmask.evaluation.composer import evaluate as evaluate_predictions
 from unmask.evaluation.html import to_html
 from unmask.evaluation.pooling import pool_shards
 from unmask.evaluation.predictions import Predictions
 from unmask.evaluation.results import Evaluation, EvaluationSettings
 from unmask.evaluation.tables import group_table, latex, markdown, number, overall_table
-from unmask.report.wording import leak_mark, visible, visible_lines
+from unmask.report.wording import leak_mark
 from unmask.system.files import check_parent_folder, write_text
 
 TABLE_FORMATS = {"markdown": markdown, "latex": latex}

@@ -11,11 +11,12 @@ import typer
 from unmask.cli.runs.evaluate import EvaluateOutputs, to_json_values
 from unmask.cli.runs.evaluation import count_videos, parse_split, select_split, warn, write_json
 from unmask.cli.tables import print_table
+from unmask.core.text import visible
 from unmask.evaluation.folds import Folds, evaluate_folds
 from unmask.evaluation.predictions import read_predictions
 from unmask.evaluation.results import EVALUATION_VERSION, EvaluationSettings
 from unmask.evaluation.tables import number
-from unmask.report.wording import leak_mark, visible
+from unmask.report.wording import leak_mark
 
 
 def run_folds(

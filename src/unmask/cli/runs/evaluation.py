@@ -10,12 +10,12 @@ from typing import Any, cast, get_args
 
 import typer
 
+from unmask.core.errors import ManifestError
+from unmask.core.text import visible
 from unmask.datasets.manifest import Split
-from unmask.errors import ManifestError
 from unmask.evaluation.metrics import CostMatrix
 from unmask.evaluation.predictions import Predictions
 from unmask.evaluation.results import EvaluationSettings, VideoCount
-from unmask.report.wording import visible
 from unmask.system.files import write_text
 
 

@@ -20,22 +20,23 @@ from unmask.bundle.runtime import preprocess
 from unmask.cli.inputs import expand, refuse_overwriting, require_suffix
 from unmask.cli.messages import complain
 from unmask.cli.progress import progress_bar
-from unmask.errors import InputError, UnmaskError
+from unmask.core.errors import InputError, UnmaskError
+from unmask.core.scan import KeyFramePicture, SaliencyMap
+from unmask.core.settings import Limits, ScanSettings
+from unmask.core.text import visible
 from unmask.explain import EXPLAINERS, BundleNetwork, check_methods, explain
 from unmask.explain.agreement import mean_agreement
 from unmask.explain.methods import OF_TRANSFORMERS
 from unmask.explain.network import available_methods, check_bundle_methods, missing_output
 from unmask.faces.squares import cut_square
-from unmask.language.translation import _
 from unmask.report.film import FilmStyle, draw_film
+from unmask.report.language.translation import _
 from unmask.report.overlays import write_maps
-from unmask.report.wording import map_words, visible
+from unmask.report.wording import map_words
 from unmask.scanner.batch import attempt
 from unmask.scanner.passes import Progress
 from unmask.scanner.scanner import Scanner
-from unmask.settings import Limits, ScanSettings
 from unmask.system.files import no_room
-from unmask.values import KeyFramePicture, SaliencyMap
 from unmask.video import probe
 from unmask.video.still import pixels_as_shown
 

@@ -19,8 +19,8 @@ from unmask.cli.inputs import refuse_overwriting
 from unmask.cli.progress import progress_bar
 from unmask.cli.runs.check_samples import forged_samples, samples_in
 from unmask.cli.runs.explain import chosen_methods
+from unmask.core.errors import InputError, InputNotFound
 from unmask.datasets.manifest import Split
-from unmask.errors import InputError, InputNotFound
 from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, percentile_interval, replicate
 from unmask.evaluation.card import save
 from unmask.explain import TITLES, BundleNetwork

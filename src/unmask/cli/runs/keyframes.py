@@ -11,11 +11,11 @@ from PIL import Image, ImageDraw
 
 from unmask.cli.inputs import refuse_overwriting, require_suffix
 from unmask.cli.messages import complain
-from unmask.errors import InputError, UnmaskError
+from unmask.core.errors import InputError, UnmaskError
+from unmask.core.settings import ScanSettings
 from unmask.faces.squares import cut_square, square_around
 from unmask.scanner.batch import attempt
 from unmask.scanner.passes import ChosenFrames, FirstPass, choose, decode_chosen, first_pass
-from unmask.settings import ScanSettings
 from unmask.system.files import check_parent_folder, write_whole
 
 SHEET_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".pdf")

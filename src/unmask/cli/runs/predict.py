@@ -14,11 +14,11 @@ from unmask.bundle.manifest import load_bundle
 from unmask.cli.inputs import refuse_overwriting
 from unmask.cli.progress import Count
 from unmask.cli.runs.evaluation import count_videos, parse_split, warn
+from unmask.core.text import visible
 from unmask.datasets.shards import parse_shard
 from unmask.evaluation.composer import coarse_warnings, count_coverage
 from unmask.evaluation.inference import combine_sources, predict, source_at
 from unmask.evaluation.predictions import PredictionRow
-from unmask.report.wording import visible
 from unmask.system.engines import Engine
 from unmask.system.files import check_parent_folder
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from unmask.cli.inputs import refuse_overwriting, require_suffix
-from unmask.errors import InputError
+from unmask.core.errors import InputError
+from unmask.core.text import visible
 from unmask.system.files import check_parent_folder
 
 if TYPE_CHECKING:
@@ -132,7 +133,6 @@ def show_table(ranking: Ranking, choice: Choice, most: int) -> None:
 
 
 def _name_file(ranking: Ranking, row: FileRow) -> str:
-    from unmask.report.wording import visible
 
     others = ranking.other_paths(row)
     also = f" (also {', '.join(others)})" if others else ""
@@ -145,8 +145,6 @@ def _cut(line: str, width: int | None) -> str:
 
 def show_failures(ranking: Ranking) -> None:
     """Print the failures by kind: how many, and some of them with the reason and what to do."""
-    from unmask.report.wording import visible
-
     kind, count = None, 0
     for row in ranking.failed():
         if row.error_kind != kind:

@@ -22,8 +22,9 @@ from unmask.cli.inputs import expand, refuse_overwriting
 from unmask.cli.messages import complain
 from unmask.cli.progress import RunLog, Verbosity, progress_bar
 from unmask.cli.runs.scan_outputs import Outputs, Sink
-from unmask.errors import AnalysisCrashed, UnmaskError
-from unmask.language.translation import language
+from unmask.core.errors import AnalysisCrashed, UnmaskError
+from unmask.core.text import visible
+from unmask.report.language.translation import language
 from unmask.results.rows import Outcome
 from unmask.scanner.batch import Job, scan_all, scan_here
 from unmask.system.engines import Engine
@@ -31,9 +32,10 @@ from unmask.system.files import no_room, write_text
 from unmask.system.stages import measure_stages, stage
 
 if TYPE_CHECKING:
+    from unmask.core.scan import Scan
+    from unmask.core.scan_record import ScanRecord
     from unmask.report.film import OverlayFilms
     from unmask.report.html import Page
-    from unmask.values import Scan, ScanRecord
 
 
 @dataclass(eq=False)
@@ -148,8 +150,8 @@ class _Done:
     @stage("writing")
     def write(self) -> None:
         """Write what is made at the end."""
+        from unmask.core.scan_record import SCHEMA_VERSION, Failure, ScanDocument
         from unmask.report.document import to_json
-        from unmask.values import SCHEMA_VERSION, Failure, ScanDocument
 
         failures = [(self.paths[place], error) for place, error in sorted(self.failures.items())]
         errors, outputs = [], self.outputs
@@ -392,8 +394,6 @@ def _tell(done: _Done, place: int, outcome: Scan | UnmaskError) -> None:
 
 def _tell_copy(done: _Done, place: int, first: int, outcome: Scan | UnmaskError) -> None:
     """Take the outcome of another file for one with the same content."""
-    from unmask.report.wording import visible
-
     done.add(place, outcome)
     if done.prints:
         same = f"{visible(done.paths[place])}: same content as {visible(done.paths[first])}"

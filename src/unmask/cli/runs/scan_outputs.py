@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unmask.errors import InputNotFound, UnmaskError
+from unmask.core.errors import InputNotFound, UnmaskError
 from unmask.results.rows import (
     FileRow,
     Judged,
@@ -31,9 +31,10 @@ from unmask.scanner.batch import Job
 from unmask.system.files import check_parent_folder
 
 if TYPE_CHECKING:
+    from unmask.core.scan import Scan
+    from unmask.core.scan_record import Examination
     from unmask.results.lines import LineFile
-    from unmask.results.store import StoreWriter
-    from unmask.values import Examination, Scan
+    from unmask.results.writer import StoreWriter
 
 _STDOUT = "-"
 
@@ -42,7 +43,7 @@ def examination(case: str | None, analyst: str | None, note: str | None) -> Exam
     """Return what was said of a run; None where nothing was."""
     if case is analyst is note is None:
         return None
-    from unmask.values import Examination  # loads numpy, after which no process is copied
+    from unmask.core.scan_record import Examination
 
     return Examination(case, analyst, note)
 
@@ -132,7 +133,7 @@ class Outputs:
             write: writes to standard output.
         """
         if self.store is not None:
-            from unmask.results.store import writing
+            from unmask.results.writer import writing
 
             with writing(self.store) as store:
                 yield [StoreSink(store, paths, self)]
@@ -209,8 +210,8 @@ class LineSink(Sink):
 
     def failure(self, place: int, error: UnmaskError, job: Job) -> None:
         """Add its line."""
+        from unmask.core.scan_record import Failure
         from unmask.results.lines import csv_line, ndjson_failure
-        from unmask.values import Failure
 
         if self._has(place):
             return

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from unmask.core.text import visible
+
 if TYPE_CHECKING:
-    from unmask.values import ScanRecord, Verdict
+    from unmask.core.scan_record import ScanRecord
+    from unmask.core.verdicts import Verdict
 
 
 def headline(result: ScanRecord) -> str:
     """Put a file and its verdict on one line."""
-    from unmask.report.wording import visible
-
     return f"{visible(result.video.path)}: {_words(result.verdict)}"
 
 
 def summary(result: ScanRecord) -> str:
     """Put a result into a few lines of text, in the language in force."""
-    from unmask.language.sentences import sentence
-    from unmask.language.translation import _
+    from unmask.report.language.sentences import sentence
+    from unmask.report.language.translation import _
+    from unmask.report.quantities import number
     from unmask.report.wording import (
         describe_decision,
         misses,
-        number,
         rate,
         repeated_persons,
         statements,
         survival,
-        visible,
     )
 
     def local(english: str) -> str:
@@ -63,9 +63,10 @@ def summary(result: ScanRecord) -> str:
 
 
 def _words(verdict: Verdict) -> str:
-    from unmask.language.sentences import sentence
-    from unmask.language.translation import _, ngettext
-    from unmask.report.wording import NOT_MEASURED, local_word, percent, phrase
+    from unmask.report.language.sentences import sentence
+    from unmask.report.language.translation import _, ngettext
+    from unmask.report.quantities import NOT_MEASURED, percent
+    from unmask.report.wording import local_word, phrase
 
     if verdict.probability is None:
         return f"{local_word(verdict.word)} ({sentence(verdict.reason or '')})"
@@ -85,6 +86,4 @@ def _words(verdict: Verdict) -> str:
 
 def _plain(text: str) -> str:
     """Return words of a report for a terminal, where they are searched: with plain spaces."""
-    from unmask.report.wording import visible
-
     return visible(text).replace("\u00a0", " ")

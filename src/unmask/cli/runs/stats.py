@@ -10,10 +10,10 @@ import typer
 
 from unmask.cli.runs.sheet import check_picture, save_picture
 from unmask.cli.tables import SHOWN, print_some, print_table
+from unmask.core.text import visible
 from unmask.crops.sheet import plot
 from unmask.crops.stats import StoreStats, compute_stats
 from unmask.crops.store import CropStore
-from unmask.report.wording import visible
 
 STATS_VERSION = 1
 """Version of the JSON of `stats`."""

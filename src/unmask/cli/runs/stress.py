@@ -15,11 +15,12 @@ from unmask.cli.inputs import refuse_overwriting
 from unmask.cli.progress import Count
 from unmask.cli.runs.evaluation import parse_split
 from unmask.cli.tables import print_table
+from unmask.core.text import one_line, visible
 from unmask.evaluation.distorted_scores import StressSettings, score_distorted, write_scores
 from unmask.evaluation.stored_pictures import pictures_at
 from unmask.evaluation.stress import Stress, compute_outcomes
 from unmask.evaluation.stress_page import COLUMNS, make_rows, to_html
-from unmask.report.wording import leak_mark, one_line, visible
+from unmask.report.wording import leak_mark
 from unmask.scanner.distortions import DISTORTIONS
 from unmask.system.files import check_parent_folder, write_text
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import typer
 
 from unmask.cli.optional_packages import check_installed
-from unmask.report.wording import leak_mark, visible
+from unmask.core.text import visible
+from unmask.report.wording import leak_mark
 from unmask.studies.catalogue import EVERY, find_studies
 from unmask.studies.cells import Cache
 from unmask.studies.engine import PAGE, run_study

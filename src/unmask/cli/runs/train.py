@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from unmask.core.text import visible
+
 if TYPE_CHECKING:
     from unmask.training.runs import Run, RunRecord
 
@@ -128,8 +130,6 @@ class RunProgress:
 
     def begins(self, record: RunRecord) -> None:
         """Say what a run learns from, and what to know of it."""
-        from unmask.report.wording import visible
-
         for line in describe_run(record):
             sys.stderr.write(f"{visible(line)}\n")
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from unmask.core.errors import ManifestError
 from unmask.datasets.layouts.layout import (
     Expected,
     FolderContents,
@@ -22,7 +23,6 @@ from unmask.datasets.layouts.layout import (
 )
 from unmask.datasets.layouts.lists import HINT, find_list, read_lines
 from unmask.datasets.manifest import Label, Split, VideoRecord
-from unmask.errors import ManifestError
 
 TEST_LIST = "List_of_testing_videos.txt"
 SWAPS = (

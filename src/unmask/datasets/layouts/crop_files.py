@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from unmask.core.errors import InputNotFound, ManifestError
 from unmask.datasets.layouts.crop_table import REQUIRED, TableCrop, read_crop_table
 from unmask.datasets.layouts.layout import (
     FolderContents,
@@ -26,7 +27,6 @@ from unmask.datasets.layouts.layout import (
     sort_placed,
 )
 from unmask.datasets.manifest import VideoRecord
-from unmask.errors import InputNotFound, ManifestError
 from unmask.system.parquet import CROPS_HINT, column_names, read_errors, read_table
 
 _STORE_COLUMNS = (

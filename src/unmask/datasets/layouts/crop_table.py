@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from unmask.core.errors import InputNotFound, ManifestError
+from unmask.core.face import Box
 from unmask.datasets.layouts.table import Row, parse_identities, parse_split
 from unmask.datasets.manifest import Label, Split
-from unmask.errors import InputNotFound, ManifestError
 from unmask.system.parquet import column_names, read_errors, read_table
-from unmask.values import Box
 
 REQUIRED = ("name", "label", "image")
 """Columns that are needed."""

@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from unmask.core.errors import ManifestError
 from unmask.datasets.layouts.ffpp import person, youtube
 from unmask.datasets.layouts.layout import (
     Expected,
@@ -21,7 +22,6 @@ from unmask.datasets.layouts.layout import (
 )
 from unmask.datasets.layouts.lists import HINT, find_list, read_lines
 from unmask.datasets.manifest import Split, VideoRecord
-from unmask.errors import ManifestError
 
 METHOD = "DF-VAE"
 VARIANTS = (

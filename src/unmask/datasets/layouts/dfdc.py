@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from unmask.core.errors import ManifestError
 from unmask.datasets.layouts.layout import (
     Expected,
     FolderContents,
@@ -22,7 +23,6 @@ from unmask.datasets.layouts.layout import (
 )
 from unmask.datasets.layouts.lists import HINT, find_list, read_csv, read_field, read_json
 from unmask.datasets.manifest import Label, Split, VideoRecord
-from unmask.errors import ManifestError
 
 METADATA = "metadata.json"
 LABELS = "labels.csv"

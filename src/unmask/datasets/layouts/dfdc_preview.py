@@ -6,6 +6,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from unmask.core.errors import ManifestError
 from unmask.datasets.layouts.dfdc import parse_label
 from unmask.datasets.layouts.layout import (
     Expected,
@@ -18,7 +19,6 @@ from unmask.datasets.layouts.layout import (
 )
 from unmask.datasets.layouts.lists import HINT, find_list, read_field, read_json
 from unmask.datasets.manifest import Label, Split, VideoRecord
-from unmask.errors import ManifestError
 
 _FAKE = re.compile(r"(\d+)_(\d+_\w+)_(\d+)")
 _REAL = re.compile(r"(\d+_\w+)_(\d+)")

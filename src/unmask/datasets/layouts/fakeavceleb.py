@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from unmask.core.errors import ManifestError
 from unmask.datasets.layouts.layout import (
     Expected,
     FolderContents,
@@ -19,7 +20,6 @@ from unmask.datasets.layouts.layout import (
 )
 from unmask.datasets.layouts.lists import HINT, find_list, read_cells
 from unmask.datasets.manifest import VideoRecord
-from unmask.errors import ManifestError
 
 META = "meta_data.csv"
 REAL_PICTURE = ("RealVideo-RealAudio", "RealVideo-FakeAudio")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, cast, get_args
 
+from unmask.core.errors import ManifestError
 from unmask.datasets.layouts.layout import (
     Expected,
     FolderContents,
@@ -22,7 +23,6 @@ from unmask.datasets.layouts.layout import (
 )
 from unmask.datasets.layouts.lists import HINT, find_list, read_json
 from unmask.datasets.manifest import Split, VideoRecord
-from unmask.errors import ManifestError
 
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")
 """Methods applied to the YouTube originals, 1,000 videos each."""

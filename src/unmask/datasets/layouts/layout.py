@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unmask.core.errors import InputNotFound, ManifestError
 from unmask.datasets.manifest import Kind, Label, Manifest, ManifestInfo, Split, VideoRecord
-from unmask.errors import InputNotFound, ManifestError
 from unmask.system.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
 

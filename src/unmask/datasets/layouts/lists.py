@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 
 MAX_BYTES = 256 * 2**20
 """Larger lists are refused; the largest of a known data set (DFDC's tables) are below 64 MiB."""

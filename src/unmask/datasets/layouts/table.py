@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from unmask.core.errors import InputNotFound, ManifestError
 from unmask.datasets.layouts.layout import FolderContents, Layout
 from unmask.datasets.layouts.lists import read_cells
 from unmask.datasets.manifest import Kind, Label, Split, VideoRecord
-from unmask.errors import InputNotFound, ManifestError
 from unmask.system.parquet import read_errors, read_table
 from unmask.system.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 

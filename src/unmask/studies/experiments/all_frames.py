@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.studies.cells import Cell, Factor
 from unmask.studies.charts import dots
 from unmask.studies.conditions import list_results, need, tally

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.studies.cells import Cell
 from unmask.studies.charts import Drawing, dots
 from unmask.studies.conditions import list_results

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.evaluation.weightings import Values
 from unmask.report.wording import leak_mark
 from unmask.studies.cells import Cell, Factor

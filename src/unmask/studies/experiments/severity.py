@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.evaluation.weightings import Values
 from unmask.studies.cells import Cell, Factor
 from unmask.studies.charts import Drawing, curves

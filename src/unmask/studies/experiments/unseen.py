@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unmask.errors import ManifestError
+from unmask.core.errors import ManifestError
 from unmask.studies.cells import Cell, Factor
 from unmask.studies.charts import Drawing, dots
 from unmask.studies.conditions import list_results, spell

@@ -1,0 +1,1 @@
+"""What every room may use: errors, defaults, and the frozen values that cross rooms."""
