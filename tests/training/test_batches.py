@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -153,8 +152,7 @@ def test_too_few_crops_for_a_step_are_refused(crops: Crops) -> None:
 
 def stored(video: str, frame: int, target: str, compression: str | None = None) -> CropRow:
     label: Label = "fake" if "fake" in video else "real"
-    facts = {"label": label, "target": target, "compression": compression}
-    return replace(crop_row(video, frame), **facts)  # type: ignore[arg-type]  # of several types
+    return crop_row(video, frame, label=label, target=target, compression=compression)
 
 
 def test_a_fakes_original_is_the_nearest_frame_of_its_footage(tmp_path: Path) -> None:
