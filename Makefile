@@ -1,7 +1,7 @@
 # make demo    set up and scan two bundled clips     make test    set up and run the suite
 # make test-system   what is slow: browser, databases   make fuzz    damaged files, by hand
 # make lint    style, types, contracts               make docs    the documentation site, in out/site
-# make bench   measure speed, 20 minutes; BENCH="--sizes 720p --faces 1" for a part of it
+# make bench   measure speed, 15 minutes; BENCH="--sizes 720p --faces 1" for a part of it
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3

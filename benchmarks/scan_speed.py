@@ -1,27 +1,27 @@
 """How long a scan takes, and how much memory: `make bench`, or `python -m benchmarks.scan_speed`.
 
-For clips of two sizes and codecs, with one face and with four, each as a whole process, in turn
-a b c d a b d a b d ... (c takes long, and comes once):
+For a clip of 720p in H.264 with one face, and for clips that differ from it in size, codec, faces
+or length, each as a whole process, in turn a b c d a b d a b d ... (c takes long, and comes once):
 
     a  PyAV decodes every frame, nothing else
     b  unmask scan CLIP --report --json
     c  the usual way (see `benchmarks.usual_way`), where its packages are installed
     d  unmask scan CLIP --triage --json
 
-Ratios are taken pair by pair. One more scan with `--profile` gives each stage's share. Films of 1,
-10 and 60 minutes of a small size are scanned once for their memory. The table goes to
+Ratios are taken pair by pair. One more scan with `--profile` gives each stage's share. A clip of
+more than one minute goes through a, b and d once. Films of 1, 10 and 60 minutes of a small size are
+scanned once for their memory. The table goes to
 benchmarks/results/scan-speed.md; on a machine that other work keeps busy, its CPU times can still
 be compared, and `load` says how busy it was.
 
-Twenty minutes on two cores, half of it for the clips (`--clips FOLDER` keeps them). A part of it:
-`--sizes 720p --codecs h264 --faces 1 --repeats 1 --usual-repeats 0 --lengths 1`; longer films:
-`--minutes 1 10`.
+A quarter of an hour on two cores, a third of it for the clips: `--clips FOLDER` keeps them, and
+`--only-clips` does nothing but make them. A part of it: `--sizes 720p --codecs h264 --faces 1
+--minutes 1 --repeats 1 --usual-repeats 0 --lengths 1`.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
 import platform
@@ -51,6 +51,8 @@ HELP_RUNS = 5
 CLIP_SECONDS = 60.0
 WARM_UP_SECONDS = 2.0
 MIB = 2**20
+ACCOUNT = "\n## Where the rest goes\n"
+"""Heading of what people write about the figures; another run leaves it as it is."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,10 @@ def arguments() -> argparse.Namespace:
     add("--sizes", nargs="+", choices=tuple(GOAL_ONE_FACE), default=list(GOAL_ONE_FACE))
     add("--codecs", nargs="+", choices=("h264", "hevc"), default=["h264", "hevc"])
     add("--faces", nargs="+", type=int, choices=(1, 4), default=[1, 4])
-    add("--minutes", nargs="+", type=int, default=[1])
+    add("--minutes", nargs="+", type=int, default=[1, 10])
     add("--lengths", nargs="+", type=int, default=[1, 10, 60], help="minutes, for the memory")
     add("--clips", type=Path, help="folder that keeps the clips (default: a temporary one)")
+    add("--only-clips", action="store_true", help="make the clips, measure nothing")
     add("--seconds", type=float, default=CLIP_SECONDS, help="length of what is called a minute")
     add("--install", action="store_true", help="also install into a fresh environment")
     add("--out", type=Path, default=RESULTS / "scan-speed.md")
@@ -193,11 +196,14 @@ def why_no_usual(python: str) -> str | None:
     return (tried.stderr.strip().splitlines() or [f"exit code {tried.returncode}"])[-1]
 
 
-def rounds(setup: Setup, path: Path, repeats: int) -> list[Round]:
-    """Run a, b, c, d in turn; c as often as was asked for."""
-    result = []
+def rounds(setup: Setup, case: Case, path: Path) -> list[Round]:
+    """Run a, b, c, d in turn; c as often as was asked for; a long clip once and without c."""
+    options = setup.options
+    result: list[Round] = []
+    long = case.minutes > 1
+    repeats, usual_repeats = (1, 0) if long else (options.repeats, options.usual_repeats)
     for number in range(1, repeats + 1):
-        usual_run = usual(setup, path) if number <= setup.options.usual_repeats else None
+        usual_run = usual(setup, path) if number <= usual_repeats else None
         ways = decode(path), scan(setup, path), usual_run, scan(setup, path, "--triage")
         each = Round(*ways, os.getloadavg()[0])
         third = f" {each.usual.seconds:.2f}" if each.usual else " -"
@@ -372,10 +378,31 @@ def document(lines: list[str], rows: list[str], sections: list[str]) -> str:
     return "\n".join([*head, *lines, *table, *rows, *sections]) + "\n"
 
 
+def account(out: Path) -> str:
+    """Return what people wrote below the figures of an earlier run."""
+    before = out.read_text(encoding="utf-8") if out.is_file() else ""
+    _, heading, text = before.partition(ACCOUNT)
+    return heading + text
+
+
 def cases(options: argparse.Namespace) -> list[Case]:
-    """Return the cases that were asked for, short ones first."""
-    kinds = itertools.product(options.minutes, options.sizes, options.codecs, options.faces)
-    return [Case(size, codec, faces, minutes) for minutes, size, codec, faces in kinds]
+    """Return a case with the first of each value asked for, and those that differ in one value."""
+    base = Case(options.sizes[0], options.codecs[0], options.faces[0], options.minutes[0])
+    others = [
+        *(replace(base, faces=faces) for faces in options.faces[1:]),
+        *(replace(base, codec=codec) for codec in options.codecs[1:]),
+        *(replace(base, size=size) for size in options.sizes[1:]),
+        *(replace(base, minutes=minutes) for minutes in options.minutes[1:]),
+    ]
+    return [base, *others]
+
+
+def make_clips(setup: Setup) -> None:
+    """Make every clip of the run that is not there yet."""
+    options = setup.options
+    films = [Case("360p", "h264", 1, minutes) for minutes in options.lengths]
+    for case in [*cases(options), *films]:
+        clip(setup, case, options.seconds)
 
 
 def measure(setup: Setup, load: float) -> str:
@@ -395,10 +422,10 @@ def measure(setup: Setup, load: float) -> str:
     sections: list[str] = []
     for case in cases(options):
         path = clip(setup, case, options.seconds)
-        done = rounds(setup, path, options.repeats)
+        done = rounds(setup, case, path)
         lines.append(f"- {case}: {check(done)}")
         rows += speed_rows(case, done)
-        sections += stages(setup, case, path)
+        sections += stages(setup, case, path) if case.minutes == 1 else []
     rows += [*memory_rows(setup), help_row()]
     if options.install:
         rows += install_rows(setup.folder)
@@ -418,8 +445,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="unmask-bench-") as folder:
         clips = options.clips or Path(folder)
         clips.mkdir(parents=True, exist_ok=True)
-        text = measure(Setup(options, clips, missing), load)
-    options.out.write_text(text, encoding="utf-8")
+        setup = Setup(options, clips, missing)
+        make_clips(setup)
+        if options.only_clips:
+            return
+        text = measure(setup, load)
+    options.out.write_text(text + account(options.out), encoding="utf-8")
     print(text)
 
 

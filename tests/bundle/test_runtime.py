@@ -66,6 +66,13 @@ def test_outputs_equal_the_closed_form(bundle, network, crops):
     np.testing.assert_allclose(output.gradients, expected, atol=1e-7)
 
 
+def test_a_network_for_logits_alone_gives_the_same_logits_and_nothing_else(bundle, network, crops):
+    bare = ViewNetwork(bundle, bundle.views[0], threads=1, logits_only=True)
+    output = bare.run(crops, evidence=True)
+    np.testing.assert_allclose(output.logits, network.run(crops).logits, atol=1e-6)
+    assert (output.features, output.gradients) == (None, None)
+
+
 @pytest.mark.parametrize("batch", [1, 3, 7, 100])
 def test_batches_of_any_size_give_what_one_by_one_gives(network, crops, batch):
     together = network.run(crops, evidence=True, batch=batch)

@@ -56,7 +56,7 @@ def test_the_modern_recipes_are_chosen_by_videos(short: str) -> None:
 
 
 def test_a_recipe_is_found_by_name_and_by_path() -> None:
-    assert len(built_in()) == 12
+    assert len(built_in()) == 14
     named, by_path = (
         load_recipe("paper-xception"),
         load_recipe(ROOT / "recipes/paper-xception.yaml"),

@@ -10,10 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clips import number_in, spoil_packet, write_clip
+from clips import number_in, remux, spoil_packet, write_clip
 from unmask.core.settings import Limits
 from unmask.video import TriagePass, probe, read_looks
-from unmask.video.triage import LOOKS_PER_SHOT, MOST_EXTRA, PacketIndex, plan_looks
+from unmask.video.look_plan import (
+    LOOKS_PER_SHOT,
+    MOST_BETWEEN,
+    MOST_EXTRA,
+    PacketIndex,
+    plan_looks,
+)
 
 LIMITS = Limits()
 FPS = 25
@@ -94,6 +100,41 @@ def test_a_plan_holds_frames_of_the_file_once_each(lengths: list[int], progressi
         assert len(plan) >= min(LOOKS_PER_SHOT, len(keys))
     else:
         assert set(plan) <= set(index.pts[keys])
+
+
+def packets_behind_keys(index: PacketIndex, plan: Any) -> int:
+    """Count the packets from each key frame to the last look into its group."""
+    starts = np.flatnonzero(index.keys)
+    places = np.flatnonzero(np.isin(index.pts, plan))
+    groups = np.searchsorted(starts, places, side="right") - 1
+    return sum(int(places[groups == g].max() - starts[g]) for g in set(groups.tolist()))
+
+
+@pytest.mark.parametrize("lengths", [[150, 250] * 5, [60] * 40 + [90], [250] * 6])
+def test_the_cost_of_further_looks_does_not_grow_with_the_film(lengths: list[int]) -> None:
+    keys = np.concatenate([[True] + [False] * (length - 1) for length in lengths])
+    index = PacketIndex(np.arange(len(keys)), keys, 1 / 25, 1, progressive=True)
+    plan = plan_looks(index)
+    assert packets_behind_keys(index, plan) <= MOST_BETWEEN + MOST_EXTRA * LOOKS_PER_SHOT
+
+
+def test_one_group_is_looked_into_to_its_end() -> None:
+    index = PacketIndex(np.arange(5000), np.arange(5000) == 0, 1 / 25, 1, progressive=True)
+    assert plan_looks(index)[-1] == 4999
+
+
+@pytest.mark.parametrize(("steps", "looks"), [(0, 8), (150, 16)])
+def test_a_group_cut_short_is_a_shot_only_where_the_picture_changes(
+    tmp_path: Path, steps: int, looks: int
+) -> None:
+    def draw(number: int, size: tuple[int, int]) -> Any:
+        return np.full((size[1], size[0], 3), 40 + steps * (number // 20 % 2), np.uint8)
+
+    options = {"bf": "0", "x264-params": "scenecut=0:log-level=none"}
+    whole = write_clip(tmp_path / "whole.mp4", frames=100, gop=20, options=options, draw=draw)
+    path = remux(whole, tmp_path / "short-group.mp4", drop=range(30, 40))
+    triage = TriagePass(probe(path, limits=LIMITS), sample_fps=30, long_side_px=96, limits=LIMITS)
+    assert len(list(triage)) == looks
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])

@@ -43,7 +43,7 @@ def _networks(manifest: BundleManifest) -> list[str]:
             f"Backbone: {manifest.backbone}. Input: {spec.size_px} px {spec.colour_order}, "
             f"{spec.margin_ratio:g} x the face box, {spec.interpolation}."
         )
-        return [seen]
+        return [seen, *_over_time(manifest)]
     rows = [
         f"| {v.name} | {v.preprocessing.size_px} px | {v.preprocessing.margin_ratio:g} x the face "
         f"box | {v.preprocessing.shift_y_ratio:g} | {v.weight:.4f} |"
@@ -55,6 +55,18 @@ def _networks(manifest: BundleManifest) -> list[str]:
         f"{manifest.logit_offset:.4f} and the sum of theirs, each times its weight."
     )
     return [seen, "\n".join([*head, *rows])]
+
+
+def _over_time(manifest: BundleManifest) -> list[str]:
+    """Say what a detector of clips judges."""
+    if (clip := manifest.clip) is None:
+        return []
+    words = (
+        f"It judges clips of {clip.frames} key frames of a face, in order of time; a face with "
+        f"fewer than {clip.min_frames} usable ones is not judged, and up to {clip.frames} the last "
+        "is repeated."
+    )
+    return [words]
 
 
 def _metrics(metrics: tuple[Metric, ...]) -> str:

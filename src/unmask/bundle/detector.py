@@ -100,7 +100,8 @@ class Detector:
         Args:
             crops: `(N, S, S, 3)` RGB, framed as `preprocessing` says; of another size than the
                 network's they are resized. What other views see is cut out of them: crops larger
-                than `preprocessing.size_px` keep more of it.
+                than `preprocessing.size_px` keep more of it. A detector of clips takes
+                `(N, T, S, S, 3)`.
         """
         logits = self.network.run(self.split(crops)).logits
         values = np.asarray(logits, dtype=np.float64)
@@ -125,11 +126,14 @@ class Detector:
         )
 
     def split(self, crops: NDArray[np.uint8]) -> Batch:
-        """Return crops as each view takes them, `(N, S, S, 3)`.
+        """Return crops as each view takes them, `(N, S, S, 3)`; clips likewise, `(N, T, S, S, 3)`.
 
         Raises:
             ValueError: they are not `(N, S, S, 3)` uint8.
         """
+        if crops.ndim == 5:
+            frames = self.split(crops.reshape(-1, *crops.shape[2:]))
+            return tuple(each.reshape(*crops.shape[:2], *each.shape[1:]) for each in frames)
         if crops.ndim != 4 or crops.shape[1] != crops.shape[2] or crops.shape[3] != 3:
             raise ValueError(f"crops must be (N, S, S, 3) uint8, got {crops.shape}")
         views = self.bundle.views
@@ -185,13 +189,14 @@ def check_works(detector: Detector) -> None:
     Raises:
         BundleError: a result has a wrong shape, or is no number.
     """
-    size = detector.preprocessing.size_px
-    crops = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
+    size, clip = detector.preprocessing.size_px, detector.bundle.manifest.clip
+    many = (2,) if clip is None else (2, clip.frames)
+    crops = np.random.default_rng(0).integers(0, 256, (*many, size, size, 3), dtype=np.uint8)
     output = detector.evidence(crops)
     _require(output.logits, (2,), "logit")
     for each in output.views:
         if each.features is not None and each.gradients is not None:
-            _require(each.features, (2, *each.features.shape[1:]), "features")
+            _require(each.features, (*many, *each.features.shape[len(many) :]), "features")
             _require(each.gradients, each.features.shape, "gradient")
             if each.attention is not None:
                 places = (2, *each.features.shape[2:])
@@ -201,7 +206,7 @@ def check_works(detector: Detector) -> None:
             detector.bundle.views, detector.input_gradients(crops), strict=True
         ):
             side = view.preprocessing.size_px
-            _require(at_input, (2, 3, side, side), "input gradient")
+            _require(at_input, (*many, 3, side, side), "input gradient")
 
 
 def _require(values: Float, shape: tuple[int, ...], name: str) -> None:

@@ -111,6 +111,22 @@ class View(Strict):
         return (self.model,) if self.gradient in {None, self.model} else (self.model, self.gradient)
 
 
+class Clip(Strict):
+    """What a detector over time judges as one: crops of one face track, in order of time."""
+
+    frames: Annotated[int, Field(ge=2, le=64)]
+    """Crops in a clip."""
+    min_frames: Annotated[int, Field(ge=1)]
+    """Fewest usable crops of a track that make a clip; where they are fewer than `frames`, the last
+    is repeated."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Clip:
+        if self.min_frames > self.frames:
+            raise ValueError(f"min_frames must be at most frames ({self.frames})")
+        return self
+
+
 def square_within(inner: Preprocessing, outer: Preprocessing) -> tuple[float, float, float, float]:
     """Return where one framing of a face lies in another: XYXY in sides of the other's square.
 
@@ -354,6 +370,8 @@ class BundleManifest(Strict):
     views: Annotated[tuple[View, ...], Field(max_length=MAX_VIEWS)] = ()
     """Its networks. The first looks at the most of a face: its crop is shown, its sharpness counts,
     and the others lie within it. Empty: one network, in `model.onnx` (and `gradient.onnx`)."""
+    clip: Clip | None = None
+    """What it judges as one; None: single crops. A detector of clips has one network."""
     logit_offset: float = 0.0
     """The detector's logit is this and the sum of the views' logits, each times its weight."""
     calibration: Calibration
@@ -395,6 +413,8 @@ class BundleManifest(Strict):
     def _check_views(self) -> BundleManifest:
         """Refuse views of one name, files without a hash, and views beyond the first."""
         names = [view.name for view in self.views]
+        if self.clip is not None and len(names) > 1:
+            raise ValueError(f"a detector of clips has one network, got {', '.join(names)}")
         if len(set(names)) < len(names):
             raise ValueError(f"views need names of their own, got {', '.join(names)}")
         for view in self.views:

@@ -38,9 +38,10 @@ class ViewOutput:
     logits: Float
     """`(N,)` logits of P(fake)."""
     features: Float | None = None
-    """`(N, C, h, w)` last convolutional feature map, where it was asked for."""
+    """`(N, C, h, w)` last convolutional feature map, where it was asked for; of clips
+    `(N, T, C, h, w)`."""
     gradients: Float | None = None
-    """`(N, C, h, w)` gradient of the logit with respect to that map, where it was asked for."""
+    """Gradient of the logit with respect to that map, of its shape, where it was asked for."""
     attention: Float | None = None
     """`(N, h, w)` attention of a transformer times the gradient at it, where it was asked for."""
 
@@ -58,15 +59,19 @@ class Output:
 
 
 def preprocess(crops: NDArray[np.uint8], spec: Preprocessing) -> Float:
-    """Turn crops `(N, S, S, 3)` RGB uint8 into the network's input `(N, 3, S, S)` float32."""
+    """Turn crops `(N, S, S, 3)` RGB uint8 into the network's input `(N, 3, S, S)` float32.
+
+    Clips `(N, T, S, S, 3)` become `(N, T, 3, S, S)`.
+    """
     size = spec.size_px
-    if crops.ndim != 4 or crops.shape[1:] != (size, size, 3) or crops.dtype != np.uint8:
+    framed = crops.ndim in {4, 5} and crops.shape[-3:] == (size, size, 3)
+    if not framed or crops.dtype != np.uint8:
         raise ValueError(f"crops must be (N, {size}, {size}, 3) uint8, got {crops.shape}")
     scaled = crops.astype(np.float32) * np.float32(1 / 255)
     normalised = (scaled - np.asarray(spec.mean, dtype=np.float32)) / np.asarray(
         spec.std, dtype=np.float32
     )
-    return np.ascontiguousarray(normalised.transpose(0, 3, 1, 2))
+    return np.ascontiguousarray(np.moveaxis(normalised, -1, -3))
 
 
 class Network:
@@ -76,16 +81,25 @@ class Network:
         bundle: a checked bundle.
         threads: threads of each network.
         device: what they run on; `auto` takes a GPU where ONNX Runtime has one.
+        logits_only: whether nothing else will be asked for: they open sooner and take less memory.
 
     Raises:
         BundleError: a file is no ONNX model, or its inputs and outputs are not the contract's.
         UnmaskError: `cuda` was asked for and is not there.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int = 2, device: Device = "cpu") -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        threads: int = 2,
+        device: Device = "cpu",
+        logits_only: bool = False,
+    ) -> None:
         self.bundle = bundle
         self.views = tuple(
-            ViewNetwork(bundle, view, threads=threads, device=device) for view in bundle.views
+            ViewNetwork(bundle, view, threads=threads, device=device, logits_only=logits_only)
+            for view in bundle.views
         )
 
     def run(
@@ -98,7 +112,8 @@ class Network:
         """Score faces.
 
         Args:
-            crops: for each view `(N, S, S, 3)` RGB uint8, as `faces.framing` cuts them.
+            crops: for each view `(N, S, S, 3)` RGB uint8, as `bundle.framing` cuts them; for a
+                detector of clips `(N, T, S, S, 3)`.
             evidence: whether to return feature maps and their gradients too.
             features: whether to return feature maps, without the cost of gradients.
         """
@@ -128,6 +143,7 @@ class ViewNetwork:
         view: one of its views.
         threads: threads of the sessions.
         device: as of `Network`.
+        logits_only: as of `Network`.
 
     Raises:
         BundleError: the file is no ONNX model, or its inputs and outputs are not the contract's.
@@ -135,11 +151,20 @@ class ViewNetwork:
     """
 
     def __init__(
-        self, bundle: Bundle, view: View, *, threads: int = 2, device: Device = "cpu"
+        self,
+        bundle: Bundle,
+        view: View,
+        *,
+        threads: int = 2,
+        device: Device = "cpu",
+        logits_only: bool = False,
     ) -> None:
         self.view = view
         self._bundle, self._threads, self._device = bundle, threads, device
-        self._session = self._open(view.model, view.outputs)
+        size, clip = view.preprocessing.size_px, bundle.manifest.clip
+        self._shape = (*([] if clip is None else [clip.frames]), 3, size, size)
+        self._outputs = OUTPUTS[:1] if logits_only else view.outputs
+        self._session = self._open(view.model, self._outputs)
 
     @cached_property
     def _gradient(self) -> Any:
@@ -168,19 +193,32 @@ class ViewNetwork:
             batch: most crops in one pass.
         """
         spec = self.view.preprocessing
+        self._check_kind(crops.ndim)
         starts = range(0, len(crops), batch)
         parts = (preprocess(crops[start : start + batch], spec) for start in starts)
-        return self._score(
-            parts, self.view.outputs if evidence else self.view.outputs[: 1 + features]
-        )
+        return self._score(parts, self._outputs if evidence else self._outputs[: 1 + features])
 
     def run_images(
         self, images: Float, *, evidence: bool = False, batch: int = DEFAULT_BATCH
     ) -> ViewOutput:
         """Score normalised images `(N, 3, S, S)`, as `preprocess` makes them; see `run`."""
+        self._check_kind(images.ndim)
         starts = range(0, len(images), batch)
         parts = (images[start : start + batch] for start in starts)
-        return self._score(parts, self.view.outputs if evidence else OUTPUTS[:1])
+        return self._score(parts, self._outputs if evidence else OUTPUTS[:1])
+
+    def _check_kind(self, ndim: int) -> None:
+        """Refuse single crops for a detector of clips, and clips for one of single crops."""
+        clips = len(self._shape) == 4
+        if ndim != 1 + len(self._shape):
+            name = self._bundle.manifest.name
+            raise BundleError(
+                f"the detector {name!r} judges clips of {self._shape[0]} crops of one face, and "
+                "here are single crops"
+                if clips
+                else f"the detector {name!r} judges single crops, and here are clips",
+                hint="take a detector of single crops" if clips else "take a detector of clips",
+            )
 
     @stage("network")
     def _score(self, batches: Iterable[Float], outputs: tuple[str, ...]) -> ViewOutput:
@@ -202,6 +240,7 @@ class ViewNetwork:
             BundleError: the view has no such gradient.
         """
         session = self._gradient
+        self._check_kind(images.ndim)
         if not len(images):
             return np.empty_like(images)
         parts = [
@@ -220,14 +259,13 @@ class ViewNetwork:
         network = prune(data, outputs) if shared else data
         del data  # of 20 MB, while the session makes more of them
         session = _session(network, threads=self._threads, name=str(path), device=self._device)
-        size = self.view.preprocessing.size_px
+        shape = list(self._shape)
         inputs = [(each.name, each.shape[1:]) for each in session.get_inputs()]
         names = tuple(output.name for output in session.get_outputs())
-        if inputs != [(INPUT, [3, size, size])] or not set(outputs) <= set(names):
+        if inputs != [(INPUT, shape)] or not set(outputs) <= set(names):
             shapes = [length for _, shape in inputs for length in shape]
             raise BundleError(
-                f"{path} takes {shapes} and gives {names}; "
-                f"the contract is [3, {size}, {size}] and {outputs}",
+                f"{path} takes {shapes} and gives {names}; the contract is {shape} and {outputs}",
                 hint="export the detector again",
             )
         return session

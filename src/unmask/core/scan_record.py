@@ -61,6 +61,15 @@ class KeyFrame:
     explained_view: str | None = None
     """The view that GradCAM and GradCAM++ show, for a detector of several: the one that speaks most
     for fake. None where there is no such map."""
+    clip: int | None = None
+    """For a detector over time: number of the clip in its track, from 1, that the frame is part of.
+    All frames of a clip have its logit. None for others, and for frames in no clip."""
+    logit_change: float | None = None
+    """How far the clip's logit falls when this frame is covered with grey; None where there is no
+    clip, or no maps were asked for."""
+    gradient_norm: float | None = None
+    """Norm of the gradient of the clip's logit at this frame; None as above, and for a detector
+    without gradients at its input."""
 
 
 @dataclass(frozen=True)

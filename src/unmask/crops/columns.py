@@ -50,8 +50,8 @@ class Texts:
         """Show the extent."""
         return f"Texts({len(self)} rows, {len(self.values)} values)"
 
-    def take(self, rows: NDArray[np.bool_]) -> Texts:
-        """Return the rows for which `rows` `(N,)` holds."""
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Texts:
+        """Return the rows for which `rows` `(N,)` holds, or those at positions."""
         return Texts(self.codes[rows], self.values)
 
     def equal(self, text: str) -> NDArray[np.bool_]:

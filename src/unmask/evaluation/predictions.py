@@ -38,7 +38,10 @@ _HINT = "make one with `unmask predict`, or from another program's scores with `
 
 @dataclass(frozen=True, slots=True)
 class PredictionRow:
-    """One scored crop, or a video without one."""
+    """One scored crop, or a video without one.
+
+    Of a detector over time, one clip: its first crop, with the medians of face size and sharpness.
+    """
 
     crop: CropRecord
     """What is known of it."""

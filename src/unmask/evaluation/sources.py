@@ -39,6 +39,7 @@ from unmask.datasets.layouts import crop_files as crops_layout
 from unmask.datasets.manifest import Label, Manifest, ManifestInfo, Split, VideoRecord
 from unmask.datasets.split_checks import check_fold
 from unmask.evaluation.predictions import PredictionRow
+from unmask.evaluation.stored_clips import score_stored_clips
 from unmask.evaluation.video_scorer import Rows, VideoScorer, fail
 from unmask.scanner.repetition import settings_table
 from unmask.scanner.scoring import sharpness
@@ -148,7 +149,11 @@ class StoreSource:
             yield [PredictionRow(record, status="failed", reason=_NONE_CERTAIN)]
         network = Network(self.bundle, threads=self.threads, device=self.device)
         for name in sorted(places.keys() - skip):
-            yield self._scored(network, [self.crops[position] for position in places[name]])
+            crops = [self.crops[position] for position in places[name]]
+            if self.bundle.manifest.clip is None:
+                yield self._scored(network, crops)
+            else:
+                yield score_stored_clips(network, self.bundle, crops)
 
     def _scored(self, network: Network, crops: Sequence[Crop]) -> Rows:
         cuts = [recut_views(crop, self.bundle.views) for crop in crops]

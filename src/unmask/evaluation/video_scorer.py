@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +28,14 @@ from unmask.crops.record import CropRecord
 from unmask.datasets.footage import files_of, read_crop, read_folder, read_video
 from unmask.datasets.manifest import VideoRecord
 from unmask.evaluation.predictions import PredictionRow
+from unmask.scanner.clip_scoring import score_track
 from unmask.scanner.face_cuts import choose_faces, cut_faces
 from unmask.scanner.scoring import score_key_frame, sharpness
 from unmask.scanner.verdict import judge_track
 
 Pixels = NDArray[np.uint8]
 Rows = list[PredictionRow]
+_ONE_PICTURE = "cannot judge: one crop, and the detector judges clips"
 
 
 def fail(record: VideoRecord, reason: str) -> PredictionRow:
@@ -74,6 +77,8 @@ class VideoScorer:
 
     def _of_crop(self, record: VideoRecord) -> Rows:
         """Score a picture that is a face crop already, whole."""
+        if self._manifest.clip is not None:
+            return [fail(record, _ONE_PICTURE)]
         pixels = read_crop(self._root, record.id, self._settings.limits)
         crops = split_views(Image.fromarray(pixels), self._views)
         logit = float(self._network.run(batch([crops])).logits[0])
@@ -108,10 +113,25 @@ class VideoScorer:
         tracks: dict[int, list[KeyFrame]] = defaultdict(list)
         if not cuts:
             return tracks
+        if self._manifest.clip is not None:
+            return self._scored_clips(frames, cuts)
         logits = self._network.run(batch(cuts)).logits
         for (track, key), cut, logit in zip(frames, cuts, logits, strict=True):
             tracks[track].append(score_key_frame(key, cut[0], logit, self._manifest.judgeable))
         return tracks
+
+    def _scored_clips(
+        self, frames: Sequence[tuple[int, KeyFrame]], cuts: Sequence[Crops]
+    ) -> dict[int, list[KeyFrame]]:
+        """Return key frames with the scores of their clips by track."""
+        tracks: dict[int, list[tuple[KeyFrame, Crops]]] = defaultdict(list)
+        for (track, key), cut in zip(frames, cuts, strict=True):
+            tracks[track].append((key, cut))
+        scored = {}
+        for track, pairs in tracks.items():
+            keys, faces = zip(*sorted(pairs, key=lambda pair: pair[0].frame_index), strict=True)
+            scored[track] = score_track(self._network, keys, faces, self._manifest)
+        return scored
 
     def _judged(
         self, record: VideoRecord, tracks: dict[int, list[KeyFrame]], *, timed: bool
@@ -139,6 +159,28 @@ class VideoScorer:
                 logit=frame.logit,
             )
             for track in sorted(judged)
-            for frame in tracks[track]
-            if frame.unusable is None
+            for frame in scored_units(tracks[track])
         ]
+
+
+def scored_units(frames: Sequence[KeyFrame]) -> list[KeyFrame]:
+    """Return the key frames of a track that are rows: of a clip its first, with the clip's medians.
+
+    Args:
+        frames: in order of time.
+    """
+    used = [frame for frame in frames if frame.unusable is None and frame.logit is not None]
+    clips: dict[int, list[KeyFrame]] = defaultdict(list)
+    for frame in used:
+        if frame.clip is not None:
+            clips[frame.clip].append(frame)
+    if not clips:
+        return used
+    return [
+        replace(
+            each[0],
+            face_px=median(frame.face_px for frame in each),
+            sharpness=median(frame.sharpness or 0.0 for frame in each),
+        )
+        for _, each in sorted(clips.items())
+    ]

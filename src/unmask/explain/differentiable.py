@@ -1,7 +1,9 @@
 """What a method of explaining needs of a network: numpy in, numpy out, whatever runs underneath.
 
 `explain.network` puts a detector bundle behind this protocol, `models.differentiable` a PyTorch
-network; the methods know neither. Pictures are the network's input, normalised, NCHW.
+network; the methods know neither. Pictures are the network's input, normalised, NCHW. A network of
+clips takes `(N, T, 3, S, S)` wherever pictures are `(N, 3, S, S)`; the methods explain it one frame
+at a time, see `explain.clips`.
 """
 
 from __future__ import annotations
@@ -23,16 +25,16 @@ class Evidence:
     """`(N,)` logits of P(fake)."""
     features: Float | None = None
     """`(N, C, h, w)` last convolutional feature map, or the tokens of a transformer as the grid of
-    their patches; None of a network that only scores."""
+    their patches; of clips `(N, T, C, h, w)`; None of a network that only scores."""
     gradients: Float | None = None
-    """`(N, C, h, w)` gradient of the logit with respect to that map; None as above."""
+    """Gradient of the logit with respect to that map, of its shape; None as above."""
     attention: Float | None = None
     """`(N, h, w)` attention times the gradient at it; None where it is no transformer."""
 
     def __post_init__(self) -> None:
         """Check that the arrays belong together."""
         shapes = [None if each is None else each.shape for each in (self.features, self.gradients)]
-        if shapes[0] != shapes[1] or len(shapes[0] or (0,) * 4) != 4:
+        if shapes[0] != shapes[1] or len(shapes[0] or (0,) * 4) not in {4, 5}:
             raise ValueError(f"shapes differ: {shapes[0]} and {shapes[1]}")
 
     @property

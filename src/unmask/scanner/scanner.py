@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +43,9 @@ from unmask.core.scan_record import (
     ViewScore,
 )
 from unmask.core.settings import ScanSettings
-from unmask.explain import BundleNetwork, check_methods, explain
+from unmask.explain import BundleNetwork, Differentiable, Evidence, check_methods, explain
 from unmask.explain.agreement import mean_agreement
+from unmask.explain.clips import FrameEffect, FrameOfClip, frame_effects
 from unmask.explain.faithfulness_results import stated_faithfulness
 from unmask.explain.methods import OF_FEATURES
 from unmask.explain.network import check_bundle_methods
@@ -51,6 +53,7 @@ from unmask.explain.regions import shares
 from unmask.faces.detector import create
 from unmask.faces.persons import group
 from unmask.scanner import keyframes
+from unmask.scanner.clip_scoring import ScoredClip, assess_track, fit_for_clips, score_clips
 from unmask.scanner.credentials import content_credentials
 from unmask.scanner.custody import custody, now
 from unmask.scanner.face_cuts import choose_faces, cut_faces
@@ -139,7 +142,13 @@ class Scanner:
         else:
             self.bundle = load_bundle(find(detector or SHIPPED))
             load = stage("loading networks")(
-                partial(Network, self.bundle, threads=threads, device=device)
+                partial(
+                    Network,
+                    self.bundle,
+                    threads=threads,
+                    device=device,
+                    logits_only=not self.settings.explain,
+                )
             )
             # A file can be read meanwhile; what others made may be unusable: that is refused now.
             self._networks = Background(load) if detector is None else load()
@@ -196,13 +205,11 @@ class Scanner:
         crops = self._cut(first, chosen, progress, stills)
         fit = [crop for crop in crops if crop.key_frame.unusable is None]
         unfit = [crop for crop in crops if crop.key_frame.unusable is not None]
-        scored, pictures = self._score(fit, progress)
-        pictures += [
-            KeyFramePicture(
-                c.track_id, c.key_frame.frame_index, c.pixels, (), other_crops=c.views[1:]
-            )
-            for c in unfit
-        ]
+        if self.bundle.manifest.clip is None:
+            scored, pictures = self._score(fit, progress)
+        else:
+            scored, pictures = self._score_clips(fit, progress)
+        pictures += [self._bare_picture(crop) for crop in unfit]
         pictures.sort(key=lambda p: (p.track_id, p.frame_index))
         crops = sorted(scored + unfit, key=lambda c: (c.track_id, c.key_frame.frame_index))
         by_track: dict[int, list[KeyFrame]] = {c.track.id: [] for c in chosen}
@@ -279,6 +286,71 @@ class Scanner:
                     progress("scoring", len(scored) / len(crops))
         return scored, pictures
 
+    def _score_clips(
+        self, crops: list[_Crop], progress: Progress | None
+    ) -> tuple[list[_Crop], list[KeyFramePicture]]:
+        """Run a network over time over the clips of each track; as of `_score`."""
+        scored: list[_Crop] = []
+        pictures: list[KeyFramePicture] = []
+        for _, of_one in groupby(crops, key=lambda crop: crop.track_id):
+            of_track, shown = self._score_track(list(of_one))
+            scored += of_track
+            pictures += shown
+            if progress:
+                progress("scoring", len(scored) / len(crops))
+        return scored, pictures
+
+    def _score_track(self, crops: Sequence[_Crop]) -> tuple[list[_Crop], list[KeyFramePicture]]:
+        manifest, explained = self.bundle.manifest, bool(self.settings.explain)
+        faces = [crop.views for crop in crops]
+        keys = assess_track([crop.key_frame for crop in crops], faces, manifest)
+        shown = [self._bare_picture(crop) for crop in crops]
+        for clip in score_clips(
+            self._network, faces, manifest, usable=fit_for_clips(keys), evidence=explained
+        ):
+            probability = float(calibrate(np.array([clip.logit]), manifest.calibration)[0])
+            effects = self._frame_effects(clip) if explained else {}
+            for position in {int(each) for each in clip.positions}:
+                effect = effects.get(position)
+                keys[position] = replace(
+                    keys[position],
+                    logit=clip.logit,
+                    probability=probability,
+                    clip=clip.number,
+                    logit_change=None if effect is None else effect.logit_change,
+                    gradient_norm=None if effect is None else effect.gradient_norm,
+                )
+                if explained:
+                    shown[position] = self._clip_picture(crops[position], clip, position)
+        pairs = zip(crops, keys, strict=True)
+        return [replace(crop, key_frame=key) for crop, key in pairs], shown
+
+    @stage("maps")
+    def _frame_effects(self, clip: ScoredClip) -> dict[int, FrameEffect]:
+        """Cover each frame of a clip in turn."""
+        image = preprocess(clip.crops[0], self.bundle.manifest.preprocessing)[0]
+        return frame_effects(
+            self._explained,
+            image,
+            clip.positions,
+            clip.logit,
+            gradients=self.bundle.has_input_gradient,
+        )
+
+    @stage("maps")
+    def _clip_picture(self, crop: _Crop, clip: ScoredClip, position: int) -> KeyFramePicture:
+        """Explain one frame of a clip: what moved the clip's logit in it."""
+        images = preprocess(clip.crops[0], self.bundle.manifest.preprocessing)[0]
+        places = np.flatnonzero(clip.positions == position)
+        frame = FrameOfClip(self._explained, images, places)
+        evidence = frame.evidence_from(self._explained.evidence_from(clip.output))
+        return self._with_maps(crop, frame, images[places[:1]], evidence)
+
+    def _bare_picture(self, crop: _Crop) -> KeyFramePicture:
+        return KeyFramePicture(
+            crop.track_id, crop.key_frame.frame_index, crop.pixels, (), other_crops=crop.views[1:]
+        )
+
     def _view_scores(self, output: Output) -> tuple[ViewScore, ...]:
         """Return what each of several views says of one crop."""
         if len(self.bundle.views) == 1:
@@ -293,18 +365,21 @@ class Scanner:
     @stage("maps")
     def _picture(self, crop: _Crop, output: Output) -> KeyFramePicture:
         """Explain one crop from its scoring pass; maps do not depend on the others."""
-        methods, seed = self.settings.explain, self.settings.seed
-        picture = KeyFramePicture(
-            crop.track_id, crop.key_frame.frame_index, crop.pixels, (), other_crops=crop.views[1:]
-        )
-        if not methods:
-            return picture
+        if not self.settings.explain:
+            return self._bare_picture(crop)
         image = preprocess(crop.pixels[None], self.bundle.manifest.preprocessing)
         evidence = self._explained.evidence_from(output)
-        if len(self.bundle.views) > 1 and "occlusion" in methods:
+        if len(self.bundle.views) > 1 and "occlusion" in self.settings.explain:
             # what it covers is the shown crop, so what it compares with must come from that too
             evidence = replace(evidence, logits=self._explained.logits(image))
-        result = explain(self._explained, image, methods, seed=seed, evidence=evidence)
+        picture = self._with_maps(crop, self._explained, image, evidence)
+        return replace(picture, view=self._shown_view(output))
+
+    def _with_maps(
+        self, crop: _Crop, model: Differentiable, image: NDArray[np.float32], evidence: Evidence
+    ) -> KeyFramePicture:
+        methods, seed = self.settings.explain, self.settings.seed
+        result = explain(model, image, methods, seed=seed, evidence=evidence)
         maps = tuple(
             SaliencyMap(
                 name, m.scaled[0], m.raw[0], m.empty[0], shares(m.scaled[0], crop.landmarks())
@@ -312,7 +387,7 @@ class Scanner:
             for name, m in result.items()
         )
         agreement = mean_agreement([each.values for each in maps])
-        return replace(picture, maps=maps, agreement=agreement, view=self._shown_view(output))
+        return replace(self._bare_picture(crop), maps=maps, agreement=agreement)
 
     def _shown_view(self, output: Output) -> str | None:
         """Name the view that feature maps show of one crop, where there are several."""

@@ -57,7 +57,15 @@ def score_key_frame(
         logit: the network's output.
         limits: the detector's.
     """
-    key = replace(key_frame, sharpness=sharpness(crop), logit=float(logit))
+    return replace(assess_key_frame(key_frame, crop, limits), logit=float(logit))
+
+
+def assess_key_frame(key_frame: KeyFrame, crop: NDArray[np.uint8], limits: Judgeable) -> KeyFrame:
+    """Return a key frame with its sharpness, and why it cannot be used, if so.
+
+    Args: as of `score_key_frame`.
+    """
+    key = replace(key_frame, sharpness=sharpness(crop))
     return replace(key, unusable=_unusable_reason(key, limits))
 
 

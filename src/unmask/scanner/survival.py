@@ -6,19 +6,24 @@ and sharpness; a face that becomes too blurred cannot be judged any more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 
-from unmask.bundle.framing import batch
-from unmask.bundle.manifest import Bundle
+from unmask.bundle.framing import Crops, batch
+from unmask.bundle.manifest import Bundle, BundleManifest
 from unmask.bundle.runtime import Network
 from unmask.core.scan import Scan
 from unmask.core.scan_record import KeyFrame, StressedVerdict
 from unmask.core.verdicts import Verdict
+from unmask.scanner.clip_scoring import score_track
 from unmask.scanner.distortions import DISTORTIONS, Condition, list_conditions
 from unmask.scanner.repetition import with_option
 from unmask.scanner.scoring import score_key_frame as scored_key_frame
 from unmask.scanner.verdict import judge_track, judge_video
+
+_Place = tuple[int, int]
+"""Track and frame."""
 
 
 def stress_verdict(
@@ -71,7 +76,7 @@ def _judge(
 
 def _score(
     scan: Scan, bundle: Bundle, network: Network, condition: Condition
-) -> dict[tuple[int, int], KeyFrame]:
+) -> dict[_Place, KeyFrame]:
     """Return the key frames with a score by track and frame, scored under a condition."""
     keys_by_place = {
         (t.id, key.frame_index): key for t in scan.result.tracks for key in t.key_frames
@@ -85,10 +90,29 @@ def _score(
         tuple(condition.of(crop, seed=number) for crop in picture.crops)
         for number, picture in enumerate(pictures)
     ]
+    keys = [(picture.track_id, picture.frame_index) for picture in pictures]
+    if bundle.manifest.clip is not None:
+        return _score_clips(
+            {at: (keys_by_place[at], face) for at, face in zip(keys, faces, strict=True)},
+            bundle.manifest,
+            network,
+        )
     logits = network.run(batch(faces)).logits
     limits = bundle.manifest.judgeable
-    keys = [(picture.track_id, picture.frame_index) for picture in pictures]
     return {
         at: scored_key_frame(keys_by_place[at], changed[0], logit, limits)
         for at, changed, logit in zip(keys, faces, logits, strict=True)
     }
+
+
+def _score_clips(
+    faces: Mapping[_Place, tuple[KeyFrame, Crops]], manifest: BundleManifest, network: Network
+) -> dict[_Place, KeyFrame]:
+    """Return key frames with the score of their clip, by track and frame."""
+    scored: dict[_Place, KeyFrame] = {}
+    for _, places in groupby(sorted(faces), key=lambda place: place[0]):
+        at = list(places)
+        keys, crops = zip(*[faces[place] for place in at], strict=True)
+        bare = [replace(key, unusable=None, logit=None, clip=None) for key in keys]
+        scored |= zip(at, score_track(network, bare, crops, manifest), strict=True)
+    return scored

@@ -194,16 +194,17 @@ def judge_track(
         still: whether the input is a picture or two, so that there can be no more key frames.
         seed: of the interval's bootstrap.
     """
-    used = [k for k in key_frames if k.unusable is None and k.logit is not None]
-    needed = 1 if still else manifest.judgeable.min_key_frames
-    if len(used) < needed:
-        return cannot_judge(_too_few(used, key_frames, needed), frames_used=len(used))
+    usable = [k for k in key_frames if k.unusable is None]
+    needed = _frames_needed(manifest, still=still)
+    if len(usable) < needed:
+        return cannot_judge(_too_few(usable, key_frames, needed), frames_used=len(usable))
+    used = [k for k in usable if k.logit is not None]
     beyond = out_of_range(used, manifest)
     seen = manifest.calibrated_range
     if beyond is not None and seen is not None and seen.outside == "cannot judge":
         refused = cannot_judge(f"unlike the calibration data ({beyond})", frames_used=len(used))
         return replace(refused, out_of_range=beyond)
-    logits = np.array([k.logit for k in used], dtype=np.float64)
+    logits = _independent_logits(used)
     mean = float(logits.mean())
     log_odds = limit_to_support(float(manifest.calibration.log_odds(mean)), manifest)
     ratio, answer = (None, None) if beyond else state(mean, manifest, still=still)
@@ -216,13 +217,25 @@ def judge_track(
         interval=_probabilities(interval(logits, manifest, seed=seed)),
         logit=mean,
         frames_used=len(used),
-        reason=_note(manifest, pictures=len(used) if still else None),
+        reason=_note(manifest, used=len(used), still=still),
         likelihood=ratio,
         answer=answer,
         out_of_range=beyond,
         interval_covers_sources=_source_sd(manifest) is not None,
         rate=_rate(verdict_word, manifest, key_frames=0 if beyond else len(used)),
     )
+
+
+def _frames_needed(manifest: BundleManifest, *, still: bool) -> int:
+    """Return the fewest usable key frames behind a verdict."""
+    needed = 1 if still else manifest.judgeable.min_key_frames
+    return needed if manifest.clip is None else max(needed, manifest.clip.min_frames)
+
+
+def _independent_logits(used: Sequence[KeyFrame]) -> Values:
+    """Return the logits of key frames, one of each clip: its frames share it."""
+    clips = {n if k.clip is None else -k.clip: k.logit for n, k in enumerate(used)}
+    return np.array(list(clips.values()), dtype=np.float64)
 
 
 def _consistent(verdict_word: Word, answer: ConformalAnswer | None) -> Word:
@@ -258,13 +271,24 @@ def _too_few(used: Sequence[KeyFrame], key_frames: Sequence[KeyFrame], needed: i
     )
 
 
-def _note(manifest: BundleManifest, *, pictures: int | None) -> str | None:
-    """Say what limits a judgement; `pictures` is their number where there can be no more."""
-    single = None
-    if pictures is not None:
-        count = "one picture" if pictures == 1 else "two pictures"
+def _note(manifest: BundleManifest, *, used: int, still: bool) -> str | None:
+    """Say what limits a judgement.
+
+    Args:
+        manifest: the detector's.
+        used: key frames behind it.
+        still: whether there can be no more of them.
+    """
+    single = repeated = None
+    if still:
+        count = "one picture" if used == 1 else "two pictures"
         single = f"{count} only: error rates of single pictures are higher"
-    return "; ".join(note for note in (why_no_word(manifest), single) if note) or None
+    if manifest.clip is not None and used < manifest.clip.frames:
+        repeated = (
+            f"{used} usable key frames for a clip of {manifest.clip.frames}: the last was repeated"
+        )
+    notes = (why_no_word(manifest), single, repeated)
+    return "; ".join(note for note in notes if note) or None
 
 
 def judge_video(

@@ -23,7 +23,7 @@ from unmask.training.recipe import Recipe, built_in, load_recipe
 from unmask.training.runs import RECIPE, RECORD, WEIGHTS
 
 if TYPE_CHECKING:
-    from unmask.training.networks.network import FaceNetwork
+    from unmask.training.networks.scoring_network import ScoringNetwork
     from unmask.training.runs import Run
 
 _NO_MATTER = {"name", "description", "workers", "checkpoint_steps"}
@@ -122,7 +122,7 @@ def _train(lesson: Lesson, work: Path, device: str) -> Run:
     return train(lesson.recipe, sides[:1], sides[1:], folder, hardware=hardware, watcher=_Silent())
 
 
-def load_network(folder: Path) -> FaceNetwork:
+def load_network(folder: Path) -> ScoringNetwork:
     """Return the network of a run's folder with its best weights, on the CPU."""
     from unmask.training import trained_network
     from unmask.training.runs import read_run
@@ -130,7 +130,7 @@ def load_network(folder: Path) -> FaceNetwork:
     return trained_network.load_network(read_run(folder))
 
 
-def scores(network: FaceNetwork, crops: Material, size_px: int) -> NDArray[np.float64]:
+def scores(network: ScoringNetwork, crops: Material, size_px: int) -> NDArray[np.float64]:
     """Return the logit of each crop, `(N,)`."""
     import torch
 

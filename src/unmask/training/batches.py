@@ -7,7 +7,7 @@ the network's edge normalises it on the device. Needs no torch.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -41,6 +41,11 @@ def resize_crop(image: Image.Image, size_px: int) -> Image.Image:
     if image.width == size_px:
         return image
     return image.resize((size_px, size_px), Image.Resampling.BILINEAR)
+
+
+def network_pixels(crops: Crops, index: int, size_px: int) -> Pixels:
+    """Return a crop in the network's size, `(S, S, 3)`; of clips one clip, `(T, S, S, 3)`."""
+    return crops.pixels(index, lambda frames: [resize_crop(frame, size_px) for frame in frames])
 
 
 def find_classes(crops: Crops, *, drawn: NDArray[np.bool_] | None = None) -> Classes:
@@ -188,13 +193,13 @@ class TrainingBatches:
         rng = np.random.default_rng((self._recipe.seed, _STEPS, number))
         chosen = self._chosen(number)
         size = self.size_at(number)
-        pictures = [self._crops.picture(int(index)) for index in chosen]
+        images: list[Image.Image | Pixels] = []
         if self._recipe.augmentation.matched:
-            images = []
+            pictures = [self._crops.picture(int(index)) for index in chosen]
             for fake, real in zip(pictures[::2], pictures[1::2], strict=True):
                 images += self._matched(fake, real, rng, size)
         else:
-            images = [self._augmented(picture, rng, size) for picture in pictures]
+            images += [self._pixels(int(index), rng, size) for index in chosen]
         labels = [float(self._crops.is_fake[index]) for index in chosen]
         masks: list[Mask] = [_UNKNOWN if label else 0.0 for label in labels]
         for real in self._drawn_reals(rng):
@@ -214,6 +219,13 @@ class TrainingBatches:
         if part.early_size_px is not None and number < part.early_ratio * len(self):
             return part.early_size_px
         return part.size_px
+
+    def _pixels(self, index: int, rng: np.random.Generator, size_px: int) -> Pixels:
+        """Return a crop, or a clip whose frames all went through the same."""
+        return self._crops.pixels(
+            index,
+            lambda frames: _alike(frames, rng, lambda image: self._augmented(image, rng, size_px)),
+        )
 
     def _augmented(self, image: Image.Image, rng: np.random.Generator, size_px: int) -> Image.Image:
         if self._recipe.augmentation.name == "none":
@@ -274,14 +286,14 @@ class TrainingBatches:
 
 
 def _alike(
-    pair: tuple[Image.Image, Image.Image],
+    pictures: Sequence[Image.Image],
     rng: np.random.Generator,
     change: Callable[[Image.Image], Image.Image],
 ) -> list[Image.Image]:
-    """Return both pictures after `change`, which draws the same for each."""
+    """Return pictures after `change`, which draws the same for each."""
     state = rng.bit_generator.state
     images = []
-    for image in pair:
+    for image in pictures:
         rng.bit_generator.state = state
         images.append(change(image))
     return images
@@ -307,7 +319,6 @@ class ValidationBatches:
         """Return positions `(B,)` and pixels `(B, S, S, 3)`."""
         first = number * self._batch_size
         positions = np.arange(first, min(first + self._batch_size, len(self._crops)))
-        images = [
-            resize_crop(self._crops.picture(int(index)), self._size_px) for index in positions
-        ]
-        return positions, np.stack([np.asarray(image) for image in images])
+        return positions, np.stack(
+            [network_pixels(self._crops, int(index), self._size_px) for index in positions]
+        )

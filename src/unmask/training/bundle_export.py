@@ -48,7 +48,7 @@ from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, area_under_roc
 from unmask.evaluation.calibration import operating_point, operating_points
 from unmask.evaluation.calibrators import estimate_covariance, fit_platt
 from unmask.system.files import write_text, write_whole
-from unmask.training.batches import resize_crop
+from unmask.training.batches import network_pixels
 from unmask.training.costs import Costs, threshold_for
 from unmask.training.crop_table import Crops
 from unmask.training.networks.float16 import round_weights, store_as_float16
@@ -236,9 +236,8 @@ def describe_parity_images(crops: Crops | None, described: str) -> str:
 
 
 def _images(crops: Crops, spec: Preprocessing, chosen: Sequence[int]) -> NDArray[np.float32]:
-    """Return some crops as a network takes them, `(N, 3, S, S)`."""
-    pixels = [np.asarray(resize_crop(crops.picture(i), spec.size_px)) for i in chosen]
-    return preprocess(np.stack(pixels), spec)
+    """Return some crops as a network takes them, `(N, 3, S, S)`; clips `(N, T, 3, S, S)`."""
+    return preprocess(np.stack([network_pixels(crops, i, spec.size_px) for i in chosen]), spec)
 
 
 def _export(
@@ -363,6 +362,7 @@ def _manifest(
         name=subject.name,
         backbone=subject.network.title,
         preprocessing=subject.preprocessing,
+        clip=subject.network.clip,
         calibration=judgement.calibration,
         operating_points=judgement.points,
         judgeable=subject.judgeable,

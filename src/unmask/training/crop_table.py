@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, overload
@@ -106,8 +106,8 @@ class CropColumns:
     source: Texts
     """Key of the footage that was put in, with the values of `target`."""
 
-    def take(self, rows: NDArray[np.bool_]) -> CropColumns:
-        """Return the crops for which `rows` `(N,)` holds."""
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> CropColumns:
+        """Return the crops for which `rows` `(N,)` holds, or those at positions."""
         taken: dict[str, Any] = {}
         for each in fields(self):
             column = getattr(self, each.name)
@@ -208,6 +208,17 @@ class Crops:
         key = self.keys[index]
         origin = self.origins[key.origin]
         return self._decoded(index, origin.crops.encoded(key.position))
+
+    def pixels(
+        self, index: int, change: Callable[[Sequence[Image.Image]], Sequence[Image.Image]]
+    ) -> NDArray[np.uint8]:
+        """Return what a network takes for a crop, `(S, S, 3)` RGB.
+
+        Args:
+            index: of the crop.
+            change: what its pictures go through, here one; those of a clip go through the same.
+        """
+        return np.asarray(change([self.picture(index)])[0])
 
     def rendered(self, index: int) -> Image.Image | None:
         """Return a crop as a network rendered it, RGB; None where there is no such picture.

@@ -178,6 +178,11 @@ def _check_single(member: Member) -> None:
             f"the detector {manifest.name!r} is a joined one already",
             hint="join the detectors that it was made from",
         )
+    if manifest.clip is not None:
+        raise BundleError(
+            f"the detector {manifest.name!r} judges clips, which have no views",
+            hint="join detectors of single crops",
+        )
 
 
 def _margin(member: Member) -> float:

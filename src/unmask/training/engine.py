@@ -35,8 +35,9 @@ from unmask.training.hardware import Hardware, lightning_precision, resolve_prec
 from unmask.training.imbalance import Counts, Strategy, make_strategy
 from unmask.training.lightning_module import LOG, Learning, hush
 from unmask.training.loggers import check_logger, make_logger
+from unmask.training.networks.clip_network import SpaceTimeNetwork, TemporalHead
 from unmask.training.networks.depthwise import quicken
-from unmask.training.networks.network import FaceNetwork, read_preprocessing
+from unmask.training.networks.network import read_preprocessing
 from unmask.training.networks.tuning import choose_trained
 from unmask.training.recipe import Recipe, load_recipe, to_yaml
 from unmask.training.runs import (
@@ -50,6 +51,7 @@ from unmask.training.runs import (
     write_record,
 )
 from unmask.training.train_validation_split import Sides, reread_sides, sides_for
+from unmask.training.trained_network import TrainedNetwork, make_network
 
 _VERSIONED = ("torch", "timm", "lightning")
 _VALIDATION_BATCH = 64
@@ -236,31 +238,25 @@ def _check_devices(run: Run, hardware: Hardware) -> None:
         )
 
 
-def _network(recipe: Recipe, hardware: Hardware) -> FaceNetwork:
+def _network(recipe: Recipe, hardware: Hardware) -> TrainedNetwork:
     """Make the network, quick on a CPU; random weights follow from the seed."""
     part = recipe.network
     torch.manual_seed(recipe.seed)
     weights: Literal["imagenet"] | Path | None = None
     if part.weights is not None:
         weights = "imagenet" if part.weights == "imagenet" else Path(part.weights)
-    network = FaceNetwork(
-        part.backbone,
-        weights=weights,
-        head_width=part.head_width,
-        dropout=part.dropout,
-        drop_path=part.drop_path,
-        mirrored=part.mirrored,
-        size_px=part.size_px,
-    )
+    network = make_network(part, weights=weights)
     if hardware.kind == "cpu":
         quicken(network)
-    choose_trained(network, part.tune, rank=part.lora_rank)
+    if not isinstance(network, SpaceTimeNetwork):
+        of_pictures = network.frame_network if isinstance(network, TemporalHead) else network
+        choose_trained(of_pictures, part.tune, rank=part.lora_rank)
     return network
 
 
 def _record(
     recipe: Recipe,
-    network: FaceNetwork,
+    network: TrainedNetwork,
     sides: Sides,
     *,
     training: Sequence[str | Path],
@@ -305,7 +301,7 @@ def _batches(recipe: Recipe, sides: Sides, hardware: Hardware) -> TrainingBatche
     return TrainingBatches(sides.training, order, recipe, devices=hardware.devices)
 
 
-def _check_input(network: FaceNetwork, recipe: Recipe) -> None:
+def _check_input(network: TrainedNetwork, recipe: Recipe) -> None:
     """Refuse before anything is written a network that cannot take crops of the recipe's sizes.
 
     Raises:
@@ -316,7 +312,7 @@ def _check_input(network: FaceNetwork, recipe: Recipe) -> None:
     for size in {part.size_px, part.early_size_px or part.size_px}:
         try:
             with torch.inference_mode():
-                network(torch.zeros(1, 3, size, size))
+                network(network.blank(1, size))
         except (AssertionError, RuntimeError, ValueError) as error:
             raise RecipeError(
                 f"{part.backbone} cannot take crops of {size} px: {str(error).splitlines()[0]}",
@@ -332,7 +328,7 @@ def _check_steps(recipe: Recipe, sides: Sides, hardware: Hardware) -> None:
 
 def _fit(
     recipe: Recipe,
-    network: FaceNetwork,
+    network: TrainedNetwork,
     sides: Sides,
     run: Run,
     *,

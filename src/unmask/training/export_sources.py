@@ -13,6 +13,7 @@ from unmask.bundle.manifest import Preprocessing
 from unmask.core.errors import InputError, InputNotFound
 from unmask.core.settings import DEFAULT_MARGIN_RATIO, DEFAULT_SIZE_PX
 from unmask.training.bundle_export import Subject
+from unmask.training.clip_crops import as_clips
 from unmask.training.costs import Costs, bayes_logit
 from unmask.training.crop_table import Crops, read_crops
 from unmask.training.networks.ensemble import Adapted, JoinedNetwork
@@ -305,7 +306,11 @@ def _read_run_subject(
         )
     recipe = load_recipe(run.recipe_path)
     costs = changes.of(recipe)
-    crops = read_crops(validation) if validation else _own_validation(run, recipe)
+    crops = (
+        as_clips(read_crops(validation), recipe.network.clip)
+        if validation
+        else _own_validation(run, recipe)
+    )
     names = ", ".join(path.name for path in validation)
     return Subject(
         network=load_network(run),

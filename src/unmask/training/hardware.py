@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import nn
 
 from unmask.core.errors import InputError, RecipeError
 from unmask.system.memory import set_thresholds
+from unmask.training.networks.scoring_network import ScoringNetwork
 from unmask.training.recipe import Precision
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -74,7 +74,7 @@ def lightning_precision(precision: Precision) -> str:
 
 
 def resolve_precision(
-    precision: Precision, network: nn.Module, *, size_px: int, hardware: Hardware
+    precision: Precision, network: ScoringNetwork, *, size_px: int, hardware: Hardware
 ) -> Precision:
     """Return the precision to train in: for `auto` the one that is faster here.
 
@@ -96,7 +96,7 @@ def resolve_precision(
     return "bf16" if seconds["bf16"] < seconds["32"] else "32"
 
 
-def step_seconds(network: nn.Module, size_px: int) -> dict[Precision, float]:
+def step_seconds(network: ScoringNetwork, size_px: int) -> dict[Precision, float]:
     """Return the median time of a forward and backward pass of a few crops on the CPU.
 
     In fp32 and in bf16, in turn, so that both meet the same load. The network is left as it was:
@@ -104,8 +104,9 @@ def step_seconds(network: nn.Module, size_px: int) -> dict[Precision, float]:
     """
     keep_freed_memory()  # as training will
     before = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    crops = torch.zeros(_TIMED_CROPS, 3, size_px, size_px)
-    crops = crops.to(memory_format=torch.channels_last)
+    crops = network.blank(_TIMED_CROPS, size_px)
+    if network.clip is None:
+        crops = crops.to(memory_format=torch.channels_last)
     times: dict[Precision, list[float]] = {"32": [], "bf16": []}
     for _ in range(_TIMED_STEPS + 1):
         for precision, seconds in times.items():

@@ -47,14 +47,17 @@ class Edge(nn.Module):
 
     def __init__(self, preprocessing: Preprocessing) -> None:
         super().__init__()
-        shape = (1, 3, 1, 1)
+        shape = (3, 1, 1)
         mean, std = (torch.tensor(v).view(shape) for v in (preprocessing.mean, preprocessing.std))
         self.register_buffer("scale", 1 / (255 * std), persistent=False)
         self.register_buffer("offset", -mean / std, persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Return normalised `(N, 3, H, W)`, channels last in memory, for bytes `(N, H, W, 3)`."""
-        return pixels.permute(0, 3, 1, 2).float() * self.scale + self.offset
+        """Return normalised `(N, 3, H, W)`, channels last in memory, for bytes `(N, H, W, 3)`.
+
+        Clips `(N, T, H, W, 3)` become `(N, T, 3, H, W)`.
+        """
+        return pixels.movedim(-1, -3).float() * self.scale + self.offset
 
 
 def _raise_errors(batch: Batch | UnmaskError) -> Batch:

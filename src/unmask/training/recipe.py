@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from unmask.bundle.manifest import Strict
+from unmask.bundle.manifest import Clip, Strict
 from unmask.core.errors import InputNotFound, RecipeError
 from unmask.core.settings import DEFAULT_SIZE_PX
 
@@ -77,6 +77,10 @@ class NetworkPart(Strict):
     mirrored: bool = False
     """Whether the trained network judges a picture together with its mirror image, for twice the
     time; training goes on as without."""
+    clip: Clip | None = None
+    """What a detector over time judges as one; null judges single crops. With the backbone
+    `small_r2plus1d` a network of convolutions over space and time learns from it, with others a
+    small head over the frames."""
     margin_ratio: Annotated[float, Field(gt=0.5, le=4)] | None = None
     """Side of the crops over the face box, as the detector will cut them; it cuts no training crop
     anew. Null takes the crop stores', else the usual 1.3."""
@@ -271,6 +275,18 @@ class Recipe(Strict):
             raise ValueError(
                 "augmentation.matched needs imbalance.strategy=paired, "
                 f"got {self.imbalance.strategy!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _clips_are_drawn_whole(self) -> Recipe:
+        part = self.augmentation
+        if self.network.clip is None:
+            return self
+        if part.self_blended_ratio or part.matched or self.imbalance.strategy == "paired":
+            raise ValueError(
+                "network.clip goes with crops as they are: set augmentation.self_blended_ratio=0, "
+                "augmentation.matched=false and another imbalance.strategy than paired"
             )
         return self
 

@@ -19,6 +19,7 @@ import numpy as np
 from unmask.core.errors import RecipeError
 from unmask.datasets.groups import Grouping, connect, place_groups
 from unmask.datasets.split_checks import check_fold
+from unmask.training.clip_crops import as_clips
 from unmask.training.crop_table import NO_FOLD, Crops, read_crops
 from unmask.training.recipe import Recipe
 from unmask.training.runs import CropSummary, RunData, RunRecord
@@ -77,8 +78,8 @@ def sides_for(
     *,
     fold: int | None,
 ) -> Sides:
-    """Read the crops of a run by its recipe, see `read_sides`."""
-    return read_sides(
+    """Read the crops of a run by its recipe, see `read_sides`; as clips where it says so."""
+    sides = read_sides(
         training,
         validation,
         ratio=recipe.validation_ratio,
@@ -86,6 +87,12 @@ def sides_for(
         blends_only=recipe.augmentation.blends_only,
         uncertain_fakes=recipe.uncertain_fakes,
         fold=fold,
+    )
+    clip = recipe.network.clip
+    return replace(
+        sides,
+        training=as_clips(sides.training, clip),
+        validation=as_clips(sides.validation, clip),
     )
 
 

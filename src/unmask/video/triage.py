@@ -12,8 +12,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from itertools import chain, zip_longest
+from dataclasses import replace
+from itertools import chain
 
 import av
 import numpy as np
@@ -30,9 +30,10 @@ from unmask.core.settings import Limits
 from unmask.video.damage_account import Packets, Sent
 from unmask.video.decode import FrameStamp
 from unmask.video.ffmpeg_messages import Listener
+from unmask.video.look_plan import PacketIndex, Stamps, plan_looks, shots_lacking
 from unmask.video.luma import FRAMES_AHEAD, LumaFrame, LumaPass
 from unmask.video.nal import is_overwritten
-from unmask.video.picture import rgb_as_shown
+from unmask.video.picture import luma_as_shown, rgb_as_shown
 from unmask.video.prefetch import ahead
 from unmask.video.shape import Shape, turn_of_frame
 from unmask.video.source import (
@@ -44,38 +45,14 @@ from unmask.video.source import (
     prepare_decoder,
 )
 
-LOOKS_PER_SHOT = 8
-"""Fewest frames of a shot that are looked at, where it has that many."""
-LOOKS_PER_SECOND = 2.0
-"""Most key frames that are looked at: some codecs have no others."""
-MOST_EXTRA = 64
-"""Most frames that are no key frames: each costs the decoding of some before it."""
 UNSTAMPED_FPS = 1.0
 """Frames looked at per second where packets have no time stamps; all are decoded then."""
-WHOLE_GOP = 0.95
-"""A group of pictures shorter than this part of the longest was ended by the encoder at a cut."""
-
-Stamps = NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class PacketIndex:
-    """Where the frames of a stream lie, read without decoding."""
-
-    pts: Stamps
-    """`(N,)` time stamps in order of decoding, units of the stream."""
-    keys: NDArray[np.bool_]
-    """`(N,)` whether a frame decodes alone; the first does."""
-    seconds_per_unit: float
-    """Time base."""
-    step: int
-    """Usual distance of two frames, units of the stream."""
-    progressive: bool
-    """Whether a packet is a whole frame."""
-
-    def seconds(self, pts: int) -> float:
-        """Return a stamp's time, seconds from the first key frame."""
-        return float(pts - self.pts[0]) * self.seconds_per_unit
+SAME_SHOT_LEVELS = 10.0
+"""Key frames that differ by less, mean grey levels of a tiny picture, show one shot."""
+MOST_COMPARED = 64
+"""Most key frames that are decoded a first time to be compared; with more of them the further looks
+are cut down to a few of each shot in any case."""
+_TINY_PX = (32, 32)
 
 
 class TriagePass(LumaPass):
@@ -104,7 +81,7 @@ class TriagePass(LumaPass):
             )
 
     def _looks(self, index: PacketIndex) -> Iterator[LumaFrame]:
-        planned = plan_looks(index)
+        planned = plan_looks(index, find_unchanged(self.info, index, self.limits))
         for stamp, frame in decode_looks(self.info, index, planned, self.limits):
             self.frames_decoded += 1
             yield self._reduced(stamp, frame, starts_part=False)
@@ -174,21 +151,24 @@ def read_index(info: VideoInfo, limits: Limits) -> PacketIndex | None:
         )
 
 
-def plan_looks(index: PacketIndex) -> Stamps:
-    """Return the stamps of the frames to look at, ascending.
+def find_unchanged(info: VideoInfo, index: PacketIndex, limits: Limits) -> frozenset[int]:
+    """Return the stamps of key frames that show what the one before shows: no cut lies there.
 
-    >>> pts = np.arange(100)
-    >>> plan_looks(PacketIndex(pts, pts % 50 == 0, 0.04, 1, True)).tolist()
-    [0, 12, 25, 37, 50, 62, 74, 99]
+    Encoders begin a group of pictures at every cut, and elsewhere too. Nothing is decoded where the
+    answer would change nothing, or where there are too many.
     """
-    keys = _thin(index.pts[index.keys], index)
-    if not index.progressive:
-        return keys
-    per_shot = [_extra(shot, keys) for shot in _shots(index)]
-    # In turn, so that every shot has a few before any has all.
-    in_turn = (pts for row in zip_longest(*per_shot) for pts in row if pts is not None)
-    extra = np.fromiter(in_turn, dtype=np.int64)[:MOST_EXTRA]
-    return np.unique(np.concatenate([keys, extra]))
+    keys = np.sort(index.pts[index.keys])
+    if len(keys) > MOST_COMPARED or shots_lacking(index) < 2:
+        return frozenset()
+    swscale, header = VideoReformatter(), Shape.from_header(info)
+    unchanged: set[int] = set()
+    before: NDArray[np.int16] | None = None
+    for stamp, frame in decode_looks(info, index, keys, limits):
+        tiny = luma_as_shown(frame, stamp.shape or header, _TINY_PX, swscale).astype(np.int16)
+        if before is not None and np.abs(tiny - before).mean() < SAME_SHOT_LEVELS:
+            unchanged.add(stamp.pts)
+        before = tiny
+    return frozenset(unchanged)
 
 
 def decode_looks(
@@ -264,45 +244,6 @@ def _last_of_groups(index: PacketIndex, stamps: set[int]) -> dict[int, int]:
         if pts in stamps:
             last[key] = pts
     return last
-
-
-def _shots(index: PacketIndex) -> list[Stamps]:
-    """Part the stamps into shots, as far as the encoder's groups of pictures show them.
-
-    Frames that are decoded after a key frame and shown before it may need frames of the group
-    before: they are left out.
-    """
-    starts = np.flatnonzero(index.keys)
-    lengths = np.diff(np.append(starts, len(index.pts)))
-    cut_short = lengths[:-1] < WHOLE_GOP * lengths.max()
-    alone = index.pts >= np.repeat(index.pts[starts], lengths)
-    ends = starts[1:][cut_short]
-    parts = zip(np.split(index.pts, ends), np.split(alone, ends), strict=True)
-    return [np.sort(pts[usable]) for pts, usable in parts]
-
-
-def _thin(keys: Stamps, index: PacketIndex) -> Stamps:
-    """Return key frames, evenly thinned to so many per second, but no fewer than a shot needs."""
-    keys = np.sort(keys)
-    seconds = index.seconds(int(keys[-1])) - index.seconds(int(keys[0]))
-    most = max(LOOKS_PER_SHOT, round(seconds * LOOKS_PER_SECOND))
-    if len(keys) <= most:
-        return keys
-    return keys[np.linspace(0, len(keys) - 1, most).round().astype(np.int64)]
-
-
-def _extra(shot: Stamps, keys: Stamps) -> list[int]:
-    """Return further frames of a shot, each the farthest from those before and from both ends."""
-    looks = keys[(keys >= shot[0]) & (keys <= shot[-1])]
-    missing = min(LOOKS_PER_SHOT, len(shot)) - len(looks)
-    extra: list[int] = []
-    for _ in range(missing):
-        taken = np.concatenate([looks, np.array(extra, dtype=np.int64)])
-        if not len(taken):
-            taken = shot[-1:] if len(shot) == 1 else shot[[0, -1]]
-        farthest = int(shot[np.abs(shot[:, None] - taken).min(axis=1).argmax()])
-        extra.append(farthest)
-    return extra
 
 
 class _Decoder:

@@ -24,6 +24,7 @@ from unmask.system.telemetry import onnxruntime
 from unmask.training.networks.network import PAPER_BACKBONES, FaceNetwork
 from unmask.training.networks.onnx_export import export_gradient, export_scoring, trace_gradient
 from unmask.training.networks.parity import LIMITS, measure_parity, require_parity
+from unmask.training.networks.scoring_network import ScoringNetwork
 
 # torch's exporter uses what torch itself has deprecated
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 SIDE = 96
 
 
-class Small(nn.Module):
+class Small(ScoringNetwork):
     """One operation between two convolutions, with the interface of a network."""
 
     def __init__(self, operation: nn.Module) -> None:

@@ -22,6 +22,7 @@ _VERDICT = (
     N_("{used} usable key frames of {all}, at least {needed} needed; {why} in {count}"),
     N_("one picture only: error rates of single pictures are higher"),
     N_("two pictures only: error rates of single pictures are higher"),
+    N_("{used} usable key frames for a clip of {frames}: the last was repeated"),
     N_("no face could be judged: {reason}"),
     N_("face too small"),
     N_("face too small ({size} px, {needed} needed)"),

@@ -35,6 +35,11 @@ class JoinedNetwork(HeadedNetwork):
                 f"{len(members)} networks cannot be joined by the shares {list(shares)}",
                 hint="give two or more networks, and a positive share for each",
             )
+        if any(member.clip is not None for member in members):
+            raise InputError(
+                "networks over time cannot be joined into one network",
+                hint="export each, and compare the detectors with `unmask compare`",
+            )
         if not all(member.closed_form for member in members):
             raise InputError(
                 "transformers cannot be joined into one network: their logits are of pooled tokens",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 import sys
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 import timm
 import torch
@@ -151,6 +151,12 @@ class FaceNetwork(HeadedNetwork):
         return features
 
     @property
+    def colours(self) -> tuple[Any, Any]:
+        """Mean and deviation of its input, those its ImageNet weights were made with."""
+        config = self.backbone.pretrained_cfg
+        return config["mean"], config["std"]
+
+    @property
     def title(self) -> str:
         """The network in words."""
         whole = f"{self.backbone_name} + paper head"
@@ -171,8 +177,15 @@ class FaceNetwork(HeadedNetwork):
             )
 
 
+class _Coloured(Protocol):
+    """A network that knows mean and deviation of its input."""
+
+    @property
+    def colours(self) -> tuple[Any, Any]: ...
+
+
 def read_preprocessing(
-    network: FaceNetwork,
+    network: _Coloured,
     size_px: int,
     *,
     margin_ratio: float = DEFAULT_MARGIN_RATIO,
@@ -181,18 +194,18 @@ def read_preprocessing(
     """Return how pictures go into a network: the object that its bundle will carry.
 
     Args:
-        network: mean and deviation are those its ImageNet weights were made with.
+        network: gives mean and deviation.
         size_px: side of the square input.
         margin_ratio: side of the square crop over the longer side of the face box.
         shift_y_ratio: how far the crop's centre lies below the box's, in sides of the crop.
     """
-    config = network.backbone.pretrained_cfg
+    mean, std = network.colours
     return Preprocessing(
         size_px=size_px,
         margin_ratio=margin_ratio,
         shift_y_ratio=shift_y_ratio,
-        mean=config["mean"],
-        std=config["std"],
+        mean=mean,
+        std=std,
     )
 
 

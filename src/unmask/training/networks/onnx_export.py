@@ -62,7 +62,7 @@ def export_scoring(network: ScoringNetwork, path: Path, *, size_px: int) -> None
     scoring: nn.Module = (
         _Scoring(network) if network.closed_form else _record(network, score, size_px=size_px)
     )
-    _write(scoring, path, size_px=size_px, outputs=network.outputs)
+    _write(scoring, path, example=network.blank(_EXAMPLES, size_px), outputs=network.outputs)
 
 
 def export_gradient(network: ScoringNetwork, path: Path, *, size_px: int) -> None:
@@ -71,7 +71,7 @@ def export_gradient(network: ScoringNetwork, path: Path, *, size_px: int) -> Non
     Args: as of `export_scoring`.
     """
     graph = trace_gradient(network, size_px=size_px)
-    _write(graph, path, size_px=size_px, outputs=GRADIENT_OUTPUTS)
+    _write(graph, path, example=network.blank(_EXAMPLES, size_px), outputs=GRADIENT_OUTPUTS)
 
 
 def trace_gradient(network: ScoringNetwork, *, size_px: int) -> GraphModule:
@@ -90,15 +90,18 @@ def trace_gradient(network: ScoringNetwork, *, size_px: int) -> GraphModule:
     return _record(network, gradient, size_px=size_px)
 
 
-def _record(network: nn.Module, function: Callable[[Tensor], Any], *, size_px: int) -> GraphModule:
+def _record(
+    network: ScoringNetwork, function: Callable[[Tensor], Any], *, size_px: int
+) -> GraphModule:
     """Record a function of pictures, backward passes included, as a graph of forward operations."""
     network.eval().requires_grad_(requires_grad=False)
     unfuse_attention(network)
     # the pictures are stand-ins without values, whose number is a symbol: it stays free
     mode = FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True)
-    sizes = [DimDynamic.DYNAMIC, *[DimDynamic.STATIC] * 3]
+    blank = network.blank(_EXAMPLES, size_px)
+    sizes = [DimDynamic.DYNAMIC, *[DimDynamic.STATIC] * (blank.ndim - 1)]
     example = mode.from_tensor(
-        torch.zeros(_EXAMPLES, 3, size_px, size_px),
+        blank,
         symbolic_context=StatelessSymbolicContext(dynamic_sizes=sizes),
     )
     trace = make_fx(
@@ -110,11 +113,11 @@ def _record(network: nn.Module, function: Callable[[Tensor], Any], *, size_px: i
     return trace(example)
 
 
-def _write(module: nn.Module, path: Path, *, size_px: int, outputs: Sequence[str]) -> None:
+def _write(module: nn.Module, path: Path, *, example: Tensor, outputs: Sequence[str]) -> None:
     """Export a module over pictures with a free batch size."""
     torch.onnx.export(
         module.eval(),
-        (torch.zeros(_EXAMPLES, 3, size_px, size_px),),
+        (example,),
         str(path),
         input_names=[INPUT],
         output_names=list(outputs),

@@ -1,6 +1,7 @@
 """What every network here gives: the logit of P(fake), and the layer whose map explains it.
 
-A convolutional network is explained by its last feature map, a transformer by the tokens that its
+A network over time takes clips `(N, T, 3, H, W)` where others take pictures `(N, 3, H, W)`. A
+convolutional network is explained by its last feature map, a transformer by the tokens that its
 last block attends to, laid out as the grid of patches that they are of. Which tensor that is, and
 how it becomes a map, is all that a kind of network has to say; gradients are autograd's.
 """
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from unmask.bundle.manifest import OUTPUTS
+from unmask.bundle.manifest import OUTPUTS, Clip
 
 AsMap = Callable[[Tensor], Tensor]
 """From a layer's output to `(N, C, h, w)`: a view of its values or some of them."""
@@ -46,6 +47,13 @@ class ScoringNetwork(nn.Module):
 
     closed_form = False
     """Whether `forward_with_gradient` is a plain forward pass, which can be exported as it is."""
+    clip: Clip | None = None
+    """What it judges as one; None: single pictures."""
+
+    def blank(self, count: int, size_px: int) -> Tensor:
+        """Return black pictures `(N, 3, S, S)`, or clips `(N, T, 3, S, S)`, as it takes them."""
+        frames = () if self.clip is None else (self.clip.frames,)
+        return torch.zeros(count, *frames, 3, size_px, size_px)
 
     @property
     def title(self) -> str:
