@@ -1,147 +1,186 @@
-"""What data sets of full size cost in memory and time, on made rows.
+"""What data sets of full size cost in memory and time, on made rows and tiny pictures.
 
-    python -m benchmarks.scale manifest --videos 120000
-    python -m benchmarks.scale crops --crops 1000000
+    python -m benchmarks.scale --folder /somewhere/large
+    python -m benchmarks.scale --folder /somewhere/large --only train --only predict
 
-`manifest` writes, reads, splits and audits a manifest of many videos (rows alone, no files);
-`crops` writes a crop store of many tiny pictures and opens it for scoring and for training. Each
-step runs in a process of its own, whose peak memory is printed with its time.
+Each command of the command line runs in a process of its own over 120,000 videos and 5 million
+crops; its peak memory and its time go to benchmarks/results/scale.md. The folder keeps what is
+made, so that one command can be measured again; see `benchmarks.scale_material`.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
-import subprocess
+import os
 import sys
-import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+from benchmarks import scale_material as material
+from benchmarks.measure import Run, run
+from benchmarks.scan_speed import RESULTS, machine
+from unmask.bundle.catalogue import find
 
-from unmask.crops.reading import CropDataset
-from unmask.crops.rows import CropRow, StoreInfo, VideoCoverage, VideoCrops
-from unmask.crops.store import open_for_writing
-from unmask.datasets.audit import audit
-from unmask.datasets.manifest import (
-    Manifest,
-    ManifestInfo,
-    VideoRecord,
-    read_manifest,
-    write_manifest,
-)
-from unmask.datasets.splits import split
-
-CROPS_OF_A_VIDEO = 40
-INFO = ManifestInfo(dataset="made", root="/nowhere", licence="none")
+GIB = 2**30
+GOAL_GIB = 2.0
+LEFT_TO_PREDICT = 20
+_SPLIT = ("data", "split")
 
 
-def make_records(videos: int) -> tuple[VideoRecord, ...]:
-    """Return a real and five fakes of it in turn, persons shared by ten originals."""
-    records = []
-    for number in range(videos):
-        original, fake = divmod(number, 6)
-        target, other = f"clip{original:06}", f"clip{original // 10 * 10:06}"
-        records.append(
-            VideoRecord(
-                id=f"{'fake' if fake else 'real'}/{original:06}_{fake}.mp4",
-                dataset="made",
-                label="fake" if fake else "real",
-                kind="video",
-                method=f"way{fake}" if fake else None,
-                target=target,
-                source=other if fake else None,
-                identities=(f"person{original // 10:05}",),
-            )
+@dataclass(frozen=True)
+class Step:
+    """A command that is measured."""
+
+    name: str
+    """What it does."""
+    words: Sequence[str | Path]
+    """The command line, without the program."""
+    writes: str | None = None
+    """What it writes below the folder, which is removed before."""
+    accepted: tuple[int, ...] = (0,)
+    """Exit codes that are no failure."""
+
+
+def steps(place: Path) -> list[Step]:
+    """Return the commands over what lies in a folder."""
+    clips, manifest, crops = place / "clips", place / "manifest.parquet", place / "crops"
+    identity, rows = place / "identity.parquet", place / "crop-rows.parquet"
+    table = clips / "clips.parquet"
+    train = (
+        "train", "toy", "--data", crops, "--device", "cpu", "--set", "epochs=1", "--set",
+        "epoch_batches=20", "--set", "network.size_px=32", "--validation", place / "small",
+        "--set", "workers=2",
+    )  # fmt: skip
+    leaks = (0, 1)
+    return [
+        Step("index videos", ("data", "index", "table", table, "-o", manifest), manifest.name),
+        Step(
+            "split videos by identity",
+            (*_SPLIT, manifest, "--protocol", "identity", "-o", identity),
+            identity.name,
+        ),
+        Step("split videos in folds",
+             (*_SPLIT, manifest, "--protocol", "k-fold", "-o", place / "folds.parquet"),
+             "folds.parquet"),
+        Step("audit videos", ("data", "audit", identity, "--no-frames"), accepted=leaks),
+        Step("verify videos", ("data", "verify", identity, "--no-open"), accepted=leaks),
+        Step("index crops", ("data", "index", "crops", crops, "-o", rows), rows.name),
+        Step(
+            "split crops by identity",
+            (*_SPLIT, rows, "--protocol", "identity", "-o", place / "crop-identity.parquet"),
+            "crop-identity.parquet",
+        ),
+        Step("audit crops", ("data", "audit", place / "crop-identity.parquet", "--no-frames"),
+             accepted=leaks),
+        Step("crops: nothing left to cut", ("data", "crops", identity, "-o", crops)),
+        Step("count crops", ("data", "stats", crops)),
+        Step("predict the last videos",
+             ("predict", find("default"), crops, "-o", place / "scores.parquet"),
+             "scores.parquet"),
+        Step("evaluate",
+             ("evaluate", place / "scores.parquet", "--json", place / "evaluation.json"),
+             "evaluation.json"),
+        Step("train 20 batches", (*train, "--set", "imbalance.strategy=balanced", "-o",
+                                  place / "run"), "run"),
+        Step("train 20 paired batches", (*train, "--set", "imbalance.strategy=paired", "-o",
+                                         place / "paired"), "paired"),
+    ]  # fmt: skip
+
+
+def make(place: Path, step: Step, options: argparse.Namespace) -> None:
+    """Make what a command reads, if it is not there, and remove what it will write."""
+    if step.writes is not None:
+        material.remove(place / step.writes)
+    if not (place / "clips").exists():
+        material.write_clips(place / "clips", options.videos)
+    if not (place / "identity.parquet").exists() or step.name.endswith(" videos"):
+        return
+    if not (place / "crops").exists():
+        material.write_store(place / "identity.parquet", place / "crops", options.crops)
+    if not (place / "small").exists():
+        small = material.write_small(place / "identity.parquet", place / "small.parquet")
+        material.write_store(small, place / "small", 2)
+    if step.name.startswith("predict"):
+        out = place / "scores.parquet"
+        material.remove(out.with_name(f".{out.name}.parts"))
+        material.write_begun_predictions(
+            find("default"), place / "crops", out, left=LEFT_TO_PREDICT
         )
-    return tuple(records)
 
 
-def write_rows(folder: Path, count: int) -> None:
-    """Write a manifest."""
-    records = sorted(make_records(count), key=lambda record: record.id)
-    write_manifest(Manifest(INFO, tuple(records)), folder / "manifest.parquet")
+def measure(place: Path, step: Step, options: argparse.Namespace) -> Run:
+    """Run a command in a process of its own."""
+    if os.fork() == 0:  # what is made here must not count as memory of the command
+        make(place, step, options)
+        os._exit(0)
+    if os.wait()[1]:
+        raise SystemExit(f"what `{step.name}` reads could not be made")
+    measured = run([sys.executable, "-m", "unmask", *step.words], accepted=step.accepted)
+    print(row_of(step, measured), flush=True)
+    return measured
 
 
-def split_rows(folder: Path, _: int) -> None:
-    """Read and split it."""
-    manifest = read_manifest(folder / "manifest.parquet")
-    write_manifest(split(manifest, "identity"), folder / "split.parquet")
+def row_of(step: Step, measured: Run) -> str:
+    """Return a line of the table."""
+    peak = measured.peak_bytes / GIB
+    goal = "met" if peak < GOAL_GIB else "NOT met"
+    times = f"{measured.seconds:.0f} | {measured.cpu_seconds:.0f}"
+    return f"| {step.name} | {peak:.2f} | {times} | {goal} |"
 
 
-def audit_rows(folder: Path, _: int) -> None:
-    """Look for leaks, by rows."""
-    result = audit({"made": read_manifest(folder / "split.parquet")}, frames_per_row=0)
-    print(f"    leaks: {sum(bool(f.count) for f in result.findings)}", flush=True)
+def document(options: argparse.Namespace, rows: Sequence[str], load: float) -> str:
+    """Put the results into Markdown."""
+    head = [
+        "# Data sets of full size",
+        "",
+        (
+            f"`python -m benchmarks.scale`: {options.videos:,} videos of {options.crops} crops "
+            f"each, {options.videos * options.crops:,} crops; pictures of 8 x 8 px, {options.note}"
+        ),
+        "",
+        *machine(load),
+        "",
+        (
+            "Each command is a process of its own. Memory is the largest of one of its processes "
+            f"(`ru_maxrss`); the goal is {GOAL_GIB:g} GiB."
+        ),
+        "",
+        "| command | peak, GiB | seconds | seconds of a core | goal |",
+        "|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *rows]) + "\n"
 
 
-def write_store(folder: Path, count: int) -> None:
-    """Write a crop store whose pictures are a few bytes."""
-    info = StoreInfo("made", "none", "identity", False, None, "0" * 64, count, {}, {})
-    picture = b"\0" * 32
-    with open_for_writing(folder / "crops", info, shard_bytes=2**24) as store:
-        for record in make_records(count // CROPS_OF_A_VIDEO):
-            done = replace(record, split="train" if hash(record.target) % 5 else "validation")
-            rows = tuple(
-                CropRow(
-                    crop_id=f"{done.id}#t1f{n}", video_id=done.id, dataset="made",
-                    label=done.label, method=done.method, target=done.target, source=done.source,
-                    identities=done.identities, part=None, split=done.split, fold=None,
-                    compression=None, protocol="identity", leaks=False, kind="video", track=1,
-                    track_frames=40, frame_index=n, pts_seconds=n / 25, square=(0, 0, 9, 9),
-                    box=(1, 1, 8, 8), landmarks=(1.0,) * 10, face_px=7.0, difference=1.0,
-                    sharpness=9.0, forged_face="only-face" if done.label == "fake" else None,
-                    image_size_bytes=len(picture), mask_size_bytes=None, image=picture, mask=None,
-                )
-                for n in range(CROPS_OF_A_VIDEO)
-            )  # fmt: skip
-            store.add(VideoCrops(VideoCoverage.of(done, "done", crops=len(rows)), rows))
-
-
-def open_store(folder: Path, _: int) -> None:
-    """Open it for scoring, and read a few crops' facts."""
-    crops = CropDataset(folder / "crops", split="train")
-    crops.encoded(int(np.random.default_rng(0).integers(len(crops))))
-
-
-def open_training(folder: Path, _: int) -> None:
-    """Open it for training."""
-    from unmask.training.crop_table import read_crops
-
-    read_crops([folder / "crops"])
-
-
-STEPS: dict[str, tuple[Callable[[Path, int], None], ...]] = {
-    "manifest": (write_rows, split_rows, audit_rows),
-    "crops": (write_store, open_store, open_training),
-}
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale")
+    add = parser.add_argument
+    add("--folder", type=Path, required=True, help="for about 6 GB; kept")
+    add("--videos", type=int, default=120_000)
+    add("--crops", type=int, default=42, help="crops of each video")
+    add("--only", action="append", help="commands that begin so; nothing is written")
+    add("--note", default="made by the program", help="a line on the circumstances")
+    add("--out", type=Path, default=RESULTS / "scale.md")
+    return parser.parse_args()
 
 
 def main() -> None:
-    """Run each step in a process of its own, or one step in this one."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=STEPS)
-    parser.add_argument("--videos", type=int, default=120_000)
-    parser.add_argument("--crops", type=int, default=1_000_000)
-    parser.add_argument("--step", type=int)
-    parser.add_argument("--folder", type=Path)
-    options = parser.parse_args()
-    count = options.videos if options.what == "manifest" else options.crops
-    if options.step is not None:
-        step = STEPS[options.what][options.step]
-        began = time.process_time()
-        step(options.folder, count)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(f"{step.__doc__} {time.process_time() - began:.0f} s of a core, {peak:.2f} GiB")
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(len(STEPS[options.what])):
-            words = [options.what, "--step", str(number), "--folder", folder]
-            size = ["--videos", str(options.videos), "--crops", str(options.crops)]
-            subprocess.run([sys.executable, "-m", "benchmarks.scale", *words, *size], check=True)
+    """Measure all commands, or some."""
+    options = arguments()
+    place, load = options.folder.absolute(), os.getloadavg()[0]
+    place.mkdir(parents=True, exist_ok=True)
+    chosen = [
+        step
+        for step in steps(place)
+        if not options.only or any(step.name.startswith(name) for name in options.only)
+    ]
+    began = time.monotonic()
+    rows = [row_of(step, measure(place, step, options)) for step in chosen]
+    print(f"{time.monotonic() - began:.0f} s in all")
+    if not options.only:
+        options.out.write_text(document(options, rows, load), encoding="utf-8")
 
 
 if __name__ == "__main__":

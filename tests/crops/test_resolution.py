@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,6 @@ from unmask.core.settings import ScanSettings
 from unmask.crops.extraction import CropSettings
 from unmask.crops.pipeline import crop_videos
 from unmask.crops.reading import CropDataset
-from unmask.crops.record import CropRecord
 from unmask.crops.resolution import count_coarse
 from unmask.datasets.layouts.folder import FOLDER
 from unmask.datasets.layouts.layout import make_manifest
@@ -103,11 +101,11 @@ def test_what_is_cut_out_of_a_window_is_what_is_cut_out_of_the_frame(bundle: Bun
 def test_a_crop_is_coarse_where_a_view_would_see_more_in_the_frame(
     bundle: Bundle, change: dict[str, object], coarse: bool
 ) -> None:
-    square = square_around(BOX, margin_ratio=1.3)
-    crop = CropRecord(video_id="v", dataset="d", label="real", square=square, box=BOX)
+    square = np.array([square_around(BOX, margin_ratio=1.3)], np.float32)
+    box = np.array([BOX], np.float32)
     settings = {"image_format": "png", **change}
-    assert count_coarse([crop], settings, bundle.views) == coarse
-    assert count_coarse([replace(crop, box=None)], settings, bundle.views) == 0
+    assert count_coarse(box, square, settings, bundle.views) == coarse
+    assert count_coarse(np.full_like(box, np.nan), square, settings, bundle.views) == 0
 
 
 def test_small_faces_are_kept_at_their_size(tmp_path: Path, clip: Manifest) -> None:

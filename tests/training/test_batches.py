@@ -11,15 +11,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from store_rows import crop_row, write_store
 from toy_crops import write_toy_crops
 from toy_material import drawn_face, png
 from unmask.core.errors import ManifestError, RecipeError
-from unmask.crops.record import CropRecord
+from unmask.crops.columns import Texts
+from unmask.crops.rows import CropRow
 from unmask.datasets.manifest import Label
-from unmask.training.batches import TrainingBatches, ValidationBatches, drawn_crops, find_classes
-from unmask.training.crop_table import CropKey, Crops, read_crops
+from unmask.training.batches import (
+    TrainingBatches,
+    ValidationBatches,
+    _originals,
+    drawn_crops,
+    find_classes,
+)
+from unmask.training.crop_table import CropColumns, Crops, read_crops
 from unmask.training.recipe import Recipe
 from unmask.training.sampling import alternate, pair, shuffle
 
@@ -30,6 +40,7 @@ def recipe(**fields: object) -> Recipe:
     )
 
 
+C23_C40 = ("c23", "c40")
 AUGMENTED = {"name": "standard", "self_blended_ratio": 0.5}
 
 
@@ -139,29 +150,57 @@ def test_too_few_crops_for_a_step_are_refused(crops: Crops) -> None:
         TrainingBatches(crops, shuffle, recipe(batch_size=16), devices=4)
 
 
-def test_a_fakes_original_is_the_nearest_frame_of_its_footage() -> None:
-    def key(video: str, target: str, frame: int) -> CropKey:
-        label: Label = "fake" if video.startswith("f") else "real"
-        crop = CropRecord(video_id=video, dataset="toy", label=label, frame_index=frame)
-        return CropKey(crop, video, target, 0, 0)
-
-    keys = (key("r", "a", 0), key("r", "a", 30), key("f", "a", 20), key("f2", "b", 0))
-    assert find_classes(Crops((), keys)).original.tolist() == [-1, -1, 1, -1]
+def stored(video: str, frame: int, target: str, compression: str | None = None) -> CropRow:
+    label: Label = "fake" if "fake" in video else "real"
+    return crop_row(video, frame, label=label, target=target, compression=compression)
 
 
-def test_a_fakes_original_has_its_compression_where_there_is_one() -> None:
-    def key(video: str, frame: int, compression: str | None) -> CropKey:
-        label: Label = "fake" if video.startswith("f") else "real"
-        crop = CropRecord(
-            video_id=video, dataset="toy", label=label, frame_index=frame, compression=compression
-        )
-        return CropKey(crop, video, "a", 0, 0)
+def test_a_fakes_original_is_the_nearest_frame_of_its_footage(tmp_path: Path) -> None:
+    reals = [stored("1-real", frame, "a") for frame in (0, 30)]
+    rows = [*reals, stored("2-fake", 20, "a"), stored("3-fake", 0, "b")]
+    crops = read_crops([write_store(tmp_path / "crops", rows)])
+    assert find_classes(crops).original.tolist() == [-1, -1, 1, -1]
 
-    reals = [key("r", frame, name) for name in ("c23", "c40") for frame in (0, 5)]
-    fakes = [key("f", 4, name) for name in ("c23", "c40", "c40", "c23", "raw", None)]
-    result = find_classes(Crops((), (*reals, *fakes))).original[4:].tolist()
+
+def test_a_fakes_original_has_its_compression_where_there_is_one(tmp_path: Path) -> None:
+    reals = [stored(f"1-real-{name}", frame, "a", name) for name in C23_C40 for frame in (0, 5)]
+    versions = ("c23", "c40", "c40", "c23", "raw", None)
+    fakes = [stored(f"2-fake-{n}", 4, "a", name) for n, name in enumerate(versions)]
+    crops = read_crops([write_store(tmp_path / "crops", [*reals, *fakes])])
+    result = find_classes(crops).original[4:].tolist()
     assert result[:4] == [1, 3, 3, 1]
     assert set(result[4:]) <= {1, 3}  # neither has its own: the nearest of any
+
+
+@given(
+    crops=st.lists(
+        st.tuples(
+            st.booleans(), st.sampled_from("ab"), st.integers(0, 9), st.sampled_from(C23_C40)
+        ),
+        min_size=1,
+        max_size=25,
+    )
+)
+def test_originals_are_those_of_a_plain_search(crops: list[tuple[bool, str, int, str]]) -> None:
+    fake, target, frame, version = zip(*crops, strict=True)
+    columns = CropColumns(
+        **{name: np.zeros(len(crops), np.int16) for name in ("origin", "position", "fold")},
+        **{name: Texts.of(["x"] * len(crops)) for name in ("split", "video", "source")},
+        is_fake=np.array(fake),
+        frame=np.array(frame, np.int64),
+        compression=Texts.of(version),
+        target=Texts.of(target),
+    )
+    served = [0] * len(crops)
+    expected = [-1] * len(crops)
+    for place, (is_fake, footage, number, compression) in enumerate(crops):
+        reals = [n for n, each in enumerate(crops) if is_fake and each[:2] == (False, footage)]
+        alike = [n for n in reals if crops[n][3] == compression] or reals
+        if alike:
+            best = min(alike, key=lambda n: (abs(crops[n][2] - number), served[n], n))
+            expected[place] = best
+            served[best] += 1
+    assert _originals(Crops((), columns)).tolist() == expected
 
 
 @pytest.mark.parametrize("columns", [(), ("frame",)])

@@ -1,11 +1,12 @@
 """Columns of a crop store in memory: a few bytes per crop, and values by position in little time.
 
 Arrow makes a Python object of each value it hands out, which for twenty columns takes a fifth of
-the time that decoding a picture takes; these hold numpy arrays. Used by `reading`.
+the time that decoding a picture takes; these hold numpy arrays. Used by `reading` and by training.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-_WIDTHS = {"square": 4, "box": 4, "landmarks": 10}
+WIDTHS = {"square": 4, "box": 4, "landmarks": 10}
 """Numbers in a row of the columns that hold lists."""
 _ABSENT = -1
 
@@ -29,10 +30,53 @@ class Column(Protocol):
 class Texts:
     """A column of strings."""
 
-    codes: NDArray[np.int32]
+    codes: NDArray[np.signedinteger[Any]]
     """`(N,)` positions in `values`; -1 for None."""
     values: tuple[str, ...]
     """The different strings."""
+
+    @classmethod
+    def of(cls, texts: Iterable[str | None]) -> Texts:
+        """Make a column of its strings."""
+        known: dict[str, int] = {}
+        codes = [_ABSENT if text is None else known.setdefault(text, len(known)) for text in texts]
+        return cls(shrink(np.array(codes, np.int32)), tuple(known))
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.codes)
+
+    def __repr__(self) -> str:
+        """Show the extent."""
+        return f"Texts({len(self)} rows, {len(self.values)} values)"
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Texts:
+        """Return the rows for which `rows` `(N,)` holds, or those at positions."""
+        return Texts(self.codes[rows], self.values)
+
+    def equal(self, text: str) -> NDArray[np.bool_]:
+        """Return `(N,)` where a string stands."""
+        code = self.values.index(text) if text in self.values else len(self.values)
+        return np.asarray(self.codes == code, np.bool_)
+
+    def distinct(self) -> set[str]:
+        """Return the strings that stand in it."""
+        return {self.values[code] for code in np.unique(self.codes) if code != _ABSENT}
+
+    def sorted_codes(self) -> tuple[list[str], NDArray[np.int64]]:
+        """Return the strings that stand in it in order, and `(N,)` which of them each row has.
+
+        Raises:
+            ValueError: a row has none.
+        """
+        used, inverse = np.unique(self.codes, return_inverse=True)
+        if len(used) and used[0] == _ABSENT:
+            raise ValueError("a row has no text")
+        texts = [self.values[code] for code in used]
+        order = sorted(range(len(texts)), key=texts.__getitem__)
+        places = np.empty(len(order), np.int64)
+        places[order] = np.arange(len(order))
+        return [texts[place] for place in order], places[inverse]
 
     def at(self, position: int) -> str | None:
         """Return the string of a row."""
@@ -44,7 +88,7 @@ class Texts:
 class Keys:
     """A column of lists of strings."""
 
-    codes: NDArray[np.int32]
+    codes: NDArray[np.signedinteger[Any]]
     """`(N,)` positions in `values`."""
     values: tuple[tuple[str, ...], ...]
     """The different lists."""
@@ -80,23 +124,99 @@ class Coordinates:
         return tuple(row) if row[0] == row[0] else None
 
 
-def make_column(name: str, values: pa.ChunkedArray) -> Column:
-    """Return a column in its compact form."""
-    if pa.types.is_string(values.type):
+@dataclass(frozen=True, eq=False)
+class Missing:
+    """A column without any value."""
+
+    def at(self, _position: int) -> None:
+        """Return None."""
+        return
+
+
+class TextCodes:
+    """Codes of strings that come piece by piece: each string is there once for all pieces."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+
+    def encode(self, values: pa.ChunkedArray) -> NDArray[np.int32]:
+        """Return `(N,)` the positions of strings in `values`; -1 for None."""
         coded = values.combine_chunks().dictionary_encode()
-        codes = coded.indices.fill_null(_ABSENT).to_numpy()
-        return Texts(codes, tuple(coded.dictionary.to_pylist()))
-    if pa.types.is_list(values.type) and pa.types.is_string(values.type.value_type):
-        return _keys(values)
-    if pa.types.is_list(values.type):
-        return Coordinates(_matrix(values.combine_chunks(), _WIDTHS[name]))
-    return Numbers(values.to_numpy())
+        return self.translate(
+            coded.indices.fill_null(_ABSENT).to_numpy(), coded.dictionary.to_pylist()
+        )
+
+    def translate(
+        self, codes: NDArray[np.signedinteger[Any]], values: Sequence[str]
+    ) -> NDArray[np.int32]:
+        """Return codes into other values as codes into these."""
+        places = [self._known.setdefault(value, len(self._known)) for value in values]
+        translated: NDArray[np.int32] = np.array([*places, _ABSENT], np.int32)[codes]
+        return translated
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The different strings so far."""
+        return tuple(self._known)
 
 
-def _keys(lists: pa.ChunkedArray) -> Keys:
-    codes: dict[tuple[str, ...], int] = {}
-    codes_of_rows = [codes.setdefault(tuple(each or ()), len(codes)) for each in lists.to_pylist()]
-    return Keys(np.array(codes_of_rows, np.int32), tuple(codes))
+class ColumnBuilder:
+    """Makes a column in its compact form of pieces, so that only one of them is there in full.
+
+    Args:
+        name: of the column.
+        kind: its Arrow type.
+    """
+
+    def __init__(self, name: str, kind: pa.DataType) -> None:
+        self._name, self._kind = name, kind
+        self._pieces: list[NDArray[Any]] = []
+        self._texts = TextCodes()
+        self._lists: dict[tuple[str, ...], int] = {}
+
+    def add(self, values: pa.ChunkedArray) -> None:
+        """Append rows."""
+        self._pieces.append(self._compact(values))
+
+    def _compact(self, values: pa.ChunkedArray) -> NDArray[Any]:
+        if self._is_text:
+            return self._texts.encode(values)
+        if self._is_keys:
+            codes = self._lists
+            rows = values.to_pylist()
+            return np.array([codes.setdefault(tuple(r or ()), len(codes)) for r in rows], np.int32)
+        if pa.types.is_list(self._kind):
+            return _matrix(values.combine_chunks(), WIDTHS[self._name])
+        numbers: NDArray[Any] = values.to_numpy()
+        return shrink(numbers)
+
+    @property
+    def _is_text(self) -> bool:
+        return bool(pa.types.is_string(self._kind))
+
+    @property
+    def _is_keys(self) -> bool:
+        return bool(pa.types.is_list(self._kind) and pa.types.is_string(self._kind.value_type))
+
+    def finish(self) -> Column:
+        """Return the column; the pieces are gone."""
+        values = np.concatenate(self._pieces)
+        self._pieces = []
+        if self._is_text:
+            return Texts(shrink(values), self._texts.values)
+        if self._is_keys:
+            return Keys(shrink(values), tuple(self._lists))
+        if values.dtype.kind == "f" and np.isnan(values).all():
+            return Missing()
+        return Coordinates(values) if values.ndim == 2 else Numbers(shrink(values))
+
+
+def shrink(values: NDArray[Any]) -> NDArray[Any]:
+    """Return whole numbers in the smallest type that holds them; others as they are."""
+    if values.dtype.kind != "i" or not len(values):
+        return values
+    smallest = np.result_type(*map(np.min_scalar_type, (values.min(), values.max())), np.int8)
+    return values.astype(smallest, copy=False)
 
 
 def _matrix(lists: pa.ListArray, width: int) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from unmask.core.errors import ManifestError
+from unmask.crops.columns import Texts
 from unmask.crops.encoded_pictures import decode_picture
 from unmask.crops.record import Crop, CropRecord
 from unmask.datasets.layouts.crop_table import HINT, TableCrop, read_crop_table
@@ -45,6 +46,8 @@ class PictureTable:
     """Nor how its splits were made."""
     margin_ratio: float | None = None
     """Nor how its pictures are framed."""
+    has_names = True
+    """Its crops have names."""
     total_left_out = 0
     """Nor which faces may not be the forged ones, so that none is left out."""
 
@@ -76,6 +79,19 @@ class PictureTable:
     def is_fake(self) -> NDArray[np.bool_]:
         """`(N,)` whether each crop is of a fake."""
         return np.array([row.label == "fake" for row in self.rows], dtype=np.bool_)
+
+    def texts(self, name: str) -> Texts:
+        """Return a field of `CropRecord` that is a text, of all crops."""
+        return Texts.of(getattr(record, name) for record in self.records())
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Return `(N,)` a field of `CropRecord` that is a number, of all crops; NaN for None."""
+        values = (getattr(record, name) for record in self.records())
+        return np.array([np.nan if value is None else value for value in values], np.float64)
+
+    def record(self, position: int) -> CropRecord:
+        """Return what is known of a crop, without reading its picture."""
+        return _make_record(self.rows[position])
 
     def records(self) -> Iterator[CropRecord]:
         """Yield what is known of the crops in order, without reading a picture."""

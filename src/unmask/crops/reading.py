@@ -24,7 +24,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from unmask.core.errors import ManifestError
-from unmask.crops.columns import make_column
+from unmask.crops.columns import (
+    WIDTHS,
+    Column,
+    ColumnBuilder,
+    Coordinates,
+    Numbers,
+    Texts,
+    shrink,
+)
 from unmask.crops.encoded_pictures import decode_picture
 from unmask.crops.record import Crop, CropRecord
 from unmask.crops.rows import COLUMNS, PICTURES, StoreInfo, leak_in, say_left_out
@@ -36,6 +44,8 @@ _LENGTH_BYTES = 4
 """Length before each value of a plain byte column, little-endian."""
 _OF_RECORD = tuple(each.name for each in fields(CropRecord) if each.name != "name")
 """Columns that are fields of `CropRecord`."""
+_PLACES = ("shard", *(f"{name}_{what}" for name in PICTURES for what in ("at", "size_bytes")))
+"""Columns that say where pictures are."""
 _FORGED = pc.field("forged_face")
 CERTAIN: pc.Expression = (
     (pc.field("label") != "fake") | (_FORGED != "uncertain") | _FORGED.is_null()
@@ -68,6 +78,9 @@ class CropDataset:
         loader = torch.utils.data.DataLoader(data, batch_size=64, shuffle=True, num_workers=2)
     """
 
+    has_names = False
+    """Crops of a store are known by video, track and frame."""
+
     def __init__(
         self,
         folder: str | Path,
@@ -84,14 +97,18 @@ class CropDataset:
         self._paths = store.shards()
         self._masks = masks
         self._transform = transform
-        tables = [_index(path, number) for number, path in enumerate(self._paths)]
-        index = pa.concat_tables(tables).filter(_condition(split, label, where)) if tables else None
-        self.left_out: dict[str, int] = {}
+        condition = _condition(split, label, where)
+        index = _StoreIndex()
+        left_out: Counter[str] = Counter()
+        for number, path in enumerate(self._paths):
+            rows = _index(path, number).filter(condition)
+            if not uncertain_fakes:
+                left_out.update(rows.filter(~CERTAIN)["video_id"].to_pylist())
+                rows = rows.filter(CERTAIN)
+            index.add(rows)
+        self.left_out: dict[str, int] = dict(left_out)
         """Number of crops that were left out as uncertain, by video."""
-        if index and not uncertain_fakes:
-            self.left_out = dict(Counter(index.filter(~CERTAIN)["video_id"].to_pylist()))
-            index = index.filter(CERTAIN)
-        if not index:
+        if not index.rows:
             raise ManifestError(
                 f"no crop of {str(folder)!r} is left (split={split}, label={label}, where={where})"
                 + (f", {total} of uncertain fakes aside" if (total := self.total_left_out) else ""),
@@ -102,12 +119,10 @@ class CropDataset:
         if unsealed := len(store.pending()):
             _log.warning("%d videos of %s are in no shard yet: cropping goes on, or was stopped; "
                          "run `unmask data crops` again", unsealed, folder)  # fmt: skip
-        self._columns = {
-            name: make_column(name, index.column(name)) for name in (*_OF_RECORD, "sharpness")
-        }
-        self._shard = _numbers(index, "shard")
-        self._places = {name: (_numbers(index, f"{name}_at"), _numbers(index, f"{name}_size_bytes"))
-                        for name in PICTURES}  # fmt: skip
+        self._columns = index.columns()
+        self._shard = index.numbers("shard")
+        self._places = {name: (index.numbers(f"{name}_at"), index.numbers(f"{name}_size_bytes"))
+                        for name in (PICTURES if masks else PICTURES[:1])}  # fmt: skip
 
     def __len__(self) -> int:
         """Return the number of crops."""
@@ -146,12 +161,39 @@ class CropDataset:
     @property
     def is_fake(self) -> NDArray[np.bool_]:
         """`(N,)` whether each crop is of a fake, for samplers and class weights."""
-        return np.array([self._columns["label"].at(i) == "fake" for i in range(len(self))])
+        return self.texts("label").equal("fake")
 
     @property
     def video_ids(self) -> list[str]:
         """The video of each crop, to keep a video's crops together."""
-        return [self._columns["video_id"].at(position) for position in range(len(self))]
+        videos = self.texts("video_id")
+        return [videos.values[code] for code in videos.codes]
+
+    def texts(self, name: str) -> Texts:
+        """Return a field of `CropRecord` that is a text, of all crops."""
+        column = self._columns[name]
+        if not isinstance(column, Texts):
+            raise TypeError(f"{name!r} is no text")
+        return column
+
+    def numbers(self, name: str) -> NDArray[Any]:
+        """Return `(N,)` a field of `CropRecord` that is a number, of all crops; NaN for None."""
+        column = self._columns[name]
+        return column.values if isinstance(column, Numbers) else np.full(len(self), np.nan)
+
+    def coordinates(self, name: str) -> NDArray[np.float32]:
+        """Return `(N, K)` the boxes, squares or landmarks of all crops; NaN for None."""
+        column = self._columns[name]
+        if isinstance(column, Coordinates):
+            return column.values
+        return np.full((len(self), WIDTHS[name]), np.nan, np.float32)
+
+    def positions_by_video(self) -> dict[str, NDArray[np.int64]]:
+        """Return where the crops of each video are, in order of the videos' ids."""
+        videos, of_crop = self.texts("video_id").sorted_codes()
+        ends = np.bincount(of_crop, minlength=len(videos)).cumsum()
+        pieces = np.split(np.argsort(of_crop, kind="stable"), ends[:-1])
+        return dict(zip(videos, pieces, strict=True))
 
     def __getitem__(self, position: int) -> Any:
         """Return a `Crop`, or what the transform makes of it."""
@@ -165,7 +207,7 @@ class CropDataset:
     def _crop(self, at: int) -> Crop:
         sharpness = self._columns["sharpness"].at(at)
         pixels = _decode(self.encoded(at), "RGB")
-        return Crop(self._record(at), pixels, self._mask(at), sharpness)
+        return Crop(self.record(at), pixels, self._mask(at), sharpness)
 
     def read(self, positions: Sequence[int] | NDArray[np.int64]) -> Iterator[Crop]:
         """Yield the crops at positions.
@@ -179,9 +221,10 @@ class CropDataset:
     def records(self) -> Iterator[CropRecord]:
         """Yield what is known of the crops in order, without reading a picture."""
         for position in range(len(self)):
-            yield self._record(position)
+            yield self.record(position)
 
-    def _record(self, position: int) -> CropRecord:
+    def record(self, position: int) -> CropRecord:
+        """Return what is known of a crop, without reading its picture."""
         facts = {name: self._columns[name].at(position) for name in _OF_RECORD}
         fold = facts["fold"]
         return CropRecord(**{**facts, "fold": None if fold is None else int(fold)})
@@ -216,6 +259,32 @@ class CropDataset:
         ):
             raise _not_ours(path)
         return record[_LENGTH_BYTES:]
+
+
+class _StoreIndex:
+    """The small columns of a store, shard after shard."""
+
+    def __init__(self) -> None:
+        names = (*_OF_RECORD, "sharpness")
+        self._columns = {name: ColumnBuilder(name, COLUMNS.field(name).type) for name in names}
+        self._numbers: dict[str, list[NDArray[Any]]] = {name: [] for name in _PLACES}
+        self.rows = 0
+
+    def add(self, rows: pa.Table) -> None:
+        """Append the rows of a shard."""
+        self.rows += len(rows)
+        for name, column in self._columns.items():
+            column.add(rows.column(name))
+        for name, pieces in self._numbers.items():
+            pieces.append(shrink(rows.column(name).fill_null(0).to_numpy()))
+
+    def columns(self) -> dict[str, Column]:
+        """Return the columns of records."""
+        return {name: column.finish() for name, column in self._columns.items()}
+
+    def numbers(self, name: str) -> NDArray[Any]:
+        """Return one of the columns that say where pictures are."""
+        return np.concatenate(self._numbers.pop(name))
 
 
 def _index(path: Path, number: int) -> pa.Table:
@@ -262,11 +331,6 @@ def _condition(
         if value is not None:
             condition &= pc.field(name) == value
     return condition if where is None else condition & where
-
-
-def _numbers(table: pa.Table, name: str) -> NDArray[Any]:
-    numbers: NDArray[Any] = table.column(name).fill_null(0).to_numpy()
-    return numbers
 
 
 def _decode(encoded: bytes, mode: str) -> NDArray[np.uint8]:

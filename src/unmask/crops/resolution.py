@@ -6,29 +6,45 @@ Where the store holds fewer pixels than the frame did, or JPEG changed them, the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unmask.bundle.framing import face_square
+import numpy as np
+from numpy.typing import NDArray
+
 from unmask.bundle.manifest import View
-from unmask.crops.record import CropRecord
 
 _SLACK = 0.95
 """Share of the wanted pixels, along a side, below which a crop counts as coarse."""
 
 
 def count_coarse(
-    crops: Iterable[CropRecord], settings: Mapping[str, Any], views: Sequence[View]
+    boxes: NDArray[np.float32],
+    squares: NDArray[np.float32],
+    settings: Mapping[str, Any],
+    views: Sequence[View],
 ) -> int:
     """Count the crops on which a detector sees other pixels than in a scan.
 
     Args:
-        crops: of one store; those without a face box are not counted.
+        boxes: `(N, 4)` XYXY face boxes; NaN where there is none, which is not counted.
+        squares: `(N, 4)` XYXY squares that were cut; NaN where they are not known.
         settings: that the store was cut with.
         views: of the detector.
     """
-    lossy = settings.get("image_format") == "jpeg"
-    return sum(lossy or _is_coarse(crop, settings, views) for crop in crops if crop.box is not None)
+    known = np.isfinite(boxes[:, 0])
+    if settings.get("image_format") == "jpeg":
+        return int(known.sum())
+    known &= np.isfinite(squares[:, 0])
+    box, square = boxes[known].astype(np.float64), squares[known].astype(np.float64)
+    side = square[:, 2] - square[:, 0]
+    longer = np.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
+    largest = settings.get("size_px") or np.minimum(side, settings.get("largest_px", np.inf))
+    coarse = np.zeros(len(box), np.bool_)
+    for spec in (view.preprocessing for view in views):
+        width = longer * spec.margin_ratio
+        coarse |= width * largest / side < _SLACK * np.minimum(spec.size_px, width)
+    return int(coarse.sum())
 
 
 def say_coarse(count: int) -> str:
@@ -38,16 +54,3 @@ def say_coarse(count: int) -> str:
         "their scores differ from a scan's. Calibrate and measure on PNG crops of the frame's own "
         "pixels (the default of `unmask data crops`), or on the manifest of videos"
     )
-
-
-def _is_coarse(crop: CropRecord, settings: Mapping[str, Any], views: Sequence[View]) -> bool:
-    if crop.square is None or crop.box is None:
-        return False
-    side = crop.square[2] - crop.square[0]
-    stored_px = settings.get("size_px") or min(side, settings.get("largest_px", side))
-    for spec in (view.preprocessing for view in views):
-        wanted = face_square(crop.box, spec)
-        width = wanted[2] - wanted[0]
-        if width * stored_px / side < _SLACK * min(spec.size_px, width):
-            return True
-    return False

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.crops.columns import Texts
 from unmask.crops.picture_table import PictureTable
 from unmask.crops.reading import CropDataset
 from unmask.crops.record import Crop, CropRecord
@@ -48,8 +49,21 @@ class CropSource(Protocol):
     def is_fake(self) -> NDArray[np.bool_]:
         """`(N,)` whether each crop is of a fake."""
 
+    @property
+    def has_names(self) -> bool:
+        """Whether crops have names of their own, as those of tables have."""
+
     def __len__(self) -> int:
         """Return the number of crops."""
+
+    def texts(self, name: str) -> Texts:
+        """Return a field of `CropRecord` that is a text, of all crops."""
+
+    def numbers(self, name: str) -> NDArray[Any]:
+        """Return `(N,)` a field of `CropRecord` that is a number, of all crops; NaN for None."""
+
+    def record(self, position: int) -> CropRecord:
+        """Return what is known of a crop, without reading its picture."""
 
     def records(self) -> Iterator[CropRecord]:
         """Yield what is known of the crops in order, without reading a picture."""

@@ -135,8 +135,10 @@ class StoreWriter(CropStore):
         """Make one shard of all pending videos, and bring `coverage.parquet` up to date."""
         pieces = sorted((_coverage_in(path)[0].record.video_id, path) for path in self.pending())
         if pieces:
-            self._make_shard([path for _, path in pieces])
-            for _, path in pieces:
+            paths = [path for _, path in pieces]
+            lines = [line for path in paths for line in _coverage_in(path)]
+            self.add_shard(pa.concat_tables([_read_shard(path) for path in paths]), lines)
+            for path in paths:
                 path.unlink()
             self._pending_bytes = 0
         table = coverage_table(list(self.coverage().values()))
@@ -145,9 +147,13 @@ class StoreWriter(CropStore):
             lambda partial: pq.write_table(table, partial, compression="zstd"),
         )
 
-    def _make_shard(self, pieces: list[Path]) -> None:
-        lines = [line for path in pieces for line in _coverage_in(path)]
-        table = pa.concat_tables([_read_shard(path) for path in pieces])
+    def add_shard(self, table: pa.Table, lines: Sequence[VideoCoverage]) -> None:
+        """Store whole videos at once as one shard.
+
+        Args:
+            table: their crops, video after video in the order of `lines`, with `rows.COLUMNS`.
+            lines: how they ended.
+        """
         shards = self.shards()
         number = int(shards[-1].stem.partition("-")[0]) + 1 if shards else 0
         folder = self.folder / "shards"

@@ -27,10 +27,10 @@ from unmask.core.settings import ScanSettings
 from unmask.datasets.manifest import Manifest, Split, read_manifest
 from unmask.datasets.shards import Shard
 from unmask.evaluation.predictions import (
-    COLUMNS,
     PredictionRow,
     Predictions,
     PredictionsInfo,
+    merge_tables,
     read_predictions,
     to_table,
     write_predictions,
@@ -222,9 +222,7 @@ class _Parts:
     def merged(self) -> pa.Table:
         """Return all rows in order."""
         self._write()
-        tables = [read_table(path, hint=_PART_HINT).cast(COLUMNS) for path in self._paths()]
-        keys = [("video_id", "ascending"), ("track", "ascending"), ("frame_index", "ascending")]
-        return pa.concat_tables(tables).sort_by(keys)
+        return merge_tables(self._paths(), hint=_PART_HINT)
 
     def remove(self) -> None:
         """Remove the folder."""

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
@@ -31,6 +32,7 @@ PREDICTIONS_VERSION = 1
 """Version of the columns and of the metadata."""
 _METADATA_KEY = b"unmask-predictions"
 _LISTS_AT_A_TIME = 65_536
+_ROWS_AT_A_TIME = 2**18
 _HINT = "make one with `unmask predict`, or from another program's scores with `unmask scores`"
 
 
@@ -258,6 +260,13 @@ COLUMNS: pa.Schema = pa.schema(
     [(name, _TYPES.get(name, pa.string())) for name in (*_OF_CROP, *_OF_SCORE)]
 )
 """Columns of the Parquet file, in this order."""
+_REPEATED = tuple(f.name for f in COLUMNS if pa.types.is_string(f.type))
+_CODED: pa.Schema = pa.schema(
+    [
+        (f.name, pa.dictionary(pa.int32(), f.type) if f.name in _REPEATED else f.type)
+        for f in COLUMNS
+    ]
+)
 
 
 def sort_key(row: PredictionRow) -> tuple[str, int, int]:
@@ -275,21 +284,49 @@ def to_table(rows: Sequence[PredictionRow]) -> pa.Table:
     return pa.table(columns, schema=COLUMNS)
 
 
+def merge_tables(paths: Sequence[Path], *, hint: str) -> pa.Table:
+    """Return the rows of several files as one table, in order of video, track and frame.
+
+    Texts are in dictionaries, as millions of rows share them.
+
+    Args:
+        paths: of tables like those of `to_table`.
+        hint: what to do about one that is damaged.
+
+    Raises:
+        ManifestError: one is damaged.
+    """
+    tables = [read_table(path, hint=hint, repeated=_REPEATED) for path in paths]
+    together = pa.concat_tables([table.cast(_CODED) for table in tables]).unify_dictionaries()
+    videos = together["video_id"].combine_chunks()
+    ranks = pc.rank(videos.dictionary, tiebreaker="dense").to_numpy()[videos.indices.to_numpy()]
+    last = np.iinfo(np.int64).max
+    numbers = (
+        together[name].cast(pa.int64()).fill_null(last).to_numpy()
+        for name in ("frame_index", "track")
+    )
+    return together.take(pa.array(np.lexsort((*numbers, ranks))))
+
+
 def write_predictions(info: PredictionsInfo, table: pa.Table, path: str | Path) -> None:
     """Write a predictions file atomically: it is there whole or not at all.
 
     Args:
         info: what holds for all rows.
-        table: of `to_table`.
+        table: of `to_table` or `merge_tables`.
         path: where to.
     """
     target = Path(path)
     check_parent_folder(target)
     described = f'{{"version": {PREDICTIONS_VERSION}, "info": {info.model_dump_json()}}}'
-    described_table = table.replace_schema_metadata({_METADATA_KEY: described})
-    write_whole(
-        target, lambda partial: pq.write_table(described_table, partial, compression="zstd")
-    )
+    schema = COLUMNS.with_metadata({_METADATA_KEY: described})
+
+    def write(partial: Path) -> None:
+        with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+            for first in range(0, max(1, len(table)), _ROWS_AT_A_TIME):
+                writer.write_table(table.slice(first, _ROWS_AT_A_TIME).cast(schema))
+
+    write_whole(target, write)
 
 
 def read_predictions(path: str | Path) -> Predictions:
@@ -301,7 +338,7 @@ def read_predictions(path: str | Path) -> Predictions:
     """
     if not Path(path).is_file():
         raise InputNotFound(f"no predictions file {str(path)!r}", hint=_HINT)
-    table = read_table(path, hint=_HINT)
+    table = read_table(path, hint=_HINT, repeated=_REPEATED)
     info = _info(table, path)
     with read_errors(path, hint=_HINT):  # columns of other types
         return from_table(info, table, name=str(path))
@@ -359,7 +396,7 @@ def from_table(info: PredictionsInfo, table: pa.Table, *, name: str) -> Predicti
 
 def _objects(table: pa.Table, name: str) -> NDArray[np.object_]:
     """Return a column of texts, each there once however many rows share it."""
-    column = table.column(name).combine_chunks().dictionary_encode()
+    column = table.column(name).dictionary_encode().unify_dictionaries().combine_chunks()
     values = np.array([*column.dictionary.to_pylist(), None], dtype=object)
     return np.asarray(values[column.indices.fill_null(len(values) - 1).to_numpy()], dtype=object)
 

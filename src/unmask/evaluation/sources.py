@@ -129,7 +129,12 @@ class StoreSource:
             "manifest_sha256": info.manifest_sha256,
             "videos_expected": info.manifest_rows if everything else len(self._videos),
             "crops_left_out": self.crops.total_left_out,
-            "crops_coarse": count_coarse(self.crops.records(), info.settings, self.bundle.views),
+            "crops_coarse": count_coarse(
+                self.crops.coordinates("box"),
+                self.crops.coordinates("square"),
+                info.settings,
+                self.bundle.views,
+            ),
             "settings": {**info.settings, "split": self.split, "fold": self.fold},
         }
 
@@ -138,9 +143,7 @@ class StoreSource:
         for name, line in self._videos.items():
             if line.status != "done" and name not in skip:
                 yield [PredictionRow(line.record, status=line.status, reason=line.reason)]
-        places: dict[str, list[int]] = defaultdict(list)
-        for position, name in enumerate(self.crops.video_ids):
-            places[name].append(position)
+        places = self.crops.positions_by_video()
         for name in sorted(self.crops.left_out.keys() - places.keys() - skip):
             record = self._videos[name].record
             yield [PredictionRow(record, status="failed", reason=_NONE_CERTAIN)]

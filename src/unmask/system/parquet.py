@@ -40,13 +40,27 @@ def read_errors(path: str | Path, *, hint: str) -> Iterator[None]:
         ) from error
 
 
-def read_table(path: str | Path, *, hint: str, columns: Sequence[str] | None = None) -> pa.Table:
+def read_table(
+    path: str | Path,
+    *,
+    hint: str,
+    columns: Sequence[str] | None = None,
+    repeated: Sequence[str] = (),
+) -> pa.Table:
     """Read a file, or columns of it, and check the values.
+
+    Args:
+        path: the file.
+        hint: what to do where it is damaged.
+        columns: those that are read; None for all.
+        repeated: columns of texts that many rows share: a dictionary holds each text once.
 
     Raises:
         ManifestError: it is damaged, or claims more rows than its bytes can hold.
     """
-    with read_errors(path, hint=hint), pq.ParquetFile(path) as file:
+    present = column_names(path, hint=hint) if repeated else []
+    coded = [name for name in repeated if name in present]
+    with read_errors(path, hint=hint), pq.ParquetFile(path, read_dictionary=coded) as file:
         rows, size = file.metadata.num_rows, Path(path).stat().st_size
         # each row of ours has a name of its own: that takes more than a byte
         if rows > max(size, _SMALL_ROWS):

@@ -7,7 +7,6 @@ the network's edge normalises it on the device. Needs no torch.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -61,32 +60,47 @@ def find_classes(crops: Crops, *, drawn: NDArray[np.bool_] | None = None) -> Cla
     """
     is_fake = crops.is_fake
     counted = np.ones(len(crops), dtype=np.bool_) if drawn is None else drawn
-    frames = np.array([key.frame for key in crops.keys], dtype=np.int64)
-    reals: dict[str, list[int]] = defaultdict(list)
-    alike: dict[tuple[str, str | None], list[int]] = defaultdict(list)
-    for index in np.flatnonzero(~is_fake):
-        key = crops.keys[index]
-        reals[key.target].append(int(index))
-        alike[key.target, key.crop.compression].append(int(index))
+    return Classes(
+        np.flatnonzero(~is_fake & counted),
+        np.flatnonzero(is_fake & counted),
+        _originals(crops),
+    )
+
+
+def _originals(crops: Crops) -> Positions:
+    """Return `(N,)` of each fake its nearest real crop, see `find_classes`; else -1."""
+    columns = crops.columns
     original = np.full(len(crops), -1, dtype=np.int64)
-    served = np.zeros(len(crops), dtype=np.int64)
-    for index in np.flatnonzero(is_fake):
-        key = crops.keys[index]
-        if candidates := alike.get((key.target, key.crop.compression)) or reals.get(key.target):
-            distance = np.abs(frames[candidates] - frames[index])
-            nearest = np.array(candidates)[distance == distance.min()]
-            chosen = nearest[np.argmin(served[nearest])]
-            served[chosen] += 1
-            original[index] = chosen
-    return Classes(np.flatnonzero(~is_fake & counted), np.flatnonzero(is_fake & counted), original)
+    by_footage = np.argsort(columns.target.codes, kind="stable")
+    footage = columns.target.codes[by_footage]
+    starts = np.flatnonzero(np.diff(footage, prepend=-1))
+    for of_one in np.split(by_footage, starts[1:]):
+        fake = columns.is_fake[of_one]
+        if 0 < fake.sum() < len(fake):
+            _pair_nearest(crops, of_one[~fake], of_one[fake], original)
+    return original
+
+
+def _pair_nearest(crops: Crops, reals: Positions, fakes: Positions, original: Positions) -> None:
+    """Write into `original` the real crop of each fake of one piece of footage."""
+    frames, versions = crops.columns.frame, crops.columns.compression.codes
+    served = dict.fromkeys(reals.tolist(), 0)
+    alike = {version: reals[versions[reals] == version] for version in np.unique(versions[reals])}
+    for fake in fakes:
+        candidates = alike.get(versions[fake], reals)
+        distance = np.abs(frames[candidates] - frames[fake])
+        nearest = candidates[distance == distance.min()].tolist()
+        chosen = min(nearest, key=served.__getitem__)
+        served[chosen] += 1
+        original[fake] = chosen
 
 
 def drawn_crops(crops: Crops, recipe: Recipe) -> NDArray[np.bool_]:
     """Return `(N,)` which crops an epoch goes through; see `self_blended_ratio` of the recipe."""
     if not recipe.augmentation.self_blended_ratio:
         return np.ones(len(crops), dtype=np.bool_)
-    of_fakes = {key.origin for key in crops.keys if key.crop.is_fake}
-    return np.array([key.origin in of_fakes for key in crops.keys], dtype=np.bool_)
+    origin = crops.columns.origin
+    return np.isin(origin, np.unique(origin[crops.is_fake]))
 
 
 def even_shares(crops: Crops, reals: Positions) -> NDArray[np.float64]:
@@ -101,7 +115,7 @@ def even_shares(crops: Crops, reals: Positions) -> NDArray[np.float64]:
     """
     if not all(crops.keys[index].landmarks for index in reals):
         return np.full(len(reals), 1 / max(1, len(reals)))
-    origins = np.array([crops.keys[index].origin for index in reals], dtype=np.int64)
+    origins = crops.columns.origin[reals]
     counts = np.bincount(origins)
     return 1 / (counts[origins] * np.count_nonzero(counts))
 
@@ -186,7 +200,7 @@ class TrainingBatches:
                 images += self._matched(fake, real, rng, size)
         else:
             images += [self._pixels(int(index), rng, size) for index in chosen]
-        labels = [float(self._crops.keys[index].crop.is_fake) for index in chosen]
+        labels = [float(self._crops.is_fake[index]) for index in chosen]
         masks: list[Mask] = [_UNKNOWN if label else 0.0 for label in labels]
         for real in self._drawn_reals(rng):
             pair, mask = self._made(int(real), rng, size)

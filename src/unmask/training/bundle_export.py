@@ -340,7 +340,7 @@ class Judgement:
 def _judge(subject: Subject, crops: Crops, logits: Logits) -> Judgement:
     """Fit calibration and thresholds to the logits of the validation crops."""
     calibration, figure = _fit(crops, subject.validation_described, logits)
-    sources = len({key.target for key in crops.keys})
+    sources = len(crops.columns.target.distinct())
     few = sources < CLUSTERS_NEEDED
     points = operating_points(logits, crops.is_fake)
     if subject.costs is not None:
@@ -387,7 +387,7 @@ def _fit(crops: Crops, described: str, logits: Logits) -> tuple[Calibration, Met
             f"the network scores all {len(logits)} validation crops alike: it has learned nothing",
             hint="train longer, with another learning rate, or from other weights",
         )
-    videos, cluster = np.unique([key.target for key in crops.keys], return_inverse=True)
+    videos, cluster = crops.columns.target.sorted_codes()
     area, interval = area_under_roc(logits, crops.is_fake, cluster)
     if interval is None:
         raise InputError(

@@ -29,7 +29,7 @@ class ClipCrops(Crops):
     single: Crops
     """The crops."""
 
-    def take(self, chosen: Sequence[bool] | NDArray[np.bool_]) -> ClipCrops:
+    def take(self, chosen: NDArray[np.bool_]) -> ClipCrops:
         """Return the clips for which `chosen` `(N,)` holds."""
         kept = [each for each, wanted in zip(self.frames, chosen, strict=True) if wanted]
         return _clips(self.single, kept)
@@ -55,7 +55,7 @@ def as_clips(crops: Crops, clip: Clip | None) -> Crops:
         tracks[key.video, key.crop.track or 0].append(position)
     clips: list[tuple[int, ...]] = []
     for positions in tracks.values():
-        ordered = np.array(sorted(positions, key=lambda p: crops.keys[p].frame))
+        ordered = np.array(sorted(positions, key=lambda p: crops.columns.frame[p]))
         chosen = ordered[clip_positions(len(ordered), clip)]
         clips += [tuple(int(p) for p in row) for row in chosen]
     if not clips and len(crops):
@@ -68,5 +68,5 @@ def as_clips(crops: Crops, clip: Clip | None) -> Crops:
 
 
 def _clips(single: Crops, frames: Sequence[tuple[int, ...]]) -> ClipCrops:
-    keys = tuple(single.keys[clip[0]] for clip in frames)
-    return ClipCrops(single.origins, keys, tuple(frames), single)
+    firsts = np.array([clip[0] for clip in frames], dtype=np.int64)
+    return ClipCrops(single.origins, single.columns.take(firsts), tuple(frames), single)

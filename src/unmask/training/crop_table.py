@@ -1,6 +1,7 @@
 """Face crops to train with, of several crop stores and Parquet files, as one table.
 
-`crops.source` reads them; here each gets the keys by which training keeps footage apart. A crop
+`crops.source` reads them; here they get the keys by which training keeps footage apart, as columns:
+of millions of crops there is no object each. A crop
 store (`unmask data crops`) knows its splits, footage and licence. Needs no torch.
 """
 
@@ -8,15 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from unmask.core.errors import ManifestError
+from unmask.crops.columns import TextCodes, Texts, shrink
 from unmask.crops.encoded_pictures import decode_picture
 from unmask.crops.reading import CropDataset
 from unmask.crops.record import CropRecord
@@ -24,6 +27,11 @@ from unmask.crops.source import CropSource, open_crops
 from unmask.system.files import file_sha256
 from unmask.training.runs import DataSource
 
+NO_FOLD = -1
+_KINDS: dict[str, type[np.generic]] = {
+    "origin": np.int16, "is_fake": np.bool_, "frame": np.int64, "fold": np.int16
+}  # fmt: skip
+"""Types of columns; all others hold int32."""
 _log = logging.getLogger(__name__)
 
 
@@ -74,17 +82,87 @@ class Origin:
 
 
 @dataclass(frozen=True, eq=False)
+class CropColumns:
+    """What training asks of all crops at once: a few bytes per crop, no object."""
+
+    origin: NDArray[np.int16]
+    """`(N,)` number of the file or store each comes from."""
+    position: NDArray[np.int32]
+    """`(N,)` position there."""
+    is_fake: NDArray[np.bool_]
+    """`(N,)` whether it is manipulated."""
+    frame: NDArray[np.int64]
+    """`(N,)` position in its video."""
+    fold: NDArray[np.int16]
+    """`(N,)` fold, -1 where there is none."""
+    split: Texts
+    """Split of each."""
+    compression: Texts
+    """Compression version of each."""
+    video: Texts
+    """The video of each, unique over all origins."""
+    target: Texts
+    """Key of the footage that was changed; a real's own."""
+    source: Texts
+    """Key of the footage that was put in, with the values of `target`."""
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> CropColumns:
+        """Return the crops for which `rows` `(N,)` holds, or those at positions."""
+        taken: dict[str, Any] = {}
+        for each in fields(self):
+            column = getattr(self, each.name)
+            taken[each.name] = column.take(rows) if isinstance(column, Texts) else column[rows]
+        return CropColumns(**taken)
+
+
+class CropKeys(Sequence[CropKey]):
+    """Keys of crops in order; each is made when it is asked for.
+
+    Args:
+        origins: where the crops come from.
+        columns: of the crops.
+    """
+
+    def __init__(self, origins: tuple[Origin, ...], columns: CropColumns) -> None:
+        self._origins, self._columns = origins, columns
+
+    def __len__(self) -> int:
+        """Return the number of crops."""
+        return len(self._columns.origin)
+
+    @overload
+    def __getitem__(self, index: int) -> CropKey: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[CropKey]: ...
+
+    def __getitem__(self, index: int | slice) -> CropKey | list[CropKey]:
+        """Return the key of a crop."""
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        columns = self._columns
+        origin, position = int(columns.origin[index]), int(columns.position[index])
+        return CropKey(
+            self._origins[origin].crops.record(position),
+            columns.video.values[columns.video.codes[index]],
+            columns.target.values[columns.target.codes[index]],
+            origin,
+            position,
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Crops:
     """Crops of one or several origins."""
 
     origins: tuple[Origin, ...]
     """Where the pictures are."""
-    keys: tuple[CropKey, ...]
+    columns: CropColumns
     """The crops in order."""
 
     def __len__(self) -> int:
         """Return the number of crops."""
-        return len(self.keys)
+        return len(self.columns.origin)
 
     def __repr__(self) -> str:
         """Show the counts."""
@@ -92,20 +170,34 @@ class Crops:
         return f"Crops({len(self) - fake} real, {fake} fake)"
 
     @property
+    def keys(self) -> CropKeys:
+        """The crops in order, without their pictures."""
+        return CropKeys(self.origins, self.columns)
+
+    @property
     def is_fake(self) -> NDArray[np.bool_]:
         """`(N,)` whether each is manipulated."""
-        return np.array([key.crop.is_fake for key in self.keys], dtype=np.bool_)
+        return self.columns.is_fake
 
     @property
     def videos(self) -> list[str]:
         """The video of each crop."""
-        return [key.video for key in self.keys]
+        videos = self.columns.video
+        return [videos.values[code] for code in videos.codes]
 
-    def take(self, chosen: Sequence[bool] | NDArray[np.bool_]) -> Crops:
+    @property
+    def targets(self) -> list[str]:
+        """Key of the footage that was changed, of each crop."""
+        targets = self.columns.target
+        return [targets.values[code] for code in targets.codes]
+
+    def footage(self) -> set[str]:
+        """Return the keys of all footage in the crops."""
+        return self.columns.target.distinct() | self.columns.source.distinct()
+
+    def take(self, chosen: NDArray[np.bool_]) -> Crops:
         """Return the crops for which `chosen` `(N,)` holds."""
-        return Crops(
-            self.origins, tuple(k for k, kept in zip(self.keys, chosen, strict=True) if kept)
-        )
+        return Crops(self.origins, self.columns.take(chosen))
 
     def picture(self, index: int) -> Image.Image:
         """Return a crop, RGB.
@@ -170,8 +262,8 @@ def read_crops(paths: Sequence[str | Path], *, uncertain_fakes: bool = False) ->
         ManifestError: it is neither a crop store nor a file with the columns that are needed.
     """
     origins: list[Origin] = []
-    keys: list[CropKey] = []
-    for number, path in enumerate(map(Path, paths)):
+    table = _TableBuilder()
+    for path in map(Path, paths):
         crops = open_crops(path, uncertain_fakes=uncertain_fakes)
         if crops.total_left_out:
             _log.warning("the recipe's uncertain_fakes keeps them")
@@ -179,16 +271,86 @@ def read_crops(paths: Sequence[str | Path], *, uncertain_fakes: bool = False) ->
             path=str(path.absolute()), sha256=_sha256(crops, path), licence=crops.licence
         )
         origins.append(Origin(described, crops))
-        keys += _number(crops, number)
-    return Crops(tuple(origins), tuple(keys))
+        table.add(crops)
+    return Crops(tuple(origins), table.finish())
 
 
-def _number(crops: CropSource, origin: int) -> Iterator[CropKey]:
-    """Yield the crops of an origin with their keys."""
-    for position, crop in enumerate(crops.records()):
-        # ids of a store are unique within its data set, and those of a table say what they may
-        video = crop.video_id if crop.name else f"{crop.dataset}/{crop.video_id}"
-        yield CropKey(crop, video, crop.target or crop.name or video, origin, position)
+class _TableBuilder:
+    """Makes the columns of several origins one after the other."""
+
+    def __init__(self) -> None:
+        self._videos, self._footage = TextCodes(), TextCodes()
+        self._words = {"split": TextCodes(), "compression": TextCodes()}
+        self._pieces: dict[str, list[NDArray[Any]]] = {
+            each.name: [np.empty(0, _KINDS.get(each.name, np.int32))]
+            for each in fields(CropColumns)
+        }
+        self._origins = 0
+
+    def add(self, crops: CropSource) -> None:
+        """Append the crops of an origin."""
+        videos, source = self._encode_videos(crops), crops.texts("source")
+        columns: dict[str, NDArray[Any]] = {
+            "origin": np.full(len(crops), self._origins, np.int16),
+            "position": np.arange(len(crops), dtype=np.int32),
+            "is_fake": crops.is_fake,
+            "frame": _whole(crops.numbers("frame_index"), 0, np.int64),
+            "fold": _whole(crops.numbers("fold"), NO_FOLD, np.int16),
+            "video": videos,
+            "target": self._encode_targets(crops, videos),
+            "source": self._footage.translate(source.codes, source.values),
+        }
+        for name, codes in self._words.items():
+            words = crops.texts(name)
+            columns[name] = codes.translate(words.codes, words.values)
+        for name, piece in columns.items():
+            self._pieces[name].append(piece)
+        self._origins += 1
+
+    def _encode_videos(self, crops: CropSource) -> NDArray[np.int32]:
+        """Return the code of each crop's video, by a name that is unique over all origins."""
+        ids = crops.texts("video_id")
+        if crops.has_names:  # ids of a table say what they may
+            return self._videos.translate(ids.codes, ids.values)
+        datasets = crops.texts("dataset")
+        pairs = datasets.codes.astype(np.int64) * len(ids.values) + ids.codes
+        used, of_crop = np.unique(pairs, return_inverse=True)
+        names = [
+            f"{datasets.values[pair // len(ids.values)]}/{ids.values[pair % len(ids.values)]}"
+            for pair in used.tolist()
+        ]
+        return self._videos.translate(of_crop, names)
+
+    def _encode_targets(self, crops: CropSource, videos: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the code of the footage that was changed; else the crop's name, or its video."""
+        told = crops.texts("target")
+        codes = self._footage.translate(told.codes, told.values)
+        untold = codes < 0
+        if untold.any():
+            alone = Texts(videos, self._videos.values)
+            if crops.has_names:
+                alone = crops.texts("name")
+            used, inverse = np.unique(alone.codes[untold], return_inverse=True)
+            codes[untold] = self._footage.translate(inverse, [alone.values[u] for u in used])
+        return codes
+
+    def finish(self) -> CropColumns:
+        """Return the columns of all origins."""
+        columns: dict[str, Any] = {
+            name: np.concatenate(each) for name, each in self._pieces.items()
+        }
+        texts = {
+            **self._words, "video": self._videos, "target": self._footage, "source": self._footage
+        }  # fmt: skip
+        for name, codes in texts.items():
+            columns[name] = Texts(shrink(columns[name]), codes.values)
+        return CropColumns(**columns)
+
+
+def _whole(numbers: NDArray[Any], absent: int, kind: type[np.signedinteger[Any]]) -> NDArray[Any]:
+    """Return whole numbers, with another number for NaN."""
+    known = numbers if numbers.dtype.kind == "i" else np.where(np.isnan(numbers), absent, numbers)
+    return known.astype(kind)
 
 
 def _sha256(crops: CropSource, path: Path) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -95,7 +93,10 @@ class ForgeryMaker:
 
 def frames_by_video(crops: Crops) -> dict[str, NDArray[np.int64]]:
     """Return the positions of the real crops of each video."""
-    films: dict[str, list[int]] = defaultdict(list)
-    for index in np.flatnonzero(~crops.is_fake):
-        films[crops.keys[index].video].append(int(index))
-    return {video: np.array(frames, dtype=np.int64) for video, frames in films.items()}
+    reals = np.flatnonzero(~crops.is_fake)
+    if not len(reals):
+        return {}
+    videos, of_crop = crops.columns.video.take(~crops.is_fake).sorted_codes()
+    ends = np.bincount(of_crop).cumsum()
+    pieces = np.split(reals[np.argsort(of_crop, kind="stable")], ends[:-1])
+    return dict(zip(videos, pieces, strict=True))

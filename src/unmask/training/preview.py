@@ -32,8 +32,8 @@ def write_preview(crops: Crops, recipe: Recipe, target: Path) -> int:
     """
     reals = [
         index
-        for index, key in enumerate(crops.keys)
-        if not key.crop.is_fake and key.landmarks and key.face_box
+        for index in np.flatnonzero(~crops.is_fake).tolist()
+        if (key := crops.keys[index]).landmarks and key.face_box
     ]
     if not reals:
         raise RecipeError(

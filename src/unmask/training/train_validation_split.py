@@ -17,10 +17,10 @@ from typing import Literal
 import numpy as np
 
 from unmask.core.errors import RecipeError
-from unmask.datasets.groups import connect, place_groups
+from unmask.datasets.groups import Grouping, connect, place_groups
 from unmask.datasets.split_checks import check_fold
 from unmask.training.clip_crops import as_clips
-from unmask.training.crop_table import Crops, read_crops
+from unmask.training.crop_table import NO_FOLD, Crops, read_crops
 from unmask.training.recipe import Recipe
 from unmask.training.runs import CropSummary, RunData, RunRecord
 
@@ -150,9 +150,10 @@ def read_sides(
 def _part(crops: Crops, fold: int) -> tuple[Crops, Crops]:
     """Return the crops of the other folds, and those of the fold; each origin must have it."""
     for number, origin in enumerate(crops.origins):
-        folds = (key.crop.fold for key in crops.keys if key.origin == number)
-        check_fold(fold, folds, name=origin.described.path)
-    inside = np.array([key.crop.fold == fold for key in crops.keys], dtype=np.bool_)
+        folds = np.unique(crops.columns.fold[crops.columns.origin == number]).tolist()
+        known = (None if each == NO_FOLD else each for each in folds)
+        check_fold(fold, known, name=origin.described.path)
+    inside = crops.columns.fold == fold
     return crops.take(~inside), crops.take(inside)
 
 
@@ -171,7 +172,7 @@ def _choose(
             "given",
             blends_only,
         )
-    held_out = crops.take([key.crop.split == "validation" for key in crops.keys])
+    held_out = crops.take(crops.columns.split.equal("validation"))
     if len(held_out):
         return _sides(_select_split(crops, "train"), held_out, "store", blends_only)
     chosen = _hold_out(_select_split(crops, "train"), ratio, seed)
@@ -180,10 +181,9 @@ def _choose(
 
 def _select_split(crops: Crops, split: str) -> Crops:
     """Return the crops of a split, and those of origins that mark none."""
-    marking = {key.origin for key in crops.keys if key.crop.split is not None}
-    selected = crops.take(
-        [key.origin not in marking or key.crop.split == split for key in crops.keys]
-    )
+    columns = crops.columns
+    marking = np.unique(columns.origin[columns.split.codes >= 0])
+    selected = crops.take(~np.isin(columns.origin, marking) | columns.split.equal(split))
     if not len(selected):
         paths = ", ".join(origin.described.path for origin in crops.origins)
         raise RecipeError(
@@ -195,11 +195,23 @@ def _select_split(crops: Crops, split: str) -> Crops:
 
 def _hold_out(crops: Crops, ratio: float, seed: int) -> tuple[Crops, Crops]:
     """Hold out a share of the crops, whole groups of linked footage, balanced over the classes."""
-    grouping = connect([key.footage for key in crops.keys])
-    targets = [key.target for key in crops.keys]
     strata = crops.is_fake.astype(np.int64)
-    held_out = place_groups(grouping, strata, targets, (1 - ratio, ratio), seed) == 1
+    placed = place_groups(_group_footage(crops), strata, crops.targets, (1 - ratio, ratio), seed)
+    held_out = placed == 1
     return crops.take(~held_out), crops.take(held_out)
+
+
+def _group_footage(crops: Crops) -> Grouping:
+    """Group crops by shared footage; millions of crops have few different pairs of it."""
+    target, source = crops.columns.target.codes, crops.columns.source.codes
+    pairs = target.astype(np.int64) * (len(crops.columns.target.values) + 1) + source + 1
+    _, firsts, of_crop = np.unique(pairs, return_index=True, return_inverse=True)
+    by_appearance = np.argsort(firsts)
+    keys = [crops.keys[first].footage for first in firsts[by_appearance]]
+    place = np.empty(len(firsts), np.int64)
+    place[by_appearance] = np.arange(len(firsts))
+    of_row = connect(keys).of_row[place[of_crop]]
+    return Grouping(of_row, np.bincount(of_row))
 
 
 def _sides(training: Crops, validation: Crops, validation_from: _From, blends_only: bool) -> Sides:
@@ -224,13 +236,13 @@ def _sides(training: Crops, validation: Crops, validation_from: _From, blends_on
 
 
 def _summary(crops: Crops) -> CropSummary:
-    used = sorted({key.origin for key in crops.keys})
+    used = np.unique(crops.columns.origin)
     fake = int(crops.is_fake.sum())
     return CropSummary(
         sources=tuple(crops.origins[number].described for number in used),
         real=len(crops) - fake,
         fake=fake,
-        videos=len(set(crops.videos)),
+        videos=len(crops.columns.video.distinct()),
     )
 
 
@@ -244,8 +256,7 @@ def _leaks(training: Crops, validation: Crops) -> list[str]:
 
 def _describe_shared(training: Crops, held_out: Crops, name: str, elsewhere: str) -> list[str]:
     """Say how much footage of crops that are held out is learned from all the same."""
-    known = {footage for key in training.keys for footage in key.footage}
-    seen = {footage for key in held_out.keys for footage in key.footage}
-    shared = known & seen
+    seen = held_out.footage()
+    shared = training.footage() & seen
     text = f"{len(shared)} of {len(seen)} pieces of footage in {name} are in {elsewhere} too"
     return [text] if shared else []
