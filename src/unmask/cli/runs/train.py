@@ -74,6 +74,10 @@ class Devices:
         if self.engine.name == "ray" and self.count > 1:
             raise ValueError("--engine ray has one device for each of --num-workers, not --devices")
 
+    def reach(self, paths: list[Path]) -> list[Path]:
+        """Return paths as the processes find them: Ray's workers start in another folder."""
+        return paths if self.engine.name == "local" else [path.absolute() for path in paths]
+
 
 def begin_run(
     request: RunRequest, devices: Devices, shown: RunProgress, logger: str | None = None
@@ -90,8 +94,8 @@ def begin_run(
     run = partial(
         train_by,
         recipe,
-        [path.absolute() for path in request.data],
-        [path.absolute() for path in request.validation],
+        devices.reach(request.data),
+        devices.reach(request.validation),
         command=shlex.join(["unmask", *sys.argv[1:]]),
         fold=request.fold,
         logger=logger,
