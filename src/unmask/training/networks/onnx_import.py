@@ -70,6 +70,8 @@ class OnnxClassifier:
     """What its numbers mean."""
     colours: Literal["RGB", "BGR"]
     """Order of the colours."""
+    clip: None = None
+    """It judges single pictures."""
 
     @property
     def title(self) -> str:
