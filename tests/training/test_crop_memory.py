@@ -19,11 +19,14 @@ VIDEOS, CROPS_OF_A_VIDEO, VIDEOS_IN_SHARD = 4000, 50, 200
 BYTES_PER_CROP = 400
 """Bound of what they add to the process; as objects they take three times as much."""
 PROGRAM = """
-import resource, sys
+import sys
+from pathlib import Path
 from unmask.crops.reading import CropDataset
 from unmask.training.batches import find_classes
 from unmask.training.crop_table import read_crops
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def peak():  # what getrusage tells begins with the peak of the process that started this one
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
 read_crops([sys.argv[1]])  # what is loaded on the way is loaded now
 before = peak()
 crops = read_crops([sys.argv[2]])
