@@ -6,7 +6,6 @@ import ast
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from pathlib import Path
 import pytest
 
 import watched
+from ports import free_port
 from unmask.system import telemetry
 from watched import Watched, watch
 
@@ -103,12 +103,6 @@ def runs(place: Place) -> dict[str, Watched]:
         done["train"] = run(*train)
     staying.join()
     return done
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
 
 
 def ask(address: str, body: bytes | None = None, kind: str = "") -> bytes:

@@ -59,6 +59,10 @@ class Texts:
         code = self.values.index(text) if text in self.values else len(self.values)
         return np.asarray(self.codes == code, np.bool_)
 
+    def to_list(self) -> list[str]:
+        """Return the string of each row, of a column in which every row has one."""
+        return [self.values[code] for code in self.codes]
+
     def distinct(self) -> set[str]:
         """Return the strings that stand in it."""
         return {self.values[code] for code in np.unique(self.codes) if code != _ABSENT}

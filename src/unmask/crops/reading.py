@@ -166,8 +166,7 @@ class CropDataset:
     @property
     def video_ids(self) -> list[str]:
         """The video of each crop, to keep a video's crops together."""
-        videos = self.texts("video_id")
-        return [videos.values[code] for code in videos.codes]
+        return self.texts("video_id").to_list()
 
     def texts(self, name: str) -> Texts:
         """Return a field of `CropRecord` that is a text, of all crops."""

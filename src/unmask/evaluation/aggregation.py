@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.core.errors import ManifestError
+from unmask.crops.columns import Texts
 from unmask.evaluation.predictions import Predictions
 
 Values = NDArray[np.float64]
@@ -202,23 +203,12 @@ def _all_rows(predictions: Predictions, level: Level) -> list[NDArray[np.int64]]
     count = len(predictions)
     if level == "crop":
         return list(np.arange(count)[:, None])
-    videos = _ranks(predictions.video_id)
+    # np.unique would need four bytes for each character of each row
+    videos = Texts.of(predictions.video_id).sorted_codes()[1]
     tracks = predictions.track if level == "track" else np.zeros(count, dtype=np.int64)
     order = np.lexsort((tracks, videos))
     changes = (np.diff(videos[order]) != 0) | (np.diff(tracks[order]) != 0)
     return np.split(order, np.flatnonzero(changes) + 1)
-
-
-def _ranks(texts: NDArray[np.object_]) -> NDArray[np.int64]:
-    """Return `(N,)` the place of each text among the different ones in order.
-
-    `np.unique` would need four bytes for each character of each row.
-    """
-    known: dict[str, int] = {}
-    codes = np.fromiter((known.setdefault(t, len(known)) for t in texts), np.int64, len(texts))
-    places = np.empty(len(known), np.int64)
-    places[[known[text] for text in sorted(known)]] = np.arange(len(known))
-    return places[codes]
 
 
 def _names(predictions: Predictions, first: NDArray[np.int64], level: Level) -> NDArray[np.object_]:

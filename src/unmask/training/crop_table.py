@@ -182,14 +182,12 @@ class Crops:
     @property
     def videos(self) -> list[str]:
         """The video of each crop."""
-        videos = self.columns.video
-        return [videos.values[code] for code in videos.codes]
+        return self.columns.video.to_list()
 
     @property
     def targets(self) -> list[str]:
         """Key of the footage that was changed, of each crop."""
-        targets = self.columns.target
-        return [targets.values[code] for code in targets.codes]
+        return self.columns.target.to_list()
 
     def footage(self) -> set[str]:
         """Return the keys of all footage in the crops."""
