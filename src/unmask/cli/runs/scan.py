@@ -22,13 +22,14 @@ from unmask.cli.inputs import expand, refuse_overwriting
 from unmask.cli.messages import complain
 from unmask.cli.progress import RunLog, Verbosity, progress_bar
 from unmask.cli.runs.scan_outputs import Outputs, Sink
-from unmask.core.errors import AnalysisCrashed, UnmaskError
+from unmask.core.errors import AnalysisCrashed, DownloadError, UnmaskError
 from unmask.core.text import visible
 from unmask.report.language.translation import language
 from unmask.results.outcome import Outcome
 from unmask.scanner.batch import Job, scan_all, scan_here
 from unmask.system.engines import Engine
 from unmask.system.files import no_room, write_text
+from unmask.system.remote_files import as_typed
 from unmask.system.stages import measure_stages, stage
 
 if TYPE_CHECKING:
@@ -262,6 +263,8 @@ def _scan_as_far_as_it_goes(
 def _cannot_go_on(done: _Done, error: Exception) -> str:
     """Say what ended the run before its end, and return it."""
     full = no_room(error)
+    if isinstance(error, DownloadError):
+        done.unwritten.append(error)
     if full is None or full.filename is None:
         complain(error)
         return str(error)
@@ -369,7 +372,7 @@ def _tell_end(done: _Done) -> None:
     if done.failures:
         text += f", failed: {len(done.failures)}"
     store = done.outputs.store
-    see = "" if store is None else f"; see `unmask results {shlex.quote(str(store))}`"
+    see = "" if store is None else f"; see `unmask results {shlex.quote(as_typed(store))}`"
     sys.stderr.write(f"note: {text}{see}\n")
 
 
