@@ -199,11 +199,11 @@ def _without_same(name: str) -> str:
 
 def _right_less_wrong(estimates: Estimates, names: list[str]) -> dict[str, Estimate]:
     """Return by how much the three agree more on crops called rightly; nothing of one kind only."""
-    called = [f"{_GROUP}called {right}ly, {_SAME}" for right in _RIGHT]
-    if not set(called) <= set(names):
+    right, wrong = (f"{_GROUP}called {each}ly, {_SAME}" for each in _RIGHT)
+    if not {right, wrong} <= set(names):
         return {}
-    keys = (f"{name}: spearman" for name in called)
-    return {"the three: called rightly less wrongly": estimates.difference(*keys, MEAN)}
+    split = estimates.difference(f"{right}: spearman", f"{wrong}: spearman", MEAN)
+    return {"the three: called rightly less wrongly": split}
 
 
 def _draw(pairs: dict[str, Estimate], groups: dict[str, Estimate]) -> tuple[Drawing, Drawing]:
