@@ -97,7 +97,8 @@ def make(place: Path, step: Step, options: argparse.Namespace) -> None:
         material.remove(place / step.writes)
     if not (place / "clips").exists():
         material.write_clips(place / "clips", options.videos)
-    if not (place / "identity.parquet").exists() or step.name.endswith(" videos"):
+    of_videos = step.words[0] == "data" and step.name.endswith(" videos")
+    if of_videos or not (place / "identity.parquet").exists():
         return
     if not (place / "crops").exists():
         material.write_store(place / "identity.parquet", place / "crops", options.crops)
