@@ -95,6 +95,11 @@ class Outputs:
         return any(str(each) == _STDOUT for each in (self.json, self.ndjson, self.csv))
 
     @property
+    def makes_pages(self) -> bool:
+        """Whether results are written as pages for people."""
+        return self.report is not None or (self.store is not None and self.pages)
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """What will be written."""
         named = (self.report, self.json, self.ndjson, self.csv)
