@@ -500,7 +500,7 @@ def test_joined_runs_may_be_normalised_otherwise(made: Run) -> None:
 def test_an_unfinished_run_says_so_and_one_without_weights_is_refused(
     made: Run, tmp_path: Path
 ) -> None:
-    for name in ("run.json", "recipe.yaml", "best.safetensors"):
+    for name in ("run.json", "recipe.yaml", "validation.parquet", "best.safetensors"):
         (tmp_path / name).write_bytes((made.folder / name).read_bytes())
     record = json.loads((tmp_path / "run.json").read_text())
     (tmp_path / "run.json").write_text(json.dumps(record | {"finished": False}))

@@ -28,8 +28,7 @@ from unmask.explain.clips import FrameOfClip, frame_effects
 from unmask.explain.network import BundleNetwork
 from unmask.scanner.scanner import Scanner
 from unmask.training.batches import TrainingBatches
-from unmask.training.clip_crops import ClipCrops, as_clips
-from unmask.training.crop_table import read_crops
+from unmask.training.crop_table import ClipCrops, as_clips, read_crops
 from unmask.training.engine import train
 from unmask.training.hardware import Hardware
 from unmask.training.networks.clip_network import TemporalHead
