@@ -25,6 +25,7 @@ from unmask.crops.columns import Texts, join_numbers, join_texts
 from unmask.crops.encoded_pictures import decode_picture
 from unmask.crops.record import CropRecord
 from unmask.crops.source import CropSource, open_crops
+from unmask.system.remote_files import absolute_path
 from unmask.training.runs import CropSummary, DataSource
 
 NO_FOLD = -1
@@ -267,12 +268,12 @@ def read_crops(paths: Sequence[str | Path], *, uncertain_fakes: bool = False) ->
         ManifestError: it is neither a crop store nor a file with the columns that are needed.
     """
     origins: list[Origin] = []
-    for path in map(Path, paths):
+    for path in paths:
         crops = open_crops(path, uncertain_fakes=uncertain_fakes)
         if crops.total_left_out:
             _log.warning("the recipe's uncertain_fakes keeps them")
         described = DataSource(
-            path=str(path.absolute()), sha256=crops.hash_content(), licence=crops.licence
+            path=absolute_path(path), sha256=crops.hash_content(), licence=crops.licence
         )
         origins.append(Origin(described, crops))
     return Crops(tuple(origins), _join([origin.crops for origin in origins]))
