@@ -14,7 +14,7 @@ RESNET, VIT = "tiny_resnet", "tiny_vit"
 _CHANNELS = 48
 
 
-class _TinyResNet(nn.Module):
+class _TinyResNet(nn.Module):  # type: ignore[misc]  # types of torch are not followed
     """The first layer of a ResNet and one block, with strides as in timm's `test_resnet`."""
 
     num_features = _CHANNELS
