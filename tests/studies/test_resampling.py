@@ -123,3 +123,12 @@ def test_units_without_one_class_are_left_out_of_the_mean() -> None:
     estimates = Estimates({"a": [scored(0), only_real]}, (AUC,), replicates=10)
     alone = Estimates({"a": [scored(0)]}, (AUC,), replicates=10)
     assert estimates.of("a", AUC).value == alone.of("a", AUC).value
+
+
+def test_a_condition_of_few_clusters_has_no_interval_beside_one_of_many() -> None:
+    runs = {"many": [scored(0)], "few": [scored(1, count=16, clusters=4)]}
+    estimates = Estimates(runs, (AUC,), replicates=50)
+    assert estimates.of("many", AUC).low is not None
+    few, change = estimates.of("few", AUC), estimates.difference("many", "few", AUC)
+    assert (few.low, few.high, change.low, change.high) == (None,) * 4
+    assert (few.clusters, change.clusters) == (4, 20)

@@ -16,6 +16,7 @@ for package in ("pyarrow", "torch", "lightning", "timm", "yaml"):
 from typer.testing import CliRunner
 
 from unmask.cli.app import app
+from unmask.cli.runs.study import StudySelection
 from unmask.studies.catalogue import STUDIES, find_studies
 
 NAMES = [
@@ -43,11 +44,22 @@ def test_a_near_name_is_proposed() -> None:
         (["leak", "--scale", "huge"], "no scale 'huge'; there are: quick, full"),
         (["leak", "--scale", "full"], "the full scale runs on your data, and none was given"),
         (["nothing"], "no study 'nothing'"),
+        (["leak", "--strategies", "none,balanced,luck"], "no strategy 'luck'; there are: none,"),
+        (["leak", "--strategies", "none"], "compared with 'balanced': add it to 'none'"),
+        (["leak", "--ratios", "1:1,10"], "ratios look like 10:1,1:1,1:10, got '1:1,10'"),
+        (["leak", "--ratios", "1:10,10:1"], "compared with 1:1, got '1:10,10:1'"),
+        (["leak", "--ratios", "1:1,1:0"], "ratios are above 0 and compared with 1:1"),
     ],
 )
 def test_wrong_use_is_refused(words: list[str], said: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["study", "run", *words, "-o", str(tmp_path / "out")])
     assert said in str(done.exception)
+
+
+def test_strategies_and_ratios_are_those_that_were_asked_for() -> None:
+    asked = StudySelection("all", "full", None, None, None, None, "balanced, none", "1:5,1:1,20:2")
+    scale = asked.scaled()
+    assert (scale.strategies, scale.ratios) == (("balanced", "none"), (0.1, 1.0, 5.0))
 
 
 def test_a_folder_without_studies_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ for package in ("pyarrow", "sklearn"):
     pytest.importorskip(package, reason=f"needs {package} (extra `evaluation`)")
 
 from unmask.studies.estimate import Estimate
+from unmask.studies.experiments.consistency import _compare_right
 from unmask.studies.experiments.severity import _FAKES, _REALS, _describe_break
 from unmask.studies.experiments.unseen import _conclude_on_methods
 from unmask.studies.resampling import AUC, Estimates, Scored
@@ -44,3 +45,14 @@ def test_a_break_point_is_told_as_real_to_fake() -> None:
     assert _describe_break(estimate, _FAKES) == "1:9 (95 % interval: 1:6 to beyond those measured)"
     nowhere = Estimate(None, None, None, 100, 100, 1)
     assert _describe_break(nowhere, _REALS).startswith("no ratio that was measured (")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(0.1, 0.3, "more on"), (-0.3, -0.1, "less on"), (-0.1, 0.3, "not clearly otherwise on")],
+)
+def test_maps_agree_more_or_less_on_right_calls_as_the_interval_says(
+    low: float, high: float, said: str
+) -> None:
+    change = Estimate((low + high) / 2, low, high, 24, 12, 1)
+    assert _compare_right(change).startswith(f"The three agree {said} crops that are called right")

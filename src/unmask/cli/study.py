@@ -73,6 +73,20 @@ def run(  # noqa: PLR0917 - the parameters are the options
             min=1, help="Most crops to learn from, and to judge by.", show_default="scale's"
         ),
     ] = None,
+    strategies: Annotated[
+        str | None,
+        typer.Option(
+            help="Strategies of imbalance-methods, separated by commas; balanced is among them.",
+            show_default="all",
+        ),
+    ] = None,
+    ratios: Annotated[
+        str | None,
+        typer.Option(
+            help="Real to fake of imbalance-severity: 10:1,1:1,1:10. 1:1 is among them.",
+            show_default="scale's",
+        ),
+    ] = None,
     films: Annotated[
         int | None, typer.Option(min=1, help="Most videos of a manifest.", show_default="all")
     ] = None,
@@ -112,7 +126,7 @@ def run(  # noqa: PLR0917 - the parameters are the options
         root=root,
         device=device,
     )
-    selection = StudySelection(name, scale, networks, seeds, limit, films)
+    selection = StudySelection(name, scale, networks, seeds, limit, films, strategies, ratios)
     raise typer.Exit(run_studies(selection, request, output, cache))
 
 

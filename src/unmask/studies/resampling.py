@@ -161,14 +161,16 @@ class Estimates:
 
     def estimate(self, value: float, draws: Values | None, *conditions: str) -> Estimate:
         """Return a number computed from conditions, with the interval of its draws."""
-        interval = None if draws is None else percentile_interval(draws)
         runs = [run for name in dict.fromkeys(conditions) for run in self._conditions[name]]
+        fewest = min(_count_clusters(self._conditions[name]) for name in conditions)
+        drawn = draws if fewest >= CLUSTERS_NEEDED else None
+        interval = None if drawn is None else percentile_interval(drawn)
         return Estimate(
             value=value if np.isfinite(value) else None,
             low=None if interval is None else interval.low,
             high=None if interval is None else interval.high,
             units=max(len(run.cluster) for run in runs),
-            clusters=len(np.unique(np.concatenate([run.cluster for run in runs]).astype(str))),
+            clusters=_count_clusters(runs),
             runs=max(len(self._conditions[name]) for name in conditions),
         )
 
@@ -210,6 +212,10 @@ def _mean(values: Values, moved: Values) -> Values:
         mean = np.where(known, values, 0.0).sum(axis=1) / known.sum(axis=1)
         deviation = np.where(known, values - mean[:, None], 0.0)
         return np.asarray(mean + (moved * deviation).sum(axis=1))
+
+
+def _count_clusters(runs: Sequence[Run]) -> int:
+    return len(np.unique(np.concatenate([run.cluster for run in runs]).astype(str)))
 
 
 def _key(condition: str, figure: str) -> str:

@@ -15,7 +15,7 @@ from unmask.studies.catalogue import EVERY, find_studies
 from unmask.studies.cells import Cache
 from unmask.studies.engine import PAGE, run_study
 from unmask.studies.request import StudyRequest
-from unmask.studies.scales import SCALES, Scale
+from unmask.studies.scales import SCALES, STRATEGIES, Scale
 from unmask.studies.study import CellState, Outcome
 from unmask.studies.study_context import StudyContext
 
@@ -38,21 +38,28 @@ class StudySelection:
     """Most crops to learn from, to judge by and to explain."""
     films: int | None
     """Most videos."""
+    strategies: str | None = None
+    """Some of the strategies against imbalance, separated by commas."""
+    ratios: str | None = None
+    """Other ratios of real to fake, such as `10:1,1:1`."""
 
     def scaled(self) -> Scale:
         """Return the scale with what was asked for.
 
         Raises:
-            ValueError: there is no such scale.
+            ValueError: there is no such scale or strategy, or a ratio is none.
         """
         if self.scale not in SCALES:
             raise ValueError(f"no scale {self.scale!r}; there are: {', '.join(SCALES)}")
         scale = SCALES[self.scale]
         if self.networks is not None:
-            named = tuple(part.strip() for part in self.networks.split(",") if part.strip())
-            scale = replace(scale, networks=named)
+            scale = replace(scale, networks=_parts(self.networks))
         if self.seeds is not None:
             scale = replace(scale, seeds=self.seeds)
+        if self.strategies is not None:
+            scale = replace(scale, strategies=read_strategies(self.strategies))
+        if self.ratios is not None:
+            scale = replace(scale, ratios=read_ratios(self.ratios))
         if self.films is not None:
             scale = replace(scale, films=self.films)
         if self.limit is not None:
@@ -64,6 +71,43 @@ class StudySelection:
                 explained=min(self.limit, scale.explained),
             )
         return scale
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def read_strategies(text: str) -> tuple[str, ...]:
+    """Read names of strategies.
+
+    Raises:
+        ValueError: one is unknown, or the one that the others are compared with is missing.
+    """
+    names = _parts(text)
+    if unknown := [name for name in names if name not in STRATEGIES]:
+        raise ValueError(f"no strategy {unknown[0]!r}; there are: {', '.join(STRATEGIES)}")
+    if "balanced" not in names:
+        raise ValueError(f"strategies are compared with 'balanced': add it to {text!r}")
+    return names
+
+
+def read_ratios(text: str) -> tuple[float, ...]:
+    """Read ratios of real to fake as fakes per real, ascending.
+
+    >>> read_ratios("10:1,1:1,1:5")
+    (0.1, 1.0, 5.0)
+
+    Raises:
+        ValueError: one is no ratio, or the one that the others are compared with is missing.
+    """
+    pairs = [part.split(":") for part in _parts(text)]
+    try:
+        ratios = sorted({float(fake) / float(real) for real, fake in pairs})
+    except (ValueError, ZeroDivisionError) as error:
+        raise ValueError(f"ratios look like 10:1,1:1,1:10, got {text!r}") from error
+    if 1 not in ratios or not all(0 < ratio < float("inf") for ratio in ratios):
+        raise ValueError(f"ratios are above 0 and compared with 1:1, got {text!r}")
+    return tuple(ratios)
 
 
 def run_studies(

@@ -15,7 +15,7 @@ from unmask.explain.agreement import spearman, ssim, top_overlap
 from unmask.explain.methods import EXPLAINERS, OF_TRANSFORMERS, TITLES, explain
 from unmask.explain.network import available_methods
 from unmask.studies.cells import Cell, Factor, Measured, Place
-from unmask.studies.charts import dots
+from unmask.studies.charts import Drawing, dots
 from unmask.studies.conditions import need
 from unmask.studies.crop_set import Material
 from unmask.studies.estimate import Estimate
@@ -31,6 +31,10 @@ _MEASURES = ("spearman", "ssim", "overlap")
 _AGREE = 0.5
 """From this mean rank correlation on methods are said to agree."""
 _SAME, _OTHER = "same crop", "another crop"
+_GROUP = "the three, "
+"""What the names of parts of the crops begin with."""
+_RIGHT = ("right", "wrong")
+"""How a crop is called."""
 
 
 def _cells(context: StudyContext) -> list[Cell]:
@@ -84,7 +88,7 @@ def maps_cell(
 def _describe_crops(crops: Material, called: NDArray[np.bool_], at: int) -> dict[str, Any]:
     row = crops.table.slice(at, 1).select(["name", "target", "label"]).to_pylist()[0]
     right = bool(called[at]) == (row["label"] == "fake")
-    return {**row, "right": "right" if right else "wrong"}
+    return {**row, "right": _RIGHT[0] if right else _RIGHT[1]}
 
 
 def _compare_maps(
@@ -116,10 +120,13 @@ def _answer(context: StudyContext, measurements: Measurements) -> Answer:
             _add(conditions, f"{TITLES[one]} and {TITLES[two]}, {against}", of_pair)
         paper = [r for r in rows_against if {r["one"], r["two"]} <= set(_PAPER)]
         _add(conditions, f"the three of the paper, {against}", paper)
+        for right in _RIGHT:
+            part = [r for r in paper if r["right"] == right]
+            _add(conditions, f"{_GROUP}called {right}ly, {against}", part)
         for label in ("real", "fake"):
-            for right in ("right", "wrong"):
+            for right in _RIGHT:
                 part = [r for r in paper if (r["label"], r["right"]) == (label, right)]
-                _add(conditions, f"the three, {label} called {right}ly, {against}", part)
+                _add(conditions, f"{_GROUP}{label} called {right}ly, {against}", part)
     need(list(conditions), [f"the three of the paper, {_SAME}"])
     runs: dict[str, list[Run]] = {
         f"{name}: {measure}": [_mean_per_crop(of, measure)]
@@ -147,63 +154,86 @@ def _mean_per_crop(rows: list[dict[str, Any]], measure: str) -> Valued:
 
 
 def _conclude(estimates: Estimates, names: list[str], crops: int) -> Answer:
-    def of(name: str, measure: str = "spearman") -> Estimate:
-        return estimates.of(f"{name}: {measure}", MEAN)
-
     same, floor = (f"the three of the paper, {against}" for against in (_SAME, _OTHER))
     above = estimates.difference(f"{same}: spearman", f"{floor}: spearman", MEAN)
-    value = of(same).value or 0.0
+    alike = _of(estimates, same)
     word = (
         "agree"
-        if value >= _AGREE
+        if (alike.value or 0.0) >= _AGREE
         else "agree only in part"
         if above.sign == "above"
         else "do not agree"
     )
-    pairs = [n for n in names if " and " in n and n.endswith(_SAME)]
-    least = min(pairs, key=lambda n: of(n).value or 0.0).removesuffix(f", {_SAME}")
-    groups = [n for n in names if n.startswith("the three, ") and n.endswith(_SAME)]
+    pairs = {n: _of(estimates, n) for n in names if " and " in n and n.endswith(_SAME)}
+    groups = {n: _of(estimates, n) for n in names if n.startswith(_GROUP) and n.endswith(_SAME)}
+    least = min(pairs, key=lambda n: pairs[n].value or 0.0)
+    split = _right_less_wrong(estimates, names)
     text = (
         (
             f"On identical predictions GradCAM, GradCAM++ and Faster Score-CAM {word}: mean rank "
-            f"correlation {of(same).text} over pairs; maps of different crops reach "
-            f"{of(floor).text}, so {above.signed} is due to the crop itself."
+            f"correlation {alike.text} over pairs; maps of different crops reach "
+            f"{_of(estimates, floor).text}, so {above.signed} is due to the crop itself."
         ),
-        f"Least alike of all pairs: {least}, {of(f'{least}, {_SAME}').text}.",
-        "; ".join(f"{n.removesuffix(f', {_SAME}')}: {of(n).text}" for n in groups)
+        f"Least alike of all pairs: {_without_same(least)}, {pairs[least].text}.",
+        "; ".join(f"{_without_same(n)}: {e.text} (n = {e.units})" for n, e in groups.items())
         + f". {crops} crops.",
+        *(_compare_right(e) for e in split.values()),
     )
+    differences = {"the three of the paper: same less another crop": above, **split}
     results = [
-        *(Result(n, m, of(n, m)) for n in names for m in _MEASURES),
-        Result("the three of the paper: same less another crop", "spearman", above, "difference"),
+        *(Result(n, m, _of(estimates, n, m)) for n in names for m in _MEASURES),
+        *(Result(n, "spearman", e, "difference") for n, e in differences.items()),
     ]
-    drawings = (
+    named = {_without_same(n).removeprefix(_GROUP): e for n, e in groups.items()}
+    named |= {"all": alike, "another crop": _of(estimates, floor)}
+    return Answer(text, tuple(results), _draw(pairs, named))
+
+
+def _of(estimates: Estimates, name: str, measure: str = "spearman") -> Estimate:
+    return estimates.of(f"{name}: {measure}", MEAN)
+
+
+def _without_same(name: str) -> str:
+    return name.removesuffix(f", {_SAME}")
+
+
+def _right_less_wrong(estimates: Estimates, names: list[str]) -> dict[str, Estimate]:
+    """Return by how much the three agree more on crops called rightly; nothing of one kind only."""
+    right, wrong = (f"{_GROUP}called {each}ly, {_SAME}" for each in _RIGHT)
+    if not {right, wrong} <= set(names):
+        return {}
+    split = estimates.difference(f"{right}: spearman", f"{wrong}: spearman", MEAN)
+    return {"the three: called rightly less wrongly": split}
+
+
+def _draw(pairs: dict[str, Estimate], groups: dict[str, Estimate]) -> tuple[Drawing, Drawing]:
+    return (
         dots(
             "Agreement of each pair",
             "Mean rank correlation of two methods' maps of the same crop; 1 is the same order.",
             x_label="rank correlation",
-            rows={_short(n): of(n) for n in pairs},
+            rows={_short(n): e for n, e in pairs.items()},
         ),
         dots(
             "The paper's three, by what was said",
             "Same crop, and as a floor the maps of another crop.",
             x_label="rank correlation",
-            rows={
-                **{n.removeprefix("the three, ").removesuffix(f", {_SAME}"): of(n) for n in groups},
-                "all": of(same),
-                "another crop": of(floor),
-            },
+            rows=groups,
         ),
     )
-    return Answer(text, tuple(results), drawings)
+
+
+def _compare_right(split: Estimate) -> str:
+    """Say whether methods agree more on crops that are called rightly."""
+    word = {"above": "more on", "below": "less on", "open": "not clearly otherwise on"}[split.sign]
+    return (
+        f"The three agree {word} crops that are called rightly than on those called wrongly: "
+        f"{split.signed}."
+    )
 
 
 def _short(name: str) -> str:
-    return (
-        name.removesuffix(f", {_SAME}")
-        .replace("Faster Score-CAM", "Score-CAM")
-        .replace(" and ", ", ")
-    )
+    return _without_same(name).replace("Faster Score-CAM", "Score-CAM").replace(" and ", ", ")
 
 
 EXPLANATION_CONSISTENCY = Study(
