@@ -9,7 +9,7 @@ clip all go through the same, whatever is drawn, and which crops make it does no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -111,7 +111,7 @@ def score_distorted(
     for numbered in _batches(faces):
         result = _score(network, numbered, conditions, settings.seed)
         rows += [
-            replace(face.row, logit=float(at))
+            PredictionRow(face.record, logit=float(at))
             for (_, face), at in zip(numbered, result[0], strict=True)
         ]
         logits.append(result)

@@ -1,12 +1,13 @@
 """Stored crops before a detector's own cut, one by one or as clips: for what changes their pixels.
 
-source of crops -> chosen rows -> StoredFace(row, crops): as the detector takes them
+source of crops -> chosen rows -> StoredFace(record, crops): as the detector takes them
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import Protocol
 
@@ -17,10 +18,9 @@ from unmask.bundle.framing import Crops, batch
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.runtime import Network
 from unmask.core.errors import InputError, ManifestError
-from unmask.crops.record import Crop
+from unmask.crops.record import Crop, CropRecord
 from unmask.datasets.manifest import Split
 from unmask.evaluation.inference import source_at
-from unmask.evaluation.predictions import PredictionRow
 from unmask.evaluation.sources import (
     PictureSource,
     StoreSource,
@@ -39,8 +39,8 @@ def unchanged(pixels: Pixels) -> Pixels:
 class StoredFace:
     """What a detector judges as one: a stored crop, or a clip of several."""
 
-    row: PredictionRow
-    """What is known of it; of a clip, what `predict` says of it."""
+    record: CropRecord
+    """What is known of it; of a clip, of its first crop."""
     crops: tuple[Crop, ...]
     """As they are stored: one, or those of the clip in order of time."""
     bundle: Bundle
@@ -100,8 +100,7 @@ class Pictures:
         """Yield them one by one; None for one that cannot be decoded."""
         bundle = self.source.bundle
         for crop in self.source.read(self.positions):
-            row = None if crop is None else PredictionRow(crop.record)
-            yield None if crop is None or row is None else StoredFace(row, (crop,), bundle)
+            yield None if crop is None else StoredFace(crop.record, (crop,), bundle)
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ class Clips:
         """Yield them one by one."""
         for clip in self.clips:
             crops = tuple(self.source.crops[position] for position in clip.positions)
-            yield StoredFace(clip.row, crops, self.source.bundle)
+            yield StoredFace(clip.row.crop, crops, self.source.bundle)
 
 
 def faces_at(
@@ -167,7 +166,7 @@ def _clips(source: StoreSource, limit: int | None, seed: int) -> Clips:
     network = Network(source.bundle, threads=source.threads)
     videos = list(source.crops.positions_by_video().values())
     labels = source.crops.is_fake[[places[0] for places in videos]]
-    most = None if limit is None else max(1, limit * len(videos) // len(source.crops))
+    most = None if limit is None else ceil(limit * len(videos) / len(source.crops))
     clips: list[ScoredClip] = []
     for number in drawn_evenly(labels, most, seed=seed):
         places = videos[number]

@@ -148,7 +148,8 @@ def missing_output(bundle: Bundle, method: str) -> str | None:
     if method in OF_INPUT_GRADIENT:
         return None if bundle.has_input_gradient else "the gradient at the input"
     needed = NEEDED_OUTPUTS.get(method)
+    has_it = needed is None or bundle.gives(needed)
     if method in OF_TRANSFORMERS:
-        has_it = bundle.gives(needed) and len(bundle.views) == 1 and bundle.views[0].weight == 1
-        return None if has_it else "a transformer's attention"
-    return None if needed is None or bundle.gives(needed) else "a feature map"
+        alone = len(bundle.views) == 1 and bundle.views[0].weight == 1
+        return None if has_it and alone else "a transformer's attention"
+    return None if has_it else "a feature map"

@@ -88,7 +88,7 @@ def _read_stored(
                 f"a picture of {str(path)!r} cannot be decoded", hint="leave damaged crops out"
             )
         samples += _samples(face)
-        splits.append(face.row.crop.split)
+        splits.append(face.record.split)
     for warning in train_warnings(splits):
         typer.echo(f"warning: {visible(warning)}", err=True)
     return [samples[n] for n in spread(len(samples), limit)]
@@ -100,8 +100,9 @@ def _stored_faces(
     """Return chosen crops, or the clips of a detector over time."""
     from unmask.evaluation.stored_pictures import Pictures, drawn_evenly, faces_at, stored_source
 
-    if bundle.manifest.clip is not None:
-        return faces_at(bundle, path, split=split, limit=limit, masks=masks)
+    if (clip := bundle.manifest.clip) is not None:  # a frame of each of so many clips is enough
+        most = None if limit is None else limit * clip.frames
+        return faces_at(bundle, path, split=split, limit=most, masks=masks)
     source = stored_source(bundle, path, split=split, masks=masks)
     labels = source.crops.is_fake
     # a store's crops lie video by video, those of a table in whatever order
@@ -114,7 +115,7 @@ def _samples(face: StoredFace) -> list[Sample]:
     names = [crop.record.crop_id for crop in face.crops]
     single = face.bundle.manifest.clip is None
     seen, mask = face.inputs()[0], face.masks()
-    record = face.row.crop
+    record = face.record
     return [
         Sample(
             crop_id=name,
