@@ -9,6 +9,8 @@ TEST_DATA := $(abspath ../shared/data)
 ifneq ($(wildcard $(TEST_DATA)/videos/labels.csv),)
 export UNMASK_TEST_DATA ?= $(TEST_DATA)
 endif
+# without byte code each start compiles all that it imports, NumPy and PyTorch too: two seconds
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
 .PHONY: setup demo test test-system lint docs fuzz bench clean

@@ -28,6 +28,7 @@ from pathlib import Path
 import av
 
 from benchmarks.clips import repeat
+from benchmarks.measure import environment
 
 CLIP = Path(__file__).parents[1] / "examples" / "original.mp4"
 _BOX = b"\0\0\0\x08free"
@@ -76,7 +77,8 @@ def command(program: str, folder: Path, store: Path, options: list[str]) -> list
 def timed(folder: Path, store: Path, options: list[str]) -> tuple[float, float]:
     """Return wall and CPU seconds of a run with all its processes."""
     began, before = time.perf_counter(), os.times()
-    subprocess.run(command(_PROGRAM, folder, store, options), check=False, capture_output=True)
+    words = command(_PROGRAM, folder, store, options)
+    subprocess.run(words, check=False, capture_output=True, env=environment())
     after = os.times()
     user = after.children_user - before.children_user
     return time.perf_counter() - began, user + after.children_system - before.children_system

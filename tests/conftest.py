@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -39,6 +42,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     folder = Path(__file__).parent
     order = {folder / name: place for place, name in enumerate(FIRST)}
     items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
+@pytest.fixture
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Give an object store in this process's memory, and the test a machine of its own."""
+    fsspec = pytest.importorskip("fsspec", reason="needs fsspec (extra `remote`)")
+    monkeypatch.setenv("UNMASK_HOME", str(tmp_path / "home"))
+    system = fsspec.filesystem("memory")
+    yield system
+    with suppress(FileNotFoundError):
+        system.rm("/bucket", recursive=True)
 
 
 @pytest.fixture

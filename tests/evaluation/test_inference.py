@@ -195,6 +195,31 @@ def test_a_stopped_run_goes_on_where_it_was(
     np.testing.assert_array_equal(result.logit, whole.logit)
 
 
+def test_a_stopped_run_goes_on_in_an_object_store(
+    memory: Any, tmp_path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = pictures(tmp_path / "p.parquet"), Path("memory://bucket/out.parquet")
+    memory.put_file(str(path), "/bucket/p.parquet")
+    source = source_at(bundle, Path("memory://bucket/p.parquet"))
+    monkeypatch.setattr("unmask.evaluation.sources._PICTURES_AT_A_TIME", 2)
+    monkeypatch.setattr("unmask.evaluation.inference._PART_ROWS", 2)
+    finished: list[int] = []
+
+    def stop(count: int, total: int, rows: list[PredictionRow]) -> None:
+        finished.append(count)
+        if finished == [2, 4]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(bundle, source, out, progress=stop)
+    assert memory.find("/bucket/.out.parquet.parts")
+    result = predict(bundle, source, out, progress=stop)
+    assert finished == [2, 4, 6]
+    assert memory.find("/bucket/.out.parquet.parts") == []
+    whole = predict(bundle, source_at(bundle, path), tmp_path / "whole.parquet")
+    assert (result.info, result.logit.tolist()) == (whole.info, whole.logit.tolist())
+
+
 def test_another_run_under_the_same_name_is_refused(tmp_path: Path, bundle: Bundle) -> None:
     out = tmp_path / "out.parquet"
 

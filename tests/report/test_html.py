@@ -15,7 +15,7 @@ from unmask.core.scan import Scan
 from unmask.core.scan_record import MissRate
 from unmask.core.verdicts import ConformalAnswer, LikelihoodStatement, WordRate
 from unmask.explain.methods import EXPLAINERS
-from unmask.report.html import to_html, to_html_batch
+from unmask.report.html import compile_templates, environment, to_html, to_html_batch
 
 
 class Page(HTMLParser):
@@ -261,3 +261,14 @@ def test_likelihood_ratio_answer_and_range_stand_beside_the_verdict(scan: Scan) 
         "Outside the calibration data: sharpness: 9, calibrated on 20 to 900",
     ):
         assert message in text
+
+
+def test_what_is_compiled_ahead_is_what_a_report_needs(
+    scan: Scan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.cache_clear()
+    compile_templates()
+    assert environment().loader is not None
+    monkeypatch.setattr(environment().loader, "load", None)  # nothing more can be loaded
+    to_html(scan)
+    environment.cache_clear()

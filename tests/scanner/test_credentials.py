@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,17 @@ def test_the_source_type_of_the_metadata_is_read_from_xmp_alone(tmp_path: Path) 
     assert xmp_source_type(path) == "trainedAlgorithmicMedia"
     path.write_bytes(b"")
     assert xmp_source_type(path) is None
+
+
+def test_a_long_file_is_searched_piece_by_piece(tmp_path: Path) -> None:
+    path = tmp_path / "long.mp4"
+    packet = b'<x:xmpmeta Iptc4xmpExt:DigitalSourceType="' + GENERATED.encode() + b'"/></x:xmpmeta>'
+    for place in (2**20 - 5, 3 * 2**20 - 1, 2**23):  # across the end of a piece, and at it
+        path.write_bytes(b"\0" * place + packet + b"\0" * 2**20)
+        assert xmp_source_type(path) == "trainedAlgorithmicMedia"
+    path.write_bytes(b"\0" * 2**24)
+    tracemalloc.start()
+    assert xmp_source_type(path) is None
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2**22

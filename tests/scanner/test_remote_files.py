@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from object_stores import s3_bucket
 from unmask.cli.inputs import expand
 from unmask.core.errors import InputNotFound, LimitExceeded, UnmaskError
 from unmask.core.scan import Scan
@@ -95,29 +96,13 @@ def test_other_machines_are_not_sent_copies(bucket: str) -> None:
 def test_a_bucket_is_scanned_into_a_store_and_a_second_time_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        for name, value in (
-            ("ENDPOINT_URL", f"http://{host}:{port}"),
-            ("ACCESS_KEY_ID", "x"),
-            ("SECRET_ACCESS_KEY", "x"),
-            ("DEFAULT_REGION", "us-east-1"),
-        ):
-            monkeypatch.setenv(f"AWS_{name}", value)
-        store = fsspec.filesystem("s3", skip_instance_cache=True)
-        store.mkdir("corpus")
+    with s3_bucket("corpus", monkeypatch) as store:
         store.put(str(EXAMPLE), "corpus/clips/a.mp4")
         words = [sys.executable, "-c", "from unmask.cli import main; main()", "scan"]
         words += ["s3://corpus/clips", "-o", str(tmp_path / "results"), "--triage"]
         said = [
             subprocess.run(words, capture_output=True, text=True, check=False) for _ in range(2)
         ]
-    finally:
-        server.stop()
     assert "analysed now: 1, known from before: 0" in said[0].stderr
     assert "analysed now: 0, known from before: 1" in said[1].stderr
     (row,) = ResultStore(tmp_path / "results").results()

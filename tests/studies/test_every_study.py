@@ -19,10 +19,12 @@ from studies.tiny import TINY
 from unmask.studies.catalogue import STUDIES
 from unmask.studies.cells import Cache, Measured
 from unmask.studies.engine import read_outcomes, run_study
+from unmask.studies.experiments.consistency import explained_crops
 from unmask.studies.page import to_html, to_markdown
 from unmask.studies.request import StudyRequest
 from unmask.studies.study import CellState
 from unmask.studies.study_context import StudyContext
+from unmask.studies.synthetic import ToyCrops
 from unmask.training import checkpoints
 
 
@@ -95,6 +97,17 @@ def test_numbers_of_the_leaking_frame_split_are_marked_everywhere(
     tabled = [line for line in to_markdown([outcome]).splitlines() if line.startswith("| frame")]
     assert len(tabled) == 5
     assert all(line.startswith("| frame LEAKS") for line in tabled)
+
+
+def test_few_crops_that_are_explained_are_of_many_films(
+    tmp_path: Path,
+) -> None:
+    several = ToyCrops(persons=20, frames=4, methods=("swap",), size_px=32)
+    limited = replace(TINY, toy_crops=several, test_crops=8, explained=8)
+    context = StudyContext(limited, StudyRequest(device="cpu"), Cache(tmp_path))
+    chosen = explained_crops(context)
+    assert (len(chosen), chosen.reals) == (8, 4)
+    assert len(set(chosen.names("target"))) > len(set(context.crops.sides.test.names("target")))
 
 
 @pytest.mark.parametrize("name", ["class-weights", "leak", "frame-selection"])

@@ -46,6 +46,7 @@ def test_a_near_name_is_proposed() -> None:
         (["nothing"], "no study 'nothing'"),
         (["leak", "--strategies", "none,balanced,luck"], "no strategy 'luck'; there are: none,"),
         (["leak", "--strategies", "none"], "compared with 'balanced': add it to 'none'"),
+        (["leak", "--methods", "gradcam,sight"], "no method of explaining 'sight'; there are: "),
         (["leak", "--ratios", "1:1,10"], "ratios look like 10:1,1:1,1:10, got '1:1,10'"),
         (["leak", "--ratios", "1:10,10:1"], "compared with 1:1, got '1:10,10:1'"),
         (["leak", "--ratios", "1:1,1:0"], "ratios are above 0 and compared with 1:1"),
@@ -57,8 +58,11 @@ def test_wrong_use_is_refused(words: list[str], said: str, tmp_path: Path) -> No
 
 
 def test_strategies_and_ratios_are_those_that_were_asked_for() -> None:
-    asked = StudySelection("all", "full", None, None, None, None, "balanced, none", "1:5,1:1,20:2")
+    asked = StudySelection(
+        "all", "full", None, None, None, None, "balanced, none", "1:5,1:1,20:2", "gradcam"
+    )
     scale = asked.scaled()
+    assert scale.methods == ("gradcam",)
     assert (scale.strategies, scale.ratios) == (("balanced", "none"), (0.1, 1.0, 5.0))
 
 

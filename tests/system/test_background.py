@@ -29,3 +29,13 @@ def test_an_error_is_raised_where_the_value_is_asked_for() -> None:
     for _ in range(2):
         with pytest.raises(ValueError, match="broken"):
             background.value()
+
+
+def test_waiting_says_nothing_of_what_went_wrong() -> None:
+    def fail() -> int:
+        raise ValueError("broken")
+
+    background = Background(fail)
+    background.wait()
+    with pytest.raises(ValueError, match="broken"):
+        background.value()

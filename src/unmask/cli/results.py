@@ -14,7 +14,9 @@ _ROWS_SHOWN = 50
 
 
 def results(  # noqa: PLR0917 - the parameters are the options
-    store: Annotated[Path, typer.Argument(help="Folder that `scan -o` made.", show_default=False)],
+    store: Annotated[
+        Path, typer.Argument(help="Folder that `scan -o` made, or its address.", show_default=False)
+    ],
     above: Annotated[
         float | None,
         typer.Option(help="Only files whose probability is at least this, 0 to 1."),
@@ -50,13 +52,17 @@ def results(  # noqa: PLR0917 - the parameters are the options
     analysed are in the files too.
     """
     from unmask.results.index import Choice
+    from unmask.results.shards import copied
     from unmask.results.store import ResultStore
+    from unmask.system.store_folders import read_folder
 
     choice = Choice(above, parse_word(verdict))
     files = ResultFiles(csv, parquet, json, ndjson, report, report_dir)
     files.check()
-    opened = ResultStore(store)
-    with closing(opened.ranking()) as ranking:
+    with (
+        read_folder(store, copied(files.tables)) as folder,
+        closing((opened := ResultStore(folder)).ranking()) as ranking,
+    ):
         files.write(opened, ranking, choice)
         if not files.to_stdout:
             show_failures(ranking) if failures else show_table(ranking, choice, most)

@@ -118,7 +118,8 @@ def scan(  # noqa: PLR0917 - the parameters are the options
         typer.Option(
             "--output",
             "-o",
-            help="Folder of a result store: it goes on where it was, see `unmask results`.",
+            help="Folder or address of a result store: it goes on where it was, see `unmask "
+            "results`.",
         ),
     ] = None,
     retry_failures: Annotated[

@@ -87,6 +87,13 @@ def run(  # noqa: PLR0917 - the parameters are the options
             show_default="scale's",
         ),
     ] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            help="Methods of explanation-consistency, separated by commas.",
+            show_default="all that the detector allows",
+        ),
+    ] = None,
     films: Annotated[
         int | None, typer.Option(min=1, help="Most videos of a manifest.", show_default="all")
     ] = None,
@@ -126,7 +133,9 @@ def run(  # noqa: PLR0917 - the parameters are the options
         root=root,
         device=device,
     )
-    selection = StudySelection(name, scale, networks, seeds, limit, films, strategies, ratios)
+    selection = StudySelection(
+        name, scale, networks, seeds, limit, films, strategies, ratios, methods
+    )
     raise typer.Exit(run_studies(selection, request, output, cache))
 
 

@@ -20,6 +20,7 @@ from unmask.crops.columns import Texts
 from unmask.crops.picture_table import PictureTable
 from unmask.crops.reading import CropDataset
 from unmask.crops.record import Crop, CropRecord
+from unmask.system.remote_files import local_copy
 
 
 class CropSource(Protocol):
@@ -82,7 +83,7 @@ def open_crops(path: str | Path, *, uncertain_fakes: bool = False) -> CropSource
     """Open a crop store or a table of pictures.
 
     Args:
-        path: the store's folder, or a Parquet file.
+        path: the store's folder, or a Parquet file; of an address a copy is read.
         uncertain_fakes: keep the crops of fakes whose face may not be the forged one, see
             `CropDataset`; a table does not tell which these are.
 
@@ -90,7 +91,7 @@ def open_crops(path: str | Path, *, uncertain_fakes: bool = False) -> CropSource
         InputNotFound: there is no such file or folder.
         ManifestError: it is neither, is damaged, or holds no crop.
     """
-    place = Path(path)
+    place = local_copy(path)
     if place.is_dir():
         return CropDataset(place, uncertain_fakes=uncertain_fakes)
     return PictureTable(place)

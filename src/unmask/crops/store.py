@@ -10,6 +10,9 @@ not at all. A finished video is a file in `pending` before the next one begins; 
 a shard, and only then are they removed. One process writes; a lock keeps a second one out. How each
 video ended stands in the metadata of the file with its crops, so that coverage can be read from the
 files alone and `coverage.parquet` is a copy for reading.
+
+At an address (`s3://bucket/crops`) the same files are objects. A run works on a copy in which a
+file without rows stands for each shard: it needs their metadata alone, see `system.store_folders`.
 """
 
 from __future__ import annotations
@@ -17,10 +20,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -49,6 +53,8 @@ from unmask.system.files import (
     write_whole,
 )
 from unmask.system.parquet import read_errors
+from unmask.system.remote_files import local_copy
+from unmask.system.store_folders import Copied, StoreFolder, written_folder
 
 SHARD_BYTES = 128 * 2**20
 """Pending bytes that are made a shard."""
@@ -64,14 +70,14 @@ class CropStore:
     """A crop store on disk, for reading; `open_for_writing` opens one for writing.
 
     Args:
-        folder: of the store.
+        folder: of the store, or its address, which is copied as a whole.
 
     Raises:
         ManifestError: there is no crop store, or it is of another version.
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = local_copy(folder)
         self.info = _read_info(self.folder)
 
     def __repr__(self) -> str:
@@ -114,10 +120,11 @@ class CropStore:
 class StoreWriter(CropStore):
     """An open crop store; made by `open_for_writing`."""
 
-    def __init__(self, folder: Path, *, shard_bytes: int) -> None:
-        super().__init__(folder)
+    def __init__(self, place: StoreFolder, *, shard_bytes: int) -> None:
+        super().__init__(place.path)
+        self._place = place
         self._shard_bytes = shard_bytes
-        drop_partials(folder)
+        drop_partials(place.path)
         self._drop_sealed()
         self._pending_bytes = sum(path.stat().st_size for path in self.pending())
 
@@ -127,6 +134,7 @@ class StoreWriter(CropStore):
         path = self.folder / "pending" / f"{name}.parquet"
         table = to_table(crops.rows)
         write_whole(path, lambda partial: self._write(table, [crops.coverage], partial))
+        self._place.send(path)
         self._pending_bytes += path.stat().st_size
         if self._pending_bytes >= self._shard_bytes:
             self.seal()
@@ -139,13 +147,12 @@ class StoreWriter(CropStore):
             lines = [line for path in paths for line in _coverage_in(path)]
             self.add_shard(pa.concat_tables([_read_shard(path) for path in paths]), lines)
             for path in paths:
-                path.unlink()
+                self._place.remove(path)
             self._pending_bytes = 0
         table = coverage_table(list(self.coverage().values()))
-        write_whole(
-            self.folder / "coverage.parquet",
-            lambda partial: pq.write_table(table, partial, compression="zstd"),
-        )
+        path = self.folder / "coverage.parquet"
+        write_whole(path, lambda partial: pq.write_table(table, partial, compression="zstd"))
+        self._place.send(path)
 
     def add_shard(self, table: pa.Table, lines: Sequence[VideoCoverage]) -> None:
         """Store whole videos at once as one shard.
@@ -161,10 +168,16 @@ class StoreWriter(CropStore):
         with name_full_disk(folder):
             try:
                 self._write(table, lines, partial)
-                publish(partial, folder / f"{number:05d}-{_hash(partial)}.parquet")
+                whole = folder / f"{number:05d}-{_hash(partial)}.parquet"
+                publish(partial, whole)
             except BaseException:  # Ctrl-C as well
                 partial.unlink(missing_ok=True)
                 raise
+        try:
+            self._place.send(whole)
+        except BaseException:  # what is pending there is not removed before its shard is there
+            whole.unlink()
+            raise
 
     def _drop_sealed(self) -> None:
         """Remove pending videos that made it into a shard before an interruption."""
@@ -174,7 +187,7 @@ class StoreWriter(CropStore):
         sealed = {line for path in self.shards() for line in _coverage_in(path)}
         for path in pending:
             if sealed.issuperset(_coverage_in(path)):
-                path.unlink()
+                self._place.remove(path)
 
     def _write(self, table: pa.Table, lines: Sequence[VideoCoverage], path: Path) -> None:
         """Write a shard or a pending video.
@@ -215,21 +228,42 @@ def open_for_writing(
     Raises:
         ManifestError: it was made with other settings or of another manifest, or it is no store,
             or another process writes to it.
+        DownloadError: an address cannot be written.
     """
-    path = Path(folder)
+    with written_folder(folder, begins_with="store.json", copied=_COPIED) as place:
+        yield from _writing_to(place, info, shard_bytes)
+
+
+def _writing_to(place: StoreFolder, info: StoreInfo, shard_bytes: int) -> Iterator[StoreWriter]:
+    path = place.path
     if not (path / "store.json").exists():
         _refuse_other_content(path)
-        for name in ("shards", "pending"):
-            (path / name).mkdir(parents=True, exist_ok=True)
+    for name in ("shards", "pending"):
+        (path / name).mkdir(parents=True, exist_ok=True)
     with _hold_lock(path):
         if not (path / "store.json").exists():
             write_text(path / "store.json", _as_json(info))
+            place.send(path / "store.json")
         _refuse_differences(path, _read_info(path), info)
-        store = StoreWriter(path, shard_bytes=shard_bytes)
+        store = StoreWriter(place, shard_bytes=shard_bytes)
         try:
             yield store
         finally:
             store.seal()
+
+
+def _is_no_shard(name: str, _names: AbstractSet[str]) -> bool:
+    return not name.startswith("shards/")
+
+
+def _without_rows(shard: IO[bytes], stub: Path) -> None:
+    """Write a file that tells of its videos what a shard tells, and has none of its crops."""
+    with read_errors(stub, hint=_VERIFY_HINT), pq.ParquetFile(shard) as file:
+        schema = file.schema_arrow
+    write_whole(stub, lambda partial: pq.write_table(schema.empty_table(), partial))
+
+
+_COPIED = Copied(_is_no_shard, _without_rows)
 
 
 def _refuse_other_content(path: Path) -> None:

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from unmask.core.errors import InputNotFound, ManifestError
-from unmask.system.files import check_parent_folder, write_whole
 from unmask.system.parquet import read_table
+from unmask.system.remote_files import local_copy, write_anywhere
 
 Label = Literal["real", "fake"]
 Split = Literal["train", "validation", "test"]
@@ -165,23 +165,21 @@ def write_manifest(manifest: Manifest, path: str | Path) -> None:
     table = pa.table(rows, schema=COLUMNS).replace_schema_metadata(
         {_METADATA_KEY: json.dumps(described, sort_keys=True)}
     )
-    target = Path(path)
-    check_parent_folder(target)
-    write_whole(target, lambda partial: pq.write_table(table, partial, compression="zstd"))
+    write_anywhere(Path(path), lambda made: pq.write_table(table, made, compression="zstd"))
 
 
 def read_manifest(path: str | Path) -> Manifest:
-    """Read a manifest.
+    """Read a manifest, or one at an address.
 
     Raises:
         InputNotFound: no such file.
         ManifestError: not a Parquet file, or not a manifest, or of another version.
     """
-    if not Path(path).is_file():
+    if not local_copy(path).is_file():
         raise InputNotFound(
             f"no manifest {str(path)!r}", hint="make one with `unmask data index LAYOUT FOLDER`"
         )
-    table = read_table(path, hint="make one with `unmask data index`")
+    table = read_table(local_copy(path), hint="make one with `unmask data index`")
     described = _read_description(table, path)
     try:
         info = ManifestInfo(**{**described, "warnings": tuple(described.get("warnings", ()))})

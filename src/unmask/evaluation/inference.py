@@ -10,7 +10,6 @@ that are in them. When all videos are there the parts become the one file and ar
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -41,6 +40,8 @@ from unmask.system.engines import LOCAL, Engine
 from unmask.system.files import check_parent_folder, drop_partials, write_text, write_whole
 from unmask.system.parquet import column_names, read_table
 from unmask.system.provenance import versions
+from unmask.system.remote_files import is_remote, local_copy
+from unmask.system.store_folders import StoreFolder, written_folder
 
 Progress = Callable[[int, int, list[PredictionRow]], None]
 """Called with the videos finished, their total, and the rows that were just made."""
@@ -48,6 +49,7 @@ Progress = Callable[[int, int, list[PredictionRow]], None]
 _PART_ROWS = 2048
 _PART_HINT = "remove the folder beside the output, and predict again"
 _PART_SECONDS = 10.0
+_RUN = "run.json"
 _VOLATILE = {"versions"}
 
 
@@ -67,7 +69,7 @@ def source_at(
 
     Args:
         bundle: the detector.
-        path: folder of a store, or a Parquet file.
+        path: folder of a store, or a Parquet file; of an address a copy is read.
         split: only videos or crops of this split.
         fold: only those of this fold.
         root: folder of a manifest's data set, where it is not where it was indexed.
@@ -84,7 +86,7 @@ def source_at(
     """
     if split is not None and fold is not None:
         raise ValueError("give --split or --fold, not both")
-    place = Path(path)
+    place = local_copy(path)
     if engine.name != "local" and (place.is_dir() or _is_table_of_pictures(place)):
         raise ValueError(
             f"--engine {engine.name} is for the videos of a manifest: crops are scored here"
@@ -152,7 +154,7 @@ def predict(
     Args:
         bundle: the detector.
         source: of `source_at`, for the same detector.
-        out: the file to write.
+        out: the file to write, or its address.
         progress: told of each video or batch of crops.
 
     Raises:
@@ -160,31 +162,33 @@ def predict(
         InputNotFound: the folder of `out` does not exist.
     """
     target = Path(out)
-    check_parent_folder(target)
+    if not is_remote(target):
+        check_parent_folder(target)
     info = make_info(bundle, source)
-    parts = _Parts(target.with_name(f".{target.name}.parts"), info)
-    skip = parts.finished()
-    total = info.videos_expected or 0
-    count = len(skip)
-    for rows in source.score(skip):
-        count += len({row.crop.video_id for row in rows})
-        parts.add(rows)
-        if progress is not None:
-            progress(count, total, rows)
-    write_predictions(info, parts.merged(), target)
-    parts.remove()
+    with written_folder(target.with_name(f".{target.name}.parts"), begins_with=_RUN) as place:
+        parts = _Parts(place, info)
+        skip = parts.finished()
+        count = len(skip)
+        for rows in source.score(skip):
+            count += len({row.crop.video_id for row in rows})
+            parts.add(rows)
+            if progress is not None:
+                progress(count, info.videos_expected or 0, rows)
+        write_predictions(info, parts.merged(), target)
+        place.remove_all()
     return read_predictions(target)
 
 
 class _Parts:
     """Rows of finished videos on disk, until all are there."""
 
-    def __init__(self, folder: Path, info: PredictionsInfo) -> None:
-        self._folder = folder
+    def __init__(self, place: StoreFolder, info: PredictionsInfo) -> None:
+        self._place, self._folder = place, place.path
+        folder = place.path
         self._waiting: list[PredictionRow] = []
         self._written = time.monotonic()
         described = info.model_dump_json(exclude=_VOLATILE)
-        run = folder / "run.json"
+        run = folder / _RUN
         if run.is_file() and run.read_text(encoding="utf-8") != described:
             raise ManifestError(
                 f"{str(folder)!r} holds an unfinished run of another detector, data or settings",
@@ -193,6 +197,7 @@ class _Parts:
         folder.mkdir(exist_ok=True)
         drop_partials(folder)
         write_text(run, described)
+        place.send(run)
 
     def _paths(self) -> list[Path]:
         return sorted(self._folder.glob("*.parquet"))
@@ -216,6 +221,7 @@ class _Parts:
         path = self._folder / f"{len(self._paths()):05d}.parquet"
         table = to_table(self._waiting)
         write_whole(path, lambda partial: pq.write_table(table, partial))
+        self._place.send(path)
         self._waiting = []
         self._written = time.monotonic()
 
@@ -223,7 +229,3 @@ class _Parts:
         """Return all rows in order."""
         self._write()
         return merge_tables(self._paths(), hint=_PART_HINT)
-
-    def remove(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self._folder)

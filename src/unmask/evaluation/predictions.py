@@ -25,8 +25,8 @@ from unmask.bundle.manifest import Calibration, OperatingPoint, Strict
 from unmask.core.errors import InputNotFound, ManifestError
 from unmask.crops.record import CropRecord
 from unmask.crops.rows import Status
-from unmask.system.files import check_parent_folder, write_whole
 from unmask.system.parquet import read_errors, read_table
+from unmask.system.remote_files import local_copy, write_anywhere
 
 PREDICTIONS_VERSION = 1
 """Version of the columns and of the metadata."""
@@ -314,10 +314,8 @@ def write_predictions(info: PredictionsInfo, table: pa.Table, path: str | Path) 
     Args:
         info: what holds for all rows.
         table: of `to_table` or `merge_tables`.
-        path: where to.
+        path: where to, or an address.
     """
-    target = Path(path)
-    check_parent_folder(target)
     described = f'{{"version": {PREDICTIONS_VERSION}, "info": {info.model_dump_json()}}}'
     schema = COLUMNS.with_metadata({_METADATA_KEY: described})
 
@@ -326,19 +324,20 @@ def write_predictions(info: PredictionsInfo, table: pa.Table, path: str | Path) 
             for first in range(0, max(1, len(table)), _ROWS_AT_A_TIME):
                 writer.write_table(table.slice(first, _ROWS_AT_A_TIME).cast(schema))
 
-    write_whole(target, write)
+    write_anywhere(Path(path), write)
 
 
 def read_predictions(path: str | Path) -> Predictions:
-    """Read a predictions file.
+    """Read a predictions file, or one at an address.
 
     Raises:
         InputNotFound: no such file.
         ManifestError: not a predictions file, damaged, or of another version.
     """
-    if not Path(path).is_file():
+    place = local_copy(path)
+    if not place.is_file():
         raise InputNotFound(f"no predictions file {str(path)!r}", hint=_HINT)
-    table = read_table(path, hint=_HINT, repeated=_REPEATED)
+    table = read_table(place, hint=_HINT, repeated=_REPEATED)
     info = _info(table, path)
     with read_errors(path, hint=_HINT):  # columns of other types
         return from_table(info, table, name=str(path))

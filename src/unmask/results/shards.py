@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -32,6 +33,7 @@ from unmask.results.rows import (
 from unmask.system.files import write_text, write_whole
 from unmask.system.memory import return_freed_memory
 from unmask.system.parquet import batches
+from unmask.system.store_folders import Copied
 
 Item = TypeVar("Item")
 
@@ -40,6 +42,8 @@ BATCH = 16
 _ROWS = 4096
 """Rows that are read at a time."""
 _REPLACES = "replaces.json"
+WHOLE = "files.parquet"
+"""File of a shard that is sent last: where it is missing, the shard is not whole."""
 _HINT = "the store is damaged: restore the file from a copy, or begin a new store"
 _DOCUMENTS = pa.schema(
     [pa.field(name, pa.string(), nullable=False) for name in ("result_id", "path", "document")]
@@ -86,6 +90,21 @@ def replaced_by(shard: Path) -> list[str]:
         return []
     with reading_piece(path):
         return [str(name) for name in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def copied(tables: Collection[str]) -> Copied:
+    """Return what of a store a copy of it has: all but the tables that are not named.
+
+    Args:
+        tables: of shards, besides the files.
+    """
+    kept = {WHOLE, _REPLACES, *(f"{table}.parquet" for table in tables)}
+
+    def wanted(name: str, names: AbstractSet[str]) -> bool:
+        shard, _, file = name.rpartition("/")
+        return not shard.startswith("shards/") or (file in kept and f"{shard}/{WHOLE}" in names)
+
+    return Copied(wanted)
 
 
 def copied_rows(shards: Sequence[Path]) -> Iterator[Tables]:

@@ -18,6 +18,9 @@ settings: it is written once, whatever happens, and never changed. `failures.par
 Many short runs leave many small shards: at the end of a run the last of them are joined to one,
 unless somebody reads the store. Its `replaces.json` names the shards that it stands for, so that
 those which a kill left behind are not read, and the next run drops them.
+
+At an address (`s3://bucket/results`) the same files are objects; a run works on a copy without the
+large tables, see `system.store_folders`. Of a shard `files.parquet` comes last and makes it count.
 """
 
 from __future__ import annotations

@@ -27,7 +27,9 @@ from unmask.results.shards import (
     BATCH,
     PATHS,
     TABLES,
+    WHOLE,
     Tables,
+    copied,
     copied_rows,
     flush,
     groups,
@@ -39,6 +41,7 @@ from unmask.results.shards import (
 )
 from unmask.results.store import STORE_VERSION, ResultStore, id_of, read_pending
 from unmask.system.files import drop_partials, name_full_disk, write_text, write_whole
+from unmask.system.store_folders import StoreFolder, written_folder
 
 _BUILDING = ".building"
 """Folder of a shard that is not whole yet, or that is going."""
@@ -53,8 +56,9 @@ SMALL_SHARDS = 8
 class StoreWriter(ResultStore):
     """An open result store; made by `writing`."""
 
-    def __init__(self, folder: Path, *, shard_results: int) -> None:
-        super().__init__(folder)
+    def __init__(self, place: StoreFolder, *, shard_results: int) -> None:
+        super().__init__(place.path)
+        self._place = place
         self._shard_results = shard_results
         self._remove_unfinished()
         waiting = self.pending()
@@ -96,6 +100,7 @@ class StoreWriter(ResultStore):
             path = self.folder / "pending" / f"{row.result_id}.json.gz"
             data = gzip.compress(json.dumps(stored).encode(), 3, mtime=0)
             write_whole(path, lambda partial: partial.write_bytes(data))
+            self._place.send(path)
             self._count, self._bytes = self._count + 1, self._bytes + len(data)
         self._forget_failure(row)
         self.known.add(asdict(row))
@@ -105,7 +110,9 @@ class StoreWriter(ResultStore):
     def add_failure(self, row: FileRow) -> None:
         """Store why there is no result of a file; an earlier reason is replaced."""
         text = json.dumps(asdict(row), indent=1)
-        write_text(self.folder / "failures" / f"{row.result_id}.json", text)
+        path = self.folder / "failures" / f"{row.result_id}.json"
+        write_text(path, text)
+        self._place.send(path)
         self.known.add(asdict(row))
 
     def add_path(self, source: Source, sha256: str) -> None:
@@ -117,7 +124,7 @@ class StoreWriter(ResultStore):
         sealed = self._ids_in(self.shards()[-1:])
         for path in self.pending():
             if id_of(path) in sealed:  # an interrupted seal had got so far
-                path.unlink()
+                self._place.remove(path)
         pieces = self.pending()
         if not pieces:
             return
@@ -125,11 +132,16 @@ class StoreWriter(ResultStore):
             tables_of([read_pending(path) for path in some]) for some in groups(pieces, BATCH)
         )
         for path in pieces:
-            path.unlink()
+            self._place.remove(path)
         self._count = self._bytes = 0
 
     def join_small_shards(self) -> None:
-        """Make one shard of the small ones at the end, if they are many and nobody reads them."""
+        """Make one shard of the small ones at the end, if they are many and nobody reads them.
+
+        Those of an object store stay: who reads it holds no lock.
+        """
+        if not self._place.complete:
+            return
         small: list[Path] = []
         for shard in reversed(self.shards()):
             if not self._is_small(shard):
@@ -147,8 +159,11 @@ class StoreWriter(ResultStore):
         try:
             self.seal()
             self.join_small_shards()
-            write_rows(self.folder / "failures.parquet", TABLES["files"], self.failures())
-            write_rows(self.folder / "paths.parquet", PATHS, self.known.paths())
+            failures, paths = self.folder / "failures.parquet", self.folder / "paths.parquet"
+            write_rows(failures, TABLES["files"], self.failures())
+            write_rows(paths, PATHS, self.known.paths())
+            self._place.send(failures)
+            self._place.send(paths)
         finally:
             self.known.close()
 
@@ -172,6 +187,11 @@ class StoreWriter(ResultStore):
                 shutil.rmtree(building, ignore_errors=True)
                 raise
         flush(folder)
+        try:
+            self._place.send(target, last=WHOLE)
+        except BaseException:  # what is pending there is not removed before its shard is there
+            shutil.rmtree(target)
+            raise
 
     def _is_small(self, shard: Path) -> bool:
         size = sum(path.stat().st_size for path in shard.iterdir())
@@ -192,7 +212,7 @@ class StoreWriter(ResultStore):
     def _forget_failure(self, row: FileRow) -> None:
         judged = Judged(row.detector_sha256, row.settings_sha256)
         for name in (row.result_id, judged.result_id(f"unread {row.absolute_path}")):
-            (self.folder / "failures" / f"{name}.json").unlink(missing_ok=True)
+            self._place.remove(self.folder / "failures" / f"{name}.json")
 
     def _remove_unfinished(self) -> None:
         """Remove what an interrupted run left: halves of files, and what it had stored twice."""
@@ -204,12 +224,12 @@ class StoreWriter(ResultStore):
         waiting = set()
         for path in self.pending():
             if id_of(path) in sealed:
-                path.unlink()
+                self._place.remove(path)
             else:
                 waiting.add(id_of(path))
         for path in self._failed():
             if path.stem in sealed or path.stem in waiting:
-                path.unlink()
+                self._place.remove(path)
 
 
 @contextmanager
@@ -217,22 +237,29 @@ def writing(folder: str | Path, *, shard_results: int = SHARD_RESULTS) -> Iterat
     """Open a store for writing, new or to go on with; seal what is pending at the end.
 
     Args:
-        folder: of the store; it is made if it is not there.
+        folder: of the store, or its address; it is made if it is not there.
         shard_results: pending results that are made a shard.
 
     Raises:
         ManifestError: it is no result store, or another run writes to it.
+        DownloadError: the address cannot be written.
     """
-    path = Path(folder)
+    with written_folder(folder, begins_with="store.json", copied=copied(())) as place:
+        yield from _writing_to(place, shard_results)
+
+
+def _writing_to(place: StoreFolder, shard_results: int) -> Iterator[StoreWriter]:
+    path = place.path
     if not (path / "store.json").exists():
         _refuse_other_content(path)
-        for name in ("shards", "pending", "failures"):
-            (path / name).mkdir(parents=True, exist_ok=True)
+    for name in ("shards", "pending", "failures"):
+        (path / name).mkdir(parents=True, exist_ok=True)
     with write_lock(path):
         (path / READERS).touch()
         if not (path / "store.json").exists():
             write_text(path / "store.json", json.dumps({"result_store": STORE_VERSION}) + "\n")
-        store = StoreWriter(path, shard_results=shard_results)
+            place.send(path / "store.json")
+        store = StoreWriter(place, shard_results=shard_results)
         try:
             yield store
         finally:

@@ -8,13 +8,13 @@ the network: manifests that lie elsewhere are not fetched, and no certificate is
 from __future__ import annotations
 
 import json
-import mmap
 import os
 import re
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from unmask.core.errors import InputNotFound
 from unmask.core.scan_record import ContentCredentials, CredentialState
@@ -24,7 +24,10 @@ TRUST_VARIABLE = "UNMASK_TRUST_ANCHORS"
 _STATES: Mapping[str, CredentialState] = {"Trusted": "trusted", "Valid": "valid"}
 _OFFLINE = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
 _SOURCE_TYPE = re.compile(rb"DigitalSourceType.{0,200}?digitalsourcetype/(\w{1,80})", re.DOTALL)
+_PACKET_BEGIN, _PACKET_END = b"<x:xmpmeta", b"</x:xmpmeta>"
 _MOST_XMP_BYTES = 1_000_000
+_PIECE_BYTES = 2**20
+"""A file is searched in pieces: mapped as a whole it would count as memory of the scan."""
 _MOST_PACKETS = 8
 _MOST_PROBLEMS = 8
 
@@ -112,20 +115,26 @@ def xmp_source_type(path: Path) -> str | None:
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size == 0:
-            return None
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _in_packets(data)
-
-
-def _in_packets(data: mmap.mmap) -> str | None:
-    start = 0
-    for _ in range(_MOST_PACKETS):
-        start = data.find(b"<x:xmpmeta", start)
-        if start < 0:
-            return None
-        end = data.find(b"</x:xmpmeta>", start, start + _MOST_XMP_BYTES)
-        if end > 0 and (match := _SOURCE_TYPE.search(data[start:end])):
-            return match[1].decode("ascii", "replace")
-        start += 1
+        for start in islice(_find_all(file, _PACKET_BEGIN), _MOST_PACKETS):
+            file.seek(start)
+            packet = file.read(_MOST_XMP_BYTES)
+            end = packet.find(_PACKET_END)
+            if end > 0 and (match := _SOURCE_TYPE.search(packet, 0, end)):
+                return match[1].decode("ascii", "replace")
     return None
+
+
+def _find_all(file: BinaryIO, word: bytes) -> Iterator[int]:
+    """Yield where a word begins in a file, a piece of which is in memory at a time."""
+    place, piece = 0, b""
+    while True:
+        file.seek(place + len(piece))
+        more = file.read(_PIECE_BYTES)
+        if not more:
+            return
+        kept = piece[len(piece) - len(word) + 1 :] if piece else b""
+        place, piece = place + len(piece) - len(kept), kept + more
+        found = piece.find(word)
+        while found >= 0:
+            yield place + found
+            found = piece.find(word, found + 1)

@@ -63,6 +63,8 @@ class Scale:
     the others' is too small for a map."""
     explained: int = 400
     """Crops whose maps are compared."""
+    methods: tuple[str, ...] | None = None
+    """Methods of explaining that are compared; None for all that the detector allows."""
     replicates: int = 1000
     """Draws of an interval."""
     toy_crops: ToyCrops = field(default_factory=lambda: ToyCrops(persons=64))

@@ -37,6 +37,10 @@ class Background(Generic[Value]):
             raise self._error
         return self._values[0]
 
+    def wait(self) -> None:
+        """Wait until the value is made or has failed, and say nothing of it."""
+        self._thread.join()
+
     def _run(self) -> None:
         try:
             self._values.append(self._make())

@@ -1,7 +1,8 @@
-"""Files in object stores, such as `s3://bucket/folder`: listed, looked at and copied one at a time.
+"""Files in object stores, such as `s3://bucket/folder`: listed, looked at, copied, and sent there.
 
-Needs fsspec, and a package for each kind of store (the extra `remote` brings that for S3). Nothing
-is opened until an address is named. Addresses of the web are none of these: a scan reads files.
+Whole stores are written by `store_folders`. Needs fsspec, and a package for each kind of store (the
+extra `remote` brings that for S3). Nothing is opened until an address is named. Addresses of the
+web are none of these: a scan reads files.
 """
 
 from __future__ import annotations
@@ -9,27 +10,56 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from unmask.core.errors import InputError, InputNotFound, LimitExceeded, UnmaskError
+from unmask.core.errors import (
+    DownloadError,
+    InputError,
+    InputNotFound,
+    LimitExceeded,
+    UnmaskError,
+)
+from unmask.system.files import check_parent_folder, write_whole
 from unmask.system.suffixes import MEDIA_SUFFIXES, is_sidecar
 
-_ADDRESS = re.compile(r"(?:s3|s3a|gs|gcs|abfs|az|hdfs|memory)://")
+_ADDRESS = re.compile(r"(s3|s3a|gs|gcs|abfs|az|hdfs|memory):/+")
+_HINT = "are name, credentials and endpoint right?"
 _CHUNK_BYTES = 4 * 2**20
 _TIMES = ("LastModified", "mtime", "last_modified", "modified", "updated", "created")
 """What kinds of stores call the time of the last change."""
 
 
-def is_remote(path: str) -> bool:
-    """Tell whether a text is the address of a file or folder in an object store.
+def remote_address(path: str | Path) -> str | None:
+    """Return the address in an object store that is named; None for what lies on this machine.
 
-    >>> is_remote("s3://bucket/a.mp4"), is_remote("https://example.org/a.mp4"), is_remote("a.mp4")
-    (True, False, False)
+    A `Path` made of an address has lost one of its slashes.
+
+    >>> remote_address(Path("s3://bucket/a.mp4")), remote_address("https://example.org/a.mp4")
+    ('s3://bucket/a.mp4', None)
     """
-    return _ADDRESS.match(path) is not None
+    text = str(path)
+    match = _ADDRESS.match(text)
+    return None if match is None else f"{match[1]}://{text[match.end() :]}"
+
+
+def is_remote(path: str | Path) -> bool:
+    """Tell whether the address of a file or folder in an object store is named."""
+    return remote_address(path) is not None
+
+
+def as_typed(path: str | Path) -> str:
+    """Return a path, or an address with both its slashes."""
+    return remote_address(path) or str(path)
+
+
+def absolute_path(path: str | Path) -> str:
+    """Return a path from the root of its file system, or an address as it is."""
+    return remote_address(path) or str(Path(path).absolute())
 
 
 def media_at(address: str) -> list[str]:
@@ -39,13 +69,13 @@ def media_at(address: str) -> list[str]:
         InputNotFound: the store cannot be reached, or nothing lies there.
         InputError: the package for this kind of store is not installed.
     """
-    system, path = _opened(address)
+    system, path = open_store(address)
     try:
         if system.isfile(path):
             return [address]
         paths = system.find(path)
     except Exception as error:  # each kind of store has errors of its own
-        raise _unreachable(address, error) from error
+        raise unreachable(address, error) from error
     if not paths:
         raise InputNotFound(f"nothing lies at {address!r}", hint="is the name spelled right?")
     scheme = address.partition("://")[0]
@@ -56,13 +86,122 @@ def media_at(address: str) -> list[str]:
 def size_and_time(address: str) -> tuple[int | None, int | None]:
     """Return a file's size in bytes and its last change in nanoseconds; None: not known."""
     try:
-        system, path = _opened(address)
+        system, path = open_store(address)
         info = system.info(path)
     except Exception:  # noqa: BLE001 - reading it says what is wrong
         return None, None
     size = info.get("size")
     changed = next((info[name] for name in _TIMES if name in info), None)
     return None if size is None else int(size), _nanoseconds(changed)
+
+
+def open_store(address: str) -> tuple[Any, str]:
+    """Return the file system of an address, and the path there.
+
+    Raises:
+        InputError: its package is not installed.
+        InputNotFound: the address is none.
+    """
+    import fsspec
+
+    try:
+        return fsspec.core.url_to_fs(address)  # type: ignore[no-any-return]
+    except ImportError as error:
+        raise InputError(
+            f"{address!r} needs a package that is not installed: {error}",
+            hint="pip install 'unmask[remote]' for S3, or the package that is named",
+        ) from error
+    except ValueError as error:
+        raise InputNotFound(
+            f"{address!r} is no address: {error}", hint="is it complete?"
+        ) from error
+
+
+def unreachable(address: str, error: Exception) -> InputNotFound:
+    """Return why an address cannot be read."""
+    return InputNotFound(f"{address!r} cannot be read: {_reason(error)}", hint=_HINT)
+
+
+def unwritable(address: str, error: Exception) -> DownloadError:
+    """Return why nothing can be written to an address."""
+    return DownloadError(f"{address!r} cannot be written: {_reason(error)}", hint=_HINT)
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@cache
+def local_copy(path: str | Path) -> Path:
+    """Return where a file or a folder can be read: itself, or a copy of what lies at an address.
+
+    A copy is made once, and removed when this process ends.
+
+    Raises:
+        InputNotFound: nothing lies there, or it cannot be reached.
+    """
+    address = remote_address(path)
+    if address is None:
+        return Path(path)
+    copy = Path(_copies().name, str(len(list(Path(_copies().name).iterdir()))))
+    copy /= PurePosixPath(address).name
+    copy.parent.mkdir()
+    system, source = open_store(address)
+    try:
+        system.invalidate_cache()
+        found = system.find(source)
+        if not found:
+            raise InputNotFound(f"nothing lies at {address!r}", hint=_HINT)
+        root = PurePosixPath(system._strip_protocol(source))  # noqa: SLF001 - fsspec's for this
+        for each in found:
+            target = copy / PurePosixPath(each).relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            system.get_file(each, str(target))
+    except UnmaskError:
+        raise
+    except Exception as error:  # each kind of store has errors of its own
+        raise unreachable(address, error) from error
+    return copy
+
+
+@cache
+def _copies() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="unmask-")
+
+
+def write_anywhere(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file whole or not at all; at an address it is made here and sent as one object.
+
+    Args:
+        path: the file.
+        write: called with the path to write to.
+
+    Raises:
+        InputNotFound: the folder does not exist.
+        DownloadError: the store did not take it.
+    """
+    address = remote_address(path)
+    if address is None:
+        check_parent_folder(path)
+        write_whole(path, write)
+        return
+    with TemporaryDirectory(prefix="unmask-") as folder:
+        made = Path(folder, path.name)
+        write(made)
+        send_file(made, address)
+
+
+def send_file(path: Path, address: str) -> None:
+    """Send a file to an address: there it is whole or not at all.
+
+    Raises:
+        DownloadError: the store did not take it.
+    """
+    system, target = open_store(address)
+    try:
+        system.put_file(str(path), target)
+    except Exception as error:
+        raise unwritable(address, error) from error
 
 
 class LocalCopies(Sequence[str]):
@@ -106,7 +245,7 @@ class LocalCopies(Sequence[str]):
         shutil.rmtree(self.path(place).parent, ignore_errors=True)
 
     def _copy(self, address: str, copy: Path) -> None:
-        system, path = _opened(address)
+        system, path = open_store(address)
         try:
             size = system.info(path)["size"]
             if size is not None and size > self._max_bytes:
@@ -122,30 +261,7 @@ class LocalCopies(Sequence[str]):
             raise
         except Exception as error:
             copy.unlink(missing_ok=True)
-            raise _unreachable(address, error) from error
-
-
-def _opened(address: str) -> tuple[Any, str]:
-    import fsspec
-
-    try:
-        return fsspec.core.url_to_fs(address)  # type: ignore[no-any-return]
-    except ImportError as error:
-        raise InputError(
-            f"{address!r} needs a package that is not installed: {error}",
-            hint="pip install 'unmask[remote]' for S3, or the package that is named",
-        ) from error
-    except ValueError as error:
-        raise InputNotFound(
-            f"{address!r} is no address: {error}", hint="is it complete?"
-        ) from error
-
-
-def _unreachable(address: str, error: Exception) -> InputNotFound:
-    why = " ".join(str(error).split()) or type(error).__name__
-    return InputNotFound(
-        f"{address!r} cannot be read: {why}", hint="are name, credentials and endpoint right?"
-    )
+            raise unreachable(address, error) from error
 
 
 def _is_media(name: str) -> bool:

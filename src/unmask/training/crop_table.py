@@ -25,6 +25,7 @@ from unmask.crops.reading import CropDataset
 from unmask.crops.record import CropRecord
 from unmask.crops.source import CropSource, open_crops
 from unmask.system.files import file_sha256
+from unmask.system.remote_files import absolute_path
 from unmask.training.runs import DataSource
 
 NO_FOLD = -1
@@ -261,12 +262,12 @@ def read_crops(paths: Sequence[str | Path], *, uncertain_fakes: bool = False) ->
     """
     origins: list[Origin] = []
     table = _TableBuilder()
-    for path in map(Path, paths):
+    for path in paths:
         crops = open_crops(path, uncertain_fakes=uncertain_fakes)
         if crops.total_left_out:
             _log.warning("the recipe's uncertain_fakes keeps them")
         described = DataSource(
-            path=str(path.absolute()), sha256=_sha256(crops, path), licence=crops.licence
+            path=absolute_path(path), sha256=_sha256(crops), licence=crops.licence
         )
         origins.append(Origin(described, crops))
         table.add(crops)
@@ -351,9 +352,9 @@ def _whole(numbers: NDArray[Any], absent: int, kind: type[np.signedinteger[Any]]
     return known.astype(kind)
 
 
-def _sha256(crops: CropSource, path: Path) -> str:
+def _sha256(crops: CropSource) -> str:
     """Hash a file; a store by the names of its shards, which hold the hashes of their content."""
     if not isinstance(crops, CropDataset):
-        return file_sha256(path)
+        return file_sha256(crops.files[0])
     names = "\n".join([crops.info.manifest_sha256, *(file.name for file in crops.files)])
     return hashlib.sha256(names.encode()).hexdigest()

@@ -26,6 +26,7 @@ from unmask.core.errors import InputError, RecipeError, TrainingStopped, UnmaskE
 from unmask.core.settings import DEFAULT_MARGIN_RATIO
 from unmask.system.files import drop_partials, write_text
 from unmask.system.provenance import versions
+from unmask.system.remote_files import absolute_path
 from unmask.training.batches import (
     TrainingBatches,
     ValidationBatches,
@@ -327,8 +328,8 @@ def _record(
             network, part.size_px, margin_ratio=margin, shift_y_ratio=part.shift_y_ratio
         ),
         data=sides.data,
-        training_paths=tuple(str(Path(path).absolute()) for path in training),
-        validation_paths=tuple(str(Path(path).absolute()) for path in validation),
+        training_paths=tuple(map(absolute_path, training)),
+        validation_paths=tuple(map(absolute_path, validation)),
         seed=recipe.seed,
         selection=recipe.selection,
         versions=versions() | {name: version(name) for name in _VERSIONED},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ _TS_PACKET = 188
 _TS_MARK = ord("G")
 _UNIT = b"\x00\x00\x01"
 """What a unit of a stream (a picture, as a rule) begins with in a transport stream."""
-_PACKETS_AT_ONCE = 100_000
+_PACKETS_AT_ONCE = 10_000
+"""Packets that are in memory at a time, 1.9 MB."""
 _OGG_TAIL = 70_000
 """More bytes than a page of Ogg has."""
 _OGG_PAGE = b"OggS"
@@ -53,9 +55,10 @@ def why_cut_off(path: str | Path, container: str) -> str | None:
 
 def _packets_without_mark(path: Path) -> int:
     """Count the transport packets that do not begin with their mark."""
-    if (rows := _transport_packets(path)) is None:
-        return 0
-    count, marked = len(rows), int(np.count_nonzero(rows[:, 0] == _TS_MARK))
+    count = marked = 0
+    for rows in _transport_packets(path):
+        count += len(rows)
+        marked += int(np.count_nonzero(rows[:, 0] == _TS_MARK))
     # where marks are rare the packets have another length (of a disc, or with checksums)
     return count - marked if marked > count // 2 else 0
 
@@ -65,14 +68,11 @@ def _units_without_mark(path: Path) -> int:
 
     A demuxer passes over them, and with them over a picture. Source: ISO/IEC 13818-1, 2.4.3.
     """
-    if (rows := _transport_packets(path)) is None:
-        return 0
     marked: dict[int, int] = defaultdict(int)
     unmarked: dict[int, int] = defaultdict(int)
-    for start in range(0, len(rows), _PACKETS_AT_ONCE):
-        block = rows[start : start + _PACKETS_AT_ONCE]
-        begins = (block[:, 0] == _TS_MARK) & (block[:, 1] & 0x40 > 0) & (block[:, 3] & 0xD0 == 0x10)
-        for packet in block[begins]:
+    for rows in _transport_packets(path):
+        begins = (rows[:, 0] == _TS_MARK) & (rows[:, 1] & 0x40 > 0) & (rows[:, 3] & 0xD0 == 0x10)
+        for packet in rows[begins]:
             content = 5 + int(packet[4]) if packet[3] & 0x20 else 4
             counts = marked if bytes(packet[content : content + 3]) == _UNIT else unmarked
             counts[(int(packet[1]) & 0x1F) << 8 | int(packet[2])] += 1
@@ -80,10 +80,12 @@ def _units_without_mark(path: Path) -> int:
     return sum(count for stream, count in unmarked.items() if count < marked[stream])
 
 
-def _transport_packets(path: Path) -> NDArray[np.uint8] | None:
-    """Return the rows of a file of transport packets, `(N, 188)`; None where there is none."""
-    count = path.stat().st_size // _TS_PACKET
-    return np.memmap(path, np.uint8, "r", shape=(count, _TS_PACKET)) if count else None
+def _transport_packets(path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Yield rows of a file of transport packets, `(N, 188)`, some at a time."""
+    with path.open("rb") as file:
+        while packets := file.read(_PACKETS_AT_ONCE * _TS_PACKET):
+            whole = len(packets) // _TS_PACKET
+            yield np.frombuffer(packets, np.uint8, whole * _TS_PACKET).reshape(whole, _TS_PACKET)
 
 
 def _transport_stream(size: int, head: bytes, tail: bytes) -> str | None:  # noqa: ARG001

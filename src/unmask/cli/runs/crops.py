@@ -14,6 +14,7 @@ from unmask.crops.rows import VideoCoverage
 from unmask.datasets.manifest import read_manifest
 from unmask.datasets.shards import parse_shard
 from unmask.system.engines import Engine
+from unmask.system.remote_files import as_typed
 
 
 def run_crops(
@@ -54,7 +55,7 @@ def describe_store(summary: CropSummary, output: Path) -> str:
     videos = f"{summary.done} done, {summary.empty} empty, {summary.failed} failed"
     if summary.not_tried:
         videos += f", {summary.not_tried} not tried yet"
-    return f"{output}: {summary.crops} crops in {summary.shards} shards; videos: {videos}"
+    return f"{as_typed(output)}: {summary.crops} crops in {summary.shards} shards; videos: {videos}"
 
 
 class _Progress:

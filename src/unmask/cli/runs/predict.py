@@ -21,6 +21,7 @@ from unmask.evaluation.inference import combine_sources, predict, source_at
 from unmask.evaluation.predictions import PredictionRow
 from unmask.system.engines import Engine
 from unmask.system.files import check_parent_folder
+from unmask.system.remote_files import as_typed, is_remote
 
 
 def run_predict(
@@ -37,7 +38,8 @@ def run_predict(
     engine: Engine,
 ) -> int:
     """Score, say what was analysed, and return the exit code."""
-    check_parent_folder(output)
+    if not is_remote(output):
+        check_parent_folder(output)
     refuse_overwriting([output], [file for path in data for file in (path, *path.rglob("*"))])
     part = parse_shard(shard)
     bundle = load_bundle(find(detector))
@@ -65,7 +67,7 @@ def run_predict(
     warn(coarse_warnings(predictions.info))
     coverage = count_coverage(predictions)
     scored = int((predictions.words["status"] == "done").sum())
-    typer.echo(f"{output}: {scored} crops scored; {count_videos(coverage)}")
+    typer.echo(f"{as_typed(output)}: {scored} crops scored; {count_videos(coverage)}")
     return 0 if coverage.done == coverage.expected else 3
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from unmask.cli.inputs import refuse_overwriting, require_suffix
+from unmask.cli.inputs import refuse_addresses, refuse_overwriting, require_suffix
 from unmask.core.errors import InputError
 from unmask.core.text import visible
 from unmask.system.files import check_parent_folder
@@ -42,6 +42,13 @@ class ResultFiles:
         """Whether standard output is that of a file."""
         return any(str(each) == "-" for each in (self.csv, self.json, self.ndjson))
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """What is read of a store besides its files."""
+        if self.report is not None or self.report_dir is not None:
+            return ("documents", "pages")
+        return ("documents",) if self.json is not None or self.ndjson is not None else ()
+
     def check(self) -> None:
         """Refuse before anything is read what could not be written."""
         printed = [each for each in (self.csv, self.json, self.ndjson) if str(each) == "-"]
@@ -52,6 +59,7 @@ class ResultFiles:
         files = (self.csv, self.parquet, self.json, self.ndjson, self.report)
         named = [each for each in files if each is not None]
         paths = [each for each in named if str(each) != "-"]
+        refuse_addresses([*paths, *([] if self.report_dir is None else [self.report_dir])])
         if self.parquet is not None:
             require_suffix(self.parquet, [".parquet"], what="Parquet file")
         for path in paths:

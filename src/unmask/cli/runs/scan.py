@@ -12,6 +12,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,13 +23,15 @@ from unmask.cli.inputs import expand, refuse_overwriting
 from unmask.cli.messages import complain
 from unmask.cli.progress import RunLog, Verbosity, progress_bar
 from unmask.cli.runs.scan_outputs import Outputs, Sink
-from unmask.core.errors import AnalysisCrashed, UnmaskError
+from unmask.core.errors import AnalysisCrashed, DownloadError, UnmaskError
 from unmask.core.text import visible
 from unmask.report.language.translation import language
 from unmask.results.outcome import Outcome
 from unmask.scanner.batch import Job, scan_all, scan_here
+from unmask.system.background import Background
 from unmask.system.engines import Engine
 from unmask.system.files import no_room, write_text
+from unmask.system.remote_files import as_typed
 from unmask.system.stages import measure_stages, stage
 
 if TYPE_CHECKING:
@@ -262,6 +265,8 @@ def _scan_as_far_as_it_goes(
 def _cannot_go_on(done: _Done, error: Exception) -> str:
     """Say what ended the run before its end, and return it."""
     full = no_room(error)
+    if isinstance(error, DownloadError):
+        done.unwritten.append(error)
     if full is None or full.filename is None:
         complain(error)
         return str(error)
@@ -328,10 +333,11 @@ def _scan_and_tell(
         bar.of_files(paths[number], stage, share)
         if share == 0 and stage == "opening":
             log.write(f"{paths[number]}: begins")
-        _load_meanwhile(report=done.outputs.report is not None)
 
     outcomes = scan_all(paths, job, engine=engine, progress=hear)
-    with bar:  # after the workers, as it starts a thread
+    # after the workers, as they are copies of a process without threads
+    loading = Background(partial(_load_for_results, pages=done.outputs.makes_pages))
+    with bar:  # it starts a thread too
         for number, outcome in outcomes:
             place = todo[number]
             bar.file_done(paths[number])
@@ -340,6 +346,7 @@ def _scan_and_tell(
             for copy in copies.get(place, ()):
                 _tell_copy(done, copy, place, outcome)
             done.hand_on(place, outcome, job)
+    loading.wait()
 
 
 def _to_scan(
@@ -369,7 +376,7 @@ def _tell_end(done: _Done) -> None:
     if done.failures:
         text += f", failed: {len(done.failures)}"
     store = done.outputs.store
-    see = "" if store is None else f"; see `unmask results {shlex.quote(str(store))}`"
+    see = "" if store is None else f"; see `unmask results {shlex.quote(as_typed(store))}`"
     sys.stderr.write(f"note: {text}{see}\n")
 
 
@@ -401,12 +408,14 @@ def _tell_copy(done: _Done, place: int, first: int, outcome: Scan | UnmaskError)
             done.unwritten.append(error)
 
 
-def _load_meanwhile(*, report: bool) -> None:
-    """Load what results need while a worker makes them; once it can, there is memory for it."""
-    import unmask.report.document
+def _load_for_results(*, pages: bool) -> None:
+    """Load what results need, while workers load and make them."""
+    import unmask.report.document  # noqa: F401
 
-    if report:
-        import unmask.report.html  # noqa: F401
+    if pages:
+        from unmask.report.html import compile_templates
+
+        compile_templates()
 
 
 def _write(path: Path, text: str) -> UnmaskError | None:

@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unmask.cli.inputs import refuse_addresses
 from unmask.core.errors import InputNotFound, UnmaskError
 from unmask.core.text import unicode_text
 from unmask.results.outcome import Judged, Outcome, Source, settings_hash
@@ -54,7 +55,7 @@ class Outputs:
     csv: Path | None = None
     """The same as a table; `-` likewise."""
     store: Path | None = None
-    """Folder of a result store."""
+    """Folder or address of a result store."""
     resume: bool = False
     """Whether to go on with `ndjson` and `csv` as they are."""
     retry_failures: bool = False
@@ -94,6 +95,11 @@ class Outputs:
         return any(str(each) == _STDOUT for each in (self.json, self.ndjson, self.csv))
 
     @property
+    def makes_pages(self) -> bool:
+        """Whether results are written as pages for people."""
+        return self.report is not None or (self.store is not None and self.pages)
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """What will be written."""
         named = (self.report, self.json, self.ndjson, self.csv)
@@ -110,6 +116,7 @@ class Outputs:
             raise ValueError(
                 "--report needs a file; --json, --ndjson or --csv can go to standard output"
             )
+        refuse_addresses(self.files)
         for path in self.files:
             check_parent_folder(path)
             if not _may_write(path):

@@ -10,6 +10,7 @@ import typer
 
 from unmask.cli.optional_packages import check_installed
 from unmask.core.text import visible
+from unmask.explain.methods import check_methods
 from unmask.report.wording import leak_mark
 from unmask.studies.catalogue import EVERY, find_studies
 from unmask.studies.cells import Cache
@@ -42,12 +43,14 @@ class StudySelection:
     """Some of the strategies against imbalance, separated by commas."""
     ratios: str | None = None
     """Other ratios of real to fake, such as `10:1,1:1`."""
+    methods: str | None = None
+    """Some of the methods of explaining, separated by commas."""
 
     def scaled(self) -> Scale:
         """Return the scale with what was asked for.
 
         Raises:
-            ValueError: there is no such scale or strategy, or a ratio is none.
+            ValueError: there is no such scale, strategy or method, or a ratio is none.
         """
         if self.scale not in SCALES:
             raise ValueError(f"no scale {self.scale!r}; there are: {', '.join(SCALES)}")
@@ -60,6 +63,8 @@ class StudySelection:
             scale = replace(scale, strategies=read_strategies(self.strategies))
         if self.ratios is not None:
             scale = replace(scale, ratios=read_ratios(self.ratios))
+        if self.methods is not None:
+            scale = replace(scale, methods=check_methods(_parts(self.methods)))
         if self.films is not None:
             scale = replace(scale, films=self.films)
         if self.limit is not None:

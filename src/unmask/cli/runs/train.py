@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from unmask.core.text import visible
 from unmask.system.engines import Engine
+from unmask.system.remote_files import is_remote
 
 if TYPE_CHECKING:
     from unmask.training.runs import Run, RunRecord
@@ -76,7 +77,9 @@ class Devices:
 
     def reach(self, paths: list[Path]) -> list[Path]:
         """Return paths as the processes find them: Ray's workers start in another folder."""
-        return paths if self.engine.name == "local" else [path.absolute() for path in paths]
+        if self.engine.name == "local":
+            return paths
+        return [path if is_remote(path) else path.absolute() for path in paths]
 
 
 def begin_run(

@@ -38,18 +38,26 @@ _RIGHT = ("right", "wrong")
 
 
 def _cells(context: StudyContext) -> list[Cell]:
-    test, scorer = context.crops.sides.test, context.scorer
-    chosen = test.take(drawn_evenly(test.is_fake, context.scale.explained))
-    methods = (
-        available_methods(scorer.bundle)
-        if isinstance(scorer, BundleScorer)
-        else tuple(name for name in EXPLAINERS if name not in OF_TRANSFORMERS)
-    )
+    scorer, chosen = context.scorer, explained_crops(context)
+    methods = context.scale.methods or _available(scorer)
     order = np.random.default_rng(0).permutation(len(chosen))
     return [
         maps_cell({"part": number}, chosen.take(np.sort(rows)), scorer, methods)
         for number, rows in enumerate(np.array_split(order, max(1, len(chosen) // _AT_A_TIME)))
     ]
+
+
+def explained_crops(context: StudyContext) -> Material:
+    """Return the crops whose maps are compared, as many real as fake, of many films."""
+    # not the side as limited: that is whole footage at a time, so that few crops are of few films
+    test = context.crops.whole_sides.test
+    return test.take(drawn_evenly(test.is_fake, context.scale.explained))
+
+
+def _available(scorer: Scorer) -> tuple[str, ...]:
+    if isinstance(scorer, BundleScorer):
+        return available_methods(scorer.bundle)
+    return tuple(name for name in EXPLAINERS if name not in OF_TRANSFORMERS)
 
 
 def maps_cell(
