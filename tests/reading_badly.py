@@ -60,9 +60,10 @@ def load_nothing(jobs: ModuleType) -> None:
     _set(jobs, None, Fails)
 
 
-def crash(jobs: ModuleType) -> None:
-    def read(_state: object, _path: str, _tell: Tell) -> NoReturn:
-        os.kill(os.getpid(), signal.SIGSEGV)
-        raise AssertionError
+def _crash(_state: object, _path: str, _tell: Tell) -> NoReturn:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    raise AssertionError
 
-    _set(jobs, read)
+
+def crash(jobs: ModuleType) -> None:
+    _set(jobs, _crash)  # likewise

@@ -49,10 +49,14 @@ def test_a_break_point_is_told_as_real_to_fake() -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "said"),
-    [(0.1, 0.3, "more on"), (-0.3, -0.1, "less on"), (-0.1, 0.3, "not clearly otherwise on")],
+    [
+        (0.1, 0.3, "The three agree more on"),
+        (-0.3, -0.1, "The three agree less on"),
+        (-0.1, 0.3, "Whether the three agree more on"),
+    ],
 )
 def test_maps_agree_more_or_less_on_right_calls_as_the_interval_says(
     low: float, high: float, said: str
 ) -> None:
     change = Estimate((low + high) / 2, low, high, 24, 12, 1)
-    assert _compare_right(change).startswith(f"The three agree {said} crops that are called right")
+    assert _compare_right(change).startswith(f"{said} crops that are called rightly")
