@@ -233,11 +233,12 @@ def _draw(pairs: dict[str, Estimate], groups: dict[str, Estimate]) -> tuple[Draw
 
 def _compare_right(split: Estimate) -> str:
     """Say whether methods agree more on crops that are called rightly."""
-    word = {"above": "more on", "below": "less on", "open": "not clearly otherwise on"}[split.sign]
-    return (
-        f"The three agree {word} crops that are called rightly than on those called wrongly: "
-        f"{split.signed}."
-    )
+    said = {
+        "above": "The three agree more on crops that are called rightly than on others",
+        "below": "The three agree less on crops that are called rightly than on others",
+        "open": "Whether the three agree more on crops that are called rightly cannot be told",
+    }
+    return f"{said[split.sign]}: {split.signed}."
 
 
 def _short(name: str) -> str:

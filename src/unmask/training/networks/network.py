@@ -93,9 +93,7 @@ class FaceNetwork(HeadedNetwork):
             ValueError: the backbone gives no such map.
         """
         if self.tokens is not None:
-            with self.tokens.watched() as seen:
-                self(x)
-            return self.tokens.as_map(seen["tokens"])
+            return self.tokens.features(self, x)
         features = self._map(x)
         if self.mirrored and not self.training:
             return (features + self._map(x.flip(3)).flip(3)) / 2
@@ -110,12 +108,15 @@ class FaceNetwork(HeadedNetwork):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logit of P(fake), `(N,)`, for normalised images `(N, 3, H, W)`."""
+        return self.head.classify(self.embed(x))
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Return what the head judges of images: pooled features `(N, C)`."""
         if self.tokens is None:
-            return super().forward(x)
+            return self.features(x).mean(dim=(2, 3))
         backbone: Any = self.backbone
-        return self.head.classify(
-            backbone.forward_head(backbone.forward_features(x), pre_logits=True)
-        )
+        pooled: Tensor = backbone.forward_head(backbone.forward_features(x), pre_logits=True)
+        return pooled
 
     def forward_pass(self, x: Tensor) -> ForwardPass:
         """Score images by their feature map or tokens."""

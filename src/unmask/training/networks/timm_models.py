@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 from unmask.core.errors import DownloadError, InputError
 from unmask.training.networks import squeezenet  # noqa: F401 - timm learns its name
-from unmask.training.networks.scoring_network import ForwardPass
+from unmask.training.networks.attention import Attention
+from unmask.training.networks.scoring_network import AsMap, ForwardPass, as_it_is
 
 PAPER_BACKBONES = (
     "legacy_xception",
@@ -130,34 +131,42 @@ class TokenGrid:
     """
 
     def __init__(self, model: Any) -> None:
-        self._block = model.blocks[-1]
+        self._attention = [block.attn for block in model.blocks]
+        self._last = model.blocks[-1]
         self._prefix = int(model.num_prefix_tokens)
         self._height, self._width = model.patch_embed.grid_size
         self._by_class_token = model.global_pool == "token" and self._prefix > 0
 
-    @contextmanager
-    def watched(self) -> Iterator[dict[str, Tensor]]:
-        """Note tokens and attention of the passes inside, under `tokens` and `attention`."""
-        attention, seen = self._block.attn, dict[str, Tensor]()
-        fused, attention.fused_attn = attention.fused_attn, False  # fused, there are no weights
-        hooks = [
-            self._block.norm1.register_forward_hook(_noting(seen, "tokens")),
-            attention.attn_drop.register_forward_hook(_noting(seen, "attention")),
-        ]
-        try:
-            yield seen
-        finally:
-            attention.fused_attn = fused
-            for hook in hooks:
-                hook.remove()
+    def forward_pass(
+        self, score: Callable[[Tensor], Tensor], x: Tensor, *, arrange: AsMap = as_it_is
+    ) -> ForwardPass:
+        """Score images by a network that holds the transformer, keeping what explains the scores.
 
-    def forward_pass(self, network: nn.Module, x: Tensor) -> ForwardPass:
-        """Score images `(N, 3, H, W)` by a network that holds the transformer."""
-        with self.watched() as seen:
-            logits = network(x)
-        return ForwardPass(
-            logits, seen["tokens"], self.as_map, seen["attention"], self.attention_as_map
-        )
+        Args:
+            score: from images to logits.
+            x: images `(N, 3, H, W)`.
+            arrange: what becomes of maps `(N, ...)` in the end.
+        """
+        with _noted([self._last.norm1]) as tokens, self._noted_attention() as blocks:
+            logits = score(x)
+        attention = Attention(tuple(blocks), lambda each: arrange(self.attention_as_map(each)))
+        return ForwardPass(logits, tokens[-1], lambda each: arrange(self.as_map(each)), attention)
+
+    def features(self, score: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """Return what the network's map is made of, `(N, C, h, w)`."""
+        with _noted([self._last.norm1]) as tokens:
+            score(x)
+        return self.as_map(tokens[-1])
+
+    @contextmanager
+    def _noted_attention(self) -> Iterator[list[Tensor]]:
+        """Note what each block attends to in the one pass inside."""
+        with ExitStack() as stack:
+            for layer in self._attention:
+                stack.callback(setattr, layer, "fused_attn", layer.fused_attn)
+                layer.fused_attn = False  # fused, there are no weights
+            drops = [layer.attn_drop for layer in self._attention]
+            yield stack.enter_context(_noted(drops))
 
     def as_map(self, tokens: Tensor) -> Tensor:
         """Return tokens `(N, T, C)` as `(N, C, h, w)`, without those that stand for no patch."""
@@ -173,11 +182,15 @@ class TokenGrid:
         return rows[:, self._prefix :].reshape(rows.shape[0], self._height, self._width)
 
 
-def _noting(seen: dict[str, Tensor], name: str) -> Any:
-    def note(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
-        seen[name] = output
-
-    return note
+@contextmanager
+def _noted(modules: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
+    """Note the outputs of modules, in the order of their passes."""
+    outputs: list[Tensor] = []
+    with ExitStack() as stack:
+        for module in modules:
+            hook = module.register_forward_hook(lambda _m, _i, output: outputs.append(output))
+            stack.callback(hook.remove)
+        yield outputs
 
 
 def unfuse_attention(network: nn.Module) -> None:
