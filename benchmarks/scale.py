@@ -2,10 +2,12 @@
 
     python -m benchmarks.scale --folder /somewhere/large
     python -m benchmarks.scale --folder /somewhere/large --only train --only predict
+    python -m benchmarks.scale --folder /somewhere/large --only none  # the table as it is known
 
 Each command of the command line runs in a process of its own over 120,000 videos and 5 million
 crops; its peak memory and its time go to benchmarks/results/scale.md. The folder keeps what is
-made, so that one command can be measured again; see `benchmarks.scale_material`.
+made, and the figures of each command, so that one can be measured again and stands in the table
+with the others; see `benchmarks.scale_material`.
 """
 
 from __future__ import annotations
@@ -95,7 +97,8 @@ def make(place: Path, step: Step, options: argparse.Namespace) -> None:
         material.remove(place / step.writes)
     if not (place / "clips").exists():
         material.write_clips(place / "clips", options.videos)
-    if not (place / "identity.parquet").exists() or step.name.endswith(" videos"):
+    of_videos = step.words[0] == "data" and step.name.endswith(" videos")
+    if of_videos or not (place / "identity.parquet").exists():
         return
     if not (place / "crops").exists():
         material.write_store(place / "identity.parquet", place / "crops", options.crops)
@@ -118,8 +121,29 @@ def measure(place: Path, step: Step, options: argparse.Namespace) -> Run:
     if os.wait()[1]:
         raise SystemExit(f"what `{step.name}` reads could not be made")
     measured = run([sys.executable, "-m", "unmask", *step.words], accepted=step.accepted)
-    print(row_of(step, measured), flush=True)
+    row = row_of(step, measured)
+    print(row, flush=True)
+    keep(place, step, row)
     return measured
+
+
+def keep(place: Path, step: Step, row: str) -> None:
+    """Keep the figures of a command in the folder."""
+    path = _figures(place, step)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"{row}\n", encoding="utf-8")
+
+
+def _figures(place: Path, step: Step) -> Path:
+    return place / "figures" / f"{step.name.replace(':', '').replace(' ', '-')}.md"
+
+
+def kept(place: Path, step: Step) -> str:
+    """Return a command's line of the table, as it was measured last."""
+    path = _figures(place, step)
+    if not path.exists():
+        return f"| {step.name} | not measured | | | |"
+    return path.read_text(encoding="utf-8").rstrip("\n")
 
 
 def row_of(step: Step, measured: Run) -> str:
@@ -160,7 +184,7 @@ def arguments() -> argparse.Namespace:
     add("--folder", type=Path, required=True, help="for about 6 GB; kept")
     add("--videos", type=int, default=120_000)
     add("--crops", type=int, default=42, help="crops of each video")
-    add("--only", action="append", help="commands that begin so; nothing is written")
+    add("--only", action="append", help="commands that begin so; of others the last figures stay")
     add("--note", default="made by the program", help="a line on the circumstances")
     add("--out", type=Path, default=RESULTS / "scale.md")
     return parser.parse_args()
@@ -177,10 +201,11 @@ def main() -> None:
         if not options.only or any(step.name.startswith(name) for name in options.only)
     ]
     began = time.monotonic()
-    rows = [row_of(step, measure(place, step, options)) for step in chosen]
+    for step in chosen:
+        measure(place, step, options)
     print(f"{time.monotonic() - began:.0f} s in all")
-    if not options.only:
-        options.out.write_text(document(options, rows, load), encoding="utf-8")
+    rows = [kept(place, step) for step in steps(place)]
+    options.out.write_text(document(options, rows, load), encoding="utf-8")
 
 
 if __name__ == "__main__":

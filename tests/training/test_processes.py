@@ -153,6 +153,14 @@ def test_two_hosts_of_slurm_are_killed_and_end_with_the_same_run(
     assert_same(shared, folder)
 
 
+@pytest.mark.system
+def test_what_is_wrong_with_a_run_of_two_hosts_is_said_once(crops: Path, tmp_path: Path) -> None:
+    tasks = tasks_of_slurm([*words(crops, tmp_path / "run"), "batch_size=999"])
+    said = [task.communicate(timeout=300)[1] for task in tasks]
+    assert [task.returncode for task in tasks] == [2, 2], said
+    assert [text.count("an epoch has 30 crops, a step needs 1998") for text in said] == [1, 0]
+
+
 @pytest.fixture(scope="module")
 def on_ray() -> Iterator[list[str]]:
     """Return the options of training by two workers of a cluster."""
@@ -198,7 +206,7 @@ def test_what_is_wrong_with_a_run_is_said_as_without_ray(
     folder = tmp_path / "run"
     text = trained([*words(crops, folder, *on_ray), "batch_size=999"])
     assert text.returncode == 2
-    assert "an epoch has 30 crops, a step needs 1998" in text.stderr
+    assert text.stderr.count("an epoch has 30 crops, a step needs 1998") == 1
     assert not folder.exists()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +83,18 @@ class PictureTable:
 
     def texts(self, name: str) -> Texts:
         """Return a field of `CropRecord` that is a text, of all crops."""
-        return Texts.of(getattr(record, name) for record in self.records())
+        return Texts.of(self._values(name))
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """Return `(N,)` a field of `CropRecord` that is a number, of all crops; NaN for None."""
-        values = (getattr(record, name) for record in self.records())
-        return np.array([np.nan if value is None else value for value in values], np.float64)
+        values = (np.nan if value is None else value for value in self._values(name))
+        return np.fromiter(values, np.float64, len(self))
+
+    def _values(self, name: str) -> Iterator[Any]:
+        """Yield a field of `CropRecord` of all crops, without making their records."""
+        if name not in _FIELDS:
+            return repeat(None, len(self))
+        return (_value(row, name) for row in self.rows)
 
     def record(self, position: int) -> CropRecord:
         """Return what is known of a crop, without reading its picture."""
@@ -144,19 +151,28 @@ class PictureTable:
             return pictures.cast(pa.large_binary()).combine_chunks()
 
 
+_FIELDS = {
+    "name": "name",
+    "video_id": "video",
+    "dataset": "dataset",
+    "label": "label",
+    "method": "method",
+    "target": "footage",
+    "source": "source",
+    "identities": "identities",
+    "split": "split",
+    "frame_index": "frame",
+    "box": "face_box",
+    "landmarks": "landmarks",
+    "face_px": "face_px",
+}
+"""Fields of `CropRecord` that a table tells, and what they are called there."""
+
+
+def _value(row: TableCrop, name: str) -> Any:
+    value = getattr(row, _FIELDS[name])
+    return value or "crops" if name == "dataset" else value
+
+
 def _make_record(row: TableCrop) -> CropRecord:
-    return CropRecord(
-        name=row.name,
-        video_id=row.video,
-        dataset=row.dataset or "crops",
-        label=row.label,
-        method=row.method,
-        target=row.footage,
-        source=row.source,
-        identities=row.identities,
-        split=row.split,
-        frame_index=row.frame,
-        box=row.face_box,
-        landmarks=row.landmarks,
-        face_px=row.face_px,
-    )
+    return CropRecord(**{name: _value(row, name) for name in _FIELDS})

@@ -50,7 +50,7 @@ class Grouping:
         return f"Grouping({len(self.of_row)} rows, {len(self)} groups, largest {self.largest})"
 
 
-def connect(keys_of_rows: Sequence[Iterable[Hashable]]) -> Grouping:
+def connect(keys_of_rows: Iterable[Iterable[Hashable]]) -> Grouping:
     """Group rows that share a key, directly or through other rows.
 
     Args:
@@ -59,9 +59,10 @@ def connect(keys_of_rows: Sequence[Iterable[Hashable]]) -> Grouping:
     >>> connect([["a"], ["b", "a"], ["c"], ["b"], []]).of_row.tolist()
     [0, 0, 1, 0, 2]
     """
-    parent = list(range(len(keys_of_rows)))
+    parent: list[int] = []
     first_with: dict[Hashable, int] = {}
     for row, keys in enumerate(keys_of_rows):
+        parent.append(row)
         for key in keys:
             one, other = _root(parent, first_with.setdefault(key, row)), _root(parent, row)
             parent[max(one, other)] = min(one, other)
@@ -186,7 +187,7 @@ def place_groups(
 
 def group_rows(records: Sequence[VideoRecord], by: GroupBy = "video") -> Grouping:
     """Group rows by shared footage or files, and by shared persons if asked."""
-    return connect([tuple(link_keys(record, by)) for record in records])
+    return connect(link_keys(record, by) for record in records)
 
 
 def link_keys(record: VideoRecord, by: GroupBy) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ crop store. A video's id is its full path below the data set's folder, never a f
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,9 @@ Kind = Literal["video", "frames", "crop"]
 MANIFEST_VERSION = 1
 """Version of the columns and of the metadata."""
 _ROWS_AT_A_TIME = 10_000
+_ROWS_IN_GROUP = 100_000
+_NAMES = frozenset(["id", "crop_id", "sha256", "size_bytes", "fold"])
+"""Columns whose values few rows share, or which are small numbers."""
 _METADATA_KEY = b"unmask"
 _HINT = "make a manifest with `unmask data index`, or index a table with the layout `table`"
 
@@ -160,12 +163,17 @@ COLUMNS: pa.Schema = pa.schema(
 
 def write_manifest(manifest: Manifest, path: str | Path) -> None:
     """Write a manifest as Parquet, atomically: the file is there whole or not at all."""
-    rows = {name: [getattr(record, name) for record in manifest.records] for name in COLUMNS.names}
     described = {"version": MANIFEST_VERSION, **asdict(manifest.info)}
-    table = pa.table(rows, schema=COLUMNS).replace_schema_metadata(
-        {_METADATA_KEY: json.dumps(described, sort_keys=True)}
-    )
-    write_anywhere(Path(path), lambda made: pq.write_table(table, made, compression="zstd"))
+    schema = COLUMNS.with_metadata({_METADATA_KEY: json.dumps(described, sort_keys=True)})
+
+    def write(made: Path) -> None:
+        with pq.ParquetWriter(made, schema, compression="zstd") as writer:
+            for first in range(0, max(1, len(manifest)), _ROWS_IN_GROUP):
+                some = manifest.records[first : first + _ROWS_IN_GROUP]
+                rows = {name: [getattr(each, name) for each in some] for name in COLUMNS.names}
+                writer.write_table(pa.table(rows, schema=schema))
+
+    write_anywhere(Path(path), write)
 
 
 def read_manifest(path: str | Path) -> Manifest:
@@ -183,14 +191,29 @@ def read_manifest(path: str | Path) -> Manifest:
     described = _read_description(table, path)
     try:
         info = ManifestInfo(**{**described, "warnings": tuple(described.get("warnings", ()))})
-        records = tuple(
-            VideoRecord(**{**row, "identities": tuple(row["identities"] or ())})
+        rows = (
+            row
             for batch in table.select(COLUMNS.names).to_batches(max_chunksize=_ROWS_AT_A_TIME)
             for row in batch.to_pylist()
         )
+        records = tuple(VideoRecord(**row) for row in with_shared_values(rows))
     except Exception as error:  # whatever a value of another type does
         raise ManifestError(f"{str(path)!r} is a damaged manifest: {error}", hint=_HINT) from error
     return Manifest(info, records)
+
+
+def with_shared_values(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield rows of a table whose equal texts and persons are one object, but for names of rows.
+
+    Millions of rows share a few thousand of them. Persons become a tuple.
+    """
+    known: dict[Any, Any] = {}
+    for row in rows:
+        row["identities"] = tuple(row["identities"] or ())
+        for name, value in row.items():
+            if name not in _NAMES:
+                row[name] = known.setdefault(value, value)
+        yield row
 
 
 def _read_description(table: pa.Table, path: str | Path) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from unmask.training.hardware import Device, Hardware
 
 Item = TypeVar("Item")
 
+_AGREED = "raised in all processes of the run"
 _WAIT = timedelta(minutes=10)
 """How long the processes of a run wait for each other."""
 
@@ -144,14 +145,24 @@ def agree(
     given: list[Any] = [own if own is None or isinstance(own, UnmaskError) else facts(own)]
     distributed.broadcast_object_list(given, src=0)
     if isinstance(given[0], UnmaskError):
-        raise given[0]
+        raise _noted(given[0])
     result = _outcome(lambda: follow(*given[0])) if own is None else own
     errors: list[Any] = [None] * distributed.get_world_size()
     distributed.all_gather_object(errors, result if isinstance(result, UnmaskError) else None)
     for error in [*errors, result]:
         if isinstance(error, UnmaskError):
-            raise error
+            raise _noted(error)
     return cast("Item", result)
+
+
+def is_said_elsewhere(error: UnmaskError) -> bool:
+    """Tell whether an error was raised in all processes, and another one prints it."""
+    return _AGREED in getattr(error, "__notes__", ()) and not is_first()
+
+
+def _noted(error: UnmaskError) -> UnmaskError:
+    error.add_note(_AGREED)
+    return error
 
 
 def _outcome(make: Callable[[], Item]) -> Item | UnmaskError:

@@ -12,6 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import typer
+
+from unmask.core.errors import UnmaskError
 from unmask.core.text import visible
 from unmask.system.engines import Engine
 from unmask.system.remote_files import is_remote
@@ -157,14 +160,25 @@ class RunProgress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Close the bar, and say how to go on where a run was stopped."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        """Close the bar, and say how to go on where a run was stopped.
+
+        Raises:
+            typer.Exit: another process of the run says what went wrong.
+        """
         if self._bar is not None:
             self._bar.stop()
         begun = self.folder is not None and (self.folder / "run.json").is_file()
         if kind is KeyboardInterrupt and begun:
             shared = f" --devices {self.devices}" if self.devices > 1 else ""
             sys.stderr.write(f"go on with: unmask train --resume {self.folder}{shared}\n")
+        if isinstance(error, UnmaskError):
+            from unmask.training.processes import is_said_elsewhere
+
+            if is_said_elsewhere(error):
+                raise typer.Exit(2) from error
 
     def begins(self, record: RunRecord) -> None:
         """Say what a run learns from, and what to know of it."""

@@ -26,13 +26,14 @@ from unmask.datasets.layouts.layout import (
     files_below,
     sort_placed,
 )
-from unmask.datasets.manifest import VideoRecord
+from unmask.datasets.manifest import VideoRecord, with_shared_values
 from unmask.system.parquet import CROPS_HINT, column_names, read_errors, read_table
 
 _STORE_COLUMNS = (
     "crop_id", "dataset", "label", "method", "target", "source", "identities", "part", "split",
     "fold", "compression",
 )  # fmt: skip
+_ROWS = 10_000
 _STORE_FILES = ("store.json", "shards")
 IN_PARQUET = ".parquet/"
 """What parts the path of the file from the name of the crop in an id."""
@@ -189,8 +190,9 @@ def _rows(file: Path, inner: str, warnings: list[str]) -> Iterator[Placed]:
         return
     if {*_STORE_COLUMNS, "image"} <= names:
         with read_errors(file, hint=CROPS_HINT):
-            rows = read_table(file, columns=_STORE_COLUMNS, hint=CROPS_HINT).to_pylist()
-            placed = [_make_stored_record(inner, row) for row in rows]
+            table = read_table(file, columns=_STORE_COLUMNS, hint=CROPS_HINT)
+            rows = (row for batch in table.to_batches(_ROWS) for row in batch.to_pylist())
+            placed = [_make_stored_record(inner, row) for row in with_shared_values(rows)]
         yield from placed
     elif set(REQUIRED) <= names:
         table = read_crop_table(file)
@@ -203,7 +205,7 @@ def _rows(file: Path, inner: str, warnings: list[str]) -> Iterator[Placed]:
 
 def _make_stored_record(inner: str, row: dict[str, Any]) -> VideoRecord:
     """Return the row of a crop from our own store; it keeps the data set's name and keys."""
-    values = {**row, "identities": tuple(row["identities"] or ())}
+    values = dict(row)
     crop = values.pop("crop_id")
     return VideoRecord(id=f"{inner}/{crop}", kind="crop", **values)
 
