@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 from typer.testing import CliRunner
 
+from tiny_networks import VIT
 from unmask.bundle.detector import Detector, check_works
 from unmask.bundle.manifest import Clip
 from unmask.bundle.runtime import preprocess
@@ -28,8 +29,7 @@ from unmask.explain.clips import FrameOfClip, frame_effects
 from unmask.explain.network import BundleNetwork
 from unmask.scanner.scanner import Scanner
 from unmask.training.batches import TrainingBatches
-from unmask.training.clip_crops import ClipCrops, as_clips
-from unmask.training.crop_table import read_crops
+from unmask.training.crop_table import ClipCrops, as_clips, read_crops
 from unmask.training.engine import train
 from unmask.training.hardware import Hardware
 from unmask.training.networks.clip_network import TemporalHead
@@ -53,7 +53,7 @@ SMALL = [
 ]  # fmt: skip
 HEAD = ["network.backbone=test_resnet", "network.dropout=0", "epochs=10"]
 HEAD += ["optimiser.learning_rate=0.01"]
-TRANSFORMER = ["network.backbone=test_vit", "network.dropout=0", "epochs=10"]
+TRANSFORMER = [f"network.backbone={VIT}", "network.dropout=0", "epochs=10"]
 TRANSFORMER += ["optimiser.learning_rate=0.003"]
 CONVOLUTIONS = ["epochs=6", "optimiser.learning_rate=0.003"]
 

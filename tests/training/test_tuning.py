@@ -15,6 +15,7 @@ for package in ("torch", "lightning", "timm", "onnx", "onnxscript", "tensorboard
 import torch
 from safetensors.torch import load_file
 
+from tiny_networks import VIT
 from training.test_bundle_export import Silent, write_crops
 from unmask.bundle.detector import Detector, check_works
 from unmask.core.errors import InputError, RecipeError
@@ -34,13 +35,13 @@ from unmask.training.trained_network import load_network
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 SIDE = 32
-TINY = ["network.backbone=test_vit", "network.weights=null", f"network.size_px={SIDE}"]
+TINY = [f"network.backbone={VIT}", "network.weights=null", f"network.size_px={SIDE}"]
 TINY += ["batch_size=8", "epochs=2", "workers=0", "optimiser.learning_rate=0.003"]
 
 
 def vit(**options: object) -> FaceNetwork:
     torch.manual_seed(0)
-    return FaceNetwork("test_vit", size_px=SIDE, **options)
+    return FaceNetwork(VIT, size_px=SIDE, **options)
 
 
 def learning(network: FaceNetwork) -> set[str]:

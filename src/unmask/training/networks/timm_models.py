@@ -1,4 +1,6 @@
-"""The tokens of a transformer as the grid of patches that they are of.
+"""timm's networks: how one is made, with its weights or not, and the tokens of its transformers.
+
+ImageNet weights come from the caches of timm's sources, or from the internet.
 
 timm's vision transformers (ViT, DeiT, DINOv2, DINOv3, EVA, BEiT, the towers of CLIP) share their
 build: blocks over tokens, a few of which (class, registers) stand for no patch. What the last block
@@ -8,23 +10,117 @@ behind that block most of the patches' tokens lead nowhere.
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import timm
+import torch
+from huggingface_hub import constants, try_to_load_from_cache
+from timm.models import _hub
 from torch import Tensor, nn
 
+from unmask.core.errors import DownloadError, InputError
+from unmask.training.networks import squeezenet  # noqa: F401 - timm learns its name
 from unmask.training.networks.attention import Attention
 from unmask.training.networks.scoring_network import AsMap, ForwardPass, as_it_is
 
+PAPER_BACKBONES = (
+    "legacy_xception",
+    "inception_resnet_v2",
+    "tf_efficientnetv2_s",
+    "tf_efficientnetv2_m",
+)
+"""timm's names of the paper's four networks."""
 _FAMILIES = ("vision_transformer", "eva", "deit", "beit")
 """Modules of timm whose networks are built so."""
+_ANSWER_SECONDS = 2.0
+"""Longest wait for a server's first answer."""
 
 
 def is_transformer(name: str) -> bool:
     """Tell whether timm's network of a name is a transformer of this build."""
     return bool(timm.models.is_model_in_modules(name.partition(".")[0], _FAMILIES))
+
+
+def make_timm_model(name: str, *, pretrained: bool = False, **options: Any) -> nn.Module:
+    """Make one of timm's networks, and say what is wrong where it cannot be.
+
+    Args:
+        name: timm's.
+        pretrained: whether with its weights, from timm's cache or the internet.
+        options: of `timm.create_model`.
+
+    Raises:
+        InputError: timm knows no such network, or it does not take the options.
+        DownloadError: the weights could not be fetched.
+    """
+    if not timm.is_model(name.partition(".")[0]):
+        near = timm.list_models(f"*{name.partition('.')[0]}*")[:5]
+        raise InputError(
+            f"timm has no network {name!r}",
+            hint=f"it has: {', '.join(near or PAPER_BACKBONES)}",
+        )
+    if pretrained:
+        _check_reachable(name)
+    try:
+        return timm.create_model(name, pretrained=pretrained, **options)
+    except TypeError as error:
+        if "drop_path_rate" not in str(error):
+            raise
+        raise InputError(
+            f"{name} has no blocks that can be left out", hint="set network.drop_path=0"
+        ) from error
+    except OSError as error:
+        raise _unreachable(name, error) from error
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f"timm cannot make {name!r}: {(str(error) or 'its parts do not fit').splitlines()[0]}",
+            hint="start at random, give a local file as weights, or take another size",
+        ) from error
+
+
+def _check_reachable(name: str) -> None:
+    """Refuse to wait for weights that are not here while their server does not answer.
+
+    The Hub's client would try for more than a minute.
+
+    Raises:
+        DownloadError: so it is.
+    """
+    config = timm.get_pretrained_cfg(name)
+    if config is None or constants.HF_HUB_OFFLINE:
+        return
+    if config.hf_hub_id:
+        files = (_hub.HF_SAFE_WEIGHTS_NAME, _hub.HF_WEIGHTS_NAME)
+        known = [try_to_load_from_cache(config.hf_hub_id, file) for file in files]
+        cached = any(isinstance(path, str) for path in known)
+        address = constants.ENDPOINT
+    else:
+        address = str(config.url)
+        file = Path(torch.hub.get_dir(), "checkpoints", address.rpartition("/")[2])
+        cached = file.is_file()
+    if cached:
+        return
+    request = urllib.request.Request(address, method="HEAD")  # noqa: S310 - timm's or the Hub's own
+    try:
+        urllib.request.urlopen(request, timeout=_ANSWER_SECONDS).close()  # noqa: S310 - the same
+    except urllib.error.HTTPError:
+        return  # it answers
+    except OSError as error:
+        raise _unreachable(name, error) from error
+
+
+def _unreachable(name: str, error: OSError) -> DownloadError:
+    """Return the error that says what to do without the internet."""
+    return DownloadError(
+        f"the ImageNet weights of {name} could not be fetched: {str(error).splitlines()[0]}",
+        hint="connect to the internet once, give a local file as weights, or start at random: "
+        "--set network.weights=null",
+    )
 
 
 class TokenGrid:
