@@ -35,7 +35,8 @@ from unmask.training.crop_table import read_crops
 from unmask.training.hardware import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, keep_freed_memory
 from unmask.training.lightning_module import Edge
 from unmask.training.networks.depthwise import quicken
-from unmask.training.networks.network import PAPER_BACKBONES, FaceNetwork
+from unmask.training.networks.network import FaceNetwork
+from unmask.training.networks.timm_models import PAPER_BACKBONES
 from unmask.training.recipe import Recipe
 from unmask.training.sampling import shuffle
 

@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.request
 import uuid
+from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -72,8 +73,75 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place(tmp_path_factory.mktemp("place"))
 
 
+def ask(address: str, body: bytes | None = None, kind: str = "") -> bytes:
+    """Send a request to this machine, past any proxy."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(address, body, {"Content-Type": kind} if kind else {})
+    with opener.open(request, timeout=30) as answer:
+        content: bytes = answer.read()
+        return content
+
+
+def retried(address: str, fits: bytes, seconds: float = 60) -> bytes:
+    """Ask until the answer holds something."""
+    last = time.monotonic() + seconds
+    while True:
+        try:
+            if fits in (answer := ask(address)):
+                return answer
+        except OSError:
+            pass
+        assert time.monotonic() < last, f"{address} never answered with {fits!r}"
+        time.sleep(0.2)
+
+
+class Service:
+    """A service under watch that has scanned a file and stays until it is ended."""
+
+    def __init__(self, root: Path) -> None:
+        self.place, self.pid = Place(root / "place"), root / "pid"
+        self.data = self.place.out / "data"
+        self._watched: list[Watched] = []
+        port = free_port()
+        address = f"http://127.0.0.1:{port}"
+        self._thread = threading.Thread(target=self._serve, args=(port,))
+        self._thread.start()
+        retried(f"{address}/health/ready", b"ready")
+        self._since = time.monotonic()
+        mark = uuid.uuid4().hex
+        head = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n'
+        body = head.encode() + CLIPS[1].read_bytes() + f"\r\n--{mark}--\r\n".encode()
+        ask(f"{address}/v1/scans", body, f"multipart/form-data; boundary={mark}")
+        retried(f"{address}/v1/scans", b'"state":"finished"')
+
+    def _serve(self, port: int) -> None:
+        named: list[str | Path] = ["sh", "-c", 'echo $$ > "$0"; exec "$@"', self.pid, *COMMAND]
+        served = self.place.watch(*named, "serve", "--port", str(port), "--data", self.data)
+        self._watched.append(served)
+
+    def end(self) -> Watched:
+        """Interrupt it once it has stayed, and return what was seen."""
+        if self._thread.is_alive():
+            time.sleep(max(0, self._since + STAY_SECONDS - time.monotonic()))
+            os.kill(int(self.pid.read_text()), signal.SIGINT)
+            self._thread.join(60)
+        (run,) = self._watched
+        return run
+
+
 @pytest.fixture(scope="module")
-def runs(place: Place) -> dict[str, Watched]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service | None]:
+    """Start the service first of all, so that it stays while others are watched."""
+    if find_spec("fastapi") is None:
+        yield None
+        return
+    started = Service(tmp_path_factory.mktemp("service"))
+    yield started
+    started.end()
+
+
+@pytest.fixture(scope="module")
+def runs(place: Place, service: Service | None) -> dict[str, Watched]:
     """Scan, explain and train under watch, while a process that has scanned stays for long."""
     done: dict[str, Watched] = {}
 
@@ -105,60 +173,6 @@ def runs(place: Place) -> dict[str, Watched]:
     return done
 
 
-def ask(address: str, body: bytes | None = None, kind: str = "") -> bytes:
-    """Send a request to this machine, past any proxy."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(address, body, {"Content-Type": kind} if kind else {})
-    with opener.open(request, timeout=30) as answer:
-        content: bytes = answer.read()
-        return content
-
-
-def retried(address: str, fits: bytes, seconds: float = 60) -> bytes:
-    """Ask until the answer holds something."""
-    last = time.monotonic() + seconds
-    while True:
-        try:
-            if fits in (answer := ask(address)):
-                return answer
-        except OSError:
-            pass
-        assert time.monotonic() < last, f"{address} never answered with {fits!r}"
-        time.sleep(0.2)
-
-
-@needs_watching
-@pytest.mark.skipif(find_spec("fastapi") is None, reason="the extra serve is not installed")
-def test_the_service_opens_its_own_address_and_writes_into_its_own_folder(tmp_path: Path) -> None:
-    place, port = Place(tmp_path / "place"), free_port()
-    address, data, pid = f"http://127.0.0.1:{port}", place.out / "data", tmp_path / "pid"
-    serving: list[Watched] = []
-
-    def serve() -> None:
-        named: list[str | Path] = ["sh", "-c", 'echo $$ > "$0"; exec "$@"', pid, *COMMAND]
-        serving.append(place.watch(*named, "serve", "--port", str(port), "--data", data))
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    retried(f"{address}/health/ready", b"ready")
-    since = time.monotonic()
-    mark = uuid.uuid4().hex
-    head = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n'
-    body = head.encode() + CLIPS[1].read_bytes() + f"\r\n--{mark}--\r\n".encode()
-    ask(f"{address}/v1/scans", body, f"multipart/form-data; boundary={mark}")
-    retried(f"{address}/v1/scans", b'"state":"finished"')
-    time.sleep(max(0, since + STAY_SECONDS - time.monotonic()))
-    os.kill(int(pid.read_text()), signal.SIGINT)
-    thread.join(60)
-    (run,) = serving
-    assert run.sockets() == ["AF_INET"], "the one it listens on"
-    ours = {str(data), str(pid)}  # the folder itself, and what the test asked the shell for
-    assert set(run.written(outside=[data, place.temporary])) == ours
-    assert {path for path in run.left() if not path.startswith(f"{data}/")} == ours
-    assert [*place.home.rglob("*")] == []
-    assert [*place.temporary.rglob("*")] == []
-
-
 @needs_watching
 @pytest.mark.parametrize(
     ("name", "code"), [("library", 0), ("scan", 1), ("explain", 0), ("train", 0)]
@@ -181,6 +195,22 @@ def test_nothing_stays_in_the_users_folder_or_among_temporary_files(
     runs: dict[str, Watched], place: Place
 ) -> None:
     assert all(runs)
+    assert [*place.home.rglob("*")] == []
+    assert [*place.temporary.rglob("*")] == []
+
+
+@needs_watching
+def test_the_service_opens_its_own_address_and_writes_into_its_own_folder(
+    runs: dict[str, Watched], service: Service | None
+) -> None:
+    if service is None:
+        pytest.skip("the extra serve is not installed")
+    assert runs
+    run, place, data = service.end(), service.place, service.data
+    assert run.sockets() == ["AF_INET"], "the one it listens on"
+    ours = {str(data), str(service.pid)}  # the folder itself, and what the shell was asked for
+    assert set(run.written(outside=[data, place.temporary])) == ours
+    assert {path for path in run.left() if not path.startswith(f"{data}/")} == ours
     assert [*place.home.rglob("*")] == []
     assert [*place.temporary.rglob("*")] == []
 

@@ -10,6 +10,7 @@ import pytest
 
 from bundles import MEAN, SIZE, STD, WEIGHTS, manifest, onnx_model, write_bundle
 from hub_server import Hub, running
+from ports import free_port
 from unmask.bundle.detector import Detector, check_works
 from unmask.bundle.manifest import write_manifest
 from unmask.core.errors import BundleError, DownloadError, InputNotFound, UnmaskError
@@ -194,6 +195,16 @@ def test_the_command_line_pushes_a_detector_with_its_card(hub: Hub, tmp_path: Pa
     assert "private" in str(hub.created[0])
     refused = CliRunner().invoke(app, [*words[:-1], "detector"])
     assert "named owner/name" in str(refused.exception)
+
+
+def test_pushing_without_a_connection_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{free_port()}")
+    detector = Detector.from_pretrained(write_bundle(tmp_path / "tiny").folder)
+    with pytest.raises(DownloadError, match="could not push the detector to 'someone/detector'"):
+        detector.push_to_hub("someone/detector")
 
 
 def test_a_hub_id_has_an_owner_and_a_name(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from unmask.core.errors import BundleError
 from unmask.core.settings import ScanSettings
 from unmask.explain.network import available_methods
 from unmask.scanner.scanner import Scanner
-from unmask.training.networks.tokens import is_transformer
+from unmask.training.networks.timm_models import is_transformer
 from unmask.training.recipe import load_recipe
 
 pytestmark = [

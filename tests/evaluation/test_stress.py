@@ -30,7 +30,7 @@ from unmask.datasets.manifest import write_manifest
 from unmask.evaluation.charts import BOTTOM, LEFT, RIGHT, TOP
 from unmask.evaluation.distorted_scores import Scores, StressSettings, score_distorted, write_scores
 from unmask.evaluation.inference import predict, source_at
-from unmask.evaluation.stored_pictures import drawn_evenly, pictures_at
+from unmask.evaluation.stored_pictures import drawn_evenly, faces_at
 from unmask.evaluation.stress import Stress, compute_outcomes
 from unmask.evaluation.stress_page import draw_charts, make_rows, to_html
 from unmask.scanner.distortions import distort
@@ -56,7 +56,7 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scores(bundle: Bundle, crops: Path) -> Scores:
-    return score_distorted(bundle, pictures_at(bundle, crops), FAST)
+    return score_distorted(bundle, faces_at(bundle, crops), FAST)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_scores_repeat_with_their_seed_however_many_crops_there_are(
     bundle: Bundle, tmp_path: Path, scores: Scores
 ) -> None:
     few = write_toy_crops(tmp_path / "crops.parquet", families=2)
-    again = score_distorted(bundle, pictures_at(bundle, few), FAST)
+    again = score_distorted(bundle, faces_at(bundle, few), FAST)
     both = [list(scores.predictions.video_id).index(v) for v in again.predictions.video_id]
     np.testing.assert_allclose(again.logits, scores.logits[:, both], rtol=1e-6)
 
@@ -120,7 +120,7 @@ def test_a_crop_store_is_cut_as_predict_cuts_it(tmp_path: Path) -> None:
     crop_videos(manifest, store, settings)
     plain = predict(bundle, source_at(bundle, store), tmp_path / "p.parquet")
     done = plain.words["status"] == "done"
-    result = score_distorted(bundle, pictures_at(bundle, store), StressSettings(only=("JPEG",)))
+    result = score_distorted(bundle, faces_at(bundle, store), StressSettings(only=("JPEG",)))
     np.testing.assert_allclose(result.logits[0], plain.logit[done], rtol=1e-6)
 
 
@@ -140,21 +140,21 @@ def test_crops_that_cannot_be_decoded_are_counted(bundle: Bundle, tmp_path: Path
     table = pq.read_table(write_toy_crops(tmp_path / "c.parquet", families=2)).to_pylist()
     table[1]["image"] = b"no picture"
     pq.write_table(pa.Table.from_pylist(table), tmp_path / "c.parquet")
-    result = score_distorted(bundle, pictures_at(bundle, tmp_path / "c.parquet"), FAST)
+    result = score_distorted(bundle, faces_at(bundle, tmp_path / "c.parquet"), FAST)
     assert result.unreadable == 1
     assert result.logits.shape == (8, 5)
     for each in table:
         each["image"] = b"no picture"
     pq.write_table(pa.Table.from_pylist(table), tmp_path / "c.parquet")
     with pytest.raises(ManifestError, match="no crop could be decoded"):
-        score_distorted(bundle, pictures_at(bundle, tmp_path / "c.parquet"), FAST)
+        score_distorted(bundle, faces_at(bundle, tmp_path / "c.parquet"), FAST)
 
 
 def test_a_manifest_of_videos_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     manifest = toy_set(tmp_path / "set")
     write_manifest(manifest, tmp_path / "m.parquet")
     with pytest.raises(InputError, match="this takes only crops"):
-        pictures_at(bundle, tmp_path / "m.parquet")
+        faces_at(bundle, tmp_path / "m.parquet")
 
 
 def test_unknown_names_are_refused_before_anything_is_scored() -> None:
@@ -169,7 +169,7 @@ def test_without_one_of_the_labels_there_is_no_auc_but_a_shift(
 ) -> None:
     reals = write_toy_crops(tmp_path / "c.parquet", families=3, fakes=0)
     result = compute_outcomes(
-        score_distorted(bundle, pictures_at(bundle, reals), FAST), FAST, threshold=0.0
+        score_distorted(bundle, faces_at(bundle, reals), FAST), FAST, threshold=0.0
     )
     assert result.plain.auc is result.plain.shift_fake is None
     assert result.plain.shift_real == 0

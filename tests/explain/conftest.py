@@ -30,7 +30,7 @@ class QuadraticNetwork:
         features = self._features(images)
         gradients = 2 * self.weights * features
         attention = np.maximum(gradients * features, 0).mean(axis=1)  # as a transformer would give
-        return Evidence(self.logits(images), features, gradients, attention)
+        return Evidence(self.logits(images), features, gradients, attention, attention)
 
     def input_gradients(self, images):
         small = 2 * self.weights * self._features(images) / POOL**2

@@ -43,7 +43,8 @@ def test_a_network_that_looks_nowhere_gives_an_empty_map(method, images):
             from unmask.explain import Evidence
 
             features = np.zeros((len(images), 4, 8, 8), np.float32)
-            return Evidence(self.logits(images), features, features, features[:, 0])
+            nothing = features[:, 0]
+            return Evidence(self.logits(images), features, features, nothing, nothing)
 
         def input_gradients(self, images):
             return np.zeros_like(images)

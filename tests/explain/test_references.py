@@ -12,7 +12,8 @@ pytest.importorskip("timm", reason="needs the extra `train`")
 from unmask.explain import explain  # noqa: E402 - after the check that torch is there
 from unmask.explain.smoothgrad import NOISE, SAMPLES, noisy  # noqa: E402
 from unmask.training.networks.differentiable import TorchNetwork  # noqa: E402
-from unmask.training.networks.network import PAPER_BACKBONES, FaceNetwork  # noqa: E402
+from unmask.training.networks.network import FaceNetwork  # noqa: E402
+from unmask.training.networks.timm_models import PAPER_BACKBONES  # noqa: E402
 
 SIZES = {"inception_resnet_v2": 160}
 """Sides of the pictures where 96 would leave a feature map of one cell."""

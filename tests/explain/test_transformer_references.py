@@ -92,3 +92,54 @@ def test_gradient_x_attention_is_captums(built):
     raw = explain(model, images, ["gradient-x-attention"])["gradient-x-attention"].raw
     np.testing.assert_allclose(raw, class_row, rtol=1e-4, atol=1e-9)
     assert raw.max() > 0
+
+
+def attention_by_hand(backbone, images):
+    """Return each block's attention `(N, H, T, T)`, from its weights in NumPy and double."""
+    inputs = []
+    hooks = [
+        block.attn.register_forward_hook(lambda _m, args, _out: inputs.append(args[0]))
+        for block in backbone.blocks
+    ]
+    with torch.no_grad():
+        backbone(torch.from_numpy(images))
+    for hook in hooks:
+        hook.remove()
+    for block, tokens in zip(backbone.blocks, inputs, strict=True):
+        weight, bias = (each.detach().double().numpy() for each in block.attn.qkv.parameters())
+        projected = tokens.double().numpy() @ weight.T + bias
+        count, length, width = tokens.shape
+        heads = block.attn.num_heads
+        split = projected.reshape(count, length, 3, heads, width // heads)
+        query, key, _ = split.transpose(2, 0, 3, 1, 4)
+        scores = query @ key.swapaxes(2, 3) / np.sqrt(width // heads)
+        raised = np.exp(scores - scores.max(axis=3, keepdims=True))
+        yield raised / raised.sum(axis=3, keepdims=True)
+
+
+def test_attention_rollout_is_the_product_of_all_blocks_by_hand(built):
+    model, images = built
+    backbone = model.network.backbone
+    prefix, (height, width) = backbone.num_prefix_tokens, backbone.patch_embed.grid_size
+    flow = None
+    for attention in attention_by_hand(backbone, images):
+        mixed = attention.mean(axis=1) + np.eye(attention.shape[2])
+        mixed /= mixed.sum(axis=2, keepdims=True)
+        flow = mixed if flow is None else mixed @ flow
+    expected = flow[:, 0, prefix:].reshape(-1, height, width)
+    raw = explain(model, images, ["attention-rollout"])["attention-rollout"].raw
+    np.testing.assert_allclose(raw, expected, rtol=1e-4)
+    assert len(backbone.blocks) > 1
+
+
+def test_attention_rollout_knows_nothing_of_the_head(built):
+    model, images = built
+    before = explain(model, images, ["attention-rollout"])["attention-rollout"].raw
+    weight = model.network.head.logit.weight
+    kept = weight.detach().clone()
+    with torch.no_grad():
+        weight.neg_()
+    after = explain(model, images, ["attention-rollout"])["attention-rollout"].raw
+    with torch.no_grad():
+        weight.copy_(kept)
+    np.testing.assert_array_equal(before, after)

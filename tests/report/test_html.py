@@ -14,6 +14,7 @@ import pytest
 from unmask.core.scan import Scan
 from unmask.core.scan_record import MissRate
 from unmask.core.verdicts import ConformalAnswer, LikelihoodStatement, WordRate
+from unmask.explain.methods import EXPLAINERS
 from unmask.report.html import compile_templates, environment, to_html, to_html_batch
 
 
@@ -146,6 +147,23 @@ def test_each_method_can_be_chosen_and_says_how_far_to_trust_it(page: Page) -> N
     assert "they are no better than a blob (gradcam)" in page.text
     assert "they are no better than a blob (smoothgrad)" in page.text
     assert "Where the model looked, not proof" in page.text
+
+
+def test_all_methods_at_once_can_be_shown(page: Page) -> None:
+    places = [f"m{number}" for number in range(1, len(EXPLAINERS) + 1)]
+    for shown in (".overlay.", ".looked .", ".trust.", ".choice ."):
+        for place in places:
+            assert re.search(rf"{re.escape(shown)}{place}\b", page.raw["style"]), (shown, place)
+
+
+def test_rollout_says_that_it_does_not_show_what_moved_the_score(scan: Scan, page: Page) -> None:
+    rolled = tuple(
+        replace(p, maps=tuple(replace(m, method="attention-rollout") for m in p.maps[:1]))
+        for p in scan.pictures
+    )
+    assert "whatever its score" not in page.text
+    text = Page(to_html(replace(scan, pictures=rolled))).text
+    assert "Attention rollout shows what the network attends to, whatever its score" in text
 
 
 def test_not_measured_is_said_in_words(page: Page) -> None:

@@ -12,6 +12,7 @@ for package in ("pyarrow", "sklearn"):
 
 from unmask.studies.estimate import Estimate
 from unmask.studies.experiments.consistency import _compare_right
+from unmask.studies.experiments.leak import _describe_share
 from unmask.studies.experiments.severity import _FAKES, _REALS, _describe_break
 from unmask.studies.experiments.unseen import _conclude_on_methods
 from unmask.studies.resampling import AUC, Estimates, Scored
@@ -60,3 +61,15 @@ def test_maps_agree_more_or_less_on_right_calls_as_the_interval_says(
 ) -> None:
     change = Estimate((low + high) / 2, low, high, 24, 12, 1)
     assert _compare_right(change).startswith(f"{said} crops that are called rightly")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0.405, "a share of 0.405 [0.200, 0.800] is gone under the identity split"),
+        (1.11, "all is gone under the identity split (a share of 1.110"),
+        (None, "has no lead over guessing (AUC 0.5) that could be leak"),
+    ],
+)
+def test_a_lead_that_is_gone_is_told_as_large_as_it_is(value: float | None, said: str) -> None:
+    assert said in _describe_share(Estimate(value, 0.2, 0.8, 96, 37, 4), "identity")

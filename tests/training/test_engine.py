@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 for package in ("torch", "lightning", "timm", "yaml", "tensorboard"):
     pytest.importorskip(package, reason=f"training needs {package} (extra `train`)")
@@ -25,6 +26,7 @@ import pyarrow.parquet as pq
 import torch
 
 from toy_crops import write_toy_crops
+from unmask.cli.app import app
 from unmask.core.errors import (
     DownloadError,
     InputError,
@@ -39,7 +41,8 @@ from unmask.training.checkpoints import read_checkpoint
 from unmask.training.engine import resume, train
 from unmask.training.hardware import Hardware, resolve_precision
 from unmask.training.lightning_module import Edge
-from unmask.training.networks.network import PAPER_BACKBONES, FaceNetwork
+from unmask.training.networks.network import FaceNetwork
+from unmask.training.networks.timm_models import PAPER_BACKBONES
 from unmask.training.recipe import Recipe, load_recipe
 from unmask.training.runs import Run, RunRecord, read_run
 
@@ -116,7 +119,7 @@ def test_a_finished_run_says_what_it_is(finished: Run) -> None:
     assert record.data.training.real + record.data.validation.real == 40
     assert {"torch", "timm", "lightning", "unmask"} <= set(record.versions)
     assert record.weights_sha256 == file_sha256(finished.weights)
-    assert load_recipe(finished.recipe_path).epochs == 6
+    assert finished.recipe.epochs == 6
 
 
 def test_the_log_and_the_curves_hold_every_epoch(finished: Run) -> None:
@@ -166,6 +169,18 @@ def test_a_finished_run_is_not_trained_again(finished: Run) -> None:
     before = file_sha256(finished.checkpoint)
     assert resume(finished.folder, hardware=Hardware("cpu"), watcher=Notes()) == finished
     assert file_sha256(finished.checkpoint) == before
+
+
+def test_a_finished_run_without_a_list_of_its_validation_crops_gets_one(
+    finished: Run, tmp_path: Path
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(finished.folder, copy)
+    (copy / "validation.parquet").unlink()
+    assert CliRunner().invoke(app, ["train", "--resume", str(copy)]).exit_code == 0
+    again = (copy / "validation.parquet").read_bytes()
+    assert again == finished.validation_list.read_bytes()
+    assert file_sha256(copy / "checkpoint.ckpt") == file_sha256(finished.checkpoint)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +276,7 @@ def test_changed_crops_do_not_resume(tmp_path: Path) -> None:
 
 
 def test_a_run_goes_on_with_as_many_devices_as_it_began_with(finished: Run, tmp_path: Path) -> None:
-    (tmp_path / "recipe.yaml").write_text(finished.recipe_path.read_text())
+    (tmp_path / "recipe.yaml").write_text((finished.folder / "recipe.yaml").read_text())
     record = json.loads((finished.folder / "run.json").read_text())
     assert record["devices"] == 1
     record |= {"finished": False, "devices": 2, "training_paths": ["absent"]}

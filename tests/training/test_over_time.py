@@ -18,18 +18,18 @@ import pyarrow.parquet as pq
 from PIL import Image
 from typer.testing import CliRunner
 
-from unmask.bundle.detector import Detector
+from tiny_networks import VIT
+from unmask.bundle.detector import Detector, check_works
 from unmask.bundle.manifest import Clip
 from unmask.bundle.runtime import preprocess
 from unmask.cli.app import app
-from unmask.core.errors import InputError, RecipeError
+from unmask.core.errors import RecipeError
 from unmask.core.settings import ScanSettings
 from unmask.explain.clips import FrameOfClip, frame_effects
 from unmask.explain.network import BundleNetwork
 from unmask.scanner.scanner import Scanner
 from unmask.training.batches import TrainingBatches
-from unmask.training.clip_crops import ClipCrops, as_clips
-from unmask.training.crop_table import read_crops
+from unmask.training.crop_table import ClipCrops, as_clips, read_crops
 from unmask.training.engine import train
 from unmask.training.hardware import Hardware
 from unmask.training.networks.clip_network import TemporalHead
@@ -53,6 +53,8 @@ SMALL = [
 ]  # fmt: skip
 HEAD = ["network.backbone=test_resnet", "network.dropout=0", "epochs=10"]
 HEAD += ["optimiser.learning_rate=0.01"]
+TRANSFORMER = [f"network.backbone={VIT}", "network.dropout=0", "epochs=10"]
+TRANSFORMER += ["optimiser.learning_rate=0.003"]
 CONVOLUTIONS = ["epochs=6", "optimiser.learning_rate=0.003"]
 
 
@@ -101,9 +103,13 @@ def head_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def detector(head_run: Run) -> Detector:
+    return export(head_run)
+
+
+def export(run: Run) -> Detector:
     """Export as a user does, and return the detector."""
-    folder = head_run.folder.parent / "bundle"
-    words = ["export", str(head_run.folder), "-o", str(folder)]
+    folder = run.folder.parent / "bundle"
+    words = ["export", str(run.folder), "-o", str(folder)]
     done = CliRunner().invoke(app, words, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return Detector.from_pretrained(folder)
@@ -211,7 +217,42 @@ def test_clips_do_not_go_with_blends() -> None:
         load_recipe("temporal-head", ["augmentation.self_blended_ratio=0.5"])
 
 
-def test_a_transformer_has_no_head_over_time() -> None:
-    network = FaceNetwork("test_vit", size_px=32)
-    with pytest.raises(InputError, match="has no head over time"):
-        TemporalHead(network, CLIP)
+@pytest.fixture(scope="module")
+def transformer_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return make_run(tmp_path_factory.mktemp("vit"), "temporal-head", TRANSFORMER)
+
+
+@pytest.fixture(scope="module")
+def transformer(transformer_run: Run) -> Detector:
+    return export(transformer_run)
+
+
+def test_a_transformer_under_a_head_learns_what_no_frame_shows(transformer_run: Run) -> None:
+    assert transformer_run.metrics["auc"] > 0.9
+
+
+def test_frames_of_a_transformer_are_explained_each_by_itself(
+    transformer: Detector, transformer_run: Run
+) -> None:
+    check_works(transformer)
+    assert transformer.bundle.manifest.parity.rollout is not None
+    network = load_network(transformer_run)
+    clip = preprocess(clips_of(transformer_run)[:1], transformer.preprocessing)[0]
+    whole = BundleNetwork(transformer.bundle).evidence(clip[None])
+    frame = FrameOfClip(BundleNetwork(transformer.bundle), clip, np.array([2])).evidence(clip[2:3])
+    # attention mixes the patches of one frame only, so its rollout is that of the single picture
+    alone = TorchNetwork(network.frame_network).evidence(clip[2:3])
+    np.testing.assert_allclose(frame.rollout, alone.rollout, rtol=1e-4)
+    np.testing.assert_allclose(frame.attention, whole.attention[:, 2])
+    assert whole.attention.shape == (1, FRAMES, 2, 2)
+
+
+def test_the_example_clips_are_scanned_by_a_transformer(transformer: Detector) -> None:
+    methods = ("gradcam", "gradient-x-attention", "attention-rollout")
+    scanner = Scanner(transformer, settings=ScanSettings(budget=4, explain=methods))
+    for name in ("original.mp4", "forged.mp4"):
+        scan = scanner.scan(EXAMPLES / name)
+        assert scan.result.tracks[0].key_frames[0].clip == 1
+        maps = scan.pictures[0].maps
+        assert [each.method for each in maps] == list(methods)
+        assert maps[2].empty is None

@@ -20,7 +20,7 @@ from unmask.crops.rows import CropRow, StoreInfo, VideoCoverage, VideoCrops
 from unmask.crops.store import open_for_writing
 from unmask.training.crop_table import Crops, read_crops
 from unmask.training.recipe import Recipe
-from unmask.training.runs import RunData, RunRecord
+from unmask.training.runs import Run, RunData, RunRecord
 from unmask.training.train_validation_split import Sides, read_sides, reread_sides, sides_for
 
 
@@ -213,7 +213,7 @@ def test_uncertain_fakes_are_left_out_unless_the_recipe_keeps_them(
             data=begun.data, training_paths=(str(store),), validation_paths=()
         )
         # the recipe of a run from before there was a choice does not say that it kept them
-        assert reread_sides(record, Recipe()).data == begun.data
+        assert reread_sides(Run(tmp_path, record), Recipe()).data == begun.data
 
 
 def test_a_store_without_splits_is_carved(tmp_path: Path) -> None:

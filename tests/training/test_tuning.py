@@ -15,10 +15,11 @@ for package in ("torch", "lightning", "timm", "onnx", "onnxscript", "tensorboard
 import torch
 from safetensors.torch import load_file
 
+from tiny_networks import VIT
 from training.test_bundle_export import Silent, write_crops
 from unmask.bundle.detector import Detector, check_works
 from unmask.core.errors import InputError, RecipeError
-from unmask.explain import BundleNetwork, explain
+from unmask.explain import EXPLAINERS, BundleNetwork, explain
 from unmask.explain.network import available_methods
 from unmask.explain.randomisation import cascade
 from unmask.training.bundle_export import write_bundle
@@ -34,13 +35,13 @@ from unmask.training.trained_network import load_network
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 SIDE = 32
-TINY = ["network.backbone=test_vit", "network.weights=null", f"network.size_px={SIDE}"]
+TINY = [f"network.backbone={VIT}", "network.weights=null", f"network.size_px={SIDE}"]
 TINY += ["batch_size=8", "epochs=2", "workers=0", "optimiser.learning_rate=0.003"]
 
 
 def vit(**options: object) -> FaceNetwork:
     torch.manual_seed(0)
-    return FaceNetwork("test_vit", size_px=SIDE, **options)
+    return FaceNetwork(VIT, size_px=SIDE, **options)
 
 
 def learning(network: FaceNetwork) -> set[str]:
@@ -115,13 +116,14 @@ def test_a_transformer_is_exported_and_explained_by_every_method(detector: Detec
     check_works(detector)
     parity = detector.bundle.manifest.parity
     assert parity.attention is not None
+    assert parity.rollout is not None
     assert "attention" in (detector.bundle.folder / "README.md").read_text()
     methods = available_methods(detector.bundle)
-    assert "gradient-x-attention" in methods
-    assert {"gradcam", "smoothgrad", "occlusion"} <= set(methods)
+    assert methods == tuple(EXPLAINERS)
     images = np.random.default_rng(0).normal(size=(1, 3, SIDE, SIDE)).astype(np.float32)
     maps = explain(BundleNetwork(detector.bundle, threads=1), images, methods)
     assert all(each.scaled.shape == (1, SIDE, SIDE) for each in maps.values())
+    assert maps["attention-rollout"].raw.min() > 0
 
 
 def test_shuffled_weights_change_the_scores_of_a_transformer(detector: Detector) -> None:

@@ -198,9 +198,10 @@ def check_works(detector: Detector) -> None:
         if each.features is not None and each.gradients is not None:
             _require(each.features, (*many, *each.features.shape[len(many) :]), "features")
             _require(each.gradients, each.features.shape, "gradient")
-            if each.attention is not None:
-                places = (2, *each.features.shape[2:])
-                _require(each.attention, places, "map of attention")
+            places = (*many, *each.features.shape[-2:])
+            for values in (each.attention, each.rollout):
+                if values is not None:
+                    _require(values, places, "map of attention")
     if detector.bundle.has_input_gradient:
         for view, at_input in zip(
             detector.bundle.views, detector.input_gradients(crops), strict=True

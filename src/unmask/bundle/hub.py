@@ -45,7 +45,7 @@ def fetch(repo_id: str, *, revision: str | None = None, patterns: Sequence[str] 
         hub.snapshot_download(
             repo_id, revision=revision, local_dir=folder, allow_patterns=list(patterns)
         )
-    except (OSError, ValueError) as error:
+    except _failures() as error:
         raise DownloadError(
             f"could not fetch the detector {repo_id!r}: {_first_line(error)}",
             hint="check name, revision and connection; for a private one, `hf auth login`",
@@ -79,7 +79,7 @@ def push(bundle: Bundle, repo_id: str, *, private: bool = True, revision: str | 
             revision=revision,
             commit_message=message,
         )
-    except (OSError, ValueError) as error:
+    except _failures() as error:
         raise DownloadError(
             f"could not push the detector to {repo_id!r}: {_first_line(error)}",
             hint="log in with `hf auth login`, and check the name and the connection",
@@ -97,6 +97,17 @@ def _client() -> Any:
             hint="pip install 'unmask[hub]', or give a folder instead",
         ) from error
     return HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
+
+
+def _failures() -> tuple[Any, ...]:
+    """Return what the client raises, a lost connection among it.
+
+    That is of the HTTP library's own kind, whichever library the client is built on; the client's
+    error is derived from it.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return OSError, ValueError, *HfHubHTTPError.__bases__
 
 
 def _folder(repo_id: str, revision: str | None) -> Path:

@@ -31,10 +31,11 @@ WEIGHTS = "model.safetensors"
 CARD = "README.md"
 OUTPUTS = ("logit", "features", "gradient")
 """What a network gives: logit, feature map, and the gradient of the one at the other."""
-TRANSFORMER_OUTPUTS = (*OUTPUTS, "attention")
-"""What a transformer gives beside that: its attention times the gradient at it, as a map."""
-KINDS_OF_OUTPUTS = (OUTPUTS, TRANSFORMER_OUTPUTS, OUTPUTS[:1])
-"""What a network may give; the last is of one that only scores."""
+TRANSFORMER_OUTPUTS = (*OUTPUTS, "attention", "rollout")
+"""What a transformer gives beside that, as maps: the attention of its last block times the gradient
+at it, and attention rolled out through all blocks."""
+KINDS_OF_OUTPUTS = (OUTPUTS, TRANSFORMER_OUTPUTS, TRANSFORMER_OUTPUTS[:-1], OUTPUTS[:1])
+"""What a network may give; older transformers give no rollout, and the last kind only scores."""
 PATTERNS = (MANIFEST, MODEL, "model-*.onnx", GRADIENT, "gradient-*.onnx", WEIGHTS, CARD)
 """Every file that a bundle may have."""
 MAX_VIEWS = 8
@@ -331,6 +332,8 @@ class Parity(Strict):
     """Of the logit's gradient with respect to that map; at most 1e-3. None as above."""
     attention: float | None = None
     """Of a transformer's attention map; at most 1e-3. None of others."""
+    rollout: float | None = None
+    """Of its attention rolled out; likewise."""
     source: str = "PyTorch"
     """What it is compared with."""
     input_gradient: float | None = None

@@ -43,7 +43,10 @@ class ViewOutput:
     gradients: Float | None = None
     """Gradient of the logit with respect to that map, of its shape, where it was asked for."""
     attention: Float | None = None
-    """`(N, h, w)` attention of a transformer times the gradient at it, where it was asked for."""
+    """`(N, h, w)` attention of a transformer times the gradient at it, where it was asked for; of
+    clips `(N, T, h, w)`."""
+    rollout: Float | None = None
+    """Its attention rolled out through all blocks, of that shape."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from unmask.report.language.translation import choose_language, language_of_envi
 
 METHODS_HELP = (
     "Methods, separated by commas, of: gradcam, gradcam++, faster-scorecam, smoothgrad, "
-    "gradient-x-attention (of transformers), occlusion."
+    "gradient-x-attention and attention-rollout (of transformers), occlusion."
 )
 
 Seed = Annotated[int, typer.Option(help="Seed of whatever is random.")]

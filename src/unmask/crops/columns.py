@@ -82,6 +82,15 @@ class Texts:
         places[order] = np.arange(len(order))
         return [texts[place] for place in order], places[inverse]
 
+    def or_else(self, others: Texts) -> Texts:
+        """Return these strings, and in rows that have none those of another column."""
+        codes = TextCodes()
+        filled = codes.translate(self.codes, self.values)
+        absent = filled == _ABSENT
+        used, inverse = np.unique(others.codes[absent], return_inverse=True)
+        filled[absent] = codes.translate(inverse, [others.values[code] for code in used])
+        return Texts(filled, codes.values)
+
     def at(self, position: int) -> str | None:
         """Return the string of a row."""
         code = self.codes[position]
@@ -213,6 +222,28 @@ class ColumnBuilder:
         if values.dtype.kind == "f" and np.isnan(values).all():
             return Missing()
         return Coordinates(values) if values.ndim == 2 else Numbers(shrink(values))
+
+
+def join_texts(*columns: Sequence[Texts]) -> tuple[Texts, ...]:
+    """Join columns that come in pieces, one from each of the same sources; they share values."""
+    codes = TextCodes()
+    pieces = [
+        [codes.translate(piece.codes, piece.values) for piece in of_source]
+        for of_source in zip(*columns, strict=True)
+    ]
+    joined = (join_numbers([row[n] for row in pieces], np.int32) for n in range(len(columns)))
+    return tuple(Texts(shrink(each), codes.values) for each in joined)
+
+
+def join_numbers(
+    pieces: Sequence[NDArray[Any]], kind: type[np.generic], *, absent: int = 0
+) -> NDArray[Any]:
+    """Join pieces of a column of whole numbers, with another number for NaN."""
+    whole = (
+        np.where(np.isnan(piece), absent, piece) if piece.dtype.kind == "f" else piece
+        for piece in pieces
+    )
+    return np.concatenate([np.empty(0, kind), *(piece.astype(kind) for piece in whole)])
 
 
 def shrink(values: NDArray[Any]) -> NDArray[Any]:

@@ -24,6 +24,7 @@ from unmask.crops.columns import Texts
 from unmask.crops.encoded_pictures import decode_picture
 from unmask.crops.record import Crop, CropRecord
 from unmask.datasets.layouts.crop_table import HINT, TableCrop, read_crop_table
+from unmask.system.files import file_sha256
 from unmask.system.parquet import CROPS_HINT, batches, column_names, read_errors
 
 _ROWS_AT_A_TIME = 128
@@ -47,8 +48,6 @@ class PictureTable:
     """Nor how its splits were made."""
     margin_ratio: float | None = None
     """Nor how its pictures are framed."""
-    has_names = True
-    """Its crops have names."""
     total_left_out = 0
     """Nor which faces may not be the forged ones, so that none is left out."""
 
@@ -84,6 +83,20 @@ class PictureTable:
     def texts(self, name: str) -> Texts:
         """Return a field of `CropRecord` that is a text, of all crops."""
         return Texts.of(self._values(name))
+
+    @property
+    def videos(self) -> Texts:
+        """The video of each crop: ids of a table say what they may."""
+        return self.texts("video_id")
+
+    @property
+    def footage(self) -> Texts:
+        """Key of the footage in each crop that was changed, else the crop's name."""
+        return self.texts("target").or_else(self.texts("name"))
+
+    def hash_content(self) -> str:
+        """Return the file's SHA-256."""
+        return file_sha256(self.path)
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """Return `(N,)` a field of `CropRecord` that is a number, of all crops; NaN for None."""

@@ -9,6 +9,7 @@ its last picture, and each is preceded by its length, which is checked at every 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import operator
 from collections import Counter
@@ -77,9 +78,6 @@ class CropDataset:
         data = CropDataset("crops", split="train", transform=to_tensor_and_label)
         loader = torch.utils.data.DataLoader(data, batch_size=64, shuffle=True, num_workers=2)
     """
-
-    has_names = False
-    """Crops of a store are known by video, track and frame."""
 
     def __init__(
         self,
@@ -167,6 +165,28 @@ class CropDataset:
     def video_ids(self) -> list[str]:
         """The video of each crop, to keep a video's crops together."""
         return self.texts("video_id").to_list()
+
+    @property
+    def videos(self) -> Texts:
+        """The video of each crop, with the name of its data set."""
+        ids, datasets = self.texts("video_id"), self.texts("dataset")
+        pairs = datasets.codes.astype(np.int64) * len(ids.values) + ids.codes
+        used, of_crop = np.unique(pairs, return_inverse=True)
+        names = (
+            f"{datasets.values[pair // len(ids.values)]}/{ids.values[pair % len(ids.values)]}"
+            for pair in used.tolist()
+        )
+        return Texts(of_crop, tuple(names))
+
+    @property
+    def footage(self) -> Texts:
+        """Key of the footage in each crop that was changed, else the video."""
+        return self.texts("target").or_else(self.videos)
+
+    def hash_content(self) -> str:
+        """Return the SHA-256 of the names of the shards, which hold the hashes of their content."""
+        names = "\n".join([self.info.manifest_sha256, *(file.name for file in self.files)])
+        return hashlib.sha256(names.encode()).hexdigest()
 
     def texts(self, name: str) -> Texts:
         """Return a field of `CropRecord` that is a text, of all crops."""

@@ -51,8 +51,15 @@ class CropSource(Protocol):
         """`(N,)` whether each crop is of a fake."""
 
     @property
-    def has_names(self) -> bool:
-        """Whether crops have names of their own, as those of tables have."""
+    def videos(self) -> Texts:
+        """The video of each crop, by a name that is unique over all data sets."""
+
+    @property
+    def footage(self) -> Texts:
+        """Key of the footage in each crop that was changed; a real's own."""
+
+    def hash_content(self) -> str:
+        """Return the SHA-256 of what the crops come from."""
 
     def __len__(self) -> int:
         """Return the number of crops."""

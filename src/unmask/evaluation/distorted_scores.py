@@ -1,14 +1,16 @@
-"""Scoring crops as they are and under every distortion, with the same network.
+"""Scoring crops, or clips of them, as they are and under every distortion, with the same network.
 
     crops -> distorted at each level -> cut -> logits `(conditions, crops)`
 
-Every crop is scored under all conditions, so that the shift of its logit is its own.
+Every crop is scored under all conditions, so that the shift of its logit is its own. The crops of a
+clip all go through the same, whatever is drawn, and which crops make it does not change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +32,7 @@ from unmask.evaluation.predictions import (
     sort_key,
     to_table,
 )
-from unmask.evaluation.stored_pictures import Picture, Pictures
+from unmask.evaluation.stored_pictures import StoredFace, StoredFaces
 from unmask.evaluation.weightings import Values
 from unmask.scanner.distortions import AS_THEY_ARE, DISTORTIONS, Condition, list_conditions
 from unmask.system.files import write_whole
@@ -86,7 +88,7 @@ class Scores:
 
 def score_distorted(
     bundle: Bundle,
-    pictures: Pictures,
+    faces: StoredFaces,
     settings: StressSettings,
     *,
     progress: Progress | None = None,
@@ -95,38 +97,38 @@ def score_distorted(
 
     Args:
         bundle: the detector.
-        pictures: of `pictures_at`, for the same detector.
+        faces: of `faces_at`, for the same detector.
         settings: which distortions.
         progress: told of each few crops.
 
     Raises:
         ManifestError: no crop could be decoded.
     """
-    network = Network(bundle, threads=pictures.source.threads)
+    network = Network(bundle, threads=faces.source.threads)
     conditions = settings.conditions
     rows: list[PredictionRow] = []
     logits: list[Values] = []
-    for numbered in _batches(pictures):
+    for numbered in _batches(faces):
         result = _score(network, numbered, conditions, settings.seed)
         rows += [
-            PredictionRow(p.crop.record, logit=float(at))
-            for (_, p), at in zip(numbered, result[0], strict=True)
+            PredictionRow(face.record, logit=float(at))
+            for (_, face), at in zip(numbered, result[0], strict=True)
         ]
         logits.append(result)
         if progress is not None:
-            progress(numbered[-1][0] + 1, len(pictures))
+            progress(numbered[-1][0] + 1, len(faces))
     if not rows:
         raise ManifestError("no crop could be decoded", hint="were the pictures damaged?")
-    unreadable = len(pictures) - len(rows)
-    return _in_order(make_info(bundle, pictures.source), rows, conditions, logits, unreadable)
+    unreadable = len(faces) - len(rows)
+    return _in_order(make_info(bundle, faces.source), rows, conditions, logits, unreadable)
 
 
-def _batches(pictures: Pictures) -> Iterator[list[tuple[int, Picture]]]:
+def _batches(faces: StoredFaces) -> Iterator[list[tuple[int, StoredFace]]]:
     """Yield a few crops at a time with their numbers, without those that cannot be decoded."""
-    waiting: list[tuple[int, Picture]] = []
-    for number, picture in enumerate(pictures):
-        if picture is not None:
-            waiting.append((number, picture))
+    waiting: list[tuple[int, StoredFace]] = []
+    for number, face in enumerate(faces):
+        if face is not None:
+            waiting.append((number, face))
         if len(waiting) == _CROPS_AT_A_TIME:
             yield waiting
             waiting = []
@@ -136,16 +138,17 @@ def _batches(pictures: Pictures) -> Iterator[list[tuple[int, Picture]]]:
 
 def _score(
     network: Network,
-    numbered: Sequence[tuple[int, Picture]],
+    numbered: Sequence[tuple[int, StoredFace]],
     conditions: Sequence[Condition],
     seed: int,
 ) -> Values:
     """Return logits `(C, N)` of a few crops; what is drawn depends on the crop's number only."""
     logits = []
     for condition in conditions:
-        changed = [condition.of(p.crop.pixels, seed=(seed, number)) for number, p in numbered]
-        cut = [p.cut(pixels) for (_, p), pixels in zip(numbered, changed, strict=True)]
-        logits.append(network.run(batch(cut)).logits)
+        cuts = [
+            face.inputs(partial(condition.of, seed=(seed, number))) for number, face in numbered
+        ]
+        logits.append(network.run(batch(cuts)).logits)
     return np.array(logits, dtype=np.float64)
 
 

@@ -8,6 +8,7 @@ over source videos. The baselines go through the same figures as if they were me
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from unmask.explain import baselines
 from unmask.explain.agreement import spearman, ssim, top_overlap
+from unmask.explain.clips import FrameOfClip
 from unmask.explain.differentiable import Differentiable, Float
 from unmask.explain.faithfulness import curves, sensitivity
 from unmask.explain.localisation import MANIPULATED, localise
@@ -40,6 +42,11 @@ class Sample:
     """`(S, S, 3)` RGB, as the network sees it."""
     mask: NDArray[np.uint8] | None
     """`(S, S)`, 255 is manipulated."""
+    clip: NDArray[np.uint8] | None = None
+    """`(T, S, S, 3)` the clip that it is a frame of, where the network judges clips: the other
+    frames stay as they are."""
+    places: tuple[int, ...] = ()
+    """Where in the clip it is; more than one place where it is repeated."""
 
 
 @dataclass(frozen=True)
@@ -171,9 +178,9 @@ class Checker:
 
     def _measured(self, sample: Sample, number: int) -> tuple[Example, list[MapRow]]:
         """Return one crop with its maps, and its rows: methods, then baselines."""
-        image = self.prepare(sample.pixels[None])
-        evidence = self.model.evidence(image)
-        result = explain(self.model, image, self.methods, seed=self.seed, evidence=evidence)
+        image, model = self.prepare(sample.pixels[None]), self._judge(sample, self.model)
+        evidence = model.evidence(image)
+        result = explain(model, image, self.methods, seed=self.seed, evidence=evidence)
         size = image.shape[-1]
         maps = {name: each.scaled[0] for name, each in result.items()}
         maps["centre"] = baselines.centre(size)
@@ -186,10 +193,11 @@ class Checker:
     def _row(self, example: Example, image: Float, method: str, empty: str | None) -> MapRow:
         """Measure one map."""
         sample, saliency = example.sample, example.maps[method]
-        curve = None if empty else curves(self.model, image, saliency)
+        model = self._judge(sample, self.model)
+        curve = None if empty else curves(model, image, saliency)
         stable = None
         if method in self.methods and not empty:
-            stable = sensitivity(self._maker(method), image, saliency, seed=self.seed)
+            stable = sensitivity(self._maker(model, method), image, saliency, seed=self.seed)
         place = None if sample.mask is None else localise(saliency, sample.mask)
         return MapRow(
             crop_id=sample.crop_id,
@@ -209,8 +217,14 @@ class Checker:
             mask_share=None if sample.mask is None else float((sample.mask >= MANIPULATED).mean()),
         )
 
-    def _maker(self, method: str) -> Callable[[Float], Float]:
-        return lambda images: explain(self.model, images, [method], seed=self.seed)[method].scaled
+    def _judge(self, sample: Sample, network: Differentiable) -> Differentiable:
+        """Return what judges a sample: the network, or what it says of a clip with that frame."""
+        if sample.clip is None:
+            return network
+        return FrameOfClip(network, self.prepare(sample.clip[None])[0], np.array(sample.places))
+
+    def _maker(self, model: Differentiable, method: str) -> Callable[[Float], Float]:
+        return lambda images: explain(model, images, [method], seed=self.seed)[method].scaled
 
     def _similar(
         self,
@@ -219,19 +233,15 @@ class Checker:
         tell: Callable[[str, float], None],
     ) -> dict[tuple[str, str], list[float]]:
         """Return the similarity to maps under shuffled weights by crop and method."""
-        similarities: dict[tuple[str, str], list[float]] = {}
-        if not kept:
-            return similarities
-        images = self.prepare(np.stack([each.sample.pixels for each in kept]))
-        for depth, network in shuffled:
-            maps = explain(network, images, self.methods, seed=self.seed)
-            for name in self.methods:
-                for number, each in enumerate(kept):
-                    if each.maps[name].any():
-                        other = spearman(each.maps[name], maps[name].scaled[number])
-                        similarities.setdefault((each.sample.crop_id, name), []).append(
-                            other or 0.0
-                        )
+        similarities: dict[tuple[str, str], list[float]] = defaultdict(list)
+        for depth, network in shuffled if kept else ():
+            for each in kept:
+                image = self.prepare(each.sample.pixels[None])
+                model = self._judge(each.sample, network)
+                maps = explain(model, image, self.methods, seed=self.seed)
+                for name in (name for name in self.methods if each.maps[name].any()):
+                    other = spearman(each.maps[name], maps[name].scaled[0])
+                    similarities[each.sample.crop_id, name].append(other or 0.0)
             tell("shuffled weights", depth)
         return similarities
 

@@ -50,7 +50,7 @@ class FrameOfClip:
     def evidence_from(self, evidence: Evidence) -> Evidence:
         """Return what the scoring of clips says of the frame.
 
-        Of a repeated frame the feature maps stand behind one another.
+        Of a repeated frame the feature maps stand behind one another, and attention is the mean.
         """
         if evidence.features is None or evidence.gradients is None:
             return Evidence(evidence.logits)
@@ -58,7 +58,11 @@ class FrameOfClip:
             np.concatenate([each[:, place] for place in self._places], axis=1)
             for each in (evidence.features, evidence.gradients)
         )
-        return Evidence(evidence.logits, features, gradients)
+        attention, rollout = (
+            None if each is None else np.asarray(each[:, self._places].mean(axis=1))
+            for each in (evidence.attention, evidence.rollout)
+        )
+        return Evidence(evidence.logits, features, gradients, attention, rollout)
 
     def input_gradients(self, images: Float) -> Float:
         """Return d logit / d picture, `(N, 3, S, S)`."""

@@ -29,7 +29,10 @@ class Evidence:
     gradients: Float | None = None
     """Gradient of the logit with respect to that map, of its shape; None as above."""
     attention: Float | None = None
-    """`(N, h, w)` attention times the gradient at it; None where it is no transformer."""
+    """`(N, h, w)` attention of a transformer's last block times the gradient at it, of clips
+    `(N, T, h, w)`; None where it is no transformer."""
+    rollout: Float | None = None
+    """Its attention rolled out through all blocks, of that shape; None as above."""
 
     def __post_init__(self) -> None:
         """Check that the arrays belong together."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unmask.explain.attention import attention_map
+from unmask.explain.attention import attention_map, rollout_map
 from unmask.explain.differentiable import Differentiable, Evidence, Float
 from unmask.explain.gradcam import gradcam, gradcam_plus_plus
 from unmask.explain.maps import Maps, finish
@@ -43,12 +43,16 @@ EXPLAINERS: dict[str, Explainer] = {
     "faster-scorecam": lambda s: faster_scorecam(s.model, s.images, s.evidence),
     "smoothgrad": lambda s: smoothgrad(s.model, s.images, seed=s.seed),
     "gradient-x-attention": lambda s: attention_map(s.evidence),
+    "attention-rollout": lambda s: rollout_map(s.evidence),
     "occlusion": lambda s: occlusion(s.model, s.images, s.evidence.logits),
 }
-"""The paper's four methods, attention for transformers, and occlusion as the witness that needs no
-gradient."""
+"""The paper's four methods, two of attention for transformers, and occlusion as the witness that
+needs no gradient."""
 
-OF_FEATURES = frozenset(["gradcam", "gradcam++", "gradient-x-attention"])
+OF_TRANSFORMERS = frozenset(["gradient-x-attention", "attention-rollout"])
+"""Methods that other networks are not expected to know."""
+
+OF_FEATURES = frozenset(["gradcam", "gradcam++"]) | OF_TRANSFORMERS
 """Methods whose maps are of one network's layer, and so of one view."""
 
 NEEDED_OUTPUTS = {
@@ -56,11 +60,9 @@ NEEDED_OUTPUTS = {
     "gradcam++": "features",
     "faster-scorecam": "features",
     "gradient-x-attention": "attention",
+    "attention-rollout": "rollout",
 }
 """Which output of the network a method needs beside the logit."""
-
-OF_TRANSFORMERS = frozenset(["gradient-x-attention"])
-"""Methods that other networks are not expected to know."""
 
 OF_INPUT_GRADIENT = frozenset(["smoothgrad"])
 """Methods that need the gradient at the input."""
@@ -71,6 +73,7 @@ TITLES = {
     "faster-scorecam": "Faster Score-CAM",
     "smoothgrad": "SmoothGrad",
     "gradient-x-attention": "Gradient x attention",
+    "attention-rollout": "Attention rollout",
     "occlusion": "Occlusion",
 }
 """Names as they are printed."""

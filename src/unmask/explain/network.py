@@ -19,7 +19,12 @@ from unmask.bundle.manifest import Bundle
 from unmask.bundle.runtime import Network, Output
 from unmask.core.errors import BundleError
 from unmask.explain.differentiable import Evidence, Float
-from unmask.explain.methods import EXPLAINERS, NEEDED_OUTPUTS, OF_INPUT_GRADIENT
+from unmask.explain.methods import (
+    EXPLAINERS,
+    NEEDED_OUTPUTS,
+    OF_INPUT_GRADIENT,
+    OF_TRANSFORMERS,
+)
 
 
 class BundleNetwork:
@@ -69,7 +74,8 @@ class BundleNetwork:
             raise ValueError("there must be at least one picture to explain")
         if len(self._views) == 1 and self._views[0].weight == 1:
             only = output.views[0]
-            return Evidence(output.logits, only.features, only.gradients, only.attention)
+            maps = only.features, only.gradients, only.attention, only.rollout
+            return Evidence(output.logits, *maps)
         features = [view.features for view in output.views if view.features is not None]
         gradients = [view.gradients for view in output.views if view.gradients is not None]
         if len(features) < len(self._views) or len(gradients) < len(self._views):
@@ -142,7 +148,8 @@ def missing_output(bundle: Bundle, method: str) -> str | None:
     if method in OF_INPUT_GRADIENT:
         return None if bundle.has_input_gradient else "the gradient at the input"
     needed = NEEDED_OUTPUTS.get(method)
-    if needed == "attention":
-        has_it = bundle.gives(needed) and len(bundle.views) == 1 and bundle.views[0].weight == 1
-        return None if has_it else "a transformer's attention"
-    return None if needed is None or bundle.gives(needed) else "a feature map"
+    has_it = needed is None or bundle.gives(needed)
+    if method in OF_TRANSFORMERS:
+        alone = len(bundle.views) == 1 and bundle.views[0].weight == 1
+        return None if has_it and alone else "a transformer's attention"
+    return None if has_it else "a feature map"

@@ -18,7 +18,7 @@ from unmask.explain.methods import TITLES
 from unmask.report.charts import CurveChart, Dot, Timeline, curve_chart, timeline
 from unmask.report.film_link import NO_FILM, FilmLink
 from unmask.report.pictures import jpeg_uri, overlay_uri
-from unmask.report.wording import map_words
+from unmask.report.wording import map_words, method_note
 
 _THUMB_PX = 160
 _MAX_STILLS = 60
@@ -49,6 +49,8 @@ class MethodView:
     """The method's name in settings."""
     title: str
     """The method's name as printed."""
+    note: str | None
+    """What its maps show, where that is not what maps show as a rule."""
     faithfulness: str | None
     """What is known of its maps for this detector; None where nothing was recorded."""
 
@@ -256,7 +258,7 @@ def _methods(scan: Scan) -> tuple[MethodView, ...]:
     names = dict.fromkeys(each.method for p in scan.pictures for each in p.maps)
     stated = dict(scan.faithfulness)
     return tuple(
-        MethodView(place, name, TITLES.get(name, name), stated.get(name))
+        MethodView(place, name, TITLES.get(name, name), method_note(name), stated.get(name))
         for place, name in enumerate(names, 1)
     )
 

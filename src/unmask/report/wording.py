@@ -339,6 +339,21 @@ _VIEWS = {"tight": N_("tight"), "wide": N_("wide")}
 """Names of the shipped detector's views."""
 
 
+_METHOD_NOTES = {
+    "attention-rollout": N_(
+        "Attention rollout shows what the network attends to, whatever its score; it does not show "
+        "what moved the score."
+    )
+}
+"""Of methods whose maps show something else than what moved the score."""
+
+
+def method_note(method: str) -> str | None:
+    """Say what the maps of a method show, where that is not what maps show as a rule."""
+    note = _METHOD_NOTES.get(method)
+    return None if note is None else _(note)
+
+
 def map_words(saliency: SaliencyMap, view: str | None) -> str:
     """Say where a map lies in the face, or why it is empty.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unmask.bundle.clips import Positions, clip_positions, stack_clip
 from unmask.bundle.framing import Batch, Crops
-from unmask.bundle.manifest import BundleManifest
+from unmask.bundle.manifest import BundleManifest, Clip
 from unmask.bundle.runtime import Network, Output
 from unmask.core.scan_record import KeyFrame
 from unmask.scanner.scoring import assess_key_frame
@@ -58,10 +58,20 @@ def score_clips(
     """
     if manifest.clip is None:
         raise ValueError(f"the detector {manifest.name!r} judges no clips")
-    places = np.flatnonzero(usable)
-    for number, positions in enumerate(places[clip_positions(len(places), manifest.clip)], start=1):
+    for number, positions in enumerate(place_clips(usable, manifest.clip), start=1):
         crops = stack_clip(faces, positions)
         yield ScoredClip(number, positions, crops, network.run(crops, evidence=evidence))
+
+
+def place_clips(usable: NDArray[np.bool_], clip: Clip) -> Positions:
+    """Return which crops of a track make up each clip, `(clips, frames)`.
+
+    Args:
+        usable: `(N,)` which of them may be judged.
+        clip: what the detector judges.
+    """
+    places = np.flatnonzero(usable)
+    return places[clip_positions(len(places), clip)]
 
 
 def assess_track(

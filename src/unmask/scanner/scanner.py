@@ -596,7 +596,7 @@ def _one(output: Output, number: int) -> Output:
             each.logits[one],
             *(
                 None if values is None else values[one]
-                for values in (each.features, each.gradients, each.attention)
+                for values in (each.features, each.gradients, each.attention, each.rollout)
             ),
         )
         for each in output.views

@@ -35,6 +35,8 @@ from unmask.system.remote_files import (
 
 LEASE = ".lock"
 """Object that names the run which writes to a store."""
+_MOST_ROUNDS = 20
+"""Times that a store is listed while its files change."""
 
 
 def _everything(_name: str, _names: AbstractSet[str]) -> bool:
@@ -116,17 +118,31 @@ class RemoteFolder(StoreFolder):
             for name in names:
                 Path(self.path, PurePosixPath(name).parts[0]).touch()
             return
-        while not self._fetch_all(names):
+        for _ in range(_MOST_ROUNDS):
+            if self._fetch_all(names):
+                return
             names = self.names()
+        raise unreachable(self.address, OSError("it lists files that are not there"))
 
     def names(self) -> set[str]:
-        """Return the names of its files, below the address."""
+        """Return the names of its files, below the address.
+
+        Raises:
+            ManifestError: one leads out of it; whoever may write to the store chooses them.
+        """
         self._system.invalidate_cache()
         found: list[str] = []
         with self._reading(self.address), suppress(FileNotFoundError):
             found = self._system.find(self._root)
         root = PurePosixPath(self._system._strip_protocol(self._root))  # noqa: SLF001 - for this
-        return {str(PurePosixPath(each).relative_to(root)) for each in found} - {LEASE}
+        names = {PurePosixPath(each).relative_to(root) for each in found}
+        for name in names:
+            if not name.parts or ".." in name.parts or "\\" in str(name):
+                raise ManifestError(
+                    f"{self.address!r} holds a file whose name leads out of it: {str(name)!r}",
+                    hint="remove that file, and ask who put it there",
+                )
+        return {str(name) for name in names} - {LEASE}
 
     def send(self, path: Path, *, last: str | None = None) -> None:
         """Send a file, or all files of a folder, one after the other.

@@ -1,14 +1,14 @@
 """Face crops to train with, of several crop stores and Parquet files, as one table.
 
 `crops.source` reads them; here they get the keys by which training keeps footage apart, as columns:
-of millions of crops there is no object each. A crop
-store (`unmask data crops`) knows its splits, footage and licence. Needs no torch.
+of millions of crops there is no object each. A crop store (`unmask data crops`) knows its splits,
+footage and licence. A network over time takes them as clips. Needs no torch.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,21 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.core.errors import ManifestError
-from unmask.crops.columns import TextCodes, Texts, shrink
+from unmask.bundle.clips import clip_positions
+from unmask.bundle.manifest import Clip
+from unmask.core.errors import ManifestError, RecipeError
+from unmask.crops.columns import Texts, join_numbers, join_texts
 from unmask.crops.encoded_pictures import decode_picture
-from unmask.crops.reading import CropDataset
 from unmask.crops.record import CropRecord
 from unmask.crops.source import CropSource, open_crops
-from unmask.system.files import file_sha256
 from unmask.system.remote_files import absolute_path
-from unmask.training.runs import DataSource
+from unmask.training.runs import CropSummary, DataSource
 
 NO_FOLD = -1
-_KINDS: dict[str, type[np.generic]] = {
-    "origin": np.int16, "is_fake": np.bool_, "frame": np.int64, "fold": np.int16
-}  # fmt: skip
-"""Types of columns; all others hold int32."""
 _log = logging.getLogger(__name__)
 
 
@@ -194,6 +190,17 @@ class Crops:
         """Return the keys of all footage in the crops."""
         return self.columns.target.distinct() | self.columns.source.distinct()
 
+    def summary(self) -> CropSummary:
+        """Return how many there are, and where they come from."""
+        used = np.unique(self.columns.origin)
+        fake = int(self.is_fake.sum())
+        return CropSummary(
+            sources=tuple(self.origins[number].described for number in used),
+            real=len(self) - fake,
+            fake=fake,
+            videos=len(self.columns.video.distinct()),
+        )
+
     def take(self, chosen: NDArray[np.bool_]) -> Crops:
         """Return the crops for which `chosen` `(N,)` holds."""
         return Crops(self.origins, self.columns.take(chosen))
@@ -261,100 +268,92 @@ def read_crops(paths: Sequence[str | Path], *, uncertain_fakes: bool = False) ->
         ManifestError: it is neither a crop store nor a file with the columns that are needed.
     """
     origins: list[Origin] = []
-    table = _TableBuilder()
     for path in paths:
         crops = open_crops(path, uncertain_fakes=uncertain_fakes)
         if crops.total_left_out:
             _log.warning("the recipe's uncertain_fakes keeps them")
         described = DataSource(
-            path=absolute_path(path), sha256=_sha256(crops), licence=crops.licence
+            path=absolute_path(path), sha256=crops.hash_content(), licence=crops.licence
         )
         origins.append(Origin(described, crops))
-        table.add(crops)
-    return Crops(tuple(origins), table.finish())
+    return Crops(tuple(origins), _join([origin.crops for origin in origins]))
 
 
-class _TableBuilder:
-    """Makes the columns of several origins one after the other."""
-
-    def __init__(self) -> None:
-        self._videos, self._footage = TextCodes(), TextCodes()
-        self._words = {"split": TextCodes(), "compression": TextCodes()}
-        self._pieces: dict[str, list[NDArray[Any]]] = {
-            each.name: [np.empty(0, _KINDS.get(each.name, np.int32))]
-            for each in fields(CropColumns)
-        }
-        self._origins = 0
-
-    def add(self, crops: CropSource) -> None:
-        """Append the crops of an origin."""
-        videos, source = self._encode_videos(crops), crops.texts("source")
-        columns: dict[str, NDArray[Any]] = {
-            "origin": np.full(len(crops), self._origins, np.int16),
-            "position": np.arange(len(crops), dtype=np.int32),
-            "is_fake": crops.is_fake,
-            "frame": _whole(crops.numbers("frame_index"), 0, np.int64),
-            "fold": _whole(crops.numbers("fold"), NO_FOLD, np.int16),
-            "video": videos,
-            "target": self._encode_targets(crops, videos),
-            "source": self._footage.translate(source.codes, source.values),
-        }
-        for name, codes in self._words.items():
-            words = crops.texts(name)
-            columns[name] = codes.translate(words.codes, words.values)
-        for name, piece in columns.items():
-            self._pieces[name].append(piece)
-        self._origins += 1
-
-    def _encode_videos(self, crops: CropSource) -> NDArray[np.int32]:
-        """Return the code of each crop's video, by a name that is unique over all origins."""
-        ids = crops.texts("video_id")
-        if crops.has_names:  # ids of a table say what they may
-            return self._videos.translate(ids.codes, ids.values)
-        datasets = crops.texts("dataset")
-        pairs = datasets.codes.astype(np.int64) * len(ids.values) + ids.codes
-        used, of_crop = np.unique(pairs, return_inverse=True)
-        names = [
-            f"{datasets.values[pair // len(ids.values)]}/{ids.values[pair % len(ids.values)]}"
-            for pair in used.tolist()
-        ]
-        return self._videos.translate(of_crop, names)
-
-    def _encode_targets(self, crops: CropSource, videos: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Return the code of the footage that was changed; else the crop's name, or its video."""
-        told = crops.texts("target")
-        codes = self._footage.translate(told.codes, told.values)
-        untold = codes < 0
-        if untold.any():
-            alone = Texts(videos, self._videos.values)
-            if crops.has_names:
-                alone = crops.texts("name")
-            used, inverse = np.unique(alone.codes[untold], return_inverse=True)
-            codes[untold] = self._footage.translate(inverse, [alone.values[u] for u in used])
-        return codes
-
-    def finish(self) -> CropColumns:
-        """Return the columns of all origins."""
-        columns: dict[str, Any] = {
-            name: np.concatenate(each) for name, each in self._pieces.items()
-        }
-        texts = {
-            **self._words, "video": self._videos, "target": self._footage, "source": self._footage
-        }  # fmt: skip
-        for name, codes in texts.items():
-            columns[name] = Texts(shrink(columns[name]), codes.values)
-        return CropColumns(**columns)
+def _join(sources: Sequence[CropSource]) -> CropColumns:
+    """Return the columns of the crops of several sources."""
+    origins = [np.full(len(each), number) for number, each in enumerate(sources)]
+    (split,) = join_texts([each.texts("split") for each in sources])
+    (compression,) = join_texts([each.texts("compression") for each in sources])
+    (video,) = join_texts([each.videos for each in sources])
+    target, source = join_texts(
+        [each.footage for each in sources], [each.texts("source") for each in sources]
+    )
+    return CropColumns(
+        origin=join_numbers(origins, np.int16),
+        position=join_numbers([np.arange(len(each)) for each in sources], np.int32),
+        is_fake=join_numbers([each.is_fake for each in sources], np.bool_),
+        frame=join_numbers([each.numbers("frame_index") for each in sources], np.int64),
+        fold=join_numbers([each.numbers("fold") for each in sources], np.int16, absent=NO_FOLD),
+        split=split,
+        compression=compression,
+        video=video,
+        target=target,
+        source=source,
+    )
 
 
-def _whole(numbers: NDArray[Any], absent: int, kind: type[np.signedinteger[Any]]) -> NDArray[Any]:
-    """Return whole numbers, with another number for NaN."""
-    known = numbers if numbers.dtype.kind == "i" else np.where(np.isnan(numbers), absent, numbers)
-    return known.astype(kind)
+@dataclass(frozen=True, eq=False)
+class ClipCrops(Crops):
+    """Clips of crops, what a network over time judges; its keys are those of their first crops.
+
+    So the label, the footage and the video of a clip are those of its first crop.
+    """
+
+    frames: tuple[tuple[int, ...], ...]
+    """Of each clip, the positions of its crops in `single`."""
+    single: Crops
+    """The crops."""
+
+    def take(self, chosen: NDArray[np.bool_]) -> ClipCrops:
+        """Return the clips for which `chosen` `(N,)` holds."""
+        kept = [each for each, wanted in zip(self.frames, chosen, strict=True) if wanted]
+        return _clips(self.single, kept)
+
+    def pixels(
+        self, index: int, change: Callable[[Sequence[Image.Image]], Sequence[Image.Image]]
+    ) -> NDArray[np.uint8]:
+        """Return a clip after a change of its frames, `(T, S, S, 3)` RGB."""
+        frames = change([self.single.picture(position) for position in self.frames[index]])
+        return np.stack([np.asarray(frame) for frame in frames])
 
 
-def _sha256(crops: CropSource) -> str:
-    """Hash a file; a store by the names of its shards, which hold the hashes of their content."""
-    if not isinstance(crops, CropDataset):
-        return file_sha256(crops.files[0])
-    names = "\n".join([crops.info.manifest_sha256, *(file.name for file in crops.files)])
-    return hashlib.sha256(names.encode()).hexdigest()
+def as_clips(crops: Crops, clip: Clip | None) -> Crops:
+    """Return crops as the clips that a network judges; None leaves them single.
+
+    The crops of each face track become clips by the rule of a scan (`bundle.clips`).
+
+    Raises:
+        RecipeError: no track has crops enough.
+    """
+    if clip is None:
+        return crops
+    tracks: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for position, key in enumerate(crops.keys):
+        tracks[key.video, key.crop.track or 0].append(position)
+    clips: list[tuple[int, ...]] = []
+    for positions in tracks.values():
+        ordered = np.array(sorted(positions, key=lambda p: crops.columns.frame[p]))
+        chosen = ordered[clip_positions(len(ordered), clip)]
+        clips += [tuple(int(p) for p in row) for row in chosen]
+    if not clips and len(crops):
+        raise RecipeError(
+            f"no face track has {clip.min_frames} crops, the fewest that make a clip",
+            hint="cut more with `unmask data crops --max-key-frames`, or lower "
+            "network.clip.min_frames",
+        )
+    return _clips(crops, sorted(clips))
+
+
+def _clips(single: Crops, frames: Sequence[tuple[int, ...]]) -> ClipCrops:
+    firsts = np.array([clip[0] for clip in frames], dtype=np.int64)
+    return ClipCrops(single.origins, single.columns.take(firsts), tuple(frames), single)

@@ -385,6 +385,7 @@ def _worst_parity(members: Sequence[Member]) -> Parity | None:
         features=worst("features"),
         gradient=worst("gradient"),
         attention=worst("attention"),
+        rollout=worst("rollout"),
         input_gradient=worst("input_gradient"),
         input_gradient_rounding=worst("input_gradient_rounding"),
         source=" and ".join(dict.fromkeys(each.source for each in result)),

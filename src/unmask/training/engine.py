@@ -43,7 +43,7 @@ from unmask.training.networks.depthwise import quicken
 from unmask.training.networks.network import read_preprocessing
 from unmask.training.networks.tuning import choose_trained
 from unmask.training.processes import agree, connected, is_first, trainer_options
-from unmask.training.recipe import Recipe, load_recipe, to_yaml
+from unmask.training.recipe import Recipe, to_yaml
 from unmask.training.runs import (
     CHECKPOINT,
     RECIPE,
@@ -56,6 +56,7 @@ from unmask.training.runs import (
 )
 from unmask.training.train_validation_split import Sides, reread_sides, sides_for
 from unmask.training.trained_network import TrainedNetwork, make_network
+from unmask.training.validation_list import write_list
 
 _VERSIONED = ("torch", "timm", "lightning")
 _VALIDATION_BATCH = 64
@@ -226,6 +227,7 @@ def _new_run(
     _check_steps(recipe, sides, hardware)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / RECIPE, to_yaml(recipe))
+    write_list(folder, sides.validation)
     write_record(folder, record)
     return _Start(recipe, network, sides, Run(folder, record))
 
@@ -242,13 +244,16 @@ def resume(
     """
     run = read_run(folder)
     if run.record.finished:
+        if not run.validation_list.is_file():  # a run of an earlier version
+            write_list(run.folder, reread_sides(run, run.recipe).validation)
         return run
     check_logger(logger)
     _check_devices(run, hardware)
 
     def begin() -> _Start:
-        start = _reread(load_recipe(run.recipe_path), run, hardware)
+        start = _reread(run.recipe, run, hardware)
         drop_partials(run.folder)
+        write_list(run.folder, start.sides.validation)  # a run of an earlier version has none
         return start
 
     return _run(begin, hardware=hardware, watcher=watcher, logger=logger)
@@ -256,12 +261,7 @@ def resume(
 
 def _reread(recipe: Recipe, run: Run, hardware: Hardware) -> _Start:
     """Read again what a run learns from."""
-    sides = reread_sides(run.record, recipe)
-    if sides.data != run.data:
-        raise RecipeError(
-            f"the crops of {str(run.folder)!r} are not those that it began with",
-            hint="put the old files back, or begin a new run",
-        )
+    sides = reread_sides(run, recipe)
     return _Start(recipe, _network(recipe, hardware), sides, run)
 
 

@@ -13,16 +13,14 @@ from unmask.bundle.manifest import Preprocessing
 from unmask.core.errors import InputError, InputNotFound
 from unmask.core.settings import DEFAULT_MARGIN_RATIO, DEFAULT_SIZE_PX
 from unmask.training.bundle_export import Subject
-from unmask.training.clip_crops import as_clips
 from unmask.training.costs import Costs, bayes_logit
-from unmask.training.crop_table import Crops, read_crops
-from unmask.training.networks.ensemble import Adapted, JoinedNetwork
-from unmask.training.networks.head import HeadedNetwork
+from unmask.training.crop_table import read_crops
+from unmask.training.networks.ensemble import JoinedNetwork, adapt
 from unmask.training.networks.network import FaceNetwork, read_preprocessing, require_head
-from unmask.training.recipe import Recipe, load_recipe
+from unmask.training.recipe import Recipe
 from unmask.training.runs import CropSummary, Run, RunData, read_run
-from unmask.training.train_validation_split import reread_sides
 from unmask.training.trained_network import load_network
+from unmask.training.validation_list import read_validation
 
 _CHOSEN_ON = "its figures are from the validation crops that chose epoch and thresholds: too good"
 NOT_STATED = "not stated"
@@ -127,18 +125,17 @@ def read_subject(
         ValueError: the costs decide nothing.
     """
     changes = costs or CostChanges()
-    if source.is_dir():
-        run = read_run(source)
-        return _read_run_subject(run, validation, name=name, licence=licence, changes=changes)
-    if not source.is_file():
+    if source.is_file():
+        subject = _read_file_subject(
+            source, validation, name=name, licence=licence, facts=facts or Facts()
+        )
+        return replace(subject, costs=changes.of(None))
+    if not source.is_dir():
         raise InputNotFound(
             f"no run folder and no weights file {str(source)!r}",
             hint="give a folder that `unmask train` wrote, or a .safetensors file",
         )
-    subject = _read_file_subject(
-        source, validation, name=name, licence=licence, facts=facts or Facts()
-    )
-    return replace(subject, costs=changes.of(None))
+    return _read_run_subject(source, validation, name=name, licence=licence, changes=changes)
 
 
 def read_together(
@@ -188,9 +185,9 @@ def read_together(
         )
         for each in sources
     ]
-    if join:
-        return join_subjects(subjects, shares or [1.0] * len(subjects))
-    return average_subjects(subjects) if average else subjects[0]
+    if average:
+        return average_subjects(subjects)
+    return join_subjects(subjects, shares or [1.0] * len(subjects)) if join else subjects[0]
 
 
 def join_subjects(subjects: Sequence[Subject], shares: Sequence[float]) -> Subject:
@@ -208,24 +205,15 @@ def join_subjects(subjects: Sequence[Subject], shares: Sequence[float]) -> Subje
     _check_alike(
         [replace(each, preprocessing=_share_preprocessing(shared, each)) for each in subjects]
     )
-    network = JoinedNetwork([_adapt_network(shared, each) for each in subjects], shares)
-    return _together(subjects, network)
+    joined = _together(subjects)
+    members = [adapt(each.network, each.preprocessing, shared) for each in subjects]
+    return replace(joined, network=JoinedNetwork(members, shares))
 
 
 def _share_preprocessing(shared: Preprocessing, subject: Subject) -> Preprocessing:
     """Return a subject's preprocessing with what may differ in networks that are joined."""
     may_differ = {name: getattr(shared, name) for name in ("size_px", "mean", "std")}
     return subject.preprocessing.model_copy(update=may_differ)
-
-
-def _adapt_network(shared: Preprocessing, subject: Subject) -> HeadedNetwork:
-    """Return the subject's network for the pictures that another takes."""
-    own = subject.preprocessing
-    return (
-        subject.network
-        if own == shared
-        else Adapted(subject.network, own=own, preprocessing=shared)
-    )
 
 
 def average_subjects(subjects: Sequence[Subject]) -> Subject:
@@ -256,16 +244,15 @@ def average_subjects(subjects: Sequence[Subject]) -> Subject:
     }
     network = deepcopy(subjects[0].network)
     network.load_state_dict(mean)
-    subject = _together(subjects, network)
-    data = f"mean of the weights of {len(subjects)} runs: {subject.training_data}"
-    return replace(subject, training_data=data)
+    joined = _together(subjects)
+    data = f"mean of the weights of {len(subjects)} runs: {joined.training_data}"
+    return replace(joined, network=network, training_data=data)
 
 
-def _together(subjects: Sequence[Subject], network: HeadedNetwork) -> Subject:
-    """Return the first subject with another network and what must be said of all."""
+def _together(subjects: Sequence[Subject]) -> Subject:
+    """Return the first subject with what must be said of all."""
     return replace(
         subjects[0],
-        network=network,
         training_data="; and ".join(dict.fromkeys(each.training_data for each in subjects)),
         licence="; ".join(dict.fromkeys(each.licence for each in subjects)),
         limits=tuple(dict.fromkeys(limit for each in subjects for limit in each.limits)),
@@ -291,26 +278,22 @@ def _check_alike(subjects: Sequence[Subject]) -> None:
 
 
 def _read_run_subject(
-    run: Run,
+    folder: Path,
     validation: Sequence[Path],
     *,
     name: str | None,
     licence: str | None,
     changes: CostChanges,
 ) -> Subject:
+    run = read_run(folder)
     record, data = run.record, run.data
     if not run.weights.is_file():
         raise InputNotFound(
             f"the run {str(run.folder)!r} has no weights yet",
             hint="an epoch must be validated first; go on with `unmask train --resume`",
         )
-    recipe = load_recipe(run.recipe_path)
-    costs = changes.of(recipe)
-    crops = (
-        as_clips(read_crops(validation), recipe.network.clip)
-        if validation
-        else _own_validation(run, recipe)
-    )
+    costs = changes.of(run.recipe)
+    crops = read_validation(run, validation)
     names = ", ".join(path.name for path in validation)
     return Subject(
         network=load_network(run),
@@ -322,29 +305,17 @@ def _read_run_subject(
         licence=licence or _licences(data.training),
         limits=(*(() if validation else (_CHOSEN_ON,)), *data.leaks, *_warn_if_unfinished(run)),
         costs=costs,
-        trained_log_odds=_trained_log_odds(run, recipe),
+        trained_log_odds=_trained_log_odds(run),
     )
 
 
-def _trained_log_odds(run: Run, recipe: Recipe) -> float | None:
+def _trained_log_odds(run: Run) -> float | None:
     """Return what the run's own threshold says of its logits; None where they are no log odds."""
     decision = run.record.decision
     if decision is None or decision.basis != "bayes":
         return None
-    own = Costs(**recipe.costs.model_dump())
+    own = Costs(**run.recipe.costs.model_dump())
     return decision.logit - bayes_logit(own, trained_log_odds=0.0)
-
-
-def _own_validation(run: Run, recipe: Recipe) -> Crops:
-    """Read the crops that validated the run again, and make sure that they are the same."""
-    sides = reread_sides(run.record, recipe)
-    if sides.data != run.data:
-        raise InputError(
-            f"the crops of the run {str(run.folder)!r} are not those that it was trained on",
-            hint="put the old files back, or give others with --validation (versions before did "
-            "not read the columns video, source and split of a table)",
-        )
-    return sides.validation
 
 
 def _read_file_subject(

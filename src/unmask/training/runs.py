@@ -3,6 +3,7 @@
     recipe.yaml         the resolved recipe: every setting, with the defaults
     run.json            what the run is: network, preprocessing, data and its hashes, versions,
                         and, once a best epoch is there, its figures and decision threshold
+    validation.parquet  which crops validate it, see `validation_list`
     best.safetensors    weights of the best epoch so far, chosen on validation data
     checkpoint.ckpt     the state to go on from; read with weights_only=True, nothing is unpickled
     log.csv             a row per epoch
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,10 +27,12 @@ from pydantic import Field, ValidationError
 from unmask.bundle.manifest import Preprocessing, Sha256, Strict
 from unmask.core.errors import InputError, InputNotFound
 from unmask.system.files import write_text
+from unmask.training.recipe import Recipe, load_recipe
 
 RUN_VERSION = "1"
 RECIPE = "recipe.yaml"
 RECORD = "run.json"
+VALIDATION = "validation.parquet"
 WEIGHTS = "best.safetensors"
 CHECKPOINT = "checkpoint.ckpt"
 LOG = "log.csv"
@@ -177,6 +181,21 @@ class Run:
         """What it learned from and was chosen on."""
         return self.record.data
 
+    @cached_property
+    def recipe(self) -> Recipe:
+        """Every setting of it.
+
+        Raises:
+            InputNotFound: the recipe is gone.
+            RecipeError: it is damaged.
+        """
+        return load_recipe(self.folder / RECIPE)
+
+    @property
+    def validation_list(self) -> Path:
+        """Which crops validate it; runs of earlier versions have none."""
+        return self.folder / VALIDATION
+
     @property
     def weights(self) -> Path:
         """Weights of the best epoch, `.safetensors`; they may be missing early in a run."""
@@ -186,11 +205,6 @@ class Run:
     def checkpoint(self) -> Path:
         """The state to go on from."""
         return self.folder / CHECKPOINT
-
-    @property
-    def recipe_path(self) -> Path:
-        """The resolved recipe."""
-        return self.folder / RECIPE
 
 
 def read_run(folder: str | Path) -> Run:

@@ -19,10 +19,9 @@ import numpy as np
 from unmask.core.errors import RecipeError
 from unmask.datasets.groups import Grouping, connect, place_groups
 from unmask.datasets.split_checks import check_fold
-from unmask.training.clip_crops import as_clips
-from unmask.training.crop_table import NO_FOLD, Crops, read_crops
+from unmask.training.crop_table import NO_FOLD, Crops, as_clips, read_crops
 from unmask.training.recipe import Recipe
-from unmask.training.runs import CropSummary, RunData, RunRecord
+from unmask.training.runs import Run, RunData
 
 _From = Literal["given", "store", "carved"]
 _OPTION = {"training": "--data", "validation": "--validation"}
@@ -96,11 +95,25 @@ def sides_for(
     )
 
 
-def reread_sides(record: RunRecord, recipe: Recipe) -> Sides:
-    """Read the crops of a run that is there as it read them, see `read_sides`."""
-    paths = record.training_paths, record.validation_paths
-    kept = recipe.model_copy(update={"uncertain_fakes": record.data.left_out is None})
-    return sides_for(kept, *paths, fold=record.data.held_out_fold)
+def reread_sides(run: Run, recipe: Recipe) -> Sides:
+    """Read the crops of a run that is there as it read them, see `read_sides`.
+
+    Raises:
+        RecipeError: they have changed.
+    """
+    data, record = run.data, run.record
+    sides = sides_for(
+        recipe.model_copy(update={"uncertain_fakes": data.left_out is None}),
+        record.training_paths,
+        record.validation_paths,
+        fold=data.held_out_fold,
+    )
+    if sides.data != data:
+        raise RecipeError(
+            f"the crops of {str(run.folder)!r} are not those that it began with",
+            hint="put the old files back, or begin a new run",
+        )
+    return sides
 
 
 def read_sides(
@@ -227,23 +240,12 @@ def _sides(training: Crops, validation: Crops, validation_from: _From, blends_on
                 hint=f"give real and fake crops with {_OPTION[name]}",
             )
     data = RunData(
-        training=_summary(training),
-        validation=_summary(validation),
+        training=training.summary(),
+        validation=validation.summary(),
         validation_from=validation_from,
         leaks=tuple(_leaks(training, validation)),
     )
     return Sides(training, validation, data)
-
-
-def _summary(crops: Crops) -> CropSummary:
-    used = np.unique(crops.columns.origin)
-    fake = int(crops.is_fake.sum())
-    return CropSummary(
-        sources=tuple(crops.origins[number].described for number in used),
-        real=len(crops) - fake,
-        fake=fake,
-        videos=len(crops.columns.video.distinct()),
-    )
 
 
 def _leaks(training: Crops, validation: Crops) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Literal
 from unmask.core.errors import InputError
 from unmask.training.networks.clip_network import SPACE_TIME, SpaceTimeNetwork, TemporalHead
 from unmask.training.networks.network import FaceNetwork, load_into, read_weights
-from unmask.training.recipe import NetworkPart, load_recipe
+from unmask.training.recipe import NetworkPart
 from unmask.training.runs import Run
 
 TrainedNetwork = FaceNetwork | TemporalHead | SpaceTimeNetwork
@@ -27,23 +27,17 @@ def make_network(
     Raises:
         InputError: the recipe's parts do not go together, or the weights do not fit.
     """
-    if part.backbone == SPACE_TIME:
-        return _make_space_time(part, weights)
-    network = FaceNetwork(
-        part.backbone,
-        weights=weights,
-        head_width=part.head_width,
-        dropout=part.dropout,
-        drop_path=part.drop_path,
-        mirrored=part.mirrored,
-        size_px=part.size_px,
-    )
-    return network if part.clip is None else TemporalHead(network, part.clip)
-
-
-def _make_space_time(
-    part: NetworkPart, weights: Literal["imagenet"] | Path | None
-) -> SpaceTimeNetwork:
+    if part.backbone != SPACE_TIME:
+        network = FaceNetwork(
+            part.backbone,
+            weights=weights,
+            head_width=part.head_width,
+            dropout=part.dropout,
+            drop_path=part.drop_path,
+            mirrored=part.mirrored,
+            size_px=part.size_px,
+        )
+        return network if part.clip is None else TemporalHead(network, part.clip)
     if part.clip is None or weights is not None or part.tune != "all" or part.mirrored:
         raise InputError(
             f"{SPACE_TIME} learns whole clips from random weights",
@@ -59,8 +53,7 @@ def load_network(run: Run) -> TrainedNetwork:
         InputNotFound: the run has no weights yet.
         InputError: they do not fit the network, or the recipe is damaged.
     """
-    recipe = load_recipe(run.recipe_path)
-    network = make_network(recipe.network.model_copy(update={"drop_path": 0.0}), weights=None)
+    network = make_network(run.recipe.network.model_copy(update={"drop_path": 0.0}), weights=None)
     misfit = load_into(network, read_weights(run.weights))
     if misfit:
         raise InputError(

@@ -15,6 +15,7 @@ for package in ("torch", "timm", "onnx", "onnxscript"):
 import onnx
 import torch
 
+from tiny_networks import RESNET
 from unmask.explain.onnx_weights import content_key, read_weights, shuffle_by_key
 from unmask.system.telemetry import onnxruntime
 from unmask.training.networks.ensemble import JoinedNetwork
@@ -33,8 +34,8 @@ SIDE = 32
 def made(kind: str) -> HeadedNetwork:
     """Return a network that was not trained; most of its weights stand in large tensors."""
     torch.manual_seed(0)
-    one = FaceNetwork("test_resnet", head_width=1024, mirrored=kind == "joined").eval()
-    return one if kind != "joined" else JoinedNetwork([one, FaceNetwork("test_resnet")], [2, 1])
+    one = FaceNetwork(RESNET, head_width=1024, mirrored=kind == "joined").eval()
+    return one if kind != "joined" else JoinedNetwork([one, FaceNetwork(RESNET)], [2, 1])
 
 
 @pytest.fixture(scope="module", params=["single", "joined"])

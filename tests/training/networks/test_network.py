@@ -119,7 +119,7 @@ def test_a_file_is_read_without_running_what_is_in_it(tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"\x00" * 64])
+@pytest.mark.parametrize("content", [b"", b"\x00" * 64, b"junk", b"hello, world\n", b"\x80\x02K"])
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
 def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes, suffix: str) -> None:
     path = tmp_path / f"w{suffix}"

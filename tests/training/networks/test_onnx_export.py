@@ -21,10 +21,11 @@ from torch.nn import functional as F  # noqa: N812
 
 from unmask.core.errors import BundleError
 from unmask.system.telemetry import onnxruntime
-from unmask.training.networks.network import PAPER_BACKBONES, FaceNetwork
+from unmask.training.networks.network import FaceNetwork
 from unmask.training.networks.onnx_export import export_gradient, export_scoring, trace_gradient
 from unmask.training.networks.parity import LIMITS, measure_parity, require_parity
 from unmask.training.networks.scoring_network import ScoringNetwork
+from unmask.training.networks.timm_models import PAPER_BACKBONES
 
 # torch's exporter uses what torch itself has deprecated
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

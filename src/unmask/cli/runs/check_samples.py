@@ -12,7 +12,7 @@ from PIL import Image
 
 from unmask.bundle.framing import face_square
 from unmask.bundle.manifest import Bundle, Preprocessing
-from unmask.core.errors import InputNotFound, ManifestError
+from unmask.core.errors import InputError, InputNotFound, ManifestError
 from unmask.core.face import Box
 from unmask.core.settings import Limits
 from unmask.core.text import visible
@@ -21,7 +21,7 @@ from unmask.explain.check import Sample
 from unmask.faces.squares import cut_square
 
 if TYPE_CHECKING:
-    from unmask.evaluation.stored_pictures import Picture
+    from unmask.evaluation.stored_pictures import StoredFace, StoredFaces
 
 MASK_SUFFIX = ".mask.png"
 """A picture `a.png` has its mask in `a.mask.png`: white is manipulated."""
@@ -48,10 +48,12 @@ def samples_in(
     Raises:
         InputNotFound: there is no crop in the folder.
         ManifestError: the crop store or the table is damaged, or the store was cut too tightly.
+        InputError: the detector judges clips, and it is no store.
         ValueError: a split was asked for, and it is no store.
     """
     if folder.is_file() or any(folder.rglob("*.parquet")):
         return _read_stored(folder, bundle, split=split, masks=masks, limit=limit)
+    refuse_clips(bundle, f"{str(folder)!r} holds single pictures")
     if split is not None:
         raise ValueError("a folder of pictures has no splits: leave --split away")
     result = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _PICTURES)
@@ -77,34 +79,68 @@ def _read_stored(
 ) -> list[Sample]:
     """Return crops, and say on standard error where some are of the split train."""
     from unmask.evaluation.composer import train_warnings
-    from unmask.evaluation.stored_pictures import Pictures, drawn_evenly, stored_source
 
+    samples: list[Sample] = []
+    splits = []
+    for face in _stored_faces(path, bundle, split=split, masks=masks, limit=limit):
+        if face is None:
+            raise ManifestError(
+                f"a picture of {str(path)!r} cannot be decoded", hint="leave damaged crops out"
+            )
+        samples += _samples(face)
+        splits.append(face.record.split)
+    for warning in train_warnings(splits):
+        typer.echo(f"warning: {visible(warning)}", err=True)
+    return [samples[n] for n in spread(len(samples), limit)]
+
+
+def _stored_faces(
+    path: Path, bundle: Bundle, *, split: Split | None, masks: bool, limit: int | None
+) -> StoredFaces:
+    """Return chosen crops, or the clips of a detector over time."""
+    from unmask.evaluation.stored_pictures import Pictures, drawn_evenly, faces_at, stored_source
+
+    if (clip := bundle.manifest.clip) is not None:  # a frame of each of so many clips is enough
+        most = None if limit is None else limit * clip.frames
+        return faces_at(bundle, path, split=split, limit=most, masks=masks)
     source = stored_source(bundle, path, split=split, masks=masks)
     labels = source.crops.is_fake
     # a store's crops lie video by video, those of a table in whatever order
     places = drawn_evenly(labels, limit) if path.is_file() else spread(len(labels), limit)
-    samples, splits = [], []
-    for picture in Pictures(source, np.asarray(places)):
-        if picture is None:
-            raise ManifestError(
-                f"a picture of {str(path)!r} cannot be decoded", hint="leave damaged crops out"
-            )
-        samples.append(_make_sample(picture))
-        splits.append(picture.crop.record.split)
-    for warning in train_warnings(splits):
-        typer.echo(f"warning: {visible(warning)}", err=True)
-    return samples
+    return Pictures(source, np.asarray(places))
 
 
-def _make_sample(picture: Picture) -> Sample:
-    crop = picture.crop
-    return Sample(
-        crop_id=crop.record.crop_id,
-        video_id=crop.record.target or crop.record.video_id,
-        label=crop.record.label,
-        pixels=picture.cut(crop.pixels)[0],
-        mask=None if crop.mask is None else picture.cut(crop.mask)[0],
-    )
+def _samples(face: StoredFace) -> list[Sample]:
+    """Return a crop, or each frame of a clip, once."""
+    names = [crop.record.crop_id for crop in face.crops]
+    single = face.bundle.manifest.clip is None
+    seen, mask = face.inputs()[0], face.masks()
+    record = face.record
+    return [
+        Sample(
+            crop_id=name,
+            video_id=record.target or record.video_id,
+            label=record.label,
+            pixels=seen if single else seen[names.index(name)],
+            mask=mask if mask is None or single else mask[names.index(name)],
+            clip=None if single else seen,
+            places=() if single else tuple(n for n, other in enumerate(names) if other == name),
+        )
+        for name in dict.fromkeys(names)
+    ]
+
+
+def refuse_clips(bundle: Bundle, why: str) -> None:
+    """Refuse single pictures for a detector of clips.
+
+    Raises:
+        InputError: the detector judges clips.
+    """
+    if bundle.manifest.clip is not None:
+        raise InputError(
+            f"the detector {bundle.manifest.name!r} judges clips, and {why}",
+            hint="give a crop store of `unmask data crops`",
+        )
 
 
 def _read_picture(path: Path, folder: Path, spec: Preprocessing, masks: bool) -> Sample:

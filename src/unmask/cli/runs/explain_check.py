@@ -17,7 +17,7 @@ from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.bundle.runtime import preprocess
 from unmask.cli.inputs import refuse_overwriting
 from unmask.cli.progress import progress_bar
-from unmask.cli.runs.check_samples import forged_samples, samples_in
+from unmask.cli.runs.check_samples import forged_samples, refuse_clips, samples_in
 from unmask.cli.runs.explain import chosen_methods
 from unmask.core.errors import InputError, InputNotFound
 from unmask.datasets.manifest import Split
@@ -121,6 +121,7 @@ def _samples(request: CheckRequest, bundle: Bundle) -> list[Sample]:
 
     Raises:
         InputNotFound: none were asked for, or there are none.
+        InputError: the detector judges clips, and here are single pictures.
     """
     spec = bundle.manifest.preprocessing
     samples: list[Sample] = []
@@ -134,6 +135,8 @@ def _samples(request: CheckRequest, bundle: Bundle) -> list[Sample]:
         samples += samples_in(
             request.crops, bundle, split=request.split, masks=request.masks, limit=request.limit
         )
+    if request.synthetic:
+        refuse_clips(bundle, "synthetic forgeries are single pictures")
     samples += forged_samples(request.synthetic, spec)
     if not samples:
         raise InputNotFound(

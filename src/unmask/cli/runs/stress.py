@@ -17,7 +17,7 @@ from unmask.cli.runs.evaluation import parse_split
 from unmask.cli.tables import print_table
 from unmask.core.text import one_line, visible
 from unmask.evaluation.distorted_scores import StressSettings, score_distorted, write_scores
-from unmask.evaluation.stored_pictures import pictures_at
+from unmask.evaluation.stored_pictures import faces_at
 from unmask.evaluation.stress import Stress, compute_outcomes
 from unmask.evaluation.stress_page import COLUMNS, make_rows, to_html
 from unmask.report.wording import leak_mark
@@ -60,7 +60,7 @@ def run_stress(
     """Score, print, write, and return the exit code."""
     outputs.check(crops)
     bundle = load_bundle(find(detector))
-    pictures = pictures_at(
+    faces = faces_at(
         bundle,
         crops,
         split=parse_split(split),
@@ -69,7 +69,7 @@ def run_stress(
         threads=threads,
     )
     with Count("crops") as count:
-        scores = score_distorted(bundle, pictures, settings, progress=count.update)
+        scores = score_distorted(bundle, faces, settings, progress=count.update)
     threshold = bundle.manifest.point("balanced").logit
     stress = compute_outcomes(scores, settings, threshold=threshold)
     if outputs.scores is not None:

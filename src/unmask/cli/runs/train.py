@@ -116,7 +116,8 @@ def resume_run(
     from unmask.training.runs import read_run
 
     shown.folder = folder
-    if (run := read_run(folder)).record.finished:
+    run = read_run(folder)
+    if run.record.finished and run.validation_list.is_file():
         sys.stderr.write(f"{folder} is finished; nothing is left to train\n")
         return run
 

@@ -141,10 +141,7 @@ def _answer(context: StudyContext, measurements: Measurements) -> Answer:
             f"{gap.signed}; accuracy differs by {accuracy.signed}."
         ),
         f"{_why(by_person)} Here the split by video gives AUC {between}.",
-        (
-            f"Of the frame split's lead over guessing (AUC less 0.5), a share of {share.text} is "
-            f"gone under the {strictest} split: so much of such a number is leak on these data."
-        ),
+        _describe_share(share, strictest),
     )
     results = [
         *list_results(estimates, list(conditions), _FIGURES),
@@ -177,6 +174,20 @@ def leak_share(estimates: Estimates, strictest: str) -> Estimate:
     plain = share(*(np.array([estimates.values[key]]) for key in keys))
     draws = share(*(estimates.draws[key] for key in keys)) if estimates.draws else None
     return estimates.estimate(float(plain[0]), draws, _FRAME, strictest)
+
+
+def _describe_share(share: Estimate, strictest: str) -> str:
+    """Say how much of the frame split's lead is leak, or that there is no lead."""
+    if share.value is None:
+        return "The frame split has no lead over guessing (AUC 0.5) that could be leak."
+    under = f"is gone under the {strictest} split"
+    gone = f"a share of {share.text} {under}"
+    if share.value >= 1:
+        gone = f"all {under} (a share of {share.text}: more than 1 is below guessing)"
+    return (
+        f"Of the frame split's lead over guessing (AUC less 0.5) {gone}: so much of such a number "
+        "is leak on these data."
+    )
 
 
 def _why(by_person: bool) -> str:

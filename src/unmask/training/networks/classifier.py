@@ -13,10 +13,10 @@ from torch import Tensor
 
 from unmask.bundle.manifest import OUTPUTS, TRANSFORMER_OUTPUTS
 from unmask.core.errors import InputError
-from unmask.training.networks.network import load_into, make_timm_model, read_weights
+from unmask.training.networks.network import load_into, read_weights
 from unmask.training.networks.output_layout import OutputLayout
 from unmask.training.networks.scoring_network import ForwardPass, ScoringNetwork, as_it_is
-from unmask.training.networks.tokens import TokenGrid, is_transformer
+from unmask.training.networks.timm_models import TokenGrid, is_transformer, make_timm_model
 
 _MAP_DIMS = 4
 

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from unmask.bundle.manifest import Clip
-from unmask.core.errors import InputError
 from unmask.training.networks.head import PaperHead
 from unmask.training.networks.network import FaceNetwork
 from unmask.training.networks.scoring_network import ForwardPass, ScoringNetwork
@@ -52,18 +51,10 @@ class TemporalHead(ClipNetwork):
     Args:
         frame_network: scores single pictures; its dense layer is the embedding of a frame.
         clip: as of `ClipNetwork`.
-
-    Raises:
-        InputError: the network is a transformer.
     """
 
     def __init__(self, frame_network: FaceNetwork, clip: Clip) -> None:
         super().__init__(clip)
-        if frame_network.tokens is not None:
-            raise InputError(
-                f"{frame_network.backbone_name} is a transformer, which has no head over time here",
-                hint="take a convolutional network, or leave network.clip out",
-            )
         width = frame_network.head.hidden.out_features
         self.frame_network = frame_network
         self.over_time = nn.Conv2d(width, width, (3, 1), padding=(1, 0))
@@ -71,16 +62,35 @@ class TemporalHead(ClipNetwork):
         nn.init.zeros_(self.added.weight)
         nn.init.zeros_(self.added.bias)
 
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logit of P(fake), `(N,)`, for normalised clips `(N, T, 3, H, W)`."""
+        return self._judge_frames(x.flatten(0, 1))
+
     def forward_pass(self, x: Tensor) -> ForwardPass:
-        """Score clips `(N, T, 3, H, W)` by the feature maps of their frames."""
+        """Score clips `(N, T, 3, H, W)` by the feature maps, or the tokens, of their frames."""
+        frames, network = x.flatten(0, 1), self.frame_network
+        if network.tokens is not None:
+            return network.tokens.forward_pass(self._judge_frames, frames, arrange=self._by_frame)
+        features = network.features(frames)
+        return ForwardPass(self._judge(features.mean(dim=(2, 3))), features, self._by_frame)
+
+    def _judge_frames(self, frames: Tensor) -> Tensor:
+        """Return the logit of each clip `(N,)`, for the frames of all `(N * T, 3, H, W)`."""
+        return self._judge(self.frame_network.embed(frames))
+
+    def _judge(self, pooled: Tensor) -> Tensor:
+        """Return the logit of each clip `(N,)`, for pooled features of its frames `(N * T, C)`."""
         frames, head = self.frames, self.frame_network.head
-        features = self.frame_network.features(x.flatten(0, 1))
-        hidden = torch.relu(head.hidden(features.mean(dim=(2, 3))))
+        hidden = torch.relu(head.hidden(pooled))
         own = head.logit(head.dropout(hidden)).reshape(-1, frames).mean(dim=1)
         sequence = hidden.reshape(-1, frames, hidden.shape[1]).transpose(1, 2).unsqueeze(3)
         mixed = torch.relu(self.over_time(sequence)).mean(dim=(2, 3))
-        logits = own + self.added(head.dropout(mixed)).squeeze(1)
-        return ForwardPass(logits, features, self._by_frame)
+        return own + self.added(head.dropout(mixed)).squeeze(1)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what `forward_with_gradient` returns."""
+        return self.frame_network.outputs
 
     @property
     def colours(self) -> tuple[Any, Any]:

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from unmask.core.errors import InputError
 from unmask.training.networks.classifier import TimmClassifier
-from unmask.training.networks.network import load_into, make_timm_model, read_weights
+from unmask.training.networks.network import load_into, read_weights
 from unmask.training.networks.output_layout import OutputLayout
+from unmask.training.networks.timm_models import make_timm_model
 
 SIZE_PX = 256
 """Side of its pictures."""

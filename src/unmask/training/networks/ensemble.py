@@ -95,6 +95,11 @@ class Adapted(HeadedNetwork):
         return f"{self.network.title} at {self.size_px} px"
 
 
+def adapt(network: HeadedNetwork, own: Preprocessing, given: Preprocessing) -> HeadedNetwork:
+    """Return a network for the pictures that it is given, as it is if they are its own."""
+    return network if own == given else Adapted(network, own=own, preprocessing=given)
+
+
 def _by_area(features: Tensor, height: int, width: int) -> Tensor:
     """Return maps or pictures on another grid; each cell is the mean over its area."""
     if features.shape[2:] == (height, width):

@@ -6,33 +6,21 @@ the one `Preprocessing` that training, scanning and evaluation share.
 
 from __future__ import annotations
 
-import pickle
 import sys
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
-import timm
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unmask.bundle.manifest import TRANSFORMER_OUTPUTS, Preprocessing
 from unmask.core.errors import InputError, InputNotFound
 from unmask.core.settings import DEFAULT_MARGIN_RATIO, DEFAULT_SIZE_PX
-from unmask.training.networks import squeezenet  # noqa: F401 - timm learns its name
 from unmask.training.networks.head import HeadedNetwork, PaperHead
-from unmask.training.networks.pretrained import check_reachable, unreachable
 from unmask.training.networks.scoring_network import ForwardPass, differentiate
-from unmask.training.networks.tokens import TokenGrid, is_transformer
+from unmask.training.networks.timm_models import TokenGrid, is_transformer, make_timm_model
 
-PAPER_BACKBONES = (
-    "legacy_xception",
-    "inception_resnet_v2",
-    "tf_efficientnetv2_s",
-    "tf_efficientnetv2_m",
-)
-"""timm's names of the paper's four networks."""
 _WEIGHT_FILES = (".safetensors", ".pt", ".pth")
 _PREFIX = "backbone."
 _HEAD = "head.logit"
@@ -84,11 +72,10 @@ class FaceNetwork(HeadedNetwork):
         model = make_timm_model(
             backbone, pretrained=weights == "imagenet", num_classes=0, **options
         )
-        channels = int(model.num_features)
+        channels, tokens = int(model.num_features), TokenGrid(model) if transformer else None
         super().__init__(PaperHead(channels, width=head_width, dropout=dropout))
-        self.backbone_name = backbone
-        self.backbone, self.channels, self.mirrored = model, channels, mirrored
-        self.tokens = TokenGrid(model) if transformer else None
+        self.backbone_name, self.backbone, self.tokens = backbone, model, tokens
+        self.channels, self.mirrored = channels, mirrored
         self.frozen = False
         """Whether the backbone stays in evaluation mode while the head learns."""
         self.closed_form = not transformer
@@ -104,9 +91,7 @@ class FaceNetwork(HeadedNetwork):
             ValueError: the backbone gives no such map.
         """
         if self.tokens is not None:
-            with self.tokens.watched() as seen:
-                self(x)
-            return self.tokens.as_map(seen["tokens"])
+            return self.tokens.features(self, x)
         features = self._map(x)
         if self.mirrored and not self.training:
             return (features + self._map(x.flip(3)).flip(3)) / 2
@@ -121,12 +106,15 @@ class FaceNetwork(HeadedNetwork):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logit of P(fake), `(N,)`, for normalised images `(N, 3, H, W)`."""
+        return self.head.classify(self.embed(x))
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Return what the head judges of images: pooled features `(N, C)`."""
         if self.tokens is None:
-            return super().forward(x)
+            return self.features(x).mean(dim=(2, 3))
         backbone: Any = self.backbone
-        return self.head.classify(
-            backbone.forward_head(backbone.forward_features(x), pre_logits=True)
-        )
+        pooled: Tensor = backbone.forward_head(backbone.forward_features(x), pre_logits=True)
+        return pooled
 
     def forward_pass(self, x: Tensor) -> ForwardPass:
         """Score images by their feature map or tokens."""
@@ -229,7 +217,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         return _tensors(torch.load(path, map_location="cpu", weights_only=True))
-    except (SafetensorError, pickle.UnpicklingError, TypeError, RuntimeError, EOFError) as error:
+    except Exception as error:  # a damaged file ends torch's reader in a dozen ways
         raise InputError(
             f"{path} holds no weights that can be read safely: "
             f"{(str(error) or type(error).__name__).splitlines()[0]}",
@@ -289,40 +277,3 @@ def _as_timm_wants(backbone: nn.Module, state: dict[str, Tensor]) -> dict[str, T
     """
     convert = getattr(sys.modules[type(backbone).__module__], "checkpoint_filter_fn", None)
     return convert(state, backbone) if hasattr(backbone, "blocks") and convert else state
-
-
-def make_timm_model(name: str, *, pretrained: bool = False, **options: Any) -> nn.Module:
-    """Make one of timm's networks, and say what is wrong where it cannot be.
-
-    Args:
-        name: timm's.
-        pretrained: whether with its weights, from timm's cache or the internet.
-        options: of `timm.create_model`.
-
-    Raises:
-        InputError: timm knows no such network, or it does not take the options.
-        DownloadError: the weights could not be fetched.
-    """
-    if not timm.is_model(name.partition(".")[0]):
-        near = timm.list_models(f"*{name.partition('.')[0]}*")[:5]
-        raise InputError(
-            f"timm has no network {name!r}",
-            hint=f"it has: {', '.join(near or PAPER_BACKBONES)}",
-        )
-    if pretrained:
-        check_reachable(name)
-    try:
-        return timm.create_model(name, pretrained=pretrained, **options)
-    except TypeError as error:
-        if "drop_path_rate" not in str(error):
-            raise
-        raise InputError(
-            f"{name} has no blocks that can be left out", hint="set network.drop_path=0"
-        ) from error
-    except OSError as error:
-        raise unreachable(name, error) from error
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(
-            f"timm cannot make {name!r}: {(str(error) or 'its parts do not fit').splitlines()[0]}",
-            hint="start at random, give a local file as weights, or take another size",
-        ) from error

@@ -26,7 +26,7 @@ from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, Stateles
 
 from unmask.bundle.runtime import GRADIENT_OUTPUTS, INPUT
 from unmask.training.networks.scoring_network import ScoringNetwork
-from unmask.training.networks.tokens import unfuse_attention
+from unmask.training.networks.timm_models import unfuse_attention
 
 _aten = torch.ops.aten
 _EXAMPLES = 2

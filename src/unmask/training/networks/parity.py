@@ -22,6 +22,7 @@ LIMITS = {
     "features": 1e-4,
     "gradient": 1e-3,
     "attention": 1e-3,
+    "rollout": 1e-3,
     "input_gradient": 1e-3,
 }
 """Largest difference over the largest value that is taken for the same."""

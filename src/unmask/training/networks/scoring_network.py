@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from unmask.bundle.manifest import OUTPUTS, Clip
+from unmask.training.networks.attention import Attention
 
 AsMap = Callable[[Tensor], Tensor]
 """From a layer's output to `(N, C, h, w)`: a view of its values or some of them."""
@@ -35,11 +36,8 @@ class ForwardPass:
     """Output of the explained layer, from which the logits were computed; None: only a score."""
     as_map: AsMap = as_it_is
     """From its shape to `(N, C, h, w)`."""
-    attention: Tensor | None = None
-    """`(N, H, T, T)` weights of the last block's attention; None of a convolutional network."""
-    attention_as_map: AsMap | None = None
-    """From relevance `(N, T, T)` of each column's token for each row's, to `(N, h, w)`; None
-    without attention."""
+    attention: Attention | None = None
+    """What its blocks attended to; None of a convolutional network."""
 
 
 class ScoringNetwork(nn.Module):
@@ -79,11 +77,9 @@ class ScoringNetwork(nn.Module):
 
 
 def differentiate(network: ScoringNetwork, x: Tensor) -> tuple[Tensor, ...]:
-    """Return logit, map, the gradient of the one at the other, and a transformer's attention map.
+    """Return logit, map, the gradient of the one at the other, and a transformer's attention maps.
 
-    The last is gradient x attention, as in the last layer of Chefer et al., "Transformer
-    Interpretability Beyond Attention Visualization", CVPR 2021: what raises the logit, mean of
-    heads.
+    They are gradient x attention and attention rollout, see `Attention`.
 
     Args:
         network: in evaluation mode.
@@ -93,10 +89,9 @@ def differentiate(network: ScoringNetwork, x: Tensor) -> tuple[Tensor, ...]:
         run = network.forward_pass(x.detach().requires_grad_())
         if run.layer is None:
             return (run.logits.detach(),)
-        layers = [run.layer] if run.attention is None else [run.layer, run.attention]
+        layers = [run.layer] if run.attention is None else [run.layer, run.attention.blocks[-1]]
         gradients = torch.autograd.grad(run.logits.sum(), layers)
     scored = run.logits.detach(), run.as_map(run.layer.detach()), run.as_map(gradients[0])
-    if run.attention is None or run.attention_as_map is None:
+    if run.attention is None:
         return scored
-    relevance = (gradients[1] * run.attention.detach()).clamp(min=0).mean(dim=1)
-    return (*scored, run.attention_as_map(relevance))
+    return (*scored, run.attention.times_gradient(gradients[1]), run.attention.rollout())
