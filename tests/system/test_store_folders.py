@@ -9,7 +9,8 @@ import pytest
 
 pytest.importorskip("fsspec", reason="needs fsspec (extra `remote`)")
 
-from unmask.core.errors import ManifestError, UnmaskError
+from unmask.core.errors import InputError, UnmaskError
+from unmask.system.remote_files import local_copy
 from unmask.system.store_folders import Copied, RemoteFolder
 
 ADDRESS = "memory://bucket/store"
@@ -24,9 +25,20 @@ def test_a_name_that_leads_out_of_the_store_is_refused(
     # the store of the tests sets its names straight; those of others do not
     with monkeypatch.context() as patch:
         patch.setattr(memory, "find", lambda root: [f"{root}/{name}"])
-        with pytest.raises(ManifestError, match="leads out of it"):
+        with pytest.raises(InputError, match="leads out of it"):
             remote.fetch(begins_with)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("name", ["../out.txt", "a/../../out.txt", "a\\..\\b"])
+def test_nor_does_a_copy_of_a_folder_take_one(
+    memory: Any, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(memory, "find", lambda root: [f"{root}/{name}"])
+        patch.setattr(memory, "get_file", lambda *_: pytest.fail("it was copied"))
+        with pytest.raises(InputError, match="leads out of it"):
+            local_copy(f"memory://bucket/{tmp_path.name}")
 
 
 def test_a_store_that_lists_what_it_has_not_is_given_up(

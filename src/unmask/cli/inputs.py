@@ -13,7 +13,7 @@ from typing import IO
 
 from unmask.core.errors import InputError, InputNotFound
 from unmask.core.text import visible
-from unmask.system.remote_files import is_remote, media_at, remote_address
+from unmask.system.remote_files import is_remote, media_at, refuse_address
 from unmask.system.suffixes import MEDIA_SUFFIXES, is_sidecar
 
 _MAX_LIST_BYTES = 64 * 2**20
@@ -91,11 +91,7 @@ def refuse_addresses(outputs: Iterable[Path]) -> None:
         InputError: there is one.
     """
     for path in outputs:
-        if (address := remote_address(path)) is not None:
-            raise InputError(
-                f"{address!r} lies in an object store: this output is written to this machine",
-                hint="name a path here and copy it there when it is done",
-            )
+        refuse_address(path)
 
 
 def require_suffix(path: Path, suffixes: Sequence[str], *, what: str) -> None:

@@ -152,9 +152,8 @@ def local_copy(path: str | Path) -> Path:
         found = system.find(source)
         if not found:
             raise InputNotFound(f"nothing lies at {address!r}", hint=_HINT)
-        root = PurePosixPath(system._strip_protocol(source))  # noqa: SLF001 - fsspec's for this
         for each in found:
-            target = copy / PurePosixPath(each).relative_to(root)
+            target = copy / name_below(system, source, each)
             target.parent.mkdir(parents=True, exist_ok=True)
             system.get_file(each, str(target))
     except UnmaskError:
@@ -189,6 +188,45 @@ def write_anywhere(path: Path, write: Callable[[Path], object]) -> None:
         made = Path(folder, path.name)
         write(made)
         send_file(made, address)
+
+
+def name_below(system: Any, root: str, path: str) -> PurePosixPath:
+    """Return the name of a file below a place in a store.
+
+    Raises:
+        InputError: it leads out of there: whoever may write to a store chooses its names.
+    """
+    below = PurePosixPath(system._strip_protocol(root))  # noqa: SLF001 - fsspec's for this
+    name = PurePosixPath(path).relative_to(below)
+    if ".." in name.parts or "\\" in str(name):
+        raise InputError(
+            f"{root!r} holds a file whose name leads out of it: {str(name)!r}",
+            hint="remove that file, and ask who put it there",
+        )
+    return name
+
+
+def check_place(path: Path) -> None:
+    """Refuse an output on this machine whose folder does not exist.
+
+    Raises:
+        InputNotFound: it does not.
+    """
+    if not is_remote(path):
+        check_parent_folder(path)
+
+
+def refuse_address(path: Path) -> None:
+    """Refuse an output in an object store where only paths of this machine are written.
+
+    Raises:
+        InputError: it is one.
+    """
+    if (address := remote_address(path)) is not None:
+        raise InputError(
+            f"{address!r} lies in an object store: this output is written to this machine",
+            hint="name a path here and copy it there when it is done",
+        )
 
 
 def send_file(path: Path, address: str) -> None:

@@ -26,6 +26,7 @@ from uuid import uuid4
 from unmask.core.errors import ManifestError, UnmaskError
 from unmask.system.files import user_folder
 from unmask.system.remote_files import (
+    name_below,
     open_store,
     remote_address,
     send_file,
@@ -128,21 +129,13 @@ class RemoteFolder(StoreFolder):
         """Return the names of its files, below the address.
 
         Raises:
-            ManifestError: one leads out of it; whoever may write to the store chooses them.
+            InputError: one leads out of it.
         """
         self._system.invalidate_cache()
         found: list[str] = []
         with self._reading(self.address), suppress(FileNotFoundError):
             found = self._system.find(self._root)
-        root = PurePosixPath(self._system._strip_protocol(self._root))  # noqa: SLF001 - for this
-        names = {PurePosixPath(each).relative_to(root) for each in found}
-        for name in names:
-            if not name.parts or ".." in name.parts or "\\" in str(name):
-                raise ManifestError(
-                    f"{self.address!r} holds a file whose name leads out of it: {str(name)!r}",
-                    hint="remove that file, and ask who put it there",
-                )
-        return {str(name) for name in names} - {LEASE}
+        return {str(name_below(self._system, self._root, each)) for each in found} - {LEASE}
 
     def send(self, path: Path, *, last: str | None = None) -> None:
         """Send a file, or all files of a folder, one after the other.

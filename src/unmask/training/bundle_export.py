@@ -48,6 +48,7 @@ from unmask.evaluation.bootstrap import CLUSTERS_NEEDED, area_under_roc
 from unmask.evaluation.calibration import operating_point, operating_points
 from unmask.evaluation.calibrators import estimate_covariance, fit_platt
 from unmask.system.files import write_text, write_whole
+from unmask.system.remote_files import refuse_address
 from unmask.training.batches import network_pixels
 from unmask.training.costs import Costs, threshold_for
 from unmask.training.crop_table import Crops
@@ -171,6 +172,7 @@ def new_bundle(folder: Path) -> Iterator[Path]:
     Raises:
         ValueError: the place is not empty.
     """
+    refuse_address(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{str(folder)!r} is not empty; a bundle is written into a new folder")
     folder.parent.mkdir(parents=True, exist_ok=True)

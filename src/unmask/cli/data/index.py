@@ -9,7 +9,7 @@ import typer
 
 from unmask.cli.tables import print_some, print_table
 from unmask.core.text import visible
-from unmask.system.files import check_parent_folder
+from unmask.system.remote_files import check_place
 
 if TYPE_CHECKING:
     from unmask.datasets.layouts.layout import FolderContents
@@ -37,7 +37,7 @@ def index(
     from unmask.datasets.manifest import write_manifest
 
     chosen = layout_of(layout)
-    check_parent_folder(output)
+    check_place(output)
     refuse_overwriting([output], [folder])
     contents = chosen.index(folder)
     root = folder.parent if folder.is_file() else folder

@@ -9,7 +9,7 @@ import typer
 
 from unmask.cli.progress import Count
 from unmask.cli.tables import print_some, print_table
-from unmask.system.files import check_parent_folder
+from unmask.system.remote_files import check_place
 
 if TYPE_CHECKING:
     from unmask.datasets.verify import Verification
@@ -48,7 +48,7 @@ def verify(  # noqa: PLR0917 - the parameters are the options
     from unmask.datasets.verify import verify as verify_manifest
 
     if output is not None:
-        check_parent_folder(output)
+        check_place(output)
     rows = read_manifest(manifest)
     with Count("rows verified") as progress:
         verification = verify_manifest(

@@ -19,6 +19,7 @@ from unmask.evaluation.calibration import calibrate_bundle, validation_rows
 from unmask.evaluation.card import save
 from unmask.evaluation.composer import store_warnings
 from unmask.evaluation.predictions import pool, read_predictions
+from unmask.system.remote_files import refuse_address
 
 
 def run_calibrate(
@@ -32,6 +33,7 @@ def run_calibrate(
 ) -> int:
     """Calibrate a bundle, in its folder or in a copy."""
     matrices = [parse_costs(text) for text in costs]
+    refuse_address(output)
     folder = output if detector is None else find(detector)
     copied = folder.resolve() != output.resolve()
     if copied and output.exists():

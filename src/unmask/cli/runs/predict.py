@@ -20,8 +20,7 @@ from unmask.evaluation.composer import coarse_warnings, count_coverage
 from unmask.evaluation.inference import combine_sources, predict, source_at
 from unmask.evaluation.predictions import PredictionRow
 from unmask.system.engines import Engine
-from unmask.system.files import check_parent_folder
-from unmask.system.remote_files import as_typed, is_remote
+from unmask.system.remote_files import as_typed, check_place
 
 
 def run_predict(
@@ -38,8 +37,7 @@ def run_predict(
     engine: Engine,
 ) -> int:
     """Score, say what was analysed, and return the exit code."""
-    if not is_remote(output):
-        check_parent_folder(output)
+    check_place(output)
     refuse_overwriting([output], [file for path in data for file in (path, *path.rglob("*"))])
     part = parse_shard(shard)
     bundle = load_bundle(find(detector))

@@ -17,7 +17,7 @@ import typer
 from unmask.core.errors import UnmaskError
 from unmask.core.text import visible
 from unmask.system.engines import Engine
-from unmask.system.remote_files import is_remote
+from unmask.system.remote_files import is_remote, refuse_address
 
 if TYPE_CHECKING:
     from unmask.training.runs import Run, RunRecord
@@ -92,6 +92,8 @@ def begin_run(
     from unmask.training.recipe import load_recipe
 
     recipe = load_recipe(request.recipe, request.changes)
+    if request.output is not None:
+        refuse_address(request.output)
     folder = request.output or Path("runs", f"{recipe.name}-{datetime.now():%Y%m%d-%H%M%S}")  # noqa: DTZ005 - a folder's name, in the user's time
     shown.folder = folder
 
