@@ -149,11 +149,11 @@ def local_copy(path: str | Path) -> Path:
     system, source = open_store(address)
     try:
         system.invalidate_cache()
-        found = system.find(source)
+        found = files_below(system, source)
         if not found:
             raise InputNotFound(f"nothing lies at {address!r}", hint=_HINT)
-        for each in found:
-            target = copy / name_below(system, source, each)
+        for name, each in found.items():
+            target = copy / name
             target.parent.mkdir(parents=True, exist_ok=True)
             system.get_file(each, str(target))
     except UnmaskError:
@@ -190,20 +190,27 @@ def write_anywhere(path: Path, write: Callable[[Path], object]) -> None:
         send_file(made, address)
 
 
-def name_below(system: Any, root: str, path: str) -> PurePosixPath:
-    """Return the name of a file below a place in a store.
+def files_below(system: Any, root: str) -> dict[str, str]:
+    """Return the files below a place in a store by their names there; `.` is the place itself.
+
+    Objects that stand for empty folders, as consoles make them, are none.
 
     Raises:
-        InputError: it leads out of there: whoever may write to a store chooses its names.
+        InputError: a name leads out of there: whoever may write to a store chooses its names.
     """
     below = PurePosixPath(system._strip_protocol(root))  # noqa: SLF001 - fsspec's for this
-    name = PurePosixPath(path).relative_to(below)
-    if ".." in name.parts or "\\" in str(name):
-        raise InputError(
-            f"{root!r} holds a file whose name leads out of it: {str(name)!r}",
-            hint="remove that file, and ask who put it there",
-        )
-    return name
+    files: dict[str, str] = {}
+    for path in system.find(root):
+        if path.endswith("/"):
+            continue
+        name = PurePosixPath(path).relative_to(below)
+        if ".." in name.parts or "\\" in str(name):
+            raise InputError(
+                f"{root!r} holds a file whose name leads out of it: {str(name)!r}",
+                hint="remove that file, and ask who put it there",
+            )
+        files[str(name)] = path
+    return files
 
 
 def check_place(path: Path) -> None:
@@ -233,8 +240,11 @@ def send_file(path: Path, address: str) -> None:
     """Send a file to an address: there it is whole or not at all.
 
     Raises:
-        DownloadError: the store did not take it.
+        DownloadError: the store did not take it, or takes files piece by piece, as HDFS does.
     """
+    if address.startswith("hdfs:"):
+        raise unwritable(address, OSError("HDFS may be left with half a file; write to a folder"))
+    local_copy.cache_clear()  # what was read there may be another file now
     system, target = open_store(address)
     try:
         system.put_file(str(path), target)

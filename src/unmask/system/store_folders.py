@@ -14,19 +14,19 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
 from uuid import uuid4
 
-from unmask.core.errors import ManifestError, UnmaskError
+from unmask.core.errors import InputError, ManifestError, UnmaskError
 from unmask.system.files import user_folder
 from unmask.system.remote_files import (
-    name_below,
+    files_below,
     open_store,
     remote_address,
     send_file,
@@ -112,30 +112,46 @@ class RemoteFolder(StoreFolder):
 
         Raises:
             InputNotFound: the store cannot be reached.
+            ManifestError: that file is missing and folders are there.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         names = self.names()
         if begins_with is not None and begins_with not in names:
-            for name in names:
-                Path(self.path, PurePosixPath(name).parts[0]).touch()
+            self._stand_in_for(sorted(names), begins_with)
             return
         for _ in range(_MOST_ROUNDS):
             if self._fetch_all(names):
                 return
             names = self.names()
+            for file in self.path.rglob("*"):
+                if file.is_file() and self._name_of(file) not in names:
+                    file.unlink()
         raise unreachable(self.address, OSError("it lists files that are not there"))
+
+    def _stand_in_for(self, names: Sequence[str], begins_with: str) -> None:
+        for name in names:
+            if "/" in name:  # begun again, a store would write over what is there
+                raise ManifestError(
+                    f"{self.address!r} holds {name!r} and no {begins_with!r}",
+                    hint="it is no store, or has lost that file: name a new folder",
+                )
+            (self.path / name).touch()
 
     def names(self) -> set[str]:
         """Return the names of its files, below the address.
 
         Raises:
-            InputError: one leads out of it.
+            InputError: the address is that of a file, or a name leads out of it.
         """
         self._system.invalidate_cache()
-        found: list[str] = []
+        names: set[str] = set()
         with self._reading(self.address), suppress(FileNotFoundError):
-            found = self._system.find(self._root)
-        return {str(name_below(self._system, self._root, each)) for each in found} - {LEASE}
+            names = set(files_below(self._system, self._root))
+        if "." in names:
+            raise InputError(
+                f"{self.address!r} is a file", hint="name the folder of a store, or a new one"
+            )
+        return names - {LEASE}
 
     def send(self, path: Path, *, last: str | None = None) -> None:
         """Send a file, or all files of a folder, one after the other.
@@ -226,7 +242,10 @@ class RemoteFolder(StoreFolder):
                     hint="wait until that run has ended; if it was killed on another machine, "
                     f"remove {self.address}/{LEASE}",
                 ) from error
-            self._system.pipe_file(path, data)
+            try:
+                self._system.pipe_file(path, data)
+            except Exception as failure:
+                raise unwritable(f"{self.address}/{LEASE}", failure) from failure
 
     def _lease_there(self) -> dict[str, Any] | None:
         try:

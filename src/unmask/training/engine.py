@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -245,7 +245,8 @@ def resume(
     run = read_run(folder)
     if run.record.finished:
         if not run.validation_list.is_file():  # a run of an earlier version
-            write_list(run.folder, reread_sides(run, run.recipe).validation)
+            with suppress(UnmaskError):  # its crops have moved; an export says what it lacks
+                write_list(run.folder, reread_sides(run, run.recipe).validation)
         return run
     check_logger(logger)
     _check_devices(run, hardware)

@@ -24,5 +24,7 @@ def merge(
     """
     from unmask.cli.runs.crops import describe_store
     from unmask.crops.merge import merge_stores
+    from unmask.system.remote_files import refuse_address
 
+    refuse_address(output)
     typer.echo(describe_store(merge_stores(stores, output), output))

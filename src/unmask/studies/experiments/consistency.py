@@ -40,6 +40,11 @@ _RIGHT = ("right", "wrong")
 def _cells(context: StudyContext) -> list[Cell]:
     scorer, chosen = context.scorer, explained_crops(context)
     methods = context.scale.methods or _available(scorer)
+    if lacking := set(_PAPER).difference(methods):
+        raise ValueError(
+            f"the study compares the paper's three methods, and {', '.join(sorted(lacking))} "
+            "cannot be drawn with this detector or was not asked for"
+        )
     order = np.random.default_rng(0).permutation(len(chosen))
     return [
         maps_cell({"part": number}, chosen.take(np.sort(rows)), scorer, methods)
