@@ -51,6 +51,6 @@ def tiny_vit(pretrained: bool = False, **options: Any) -> nn.Module:
 
 
 for make, family in ((tiny_resnet, resnet), (tiny_vit, vision_transformer)):
-    if not is_model(make.__name__):  # pytest imports this file for its doctests too, by another name
+    if not is_model(make.__name__):  # pytest imports this file twice, once for its doctests
         make.__module__ = family.__name__  # by this timm tells families
         register_model(make)
