@@ -37,10 +37,10 @@ from unmask.evaluation.predictions import (
 from unmask.evaluation.source_sets import SourceChain, SourceShard
 from unmask.evaluation.sources import PictureSource, Source, StoreSource, VideoSource
 from unmask.system.engines import LOCAL, Engine
-from unmask.system.files import check_parent_folder, drop_partials, write_text, write_whole
+from unmask.system.files import drop_partials, write_text, write_whole
 from unmask.system.parquet import column_names, read_table
 from unmask.system.provenance import versions
-from unmask.system.remote_files import is_remote, local_copy
+from unmask.system.remote_files import check_place, local_copy
 from unmask.system.store_folders import StoreFolder, written_folder
 
 Progress = Callable[[int, int, list[PredictionRow]], None]
@@ -162,8 +162,7 @@ def predict(
         InputNotFound: the folder of `out` does not exist.
     """
     target = Path(out)
-    if not is_remote(target):
-        check_parent_folder(target)
+    check_place(target)
     info = make_info(bundle, source)
     with written_folder(target.with_name(f".{target.name}.parts"), begins_with=_RUN) as place:
         parts = _Parts(place, info)

@@ -92,9 +92,8 @@ def begin_run(
     from unmask.training.recipe import load_recipe
 
     recipe = load_recipe(request.recipe, request.changes)
-    if request.output is not None:
-        refuse_address(request.output)
     folder = request.output or Path("runs", f"{recipe.name}-{datetime.now():%Y%m%d-%H%M%S}")  # noqa: DTZ005 - a folder's name, in the user's time
+    refuse_address(folder)
     shown.folder = folder
 
     from unmask.training.engine import train as train_by
